@@ -1,0 +1,170 @@
+"""The configuration of a run: the only home of every default, readable and writable as TOML.
+
+A value of None means *automatic*: `training.plan` replaces it by a number chosen from the data and says why.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seqcast.errors import UsageError
+
+Attention = Literal["global", "local-m", "local-p", "none"]
+Score = Literal["dot", "general", "concat", "location", "additive", "cosine"]
+Decoding = Literal["direct", "autoregressive"]
+Cell = Literal["lstm", "gru"]
+Loss = Literal["quantile", "mae", "mse", "huber", "student-t"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]
+
+Length = Annotated[int, Field(ge=1, le=100_000)]
+Names = tuple[str, ...]
+
+QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
+
+
+class Section(BaseModel):
+    """A frozen table of the configuration; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+class DataConfig(Section):
+    """What each column of the table is, and how the time axis is split."""
+
+    target: Names = ()
+    """Target columns; empty: found."""
+    time: str | None = None
+    """Time column; None: found."""
+    id: str | None = None
+    """Series id column of a long table; None: found, or absent."""
+    freq: str | None = None
+    """pandas frequency alias; None: inferred over all series."""
+    known: Names = ()
+    """Covariates known in the future."""
+    past: Names = ()
+    """Covariates known only up to the last observation."""
+    static: Names = ()
+    """Covariates that do not change within a series."""
+    validation_size: Annotated[int, Field(ge=1)] | None = None
+    """Steps at the end of each series' training range kept for validation."""
+    test_size: Annotated[int, Field(ge=0)] = 0
+    """Steps at the very end of each series that training never sees."""
+
+    @model_validator(mode="after")
+    def _one_role_per_column(self) -> Self:
+        columns = [*self.target, *self.known, *self.past, *self.static, *filter(None, (self.time, self.id))]
+        twice = sorted({column for column in columns if columns.count(column) > 1})
+        if twice:
+            raise ValueError(f"column {twice[0]!r} has two roles; give it one")
+        return self
+
+
+class ModelConfig(Section):
+    """The shape of the network."""
+
+    horizon: Length | None = None
+    """Forecast steps (H)."""
+    context: Length | None = None
+    """Past steps the encoder reads (S)."""
+    attention: Attention = "global"
+    score: Score = "general"
+    decoding: Decoding = "direct"
+    input_feeding: bool = False
+    """Join the previous attentional state to the next decoder input (Luong 2015, section 3.3)."""
+    cell: Cell = "lstm"
+    bidirectional: bool = False
+    hidden: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Width of the recurrent state."""
+    layers: Annotated[int, Field(ge=1, le=8)] = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    copy_gate: bool = True
+    """Let the output mix in the attended values themselves."""
+    lag_bias: bool = True
+    """Add a learned [step x lag] term to the attention score."""
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = QUANTILES
+    """Levels of the quantile head, increasing, with the median among them."""
+
+    @model_validator(mode="after")
+    def _quantiles_increase_around_the_median(self) -> Self:
+        if 0.5 not in self.quantiles or list(self.quantiles) != sorted(set(self.quantiles)):
+            raise ValueError("quantiles must increase and contain 0.5")
+        return self
+
+
+class TrainingConfig(Section):
+    """How the network is trained."""
+
+    loss: Loss = "quantile"
+    max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
+    gradient_clip: Annotated[float, Field(gt=0)] = 1.0
+    """Largest gradient norm."""
+    schedule: Literal["one-cycle", "cosine"] = "one-cycle"
+    patience: Annotated[int, Field(ge=1)] = 10
+    """Validations without improvement before training stops."""
+    validate_every: Annotated[int, Field(ge=1)] | None = None
+    """Steps between validations."""
+    precision: Precision = "auto"
+    device: Device = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+class Config(Section):
+    """Everything that decides what a training run does."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def to_toml(self) -> str:
+        """This configuration as TOML; automatic (None) values are left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def override(self, **sections: dict[str, Any]) -> Config:
+        """A validated copy in which the given values of each section replace this configuration's.
+
+        Raises:
+            UsageError: A value is outside its range or of the wrong type.
+        """
+        values = self.model_dump()
+        for section, changes in sections.items():
+            values[section].update(changes)
+        return parse_config(values, "options")
+
+
+def parse_config(values: dict[str, Any], source: str) -> Config:
+    """Validate nested values; `source` names them in the message.
+
+    Raises:
+        UsageError: A key is unknown or a value is outside its range or of the wrong type.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        given = "" if first["type"] == "value_error" else f", got {str(first['input'])[:80]!r}"
+        raise UsageError(f"{source}: {key}: {first['msg'].removeprefix('Value error, ')}{given}.") from None
+
+
+def read_config(path: Path) -> Config:
+    """Read a TOML file written by `Config.to_toml` or by hand.
+
+    Raises:
+        UsageError: The file is absent, is not TOML, or holds a key or value that is not allowed.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such configuration file.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as TOML: {error}.") from None
+    return parse_config(values, str(path))

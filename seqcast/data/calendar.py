@@ -1,0 +1,102 @@
+"""Calendar features: where each time stands in the cycles that its frequency resolves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.data.frequency import DAY, HOUR, MINUTE, WEEK, Frequency, TimeArray
+
+Phase = Callable[[NDArray[np.datetime64]], NDArray[np.float64]]
+"""Times to their place in one cycle, from 0 (its start) up to but not including 1."""
+
+
+def _of_hour(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    return _seconds_into(times, "datetime64[h]") / 3600
+
+
+def _of_day(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    return _seconds_into(times, "datetime64[D]") / 86_400
+
+
+def _of_week(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    # 1970-01-01 was a Thursday
+    return ((times.astype("datetime64[D]").astype(np.int64) + 3) % 7) / 7
+
+
+def _of_month(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    months = times.astype("datetime64[M]")
+    length = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - months.astype("datetime64[D]")
+    return (times.astype("datetime64[D]") - months.astype("datetime64[D]")) / length
+
+
+def _of_year(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    years = times.astype("datetime64[Y]")
+    length = (years + np.timedelta64(1, "Y")).astype("datetime64[D]") - years.astype("datetime64[D]")
+    return (times.astype("datetime64[D]") - years.astype("datetime64[D]")) / length
+
+
+def _month_of_year(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    return (times.astype("datetime64[M]").astype(np.int64) % 12) / 12
+
+
+def _quarter_of_year(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    return (times.astype("datetime64[M]").astype(np.int64) % 12 // 3) / 4
+
+
+def _seconds_into(times: NDArray[np.datetime64], unit: str) -> NDArray[np.float64]:
+    return (times - times.astype(unit).astype(times.dtype)) / np.timedelta64(1, "s")
+
+
+CYCLES: tuple[tuple[str, Phase], ...] = (
+    ("hour", _of_hour),
+    ("day", _of_day),
+    ("week", _of_week),
+    ("month", _of_month),
+    ("year", _of_year),
+    ("month-of-year", _month_of_year),
+    ("quarter-of-year", _quarter_of_year),
+)
+"""Each cycle and the phase of a time in it; a further calendar feature is a line here and one in `_resolves`."""
+
+
+def calendar_names(frequency: Frequency) -> tuple[str, ...]:
+    """Names of the columns of `calendar_features`, in order: `sin-<cycle>`, `cos-<cycle>` for each cycle."""
+    return tuple(f"{wave}-{name}" for name, _ in CYCLES if _resolves(frequency, name) for wave in ("sin", "cos"))
+
+
+def calendar_features(frequency: Frequency, times: TimeArray) -> NDArray[np.float32]:
+    """Sine and cosine of the place of each time in each cycle that the frequency resolves.
+
+    Args:
+        frequency: Decides which cycles are present; integer and yearly steps have none.
+        times: (n,) times of the panel.
+
+    Returns:
+        (n, len(calendar_names(frequency))) values in [-1, 1].
+    """
+    features = np.empty((len(times), len(calendar_names(frequency))), np.float32)
+    present = (phase for name, phase in CYCLES if _resolves(frequency, name))
+    for column, phase in enumerate(present):
+        angle = 2 * np.pi * phase(times)
+        features[:, 2 * column], features[:, 2 * column + 1] = np.sin(angle), np.cos(angle)
+    return features
+
+
+def _resolves(frequency: Frequency, cycle: str) -> bool:
+    """Whether one step is shorter than the cycle and long enough to see it move."""
+    if frequency.unit == "integer":
+        return False
+    if frequency.unit == "month":
+        months = frequency.multiple
+        return (cycle == "month-of-year" and months < 12 and months != 3) or (cycle == "quarter-of-year" and months == 3)
+    step = frequency.multiple * DAY if frequency.unit == "business_day" else frequency.multiple
+    return {
+        "hour": step < HOUR and step >= MINUTE / 60,
+        "day": step < DAY,
+        "week": step < WEEK,
+        "month": DAY <= step < WEEK,
+        "year": step < 26 * WEEK,
+    }.get(cycle, False)

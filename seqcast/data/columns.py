@@ -1,0 +1,216 @@
+"""One column of a table as numbers, ids or categories; every value that does not fit is named with its line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from seqcast.data.dialect import ISO_TIME, MISSING_WORDS, NUMBER
+from seqcast.data.panel import Covariates, FloatArray, IntArray
+from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
+from seqcast.errors import DataError
+
+Kind = Literal["empty", "integer", "number", "time", "text", "other"]
+_LOOKED_AT = 1000
+_MAJORITY = 0.9
+"""Share of the distinct values that decides a kind, so that one misspelt number does not turn a column into text."""
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """The distinct texts of a column and which of them each row holds."""
+
+    values: tuple[str, ...]
+    """In order of first appearance."""
+    codes: NDArray[np.int32]
+    """(rows,); -1 where there is no value."""
+
+
+def text_column(table: Table, column: str) -> TextColumn:
+    """A text column; codes follow the order of first appearance."""
+    chunks = table.arrow.column(column).unify_dictionaries()
+    if not chunks.num_chunks:
+        return TextColumn((), np.empty(0, np.int32))
+    codes = np.concatenate([chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks.chunks])
+    # a null may also stand in the dictionary itself
+    values = chunks.chunk(0).dictionary.to_pylist()
+    if None in values:
+        codes[codes == values.index(None)] = -1
+        values[values.index(None)] = ""
+    return TextColumn(tuple(values), codes.astype(np.int32, copy=False))
+
+
+def column_kind(table: Table, column: str) -> Kind:
+    """What a column holds, by its type or by most of its first distinct texts."""
+    kind = table.arrow.schema.field(column).type
+    if kind != TEXT_TYPE:
+        if pa.types.is_null(kind):
+            return "empty"
+        if pa.types.is_integer(kind):
+            return "integer"
+        if pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            return "number"
+        return "time" if pa.types.is_timestamp(kind) else "other"
+    return _text_kind(_first_distinct(table, column), table)
+
+
+def read_numbers(table: Table, column: str) -> FloatArray:
+    """(rows,) values of a numeric column, correctly rounded; NaN where missing.
+
+    Raises:
+        DataError: A value is not a number, or is infinite.
+    """
+    chunks = table.arrow.column(column)
+    if chunks.type == TEXT_TYPE:
+        text = text_column(table, column)
+        numbers = np.append(_parse_numbers(table, column, text), np.nan)
+        values: FloatArray = numbers[text.codes]
+    elif pa.types.is_floating(chunks.type):
+        values = chunks.to_numpy()
+    elif pa.types.is_null(chunks.type):
+        values = np.full(table.num_rows, np.nan)
+    elif pa.types.is_integer(chunks.type) or pa.types.is_boolean(chunks.type):
+        values = chunks.cast(pa.float64(), safe=False).to_numpy()
+    else:
+        raise DataError(f"the column holds {chunks.type}, not numbers.", place=table.place(column))
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        first = [int(row) for row in infinite[:MOST_EXAMPLES]]
+        hint = f"Remove or correct the value ({len(infinite):,} in all), or leave it empty if it is missing."
+        raise cell_error(table, column, first, [str(values[row]) for row in first], "is not a finite number", hint)
+    return values
+
+
+def read_covariates(table: Table, columns: tuple[str, ...]) -> Covariates:
+    """Covariate columns row by row: numbers stay numbers, text becomes codes of its sorted distinct values.
+
+    Raises:
+        DataError: A value of a numeric column is not a number, or a column holds times.
+    """
+    numeric = [column for column in columns if _is_numeric(table, column)]
+    categorical = [column for column in columns if column not in numeric]
+    numbers = np.empty((table.num_rows, len(numeric)))
+    codes = np.empty((table.num_rows, len(categorical)), np.int32)
+    categories = []
+    for i, column in enumerate(numeric):
+        numbers[:, i] = read_numbers(table, column)
+    for i, column in enumerate(categorical):
+        names, codes[:, i] = read_categories(table, column)
+        categories.append(names)
+    return Covariates(tuple(numeric), numbers, tuple(categorical), tuple(categories), codes)
+
+
+def read_categories(table: Table, column: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The sorted distinct texts of a column, and (rows,) the code of each row; -1 where missing.
+
+    Raises:
+        DataError: The column holds neither text nor numbers.
+    """
+    text = as_text(table, column)
+    missing = MISSING_WORDS | set(table.options.na_values)
+    present = np.array([value not in missing for value in text.values] + [False])
+    used = np.zeros(len(text.values) + 1, bool)
+    used[np.unique(text.codes)] = True
+    names = sorted(value for value, keep in zip(text.values, (present & used)[:-1], strict=True) if keep)
+    code_of = {name: code for code, name in enumerate(names)}
+    recode = np.array([code_of.get(value, -1) for value in text.values] + [-1], np.int32)
+    return tuple(names), recode[text.codes]
+
+
+def as_text(table: Table, column: str) -> TextColumn:
+    """Any text or integer column as texts.
+
+    Raises:
+        DataError: The column was read as measurements or times, so its spelling is gone.
+    """
+    kind = table.arrow.schema.field(column).type
+    if kind == TEXT_TYPE:
+        return text_column(table, column)
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        chunks = table.arrow.column(column).cast(pa.string()).dictionary_encode().cast(TEXT_TYPE)
+        return text_column(Table(table.name, pa.table({column: chunks}), "", 0), column)
+    raise DataError(
+        f"the column holds {'times' if pa.types.is_timestamp(kind) else str(kind)}, not names.",
+        place=table.place(column),
+        hint="Name another column.",
+    )
+
+
+def _is_numeric(table: Table, column: str) -> bool:
+    kind = column_kind(table, column)
+    if kind in ("time", "other"):
+        raise DataError(
+            f"a covariate cannot be of type {'time' if kind == 'time' else table.arrow.schema.field(column).type}.",
+            place=table.place(column),
+            hint="Leave it out; calendar features are made from the time column.",
+        )
+    return kind != "text"
+
+
+def _first_distinct(table: Table, column: str) -> list[str]:
+    missing = MISSING_WORDS | set(table.options.na_values)
+    values: list[str] = []
+    for chunk in table.arrow.column(column).chunks:
+        values.extend(str(value).strip() for value in chunk.dictionary[:_LOOKED_AT].to_pylist())
+        values = [value for value in values if value not in missing]
+        if len(values) >= _LOOKED_AT:
+            break
+    return values
+
+
+def _text_kind(values: list[str], table: Table) -> Kind:
+    from seqcast.data.times import looks_like_time
+
+    if not values:
+        return "empty"
+    plain = [value.replace(table.options.decimal or ".", ".") for value in values]
+    enough = _MAJORITY * len(values)
+    if sum(bool(NUMBER.fullmatch(value)) for value in plain) >= enough:
+        fractions = sum(not value.lstrip("+-").isdigit() for value in plain if NUMBER.fullmatch(value))
+        return "number" if fractions else "integer"
+    timelike = sum(bool(ISO_TIME.fullmatch(value)) or looks_like_time(value) for value in values)
+    return "time" if timelike >= enough else "text"
+
+
+def _parse_numbers(table: Table, column: str, text: TextColumn) -> FloatArray:
+    """(distinct values,) the number of each text, NaN for words that mean missing."""
+    if not text.values:
+        return np.empty(0)
+    missing = MISSING_WORDS | set(table.options.na_values)
+    plain = [value.strip() for value in text.values]
+    if table.options.decimal not in (None, "."):
+        plain = [value.replace(".", "?").replace(table.options.decimal or ".", ".") for value in plain]
+    known = np.array([bool(NUMBER.fullmatch(value)) for value in plain])
+    gone = np.array([value in missing or value.strip() in missing for value in text.values])
+    bad = np.flatnonzero(~known & ~gone)
+    if len(bad):
+        raise _not_a_number(table, column, text, bad)
+    numeric = pa.array([value if is_known else None for value, is_known in zip(plain, known & ~gone, strict=True)], pa.string())
+    return np.asarray(pc.cast(numeric, pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def _not_a_number(table: Table, column: str, text: TextColumn, bad: IntArray) -> DataError:
+    is_bad = np.zeros(len(text.values) + 1, bool)
+    is_bad[bad] = True
+    rows = np.flatnonzero(is_bad[text.codes])
+    first = [int(row) for row in rows[:MOST_EXAMPLES]]
+    values = [text.values[text.codes[row]] for row in first]
+    if values[0].strip() == column.strip():
+        what, hint = "repeats the header", "Remove the repeated header lines."
+    elif values[0].strip().lower().lstrip("+-") in ("inf", "infinity"):
+        what, hint = "is not a finite number", "Correct the value, or leave it empty if it is missing."
+    elif any(mark in values[0] for mark in ",%$€£ '"):
+        what = "is not a number"
+        hint = "Remove currency, percent and thousands signs; a decimal comma needs --decimal ,."
+    else:
+        what, hint = "is not a number", f'If it means "missing", add --na-value {values[0]}.'
+    if len(rows) > 1:
+        hint = f"{len(rows):,} such values in all. {hint}"
+    return cell_error(table, column, first, values, what, hint)
+
+

@@ -1,0 +1,286 @@
+"""How a CSV file is written: encoding, delimiter, header, decimal separator, and what its columns look like."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from seqcast.data.notices import Notice
+from seqcast.data.table import TEXT_TYPE, ReadOptions, name_list, quoted
+from seqcast.errors import DataError, Place
+
+MISSING_WORDS = frozenset(
+    {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NAN", "NULL", "null", "None", "NaT"}
+)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{1,9})?)?)?)?")
+_INTEGER = re.compile(r"[+-]?\d+")
+_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+_GROUPED_NUMBER = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_NAMED_DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE_BYTES = 2**18
+_PIECE = 2**20
+_DISTINCT_SHARE = 0.5
+"""Numbers with fractions that repeat less than this are measurements; the others keep their spelling."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What has to be known of a CSV file to parse all of it."""
+
+    delimiter: str
+    decimal: str
+    names: tuple[str, ...]
+    types: tuple[pa.DataType, ...]
+    """One per column, from the first rows; a later row may contradict it."""
+    body_start: int
+    """Byte at which the first row begins."""
+    first_line: int
+    """Line on which the first row begins."""
+    has_quotes: bool
+    notices: tuple[Notice, ...]
+
+
+def to_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, tuple[Notice, ...]]:
+    """The text as UTF-8 without byte order mark.
+
+    Raises:
+        DataError: The bytes are not text in the encoding, or hold NUL characters.
+    """
+    found = encoding or next((kind for mark, kind in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    notices: tuple[Notice, ...] = ()
+    if found is not None and _codec_name(found, name) not in ("utf-8", "utf-8-sig"):
+        data = _transcode(data, found, name)
+        notices = (Notice("decision", f"read as {found}"),) if encoding is None else ()
+    data = data.removeprefix(codecs.BOM_UTF8)
+    nul = data.find(b"\0")
+    if nul >= 0:
+        raise DataError(
+            f"byte {nul:,} is a NUL character.",
+            place=Place(name, _line_at(data, nul)),
+            hint="The file is damaged, or not a text file.",
+        )
+    if not data.isascii():
+        _require_utf8(data, name)
+    return data, notices
+
+
+def find_dialect(data: bytes, options: ReadOptions, name: str) -> Dialect:
+    """Look at the header and the first rows.
+
+    Raises:
+        DataError: There is no header or no row, or the header or decimal separator is ambiguous.
+    """
+    body_start, first_line, header = _first_record(data, name)
+    rows = list(_records(data[body_start : body_start + _SAMPLE_BYTES], len(data) > body_start + _SAMPLE_BYTES))
+    if not rows:
+        raise DataError("the file has a header and no rows.", place=Place(name))
+    delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows)
+    names, num_unnamed = _column_names(_split(header, delimiter, name), name, first_line - 1)
+    cells = [_split(row, delimiter, name) for row in rows]
+    cells = [row for row in cells if len(row) == len(names)]
+    _require_header(names, cells, name, first_line - 1)
+    decimal, notices = _find_decimal(cells, names, options, delimiter, name)
+    if delimiter != "," and options.delimiter is None:
+        words = DELIMITERS.get(delimiter, repr(delimiter))
+        notices = (Notice("decision", f"columns are separated by {words}"), *notices)
+    kept = {*options.text, "unique_id"}
+    types = tuple(
+        TEXT_TYPE if column in kept else _column_type([row[i] for row in cells], decimal, options)
+        for i, column in enumerate(names)
+    )
+    has_quotes = data.find(b'"', body_start) >= 0
+    return Dialect(delimiter, decimal, names, types, body_start, first_line, has_quotes, notices)
+
+
+def bad_record(data: bytes, dialect: Dialect, name: str) -> DataError | None:
+    """The error for the first row that has not as many fields as the header, if there is one."""
+    expected = len(dialect.names)
+    for line, fields in numbered_records(data, dialect):
+        if fields and len(fields) != expected:
+            shown = quoted(dialect.delimiter.join(fields))
+            return DataError(
+                f"the row has {len(fields)} fields where the header has {expected}: {shown}.",
+                place=Place(name, line),
+                hint="Complete or remove the row; quote fields that hold the delimiter.",
+            )
+    return None
+
+
+def numbered_records(data: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """Every record with the line it begins on; blank lines give no fields."""
+    text = data[dialect.body_start :].decode("utf-8", errors="replace")
+    reader = csv.reader(text.splitlines(keepends=True) if _odd_ends(text) else text.split("\n"), delimiter=dialect.delimiter)
+    line = dialect.first_line
+    try:
+        for fields in reader:
+            yield line, fields
+            line = dialect.first_line + reader.line_num
+    except csv.Error as error:
+        raise DataError(f"the row cannot be read: {error}.", place=Place("", line)) from None
+
+
+def _odd_ends(text: str) -> bool:
+    return "\r" in text
+
+
+def _codec_name(encoding: str, name: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise DataError(f"--encoding {encoding[:40]!r} is not known.", place=Place(name), hint="Try latin-1 or cp1252.") from None
+
+
+def _transcode(data: bytes, encoding: str, name: str) -> bytes:
+    try:
+        return data.decode(encoding).encode("utf-8")
+    except UnicodeError as error:
+        raise DataError(f"the bytes are not {encoding}: {error}.", place=Place(name), hint="Give another --encoding.") from None
+
+
+def _require_utf8(data: bytes, name: str) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _PIECE):
+        try:
+            decoder.decode(data[start : start + _PIECE], final=start + _PIECE >= len(data))
+        except UnicodeDecodeError as error:
+            # the decoder may carry up to three bytes over from the piece before
+            position = max(0, start - 3) + data[max(0, start - 3) :].find(error.object[error.start : error.start + 8])
+            line = _line_at(data, position)
+            raise DataError(
+                f"byte {position:,} ({data[position]:#04x}) is not UTF-8.",
+                place=Place(name, line),
+                hint="Give the file's --encoding, such as latin-1 or cp1252.",
+            ) from None
+
+
+def _line_at(data: bytes, position: int) -> int:
+    before = data[:position]
+    return before.count(b"\n") + before.replace(b"\r\n", b"").count(b"\r") + 1
+
+
+def _first_record(data: bytes, name: str) -> tuple[int, int, str]:
+    """Byte after the header record, line after it, and the header's text."""
+    blank = len(data) - len(data.lstrip(b"\r\n"))
+    if not data.strip():
+        raise DataError("the file is blank.", place=Place(name))
+    line = _line_at(data, blank)
+    end = blank
+    while True:
+        found = re.compile(rb"\r\n|\n|\r").search(data, end)
+        end = found.end() if found else len(data)
+        line += 1
+        header = data[blank:end]
+        if header.count(b'"') % 2 == 0 or not found:
+            return end, line, header.decode("utf-8").rstrip("\r\n")
+
+
+def _records(sample: bytes, is_cut: bool) -> Iterator[str]:
+    """The sample's lines; the last one is left out when the sample ends inside it."""
+    lines = re.split(r"\r\n|\n|\r", sample.decode("utf-8", errors="ignore"))
+    if is_cut and len(lines) > 1:
+        lines.pop()
+    return (line for line in lines if line)
+
+
+def _split(line: str, delimiter: str, name: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"a line cannot be read: {error}.", place=Place(name)) from None
+
+
+def _given_delimiter(delimiter: str | None) -> str | None:
+    if delimiter is None:
+        return None
+    return _NAMED_DELIMITERS.get(delimiter, delimiter)
+
+
+def _find_delimiter(header: str, rows: list[str]) -> str:
+    """The delimiter that gives the most columns with every row agreeing; comma when none does."""
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        width = len(next(csv.reader([header], delimiter=delimiter)))
+        agrees = all(len(next(csv.reader([row], delimiter=delimiter))) == width for row in rows[:100] if '"' not in row)
+        if agrees and width > most:
+            best, most = delimiter, width
+    if most == 1 and "," not in header:
+        return max(DELIMITERS, key=header.count)
+    return best
+
+
+def _column_names(header: list[str], name: str, line: int) -> tuple[tuple[str, ...], int]:
+    """Names as written; blank ones are named by their position, as pandas does."""
+    names = tuple(column if column.strip() else f"Unnamed: {i}" for i, column in enumerate(header))
+    twice = sorted({column for column in names if names.count(column) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        fields = [i + 1 for i, column in enumerate(names) if column == twice[0]]
+        raise DataError(
+            f"the header names {quoted(twice[0])} more than once (fields {', '.join(map(str, fields[:5]))}).",
+            place=Place(name, line, twice[0]),
+            hint="Rename one of them.",
+        )
+    return names, sum(not column.strip() for column in header)
+
+
+def _require_header(names: tuple[str, ...], cells: list[list[str]], name: str, line: int) -> None:
+    """Refuse a first line that looks like the rows below it."""
+    looks_like_data = all(NUMBER.fullmatch(column) or ISO_TIME.fullmatch(column) for column in names)
+    dated = any(
+        ISO_TIME.fullmatch(column) and cells and ISO_TIME.fullmatch(cells[0][i]) for i, column in enumerate(names)
+    )
+    if looks_like_data or dated:
+        raise DataError(
+            f"the first line is data, not column names: {name_list(names, 5)}.",
+            place=Place(name, line),
+            hint="Add a header line such as unique_id,ds,y.",
+        )
+
+
+def _find_decimal(
+    cells: list[list[str]], names: tuple[str, ...], options: ReadOptions, delimiter: str, name: str
+) -> tuple[str, tuple[Notice, ...]]:
+    if options.decimal is not None or delimiter == ",":
+        return options.decimal or ".", ()
+    with_comma = [(i, cell) for row in cells for i, cell in enumerate(row) if _COMMA_NUMBER.fullmatch(cell.strip())]
+    with_point = any("." in cell and NUMBER.fullmatch(cell.strip()) for row in cells for cell in row)
+    if not with_comma or with_point:
+        return ".", ()
+    column, example = with_comma[0]
+    if all(_GROUPED_NUMBER.fullmatch(cell.strip()) for _, cell in with_comma):
+        raise DataError(
+            f"{quoted(example)} may be a number with a decimal comma or with a comma between thousands.",
+            place=Place(name, None, names[column], example),
+            hint="Give --decimal , if the comma is decimal; otherwise remove the commas.",
+        )
+    return ",", (Notice("repair", f"numbers such as {quoted(example)} were read with a decimal comma"),)
+
+
+def _column_type(cells: list[str], decimal: str, options: ReadOptions) -> pa.DataType:
+    """What the first cells of a column look like: measurements, ISO times, or text."""
+    present = [cell.strip() for cell in cells if cell.strip() not in MISSING_WORDS and cell not in options.na_values]
+    if not present:
+        return TEXT_TYPE
+    plain_times = options.time_format is None and options.time_unit is None
+    if plain_times and all(ISO_TIME.fullmatch(cell) for cell in present):
+        return pa.timestamp("ns")
+    if decimal != ".":
+        present = [cell.replace(decimal, ".") for cell in present]
+    fractional = not all(_INTEGER.fullmatch(cell) for cell in present)
+    varied = len(set(present)) > _DISTINCT_SHARE * len(present)
+    if fractional and varied and all(NUMBER.fullmatch(cell) for cell in present):
+        return pa.float64()
+    return TEXT_TYPE

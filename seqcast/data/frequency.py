@@ -1,0 +1,375 @@
+"""Time axes: one regular step of time, arithmetic in it, and its pandas alias."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.errors import DataError, UsageError
+
+TimeArray = NDArray[np.datetime64] | NDArray[np.int64]
+"""datetime64[ns] (or [s] where nanoseconds overflow), or int64 when the time column counts steps."""
+
+IntArray = NDArray[np.int64]
+Unit = Literal["integer", "nanosecond", "business_day", "month"]
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+MONTH_END = 31
+"""Anchor of month-end data: the day of month is cut to the length of each month."""
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+_LONGEST_STEP = 2**62
+_PARTS = ((WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"))
+_FRACTIONS = ((1_000_000, "millisecond"), (1_000, "microsecond"), (1, "nanosecond"))
+_SEASONS_BY_STEP = ((DAY, (7,)), (WEEK, (52,)))
+_EVERY = {WEEK: "weekly", DAY: "daily", HOUR: "hourly", MINUTE: "every minute", SECOND: "every second"}
+_MONTHLY = {1: "monthly", 3: "quarterly", 12: "yearly"}
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """One regular step of time.
+
+    `advance(start, n)` is defined for every unit; a month step keeps its anchor (month start, month end, or day of month).
+    """
+
+    alias: str
+    unit: Unit
+    multiple: int
+    """Units in one step."""
+    anchor: int = 1
+    """Day of month of a month step; 29 to 31 are cut to the length of the month, so 31 is the month end."""
+
+    def advance(self, starts: TimeArray, steps: IntArray) -> TimeArray:
+        """The times `steps` steps after `starts`; the arrays broadcast.
+
+        Nanosecond times that would leave the years 1678 to 2262 come back as datetime64[s].
+        """
+        starts, steps = np.asarray(starts), np.asarray(steps, dtype=np.int64)
+        if self.unit == "integer":
+            return starts + steps * self.multiple
+        starts = _in_reach(starts, steps, self)
+        if self.unit == "month":
+            return self._advance_months(starts, steps)
+        if self.unit == "business_day":
+            days = starts.astype("datetime64[D]")
+            moved = np.busday_offset(days, steps * self.multiple, roll="forward")
+            return moved.astype(starts.dtype) + (starts - days.astype(starts.dtype))
+        return starts + (steps * self._ticks(starts)).astype(_timedelta(starts))
+
+    def steps_between(self, starts: TimeArray, times: TimeArray) -> IntArray:
+        """Whole steps from `starts` to `times`; inverse of `advance`.
+
+        Raises:
+            DataError: A time does not lie on the grid that begins at its start.
+        """
+        starts, times = np.asarray(starts), np.asarray(times)
+        on_grid = self.on_grid(starts, times)
+        if not np.all(on_grid):
+            wide_starts, wide_times, wide_on = np.broadcast_arrays(starts, times, on_grid)
+            first = int(np.flatnonzero(~wide_on.ravel())[0])
+            raise DataError(
+                f"time {show_time(wide_times.ravel()[first])} is not a whole number of steps ({self.name}) after "
+                f"{show_time(wide_starts.ravel()[first])}."
+            )
+        units, _ = self.units_between(starts, times)
+        return np.asarray(units if self.unit == "nanosecond" else units // self.multiple, dtype=np.int64)
+
+    def on_grid(self, starts: TimeArray, times: TimeArray) -> NDArray[np.bool_]:
+        """Whether each time is a whole number of steps away from its start; the arrays broadcast."""
+        units, exact = self.units_between(np.asarray(starts), np.asarray(times))
+        return exact if self.unit == "nanosecond" else exact & (units % self.multiple == 0)
+
+    def units_between(self, starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
+        """Units (whole steps for nanosecond frequencies) from `starts` to `times`, and whether each time is on the grid."""
+        if self.unit == "integer":
+            difference = times - starts
+            return difference, np.ones(np.shape(difference), bool)
+        if self.unit == "month":
+            return self._months_between(starts, times)
+        if self.unit == "business_day":
+            return _business_days_between(starts, times)
+        starts, times = _same_unit(starts, times)
+        difference = (times - starts).astype(np.int64)
+        steps, rest = np.divmod(difference, self._ticks(starts))
+        return steps, rest == 0
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """Natural seasonal periods in steps, shortest first: (24, 168) for hourly data; empty when none."""
+        if self.unit == "business_day":
+            return (5,) if self.multiple == 1 else ()
+        if self.unit == "month":
+            return (12 // self.multiple,) if self.multiple < 12 and 12 % self.multiple == 0 else ()
+        if self.unit == "integer":
+            return ()
+        if self.multiple <= SECOND:
+            return _whole(self.multiple, (MINUTE, HOUR))
+        if self.multiple < DAY:
+            return _whole(self.multiple, (DAY, WEEK))
+        return next((seasons for step, seasons in _SEASONS_BY_STEP if step == self.multiple), ())
+
+    def duration(self, num_steps: int) -> str:
+        """`num_steps` as a person says it: "1 day", "1 week", "1 day 13 hours", "18 steps" for integer times."""
+        sign, amount = ("-" if num_steps < 0 else ""), abs(num_steps) * self.multiple
+        if self.unit == "integer":
+            return f"{sign}{_count(abs(num_steps), 'step')}"
+        if self.unit == "business_day":
+            return f"{sign}{_count(amount, 'business day')}"
+        if self.unit == "month":
+            small, size = ("quarter", 3) if self.multiple % 3 == 0 else ("month", 1)
+            return sign + _spell(amount, ((12, "year"), (size, small)), smallest=self.multiple)
+        return sign + _spell(amount, _PARTS + _FRACTIONS, smallest=self.multiple)
+
+    @property
+    def name(self) -> str:
+        """The step as a person says it: "hourly", "every 30 minutes", "monthly (month start)", "weekly (Sunday)"."""
+        if self.unit == "integer":
+            return "integer steps" if self.multiple == 1 else f"integer steps of {self.multiple}"
+        if self.unit == "business_day":
+            return "every business day" if self.multiple == 1 else f"every {self.multiple} business days"
+        if self.unit == "month":
+            rhythm = _MONTHLY.get(self.multiple, f"every {self.multiple} months")
+            return f"{rhythm} ({_anchor_name(self.anchor)})"
+        if self.multiple in _EVERY:
+            weekday = _weekday_of_alias(self.alias) if self.multiple == WEEK else None
+            return _EVERY[self.multiple] + (f" ({WEEKDAYS[weekday]})" if weekday is not None else "")
+        return "every " + self.duration(1)
+
+    def _ticks(self, times: TimeArray) -> int:
+        """One step in the unit of `times`."""
+        if _is_seconds(times):
+            if self.multiple % SECOND:
+                raise DataError(f"a step shorter than a second ({self.name}) cannot reach outside the years 1678 to 2262.")
+            return self.multiple // SECOND
+        return self.multiple
+
+    def _advance_months(self, starts: TimeArray, steps: IntArray) -> TimeArray:
+        months = starts.astype("datetime64[M]")
+        days = starts.astype("datetime64[D]")
+        time_of_day = starts - days.astype(starts.dtype)
+        moved = months + (steps * self.multiple).astype("timedelta64[M]")
+        return (_on_anchor(moved, self.anchor)).astype(starts.dtype) + time_of_day
+
+    def _months_between(self, starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
+        starts, times = _same_unit(starts, times)
+        months = times.astype("datetime64[M]")
+        days = times.astype("datetime64[D]")
+        start_days = starts.astype("datetime64[D]")
+        units = (months - starts.astype("datetime64[M]")).astype(np.int64)
+        same_clock = (times - days.astype(times.dtype)) == (starts - start_days.astype(starts.dtype))
+        return units, same_clock & (days == _on_anchor(months, self.anchor))
+
+
+def parse_frequency(alias: str) -> Frequency:
+    """The frequency of a pandas alias, old (`H`, `T`, `M`, `A`) or new (`h`, `min`, `ME`, `YE`), or of an integer step.
+
+    Also reads back every alias this module makes (`MS@15`: the 15th of each month).
+
+    Raises:
+        UsageError: The alias is unknown or its step is not positive.
+    """
+    text = alias.strip()
+    match = re.fullmatch(r"(\d{0,18})\s*([A-Za-z]*)(?:-([A-Za-z]{3}))?(?:@(\d{1,2}))?", text)
+    if match is None or not text:
+        raise _unknown(alias)
+    digits, code, suffix, day = match.groups()
+    multiple = int(digits) if digits else 1
+    if multiple == 0:
+        raise UsageError(f"--freq {alias!r}: a step must be positive.")
+    if not code and digits and suffix is None and day is None:
+        return Frequency(str(multiple), "integer", multiple)
+    return _named_frequency(alias, code, multiple, suffix, day)
+
+
+def fixed_frequency(nanoseconds: int, weekday: int | None = None) -> Frequency:
+    """The frequency of a step that always lasts the same; `weekday` (0 = Monday) names the anchor of weekly data."""
+    if nanoseconds % WEEK == 0 and weekday is not None:
+        return Frequency(f"{_times(nanoseconds // WEEK)}W-{WEEKDAYS[weekday][:3].upper()}", "nanosecond", nanoseconds)
+    sizes = ((DAY, "D"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
+    size, code = next(pair for pair in sizes if nanoseconds % pair[0] == 0)
+    return Frequency(f"{_times(nanoseconds // size)}{code}", "nanosecond", nanoseconds)
+
+
+def month_frequency(multiple: int, anchor: int, month: int | None = None) -> Frequency:
+    """The frequency of a step of whole months; `month` (1 to 12) names the anchor month of quarters and years."""
+    end = "E" if anchor == MONTH_END else "S"
+    day = "" if anchor in (1, MONTH_END) else f"@{anchor}"
+    if multiple % 12 == 0:
+        code, count, cycle = "Y", multiple // 12, 12
+    elif multiple == 3 or (multiple % 3 == 0 and month is not None):
+        code, count, cycle = "Q", multiple // 3, 3
+    else:
+        return Frequency(f"{_times(multiple)}M{end}{day}", "month", multiple, anchor)
+    if month is not None and cycle == 3:
+        # pandas names quarters by their first start month and by their last end month
+        month = (month - 1) % 3 + (10 if end == "E" else 1)
+    suffix = "" if month is None else f"-{MONTHS[month - 1]}"
+    return Frequency(f"{_times(count)}{code}{end}{suffix}{day}", "month", multiple, anchor)
+
+
+def weekday_of(frequency: Frequency) -> int | None:
+    """The weekday (0 = Monday) that a weekly alias such as `W-SUN` names, or None."""
+    return _weekday_of_alias(frequency.alias) if frequency.unit == "nanosecond" else None
+
+
+def month_of(frequency: Frequency) -> int | None:
+    """The month (1 to 12) that an alias such as `QS-FEB` or `YE-DEC` names, or None."""
+    match = re.search(r"-([A-Z]{3})", frequency.alias)
+    return MONTHS.index(match.group(1)) + 1 if match and frequency.unit == "month" else None
+
+
+def show_time(time: np.datetime64 | np.int64 | int) -> str:
+    """A time for a message: date alone at midnight, no trailing zeros."""
+    if not isinstance(time, np.datetime64):
+        return str(time)
+    text = str(time).replace("T", " ")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text.removesuffix(" 00:00:00")
+
+
+def _named_frequency(alias: str, code: str, multiple: int, suffix: str | None, day: str | None) -> Frequency:
+    fixed = _FIXED_CODES.get(code)
+    plain = suffix is None and day is None
+    if fixed is not None and plain:
+        if multiple * fixed >= _LONGEST_STEP:
+            raise UsageError(f"--freq {alias!r}: a step that long is not supported.")
+        return fixed_frequency(multiple * fixed)
+    if code == "B" and plain:
+        return Frequency(f"{_times(multiple)}B", "business_day", multiple)
+    if code == "W" and day is None:
+        return _weekly(alias, multiple, suffix)
+    if code in _MONTH_CODES and (day is None or 1 <= int(day) <= MONTH_END):
+        size, anchor = _MONTH_CODES[code]
+        month = None if suffix is None else _index_of(suffix, MONTHS)
+        if suffix is None or (month is not None and size > 1):
+            if multiple * size > 12_000:
+                raise UsageError(f"--freq {alias!r}: a step that long is not supported.")
+            return month_frequency(multiple * size, int(day) if day else anchor, None if month is None else month + 1)
+    raise _unknown(alias)
+
+
+def _weekly(alias: str, multiple: int, suffix: str | None) -> Frequency:
+    weekday = None if suffix is None else _index_of(suffix, tuple(day[:3].upper() for day in WEEKDAYS))
+    if suffix is not None and weekday is None:
+        raise _unknown(alias)
+    if multiple * WEEK >= _LONGEST_STEP:
+        raise UsageError(f"--freq {alias!r}: a step that long is not supported.")
+    return fixed_frequency(multiple * WEEK, weekday)
+
+
+def _unknown(alias: str) -> UsageError:
+    return UsageError(
+        f"--freq {alias[:40]!r} is not a frequency.",
+        hint="Use a pandas alias such as h, 30min, D, B, W-SUN, MS, ME, QS, YS, or a whole number for integer times.",
+    )
+
+
+_FIXED_CODES = {
+    **dict.fromkeys(("D", "d"), DAY),
+    **dict.fromkeys(("H", "h"), HOUR),
+    **dict.fromkeys(("T", "min"), MINUTE),
+    **dict.fromkeys(("S", "s"), SECOND),
+    **dict.fromkeys(("L", "ms"), 1_000_000),
+    **dict.fromkeys(("U", "us"), 1_000),
+    **dict.fromkeys(("N", "ns"), 1),
+}
+_MONTH_CODES = {
+    "MS": (1, 1),
+    **dict.fromkeys(("M", "ME"), (1, MONTH_END)),
+    "QS": (3, 1),
+    **dict.fromkeys(("Q", "QE"), (3, MONTH_END)),
+    **dict.fromkeys(("YS", "AS"), (12, 1)),
+    **dict.fromkeys(("Y", "YE", "A"), (12, MONTH_END)),
+}
+
+
+def _index_of(suffix: str, names: tuple[str, ...]) -> int | None:
+    return names.index(suffix.upper()) if suffix.upper() in names else None
+
+
+def _weekday_of_alias(alias: str) -> int | None:
+    match = re.search(r"W-([A-Z]{3})$", alias)
+    return [day[:3].upper() for day in WEEKDAYS].index(match.group(1)) if match else None
+
+
+def _times(multiple: int) -> str:
+    return "" if multiple == 1 else str(multiple)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _spell(amount: int, parts: tuple[tuple[int, str], ...], smallest: int) -> str:
+    """`amount` in the largest whole parts; nothing at all is said in the largest part not above one step."""
+    if amount == 0:
+        return _count(0, next((noun for size, noun in parts if size <= smallest), parts[-1][1]))
+    words = []
+    for size, noun in parts:
+        number, amount = divmod(amount, size)
+        if number:
+            words.append(_count(number, noun))
+    return " ".join(words)
+
+
+def _whole(step: int, periods: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(period // step for period in periods if period % step == 0 and period > step)
+
+
+def _anchor_name(anchor: int) -> str:
+    return {1: "month start", MONTH_END: "month end"}.get(anchor, f"day {anchor}")
+
+
+def _is_seconds(times: TimeArray) -> bool:
+    return times.dtype == np.dtype("datetime64[s]")
+
+
+def _timedelta(times: TimeArray) -> np.dtype[np.timedelta64]:
+    return np.dtype("timedelta64[s]" if _is_seconds(times) else "timedelta64[ns]")
+
+
+def _same_unit(starts: TimeArray, times: TimeArray) -> tuple[TimeArray, TimeArray]:
+    """Both as seconds where either is: nanoseconds cannot hold what seconds can."""
+    if _is_seconds(starts) == _is_seconds(times):
+        return starts, times
+    return starts.astype("datetime64[s]"), times.astype("datetime64[s]")
+
+
+def _in_reach(starts: TimeArray, steps: IntArray, frequency: Frequency) -> TimeArray:
+    """`starts` in nanoseconds, or in seconds where the furthest step would overflow."""
+    if _is_seconds(starts) or not starts.size or not steps.size:
+        return starts
+    longest = {"month": 31 * DAY, "business_day": 3 * DAY}.get(frequency.unit, 1) * frequency.multiple
+    reach = max(abs(int(steps.min())), abs(int(steps.max()))) * longest
+    ticks = starts.astype(np.int64)
+    furthest = max(abs(int(ticks.min())), abs(int(ticks.max()))) + reach + 31 * DAY
+    return starts if furthest < 2**63 - 1 else starts.astype("datetime64[s]")
+
+
+def _on_anchor(months: NDArray[np.datetime64], anchor: int) -> NDArray[np.datetime64]:
+    """The anchor day of each month, cut to the month's length."""
+    first = months.astype("datetime64[D]")
+    if anchor == 1:
+        return first
+    last = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
+    return np.minimum(first + np.timedelta64(anchor - 1, "D"), last)
+
+
+def _business_days_between(starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
+    starts, times = _same_unit(starts, times)
+    days, start_days = times.astype("datetime64[D]"), starts.astype("datetime64[D]")
+    units = np.busday_count(start_days, days)
+    same_clock = (times - days.astype(times.dtype)) == (starts - start_days.astype(starts.dtype))
+    return np.asarray(units, dtype=np.int64), same_clock & np.is_busday(days)

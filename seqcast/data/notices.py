@@ -1,0 +1,20 @@
+"""What was decided or repaired while reading: printed for a person and kept in the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One line about the data.
+
+    A `decision` is something found without being told (printed plainly); a `repair` changed or skipped something
+    (printed as `warning:`).
+    """
+
+    kind: Literal["decision", "repair"]
+    text: str
+    count: int = 1
+    """How many rows, values or series it concerns."""

@@ -1,0 +1,180 @@
+"""The bytes behind a table: read once, bounded, fingerprinted, decompressed, and recognised by what they begin with."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import hashlib
+import os
+import stat
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import pyarrow as pa
+
+from seqcast.errors import DataError, Place
+
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+
+MAX_STORED_BYTES = 16 * 2**30
+MAX_EXPANSION = 200
+"""Largest ratio of decompressed to stored bytes; text of numbers compresses about tenfold."""
+_ALWAYS_EXPANDED = 256 * 2**20
+_PIECE = 16 * 2**20
+
+_COMPRESSIONS = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive (Excel .xlsx files are such archives)"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF document"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"CDF", "a NetCDF file"),
+    (b"ARROW1", "an Arrow (Feather) file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ORC", "an ORC file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x80\x04", "a Python pickle"),
+    (b"\x7fELF", "a program"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the data itself (run `git lfs pull`)"),
+    (b"<!DOCTYPE", "HTML"),
+    (b"<!doctype", "HTML"),
+    (b"<html", "HTML"),
+    (b"<HTML", "HTML"),
+    (b"<?xml", "XML"),
+    (b"{", "JSON"),
+    (b"[{", "JSON"),
+    (b"[[", "JSON"),
+    (b'["', "JSON"),
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of one table, decompressed."""
+
+    name: str
+    """As the user gave it, or `<stdin>`."""
+    data: bytes
+    format: Literal["csv", "parquet"]
+    fingerprint: Future[str]
+    """sha256 of the bytes as stored; counted in the background while the table is parsed."""
+    stored_bytes: int
+
+
+def read_content(source: str | Path) -> Content:
+    """Read a file, or standard input for `-`.
+
+    Raises:
+        DataError: The source is absent, unreadable, empty, too large, damaged, or of a format that is not a table.
+    """
+    name = STDIN_NAME if str(source) == STDIN else str(source)
+    stored = _read_stdin() if name == STDIN_NAME else _read_file(name)
+    if not stored:
+        raise DataError("the file is empty.", place=Place(name))
+    fingerprint = _start_fingerprint(stored)
+    compression = next((kind for magic, kind in _COMPRESSIONS if stored.startswith(magic)), None)
+    data = stored if compression is None else _decompress(stored, compression, name)
+    if data.startswith(b"PAR1"):
+        return Content(name, data, "parquet", fingerprint, len(stored))
+    _refuse_foreign(data, name)
+    return Content(name, data, "csv", fingerprint, len(stored))
+
+
+def _start_fingerprint(stored: bytes) -> Future[str]:
+    executor = ThreadPoolExecutor(1, thread_name_prefix="fingerprint")
+    fingerprint = executor.submit(lambda: hashlib.sha256(stored).hexdigest())
+    executor.shutdown(wait=False)
+    return fingerprint
+
+
+def _read_file(name: str) -> bytes:
+    if "://" in name:
+        raise DataError("this is an address, not a file.", place=Place(name), hint="Download it first.")
+    try:
+        mode = os.stat(name).st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError("this is a directory, not a file.", place=Place(name), hint="Name one file in it.")
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise DataError("this is a device, not a file.", place=Place(name))
+        with open(name, "rb") as file:
+            return _read_bounded(file, name)
+    except FileNotFoundError:
+        raise DataError("there is no such file.", place=Place(name), hint=_near_file(name)) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"the file cannot be read: {_reason(error)}.", place=Place(name)) from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return "its name holds a NUL character"
+    if error.errno == errno.ELOOP:
+        return "its symbolic links go round in a circle"
+    return (error.strerror or str(error)).lower()
+
+
+def _near_file(name: str) -> str | None:
+    """A hint naming a file of the same folder that differs little."""
+    path = Path(name)
+    try:
+        others = [entry.name for entry in os.scandir(path.parent)]
+    except OSError:
+        return f"There is no folder {str(path.parent)!r} either."
+    close = difflib.get_close_matches(path.name, others, n=1)
+    return f"Did you mean {str(path.with_name(close[0]))!r}?" if close else None
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None or sys.stdin.closed:
+        raise DataError("standard input is closed.", place=Place(STDIN_NAME))
+    if sys.stdin.isatty():
+        raise DataError("nothing is piped in.", place=Place(STDIN_NAME), hint="Use: cat data.csv | seqcast train -")
+    return _read_bounded(sys.stdin.buffer, STDIN_NAME)
+
+
+def _read_bounded(file: BinaryIO, name: str) -> bytes:
+    data = file.read(MAX_STORED_BYTES + 1)
+    if len(data) > MAX_STORED_BYTES:
+        raise DataError(f"the file is larger than {MAX_STORED_BYTES // 2**30} GiB.", place=Place(name))
+    return data
+
+
+def _decompress(stored: bytes, compression: str, name: str) -> bytes:
+    limit = max(_ALWAYS_EXPANDED, MAX_EXPANSION * len(stored))
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(stored), compression) as stream:
+            while piece := stream.read(_PIECE):
+                pieces.append(piece)
+                size += len(piece)
+                if size > limit:
+                    raise DataError(
+                        f"the {compression} file expands to more than {limit // 2**20:,} MiB.",
+                        place=Place(name),
+                        hint="Decompress it yourself if this is really meant.",
+                    )
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"the {compression} file is damaged or cut off ({str(error).splitlines()[0]}).", place=Place(name)
+        ) from None
+    if not size:
+        raise DataError("the file is empty once decompressed.", place=Place(name))
+    return b"".join(pieces)
+
+
+def _refuse_foreign(data: bytes, name: str) -> None:
+    start = data[:256].removeprefix(b"\xef\xbb\xbf").lstrip()
+    looks = next((what for magic, what in _FOREIGN if start.startswith(magic)), None)
+    if looks is not None:
+        raise DataError(f"this looks like {looks}.", place=Place(name), hint="Give CSV (plain, gzip, zstd) or Parquet.")

@@ -1,0 +1,262 @@
+"""Finding the frequency of sorted times over all series, and checking one that was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.data.frequency import (
+    DAY,
+    MONTH_END,
+    SECOND,
+    WEEK,
+    Frequency,
+    IntArray,
+    TimeArray,
+    fixed_frequency,
+    month_frequency,
+    month_of,
+    show_time,
+    weekday_of,
+)
+from seqcast.errors import NOWHERE, DataError, Place, UsageError
+
+_NO_SPACING = np.iinfo(np.int64).max
+_COMMON_SHARE = 0.25
+"""Share of the spacings that the smallest one must have to be the step when it is not the most frequent."""
+_TELLING_SPACINGS = 4
+"""Equal spacings in one series before it is said to have a frequency of its own."""
+_LARGEST_STEP = 2**62
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """The observed times of every series, sorted and without duplicates, and where they came from."""
+
+    times: TimeArray
+    offsets: IntArray
+    """(series + 1,) series i owns `times[offsets[i]:offsets[i + 1]]`, never empty."""
+    series_ids: tuple[str, ...]
+    place: Place = NOWHERE
+
+    @property
+    def starts(self) -> TimeArray:
+        """(series,) first time of each series."""
+        return self.times[self.offsets[:-1]]
+
+    @property
+    def start_of_row(self) -> TimeArray:
+        """(rows,) first time of the series that owns each row."""
+        return np.repeat(self.starts, np.diff(self.offsets))
+
+    @property
+    def ticks_per_unit(self) -> int:
+        """Nanoseconds in one tick of `times`; 1 for integer times."""
+        return SECOND if self.times.dtype == np.dtype("datetime64[s]") else 1
+
+    @property
+    def is_integer(self) -> bool:
+        return self.times.dtype.kind == "i"
+
+
+@dataclass(frozen=True)
+class Spacings:
+    """The distinct differences between neighbouring times of a series, in ticks, ascending, and how often each occurs."""
+
+    ticks: IntArray
+    counts: IntArray
+    axis: TimeAxis
+
+    def describe(self, most: int = 5) -> str:
+        """"1 hour (512 times), 61 minutes (3 times)": the most frequent spacings first."""
+        order = np.argsort(-self.counts, kind="stable")[:most]
+        words = [f"{self.spell(int(self.ticks[i]))} ({int(self.counts[i]):,} times)" for i in order]
+        rest = len(self.ticks) - len(order)
+        return ", ".join(words) + (f" and {rest:,} other spacings" if rest else "")
+
+    def spell(self, ticks: int) -> str:
+        """One spacing as a person says it."""
+        unit = Frequency("", "integer" if self.axis.is_integer else "nanosecond", 1)
+        return unit.duration(ticks * self.axis.ticks_per_unit)
+
+
+def infer_frequency(axis: TimeAxis) -> Frequency:
+    """The one frequency that all series share; gaps of whole steps are allowed.
+
+    Raises:
+        DataError: No series has two times, the spacing is irregular, or series have different frequencies.
+    """
+    spacings = find_spacings(axis)
+    if not len(spacings.ticks):
+        raise DataError(
+            "no series has two different times, so the frequency cannot be found.",
+            place=axis.place,
+            hint="Check the id column, or give --freq.",
+        )
+    monthly = None if axis.is_integer else _infer_months(axis, spacings)
+    if monthly is not None:
+        _refuse_mixed(axis, monthly, _month_numbers(axis.times))
+        return monthly
+    step = _common_step(spacings)
+    frequency = _named(axis, step, spacings)
+    _refuse_mixed(axis, frequency, axis.times.astype(np.int64))
+    return frequency
+
+
+def find_spacings(axis: TimeAxis) -> Spacings:
+    """The spacings of every series, counted."""
+    differences = np.diff(axis.times.astype(np.int64, copy=False))
+    differences = np.delete(differences, axis.offsets[1:-1] - 1) if len(axis.offsets) > 2 else differences
+    if len(differences) and differences.min() == differences.max():
+        ticks, counts = differences[:1], np.array([len(differences)])
+    else:
+        ticks, counts = np.unique(differences, return_counts=True)
+    return Spacings(ticks, counts.astype(np.int64), axis)
+
+
+def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
+    """The given frequency, with the anchor the data needs named in it.
+
+    Raises:
+        UsageError: The frequency contradicts the data.
+    """
+    if (frequency.unit == "integer") != axis.is_integer:
+        kind = "whole numbers" if axis.is_integer else "dates"
+        raise UsageError(f"--freq {frequency.alias} does not fit: the times are {kind}.", place=axis.place)
+    units, on_grid = frequency.units_between(axis.start_of_row, axis.times)
+    if frequency.unit != "nanosecond":
+        on_grid = on_grid & (units % frequency.multiple == 0)
+    named = on_grid & _on_named_anchor(frequency, axis)
+    if not np.all(named):
+        first = int(np.flatnonzero(~named)[0])
+        series = int(np.searchsorted(axis.offsets, first, side="right")) - 1
+        raise UsageError(
+            f"--freq {frequency.alias} ({frequency.name}) contradicts the data: series {axis.series_ids[series]!r} begins at "
+            f"{show_time(axis.starts[series])} and has {show_time(axis.times[first])}; spacings found: "
+            f"{find_spacings(axis).describe()}.",
+            place=axis.place,
+            hint=_suggestion(axis),
+        )
+    return frequency
+
+
+def _on_named_anchor(frequency: Frequency, axis: TimeAxis) -> NDArray[np.bool_]:
+    """Whether each time falls on the weekday or month that the alias names."""
+    weekday, month = weekday_of(frequency), month_of(frequency)
+    if weekday is not None:
+        return _weekdays(axis.times) == weekday
+    if month is not None:
+        cycle = 3 if frequency.multiple % 12 else 12
+        return np.asarray((_month_numbers(axis.times) - (month - 1)) % cycle == 0)
+    return np.ones(len(axis.times), bool)
+
+
+def _suggestion(axis: TimeAxis) -> str:
+    try:
+        found = infer_frequency(axis)
+    except DataError:
+        return "Resample the data to regular steps."
+    return f"Leave --freq out: the data is {found.name} ({found.alias})."
+
+
+def _common_step(spacings: Spacings) -> int:
+    """The spacing that all others are whole multiples of, if enough of them equal it.
+
+    Raises:
+        DataError: There is none.
+    """
+    step = int(np.gcd.reduce(spacings.ticks))
+    counts = dict(zip(spacings.ticks.tolist(), spacings.counts.tolist(), strict=True))
+    count = counts.get(step, 0)
+    if count != max(counts.values()) and count < _COMMON_SHARE * sum(counts.values()):
+        raise DataError(
+            f"the times are not evenly spaced: {spacings.describe()}.",
+            place=spacings.axis.place,
+            hint="Resample the data to regular steps, or give the step with --freq.",
+        )
+    if step * spacings.axis.ticks_per_unit >= _LARGEST_STEP:
+        raise DataError(f"the times are too far apart: {spacings.describe()}.", place=spacings.axis.place)
+    return step
+
+
+def _named(axis: TimeAxis, step: int, spacings: Spacings) -> Frequency:
+    if axis.is_integer:
+        return Frequency(str(step), "integer", step)
+    nanoseconds = step * axis.ticks_per_unit
+    if nanoseconds == DAY and _leaves_weekends_out(axis, spacings):
+        return Frequency("B", "business_day", 1)
+    if nanoseconds % WEEK == 0:
+        weekdays = np.unique(_weekdays(axis.starts))
+        return fixed_frequency(nanoseconds, int(weekdays[0]) if len(weekdays) == 1 else None)
+    return fixed_frequency(nanoseconds)
+
+
+def _leaves_weekends_out(axis: TimeAxis, spacings: Spacings) -> bool:
+    weekend_seen = bool(np.any(_weekdays(axis.times) >= 5))
+    return not weekend_seen and 3 * DAY // axis.ticks_per_unit in spacings.ticks
+
+
+def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
+    """A step of whole months, when every time has one day of month (or the month's end) and one time of day."""
+    if spacings.ticks[0] * axis.ticks_per_unit < 28 * DAY:
+        return None
+    months, days = _month_numbers(axis.times), axis.times.astype("datetime64[D]")
+    clock = axis.times - days.astype(axis.times.dtype)
+    day_of_month = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    anchor = int(day_of_month.max())
+    month_lengths = _month_lengths(months)
+    if np.all(day_of_month == month_lengths):
+        anchor = MONTH_END
+    regular = np.all(day_of_month == np.minimum(anchor, month_lengths))
+    if not regular or np.any(clock != np.repeat(clock[axis.offsets[:-1]], np.diff(axis.offsets))):
+        return None
+    in_months = replace(axis, times=months)
+    step = _common_step(find_spacings(in_months))
+    phases = np.unique(_month_numbers(axis.starts) % min(step, 12)) if step % 3 == 0 else []
+    return month_frequency(step, anchor, int(phases[0]) + 1 if len(phases) == 1 and step % 12 in (0, 3) else None)
+
+
+def _refuse_mixed(axis: TimeAxis, frequency: Frequency, ticks: IntArray) -> None:
+    """Raise when a series keeps to a longer step than the common one."""
+    if len(axis.series_ids) == 1:
+        return
+    differences = np.append(np.diff(ticks), _NO_SPACING)
+    differences[axis.offsets[1:] - 1] = _NO_SPACING
+    smallest = np.minimum.reduceat(differences, axis.offsets[:-1])
+    differences[axis.offsets[1:] - 1] = -1
+    largest = np.maximum.reduceat(differences, axis.offsets[:-1])
+    num_spacings = np.diff(axis.offsets) - 1
+    step = int(smallest.min())
+    odd = np.flatnonzero((smallest == largest) & (smallest > step) & (num_spacings >= _TELLING_SPACINGS))
+    if frequency.unit == "business_day" or not len(odd):
+        return
+    shown = [f"{axis.series_ids[i]!r} (every {_spell_in(axis, frequency, int(smallest[i]))})" for i in odd[:5]]
+    raise DataError(
+        f"series have different frequencies: most are {frequency.name}, but not {', '.join(shown)}"
+        f"{f' and {len(odd) - 5:,} more' if len(odd) > 5 else ''}.",
+        place=axis.place,
+        hint=f"Bring them to one frequency, or give --freq {frequency.alias} to read the missing steps as gaps.",
+    )
+
+
+def _spell_in(axis: TimeAxis, frequency: Frequency, ticks: int) -> str:
+    if frequency.unit == "month":
+        return Frequency("", "month", 1).duration(ticks)
+    return Frequency("", frequency.unit, 1).duration(ticks * axis.ticks_per_unit)
+
+
+def _weekdays(times: TimeArray) -> IntArray:
+    """0 = Monday; 1970-01-01 was a Thursday."""
+    return np.asarray((times.astype("datetime64[D]").astype(np.int64) + 3) % 7)
+
+
+def _month_numbers(times: TimeArray) -> IntArray:
+    """Months since January 1970."""
+    return times.astype("datetime64[M]").astype(np.int64)
+
+
+def _month_lengths(months: IntArray) -> IntArray:
+    first = months.astype("datetime64[M]")
+    return ((first + np.timedelta64(1, "M")).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.int64)

@@ -1,0 +1,206 @@
+"""Tables from CSV and Parquet files, standard input and data frames."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from seqcast.data.dialect import MISSING_WORDS, Dialect, bad_record, find_dialect, numbered_records, to_utf8
+from seqcast.data.source import Content, read_content
+from seqcast.data.table import TEXT_TYPE, IntArray, ReadOptions, Table, quoted
+from seqcast.errors import DataError, Place
+
+_BLOCK_BYTES = 4 * 2**20
+_LARGEST_BLOCK = 2**30
+
+
+def read_table(source: str | Path, options: ReadOptions = ReadOptions()) -> Table:
+    """Read a CSV (plain, gzip, zstd) or Parquet file, or CSV from standard input for `-`.
+
+    Raises:
+        DataError: The source cannot be read, or is not a table with a header and rows of equal length.
+    """
+    content = read_content(source)
+    if content.format == "parquet":
+        arrow = _read_parquet(content)
+        return _table(content, _normalised(arrow, content.name), options)
+    return _read_csv(content, options)
+
+
+def table_from_frame(frame: pd.DataFrame, name: str = "DataFrame") -> Table:
+    """A table of a data frame's columns; the frame is not changed.
+
+    The index is left out, unless it holds dates: then it is a column under its own name, or `ds`.
+
+    Raises:
+        DataError: The frame has no rows, two columns of one name, or a column of mixed types.
+    """
+    if isinstance(frame.index, pd.DatetimeIndex):
+        index_name = "ds" if frame.index.name is None else str(frame.index.name)
+        frame = frame.rename_axis(index=index_name).reset_index()
+    frame = frame.set_axis([str(column) for column in frame.columns], axis="columns")
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"two columns are named {quoted(twice[0])}.", place=Place(name, None, twice[0]))
+    try:
+        arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"a column cannot be read: {'; '.join(map(str, error.args))[:200]}.", place=Place(name)) from None
+    arrow = _normalised(arrow, name)
+    return Table(name, arrow, _fingerprint(arrow), int(arrow.nbytes))
+
+
+def _fingerprint(arrow: pa.Table) -> str:
+    """sha256 of names, types and values."""
+    digest = hashlib.sha256()
+    for column, values in zip(arrow.column_names, arrow.columns, strict=True):
+        plain = values.combine_chunks()
+        if pa.types.is_dictionary(values.type):
+            plain = plain.cast(pa.string())
+        digest.update(f"{column}\0{values.type}\0".encode())
+        sink = pa.BufferOutputStream()
+        batch = pa.record_batch([plain], names=["values"])
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        digest.update(sink.getvalue())
+    return digest.hexdigest()
+
+
+def _table(content: Content, arrow: pa.Table, options: ReadOptions) -> Table:
+    return Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
+
+
+def _read_parquet(content: Content) -> pa.Table:
+    try:
+        return pa.parquet.read_table(pa.BufferReader(content.data))
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise DataError(f"the Parquet file is damaged ({reason}).", place=Place(content.name)) from None
+
+
+def _normalised(arrow: pa.Table, name: str) -> pa.Table:
+    """Text as dictionaries, numbers as float64 or int64, dates as timestamps; the pandas index column is left out."""
+    if not arrow.num_rows:
+        raise DataError("the table has no rows.", place=Place(name))
+    keep = [column for column in arrow.column_names if not re.fullmatch(r"__index_level_\d+__", column)]
+    if len(set(keep)) < len(keep):
+        twice = next(column for column in keep if keep.count(column) > 1)
+        raise DataError(f"two columns are named {quoted(twice)}.", place=Place(name, None, twice))
+    columns = [_normalised_column(arrow.column(column)) for column in keep]
+    return pa.table(columns, names=keep)
+
+
+def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values = values.cast(kind.value_type) if not pa.types.is_string(kind.value_type) else values
+        return _normalised_column(values) if values.type != kind else _as_text(values)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _as_text(values)
+    if pa.types.is_decimal(kind) or (pa.types.is_floating(kind) and kind != pa.float64()):
+        return values.cast(pa.float64())
+    if pa.types.is_uint64(kind):
+        return values.cast(pa.float64(), safe=False)
+    if pa.types.is_integer(kind):
+        return values.cast(pa.int64())
+    if pa.types.is_date(kind):
+        return values.cast(pa.timestamp("s"))
+    return values
+
+
+def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if values.type == TEXT_TYPE:
+        return values
+    plain = values.cast(pa.string())
+    return plain.dictionary_encode().cast(TEXT_TYPE)
+
+
+def _read_csv(content: Content, options: ReadOptions) -> Table:
+    data, encoding_notices = to_utf8(content.data, options.encoding, content.name)
+    dialect = find_dialect(data, options, content.name)
+    resolved = replace(options, decimal=dialect.decimal)
+    lines: IntArray | None = None
+    arrow = _parse(data, dialect, resolved, content.name, ignore_blank=False)
+    if arrow is None:
+        arrow = _parse(data, dialect, resolved, content.name, ignore_blank=True)
+        lines = _line_of_rows(data, dialect)
+    elif dialect.has_quotes and arrow.num_rows != _count_lines(data, dialect.body_start):
+        lines = _line_of_rows(data, dialect)
+    if arrow is None or not arrow.num_rows:
+        raise DataError("the file has a header and no rows.", place=Place(content.name))
+    return Table(
+        content.name,
+        arrow,
+        content.fingerprint.result(),
+        content.stored_bytes,
+        encoding_notices + dialect.notices,
+        resolved,
+        dialect.first_line,
+        lines,
+    )
+
+
+def _count_lines(data: bytes, start: int) -> int:
+    body = data[start:].rstrip(b"\r\n")
+    return body.count(b"\n") + body.replace(b"\r\n", b"").count(b"\r") + 1
+
+
+def _line_of_rows(data: bytes, dialect: Dialect) -> IntArray:
+    return np.array([line for line, fields in numbered_records(data, dialect) if fields], dtype=np.int64)
+
+
+def _parse(data: bytes, dialect: Dialect, options: ReadOptions, name: str, ignore_blank: bool) -> pa.Table | None:
+    """All rows in the types of the dialect, or as text where a later row contradicts them; None if a line is blank."""
+    types = dialect.types
+    block = _BLOCK_BYTES
+    while True:
+        try:
+            return _parse_as(data, dialect, types, options, ignore_blank, block)
+        except pa.ArrowInvalid as error:
+            reason = str(error)
+        if "straddling" in reason and block < min(_LARGEST_BLOCK, len(data)):
+            block = block * 8
+        elif "conversion error" in reason and any(kind != TEXT_TYPE for kind in types):
+            column = re.search(r"In CSV column #(\d+)", reason)
+            contradicted = int(column.group(1)) if column else None
+            types = tuple(TEXT_TYPE if contradicted in (None, i) else kind for i, kind in enumerate(types))
+        else:
+            problem = bad_record(data, dialect, name)
+            if problem is None and not ignore_blank:
+                return None
+            raise problem or DataError(f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name))
+
+
+def _parse_as(
+    data: bytes, dialect: Dialect, types: tuple[pa.DataType, ...], options: ReadOptions, ignore_blank: bool, block: int
+) -> pa.Table:
+    # columns travel under their number, because names may be anything
+    numbers = [str(i) for i in range(len(dialect.names))]
+    end = len(data)
+    while end > dialect.body_start and data[end - 1] in b"\r\n":
+        end -= 1
+    body = pa.py_buffer(data).slice(dialect.body_start, end - dialect.body_start)
+    missing = sorted(MISSING_WORDS | set(options.na_values))
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(body),
+        pyarrow.csv.ReadOptions(column_names=numbers, block_size=block),
+        pyarrow.csv.ParseOptions(
+            delimiter=dialect.delimiter, newlines_in_values=dialect.has_quotes, ignore_empty_lines=ignore_blank
+        ),
+        pyarrow.csv.ConvertOptions(
+            column_types=dict(zip(numbers, types, strict=True)),
+            null_values=missing,
+            strings_can_be_null=False,
+            decimal_point=dialect.decimal,
+            timestamp_parsers=[pyarrow.csv.ISO8601],
+        ),
+    )
+    return table.rename_columns(list(dialect.names))

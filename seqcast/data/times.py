@@ -1,0 +1,329 @@
+"""The time column: one format for all of it, read strictly, as datetimes or as whole steps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from seqcast.data.columns import TextColumn, text_column
+from seqcast.data.dialect import ISO_TIME, MISSING_WORDS
+from seqcast.data.frequency import TimeArray, show_time
+from seqcast.data.notices import Notice
+from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
+from seqcast.errors import DataError, UsageError
+
+BoolArray = NDArray[np.bool_]
+
+_ZONED_TIME = re.compile(ISO_TIME.pattern + r" ?(Z|UTC|[+-]\d\d:?(\d\d)?)")
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d")
+_WORDED = ("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%y", "%Y-%m", "%b %Y", "%B %Y", "%Y%m%dT%H%M%S")
+FORMATS = tuple(order.format(mark) + clock for mark in "/.-" for order in _ORDERS for clock in _CLOCKS) + tuple(
+    worded + clock for worded in _WORDED for clock in _CLOCKS[:3]
+)
+"""Formats tried besides ISO 8601."""
+_TIMELIKE = re.compile(
+    r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}([ T]\d.*)?|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}( \d.*)?|[A-Za-z]{3,9} (\d{1,2}, )?\d{4}( \d.*)?"
+    r"|\d{4}-\d\d|\d{8}T\d{6}|\d{4}-?Q[1-4]"
+)
+_QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])")
+_EPOCH_UNITS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 2**62))
+_EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_EXCEL_ORIGIN = np.datetime64("1899-12-30", "s")
+TIME_UNITS = ("step", "s", "ms", "us", "ns", "day", "excel")
+
+
+@dataclass(frozen=True)
+class Times:
+    """The time of every row, as written in the table's order."""
+
+    values: TimeArray
+    """(rows,)"""
+    notices: tuple[Notice, ...] = ()
+    is_zoned: bool = False
+    """The text had offsets; the values are UTC."""
+
+
+def looks_like_time(text: str) -> bool:
+    """Whether a text has the shape of a date that some format could read."""
+    return bool(ISO_TIME.fullmatch(text) or _ZONED_TIME.fullmatch(text) or _TIMELIKE.fullmatch(text))
+
+
+def read_times(table: Table, column: str) -> Times:
+    """The time column as datetime64[ns] (seconds where nanoseconds overflow), or int64 where it counts steps.
+
+    Raises:
+        DataError: A time is missing or does not fit the format of the others, or the format is ambiguous.
+        UsageError: The given format or unit makes no sense.
+    """
+    chunks = table.arrow.column(column)
+    kind = chunks.type
+    if kind == TEXT_TYPE:
+        return _from_text(table, column)
+    if pa.types.is_floating(kind):
+        return _from_numbers(table, column, _whole_numbers(table, column))
+    if chunks.null_count:
+        raise _missing_time(table, column, np.flatnonzero(chunks.is_null().to_numpy()))
+    if pa.types.is_timestamp(kind):
+        return _from_timestamps(chunks, column)
+    if pa.types.is_integer(kind):
+        return _from_numbers(table, column, chunks.to_numpy())
+    raise DataError(f"the column holds {kind}, not times.", place=table.place(column), hint="Name another with --time.")
+
+
+def _from_timestamps(chunks: pa.ChunkedArray, column: str) -> Times:
+    zone = chunks.type.tz
+    values = chunks.to_numpy() if zone is None else chunks.cast(pa.timestamp(chunks.type.unit)).to_numpy()
+    notices = () if zone in (None, "UTC") else (_utc_notice(column, f"zone {zone}"),)
+    return Times(in_storage_unit(values), notices, is_zoned=zone is not None)
+
+
+def in_storage_unit(values: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """Nanoseconds where all values fit, otherwise seconds."""
+    if values.dtype == np.dtype("datetime64[ns]"):
+        return values
+    seconds = values.astype("datetime64[s]")
+    inside = np.abs(seconds.astype(np.int64)) < 2**63 // 10**9
+    return values.astype("datetime64[ns]") if np.all(inside) else seconds
+
+
+def _from_text(table: Table, column: str) -> Times:
+    text = text_column(table, column)
+    missing = np.array([value.strip() in MISSING_WORDS for value in text.values] + [True])
+    absent = np.flatnonzero(missing[text.codes])
+    if len(absent):
+        raise _missing_time(table, column, absent)
+    values = [value.strip() for value in text.values]
+    if all(re.fullmatch(r"[+-]?\d{1,18}", value) for value in values) and table.options.time_format is None:
+        numbers = np.array([int(value) for value in values], np.int64)
+        return _from_numbers(table, column, numbers[text.codes])
+    if table.options.time_unit is not None:
+        numbers = np.array([_whole(table, column, value) for value in values], np.int64)
+        return _from_numbers(table, column, numbers[text.codes])
+    distinct, notices, is_zoned = _parse_distinct(table, column, text, values)
+    return Times(in_storage_unit(distinct)[text.codes], notices, is_zoned)
+
+
+def _whole(table: Table, column: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise DataError(
+            f"{quoted(value)} is not a whole number of {table.options.time_unit}.", place=table.place(column, value=value)
+        ) from None
+
+
+def _parse_distinct(
+    table: Table, column: str, text: TextColumn, values: list[str]
+) -> tuple[NDArray[np.datetime64], tuple[Notice, ...], bool]:
+    """Times of the distinct texts, in the one format that reads all of them."""
+    if table.options.time_format is not None:
+        parsed = _strptime(values, table.options.time_format)
+        return _complete(table, column, text, parsed, f"the format {table.options.time_format}"), (), False
+    if any(ISO_TIME.fullmatch(value) for value in values):
+        parsed = _iso(values)
+        return _complete(table, column, text, parsed, "the form 2024-01-31 or 2024-01-31 23:59:59"), (), False
+    if any(_ZONED_TIME.fullmatch(value) for value in values):
+        parsed = _zoned(values)
+        times = _complete(table, column, text, parsed, "the form 2024-01-31T23:59:59+00:00")
+        return times, (_utc_notice(column, "an offset"),), True
+    if any(_QUARTER.fullmatch(value) for value in values):
+        return _complete(table, column, text, _quarters(values), "the form 2024Q1"), (), False
+    return _in_listed_format(table, column, text, values)
+
+
+def _in_listed_format(
+    table: Table, column: str, text: TextColumn, values: list[str]
+) -> tuple[NDArray[np.datetime64], tuple[Notice, ...], bool]:
+    fitting, best, best_format = [], np.zeros(0), ""
+    for pattern in FORMATS:
+        if not _may_fit(values[0], pattern) and not _may_fit(values[-1], pattern):
+            continue
+        parsed = _strptime(values, pattern)
+        count = len(values) - np.count_nonzero(np.isnat(parsed))
+        if count == len(values):
+            fitting.append((pattern, parsed))
+        if count > len(values) - np.count_nonzero(np.isnat(best)) if len(best) else count > 0:
+            best, best_format = parsed, pattern
+    distinct = [(pattern, parsed) for i, (pattern, parsed) in enumerate(fitting)
+                if not any(np.array_equal(parsed, other) for _, other in fitting[:i])]
+    if len(distinct) > 1:
+        formats = " and ".join(pattern for pattern, _ in distinct)
+        raise DataError(
+            f"times such as {quoted(values[0])} fit more than one format: {formats}.",
+            place=table.place(column, value=values[0]),
+            hint=f"Say which with --time-format '{distinct[0][0]}'.",
+        )
+    if not distinct:
+        form = f"the format {best_format} of the others" if best_format else "a time format that is known"
+        _complete(table, column, text, best if best_format else np.full(len(values), np.datetime64("NaT", "ns")), form)
+    return distinct[0][1], (Notice("decision", f"times of column {column!r} were read as {distinct[0][0]}"),), False
+
+
+def _may_fit(value: str, pattern: str) -> bool:
+    marks = re.sub(r"%[A-Za-z]", "", pattern)
+    return all(mark in value for mark in marks) and ("%b" in pattern.lower()) == bool(re.match(r"\D*[A-Za-z]{3}", value))
+
+
+def _complete(
+    table: Table, column: str, text: TextColumn, parsed: NDArray[np.datetime64], form: str
+) -> NDArray[np.datetime64]:
+    """The times, if all were read.
+
+    Raises:
+        DataError: One was not; its line is named.
+    """
+    unread = np.append(np.isnat(parsed), False)
+    if not unread.any():
+        return parsed
+    rows = np.flatnonzero(unread[text.codes])
+    first = [int(row) for row in rows[:MOST_EXAMPLES]]
+    values = [text.values[text.codes[row]] for row in first]
+    if values[0].strip() == column.strip():
+        raise cell_error(table, column, first, values, "repeats the header", "Remove the repeated header lines.")
+    hint = f"{len(rows):,} of {len(text.codes):,} times are like this. Correct them, or give --time-format."
+    raise cell_error(table, column, first, values, f"is not a time in {form}", hint)
+
+
+def _missing_time(table: Table, column: str, rows: NDArray[np.intp]) -> DataError:
+    first = [int(row) for row in rows[:MOST_EXAMPLES]]
+    hint = f"{len(rows):,} rows have no time. Remove them or fill the time in."
+    return cell_error(table, column, first, [""] * len(first), "is not a time", hint)
+
+
+def _iso(values: list[str]) -> NDArray[np.datetime64]:
+    """NaT where a text is not an ISO time without offset."""
+    return _cast(values, ISO_TIME, pa.timestamp("ns"), pa.timestamp("s"))
+
+
+def _zoned(values: list[str]) -> NDArray[np.datetime64]:
+    tidy = [re.sub(r" ?UTC$", "Z", re.sub(r" (?=[+-])", "", value)) for value in values]
+    return _cast(tidy, _ZONED_TIME, pa.timestamp("ns", "UTC"), pa.timestamp("s", "UTC"))
+
+
+def _cast(values: list[str], shape: re.Pattern[str], fine: pa.DataType, coarse: pa.DataType) -> NDArray[np.datetime64]:
+    shaped = [value if shape.fullmatch(value) else None for value in values]
+    for unit in (fine, coarse):
+        try:
+            return _naive(pc.cast(pa.array(shaped, pa.string()), unit))
+        except pa.ArrowInvalid:
+            continue
+    # some value is no date at all; find which by reading them one at a time
+    return np.array([_cast_one(value, coarse) for value in shaped], "datetime64[s]")
+
+
+def _cast_one(value: str | None, unit: pa.DataType) -> np.datetime64:
+    try:
+        return np.datetime64(_naive(pc.cast(pa.array([value and value.split(".")[0]], pa.string()), unit))[0], "s")
+    except pa.ArrowInvalid:
+        return np.datetime64("NaT", "s")
+
+
+def _naive(values: pa.Array) -> NDArray[np.datetime64]:
+    return np.asarray(values.cast(pa.timestamp(values.type.unit)).to_numpy(zero_copy_only=False))
+
+
+def _quarters(values: list[str]) -> NDArray[np.datetime64]:
+    matches = [_QUARTER.fullmatch(value) for value in values]
+    starts = [f"{match[1]}-{3 * int(match[2]) - 2:02}" if match else "NaT" for match in matches]
+    return np.array(starts, "datetime64[M]").astype("datetime64[s]")
+
+
+def _strptime(values: list[str], pattern: str) -> NDArray[np.datetime64]:
+    """NaT where a text does not fit the format."""
+    # pandas reads the words "now" and "today" under any format
+    plain = [value if any(letter.isdigit() for letter in value) else None for value in values]
+    try:
+        parsed = pd.to_datetime(pd.Series(plain, dtype="object"), format=pattern, errors="coerce", exact=True)
+    except ValueError as error:
+        raise UsageError(f"--time-format {pattern[:60]!r} is not a time format: {error}.") from None
+    if parsed.dt.tz is not None:
+        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
+    return np.asarray(parsed.to_numpy())
+
+
+def _whole_numbers(table: Table, column: str) -> NDArray[np.int64]:
+    values = table.arrow.column(column).to_numpy()
+    absent = np.flatnonzero(np.isnan(values))
+    if len(absent):
+        raise _missing_time(table, column, absent)
+    broken = np.flatnonzero((values != np.floor(values)) | (np.abs(values) >= 2**53))
+    if len(broken):
+        first = [int(row) for row in broken[:MOST_EXAMPLES]]
+        raise cell_error(
+            table, column, first, [str(values[row]) for row in first], "is not a whole number, so it is not a time",
+            "Write times as 2024-01-31 23:59:59; Excel day numbers have to be formatted as dates before export.",
+        )
+    return values.astype(np.int64)
+
+
+def _from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times:
+    """Steps, or the datetimes that the numbers count."""
+    unit = table.options.time_unit
+    if unit is not None and unit not in TIME_UNITS:
+        raise UsageError(f"--time-unit {unit[:20]!r} is not one of {', '.join(TIME_UNITS)}.")
+    if unit is None and _are_dates(numbers):
+        days = _strptime([str(number) for number in numbers], "%Y%m%d")
+        notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
+        return Times(in_storage_unit(days), (notice,))
+    found = unit or _epoch_unit(numbers)
+    if found is None or found == "step":
+        notice = Notice("decision", f"column {column!r} counts steps ({numbers.min():,} to {numbers.max():,})")
+        return Times(numbers, () if unit else (notice,))
+    if found in ("excel", "day"):
+        origin = _EXCEL_ORIGIN if found == "excel" else np.datetime64(0, "s")
+        return Times(in_storage_unit(origin + numbers.astype("timedelta64[D]").astype("timedelta64[s]")))
+    values = in_storage_unit(numbers.astype(f"datetime64[{found}]"))
+    text = f"numbers of column {column!r} were read as Unix {_EPOCH_NAMES[found]}, the first as {show_time(values[0])}"
+    return Times(values, () if unit else (Notice("decision", text),), is_zoned=True)
+
+
+def _are_dates(numbers: NDArray[np.int64]) -> BoolArray | bool:
+    """Whether all are written as YYYYMMDD."""
+    if len(numbers) == 0 or numbers.min() < 16_000_101 or numbers.max() > 22_991_231:
+        return False
+    distinct = np.unique(numbers)
+    return not np.isnat(_strptime([str(number) for number in distinct], "%Y%m%d")).any()
+
+
+def _epoch_unit(numbers: NDArray[np.int64]) -> str | None:
+    low, high = int(numbers.min()), int(numbers.max())
+    return next((unit for unit, least, most in _EPOCH_UNITS if least <= low and high < most), None)
+
+
+def _utc_notice(column: str, what: str) -> Notice:
+    return Notice("repair", f"times of column {column!r} have {what}; they were converted to UTC")
+
+
+def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32] | None, table: Table, column: str) -> Times:
+    """Wall-clock times of `timezone` as UTC; the second of two equal times of a series is the one after the clock went back.
+
+    Raises:
+        DataError: A time falls into the hour that the clock skipped.
+        UsageError: The zone is not known.
+    """
+    if timezone is None or times.is_zoned or times.values.dtype.kind == "i":
+        return times
+    unit = np.datetime_data(times.values.dtype)[0]
+    plain = pa.array(times.values, pa.timestamp(unit))
+    try:
+        early = pc.assume_timezone(plain, timezone, ambiguous="earliest", nonexistent="earliest")
+    except pa.ArrowInvalid:
+        raise UsageError(f"--timezone {timezone[:40]!r} is not a known time zone.", hint="Such as Europe/Berlin.") from None
+    late = pc.assume_timezone(plain, timezone, ambiguous="latest", nonexistent="latest")
+    skipped = np.flatnonzero(pc.not_equal(pc.local_timestamp(early), plain).to_numpy(zero_copy_only=False))
+    if len(skipped):
+        first = [int(row) for row in skipped[:MOST_EXAMPLES]]
+        values = [show_time(times.values[row]) for row in first]
+        raise cell_error(table, column, first, values, f"does not exist in {timezone}", "The clock skips this hour; correct the times.")
+    first_pass, second_pass = _naive(early), _naive(late)
+    keys = {"time": times.values} if series is None else {"time": times.values, "series": series}
+    again = pd.DataFrame(keys).duplicated().to_numpy()
+    values = np.where(again, second_pass, first_pass)
+    return Times(values, (*times.notices, Notice("repair", f"times of {timezone} were converted to UTC")), is_zoned=True)

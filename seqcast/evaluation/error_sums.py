@@ -1,0 +1,83 @@
+"""Errors of forecasts, summed per series and step: the one pass over the rows that every measure is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqcast.data.panel import BoolArray, FloatArray
+from seqcast.results import Forecast, interval
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorSums:
+    """Sums over the windows of each of N series, (N, H) each, of the values that can be scored.
+
+    A value can be scored when it was observed and forecast.
+    """
+
+    possible: FloatArray
+    """Values there are, scored or not."""
+    count: FloatArray
+    """Values scored."""
+    absolute: FloatArray
+    """|e|, where e is the observed value minus the point forecast."""
+    squared: FloatArray
+    """e^2"""
+    symmetric: FloatArray
+    """200 |e| / (|y| + |forecast|), 0 where both are 0."""
+    quantile_loss: FloatArray
+    """Twice the quantile loss, mean over the forecast's quantiles; |e| for a forecast without quantiles."""
+    magnitude: FloatArray
+    """|y|"""
+    covered: Mapping[str, FloatArray]
+    """Per level in percent, 1 for a value inside the interval; empty for a forecast without quantiles."""
+
+
+def sum_errors(actuals: FloatArray, forecast: Forecast, levels: Sequence[float]) -> ErrorSums:
+    """Sum the errors against `actuals` (W, H), NaN where not observed; series in the order of the forecast.
+
+    Raises:
+        UsageError: A level is not between 0 and 100.
+    """
+    assert actuals.shape == forecast.point.shape
+    starts = first_windows(forecast)
+    scored = ~(np.isnan(actuals) | np.isnan(forecast.point))
+
+    def total(values: FloatArray | BoolArray) -> FloatArray:
+        return np.add.reduceat(np.where(scored, values, 0.0), starts, axis=0)
+
+    covered = {}
+    for level in levels if forecast.quantile_levels else ():
+        low, high = interval(forecast, level)
+        covered[f"{level:.10g}"] = total((low <= actuals) & (actuals <= high))
+    errors = np.abs(actuals - forecast.point)
+    sizes = np.abs(actuals) + np.abs(forecast.point)
+    return ErrorSums(
+        possible=np.add.reduceat(np.ones_like(actuals), starts, axis=0),
+        count=total(scored),
+        absolute=total(errors),
+        squared=total(np.square(errors)),
+        symmetric=total(np.divide(200 * errors, sizes, out=np.zeros_like(errors), where=sizes > 0)),
+        quantile_loss=total(_quantile_loss(actuals, forecast)),
+        magnitude=total(np.abs(actuals)),
+        covered=covered,
+    )
+
+
+def first_windows(forecast: Forecast) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """(N,) index of the first window of each series, whose windows stand together."""
+    ids = np.array(forecast.series_ids, dtype=object)
+    return np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+
+
+def _quantile_loss(actuals: FloatArray, forecast: Forecast) -> FloatArray:
+    if not forecast.quantile_levels:
+        return np.abs(actuals - forecast.point)
+    total = np.zeros_like(actuals)
+    for index, level in enumerate(forecast.quantile_levels):
+        error = actuals - forecast.quantiles[:, :, index]
+        total += np.maximum(level * error, (level - 1) * error)
+    return 2 * total / len(forecast.quantile_levels)

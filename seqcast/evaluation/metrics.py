@@ -1,0 +1,214 @@
+"""Scores of forecasts against what was observed: overall, by forecast step and by series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.data.panel import BoolArray, FloatArray, IntArray, Panel
+from seqcast.evaluation.error_sums import ErrorSums, first_windows, sum_errors
+from seqcast.results import Forecast
+
+MEASURES = ("mae", "mse", "rmse", "smape", "mase", "rmsse", "wql")
+"""Fields of `Metrics` that hold one number per group."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeasonalScales:
+    """Per series, the size of the seasonal naive's own errors in the training part: the unit of mase and rmsse."""
+
+    season: int
+    series_ids: tuple[str, ...]
+    absolute: FloatArray
+    """(series,) mean |y_t - y_{t - season}|; NaN where no such pair was observed."""
+    squared: FloatArray
+    """(series,) mean (y_t - y_{t - season})^2; NaN likewise."""
+
+    def take(self, series_ids: Sequence[str]) -> SeasonalScales:
+        """The scales of the given series, in the given order."""
+        row_of_series = {series: row for row, series in enumerate(self.series_ids)}
+        rows = [row_of_series[series] for series in series_ids]
+        return SeasonalScales(self.season, tuple(series_ids), self.absolute[rows], self.squared[rows])
+
+    @property
+    def usable(self) -> BoolArray:
+        """(series,) False where the training part is too short, or repeats itself exactly."""
+        return np.nan_to_num(self.absolute) > 0
+
+
+def seasonal_scales(panel: Panel, train_lengths: IntArray, season: int) -> SeasonalScales:
+    """Scales from the first `train_lengths` (series,) rows of each series; pairs with a missing value are left out."""
+    assert season >= 1
+    series = panel.series_of_row
+    positions = np.arange(len(series)) - panel.offsets[series]
+    rows = np.flatnonzero((positions >= season) & (positions < train_lengths[series]))
+    differences = panel.target[rows] - panel.target[rows - season]
+    observed = ~np.isnan(differences)
+    owners, differences = series[rows][observed], differences[observed]
+    counts = np.bincount(owners, minlength=panel.num_series)
+    absolute = np.bincount(owners, np.abs(differences), panel.num_series)
+    squared = np.bincount(owners, np.square(differences), panel.num_series)
+    return SeasonalScales(season, panel.series_ids, _ratio(absolute, counts), _ratio(squared, counts))
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """The measures of one model over groups of forecasts: all (shape ()), by step (H,) or by series (N,).
+
+    NaN where a group has nothing to score.
+    """
+
+    mae: FloatArray
+    mse: FloatArray
+    rmse: FloatArray
+    smape: FloatArray
+    """Mean of 200 |e| / (|y| + |forecast|), from 0 to 200, as in the M4 competition."""
+    mase: FloatArray
+    """Mean of |e| over the absolute scale of the series (Hyndman & Koehler 2006)."""
+    rmsse: FloatArray
+    """Root of the mean of e^2 over the squared scale of the series, mean over series (M5 competition)."""
+    wql: FloatArray
+    """Twice the quantile loss over the sum of |y|, mean over the forecast's quantiles (Rangapuram et al. 2021).
+
+    A forecast without quantiles counts as certain of its point, which makes it sum |e| / sum |y|.
+    """
+    coverage: Mapping[str, FloatArray]
+    """Per level in percent, the share of observations inside the interval; empty for a forecast without quantiles."""
+
+    def record(self, group: int | tuple[()]) -> dict[str, object]:
+        """The numbers of one group by name, None for NaN."""
+        plain: dict[str, object] = {name: _number(getattr(self, name)[group]) for name in MEASURES}
+        return {**plain, "coverage": {level: _number(share[group]) for level, share in self.coverage.items()}}
+
+
+@dataclass(frozen=True, eq=False)
+class ModelScores:
+    """The scores of one model."""
+
+    model: str
+    overall: Metrics
+    """Shape ()."""
+    by_step: Metrics
+    """(H,)"""
+    by_series: Metrics
+    """(N,) in the order of `Scores.series_ids`."""
+    num_values: int
+    """Values scored."""
+    num_unscored: int
+    """Values left out because they, or their forecast, are missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of several models on the same windows."""
+
+    models: tuple[ModelScores, ...]
+    series_ids: tuple[str, ...]
+    season: int
+    """Season of the scales behind mase and rmsse."""
+    num_windows: int
+    num_unscaled_series: int
+    """Series left out of mase and rmsse because they have no usable scale."""
+
+    def of(self, model: str) -> ModelScores:
+        """The scores of the model of that name."""
+        return next(scores for scores in self.models if scores.model == model)
+
+    def skill(self, model: str, reference: str) -> float:
+        """1 - error / error of the reference, by mase, or by mae where no series has a scale; NaN if undefined."""
+        ours, theirs = self.of(model).overall, self.of(reference).overall
+        measure = "mae" if np.isnan(theirs.mase) else "mase"
+        base = float(getattr(theirs, measure))
+        return 1 - float(getattr(ours, measure)) / base if base > 0 else float("nan")
+
+    def as_dict(self) -> dict[str, object]:
+        """Per model its measures, and the same `by_step`, a list that begins with step 1."""
+        return {
+            scores.model: {
+                **scores.overall.record(()),
+                "num_values": scores.num_values,
+                "num_unscored": scores.num_unscored,
+                "by_step": [
+                    {"step": step + 1, **scores.by_step.record(step)} for step in range(len(scores.by_step.mae))
+                ],
+            }
+            for scores in self.models
+        }
+
+
+def score(
+    actuals: FloatArray, forecasts: Mapping[str, Forecast], scales: SeasonalScales, levels: Sequence[float] = ()
+) -> Scores:
+    """Score forecasts of the same windows, keyed by model name, against `actuals` (W, H), NaN where not observed.
+
+    Every scored value counts the same; rmsse alone is a mean over series. Values missing in `actuals` or in a model's
+    forecast are left out and counted.
+
+    Raises:
+        UsageError: A level is not between 0 and 100.
+    """
+    first = next(iter(forecasts.values()))
+    series_ids = tuple(first.series_ids[window] for window in first_windows(first))
+    own_scales = scales.take(series_ids)
+    models = []
+    for name, forecast in forecasts.items():
+        assert forecast.series_ids == first.series_ids, "models must forecast the same windows"
+        models.append(_score_model(name, sum_errors(actuals, forecast, levels), own_scales))
+    return Scores(tuple(models), series_ids, scales.season, len(actuals), int(np.sum(~own_scales.usable)))
+
+
+def _score_model(name: str, sums: ErrorSums, scales: SeasonalScales) -> ModelScores:
+    num_values = int(sums.count.sum())
+    return ModelScores(
+        model=name,
+        overall=_metrics(sums, scales, (0, 1)),
+        by_step=_metrics(sums, scales, (0,)),
+        by_series=_metrics(sums, scales, (1,)),
+        num_values=num_values,
+        num_unscored=int(sums.possible.sum()) - num_values,
+    )
+
+
+def _metrics(sums: ErrorSums, scales: SeasonalScales, axes: tuple[int, ...]) -> Metrics:
+    """Measures of the sums, (N, H), added up over `axes`."""
+    count = sums.count.sum(axes)
+    mse = _ratio(sums.squared.sum(axes), count)
+    return Metrics(
+        mae=_ratio(sums.absolute.sum(axes), count),
+        mse=mse,
+        rmse=np.sqrt(mse),
+        smape=_ratio(sums.symmetric.sum(axes), count),
+        mase=_mase(sums, scales, axes),
+        rmsse=_rmsse(sums, scales, axes),
+        wql=_ratio(sums.quantile_loss.sum(axes), sums.magnitude.sum(axes)),
+        coverage={level: _ratio(covered.sum(axes), count) for level, covered in sums.covered.items()},
+    )
+
+
+def _mase(sums: ErrorSums, scales: SeasonalScales, axes: tuple[int, ...]) -> FloatArray:
+    usable = scales.usable[:, None]
+    scaled = _ratio(sums.absolute, np.where(usable, scales.absolute[:, None], 0))
+    return _ratio(np.where(usable, scaled, 0).sum(axes), np.where(usable, sums.count, 0).sum(axes))
+
+
+def _rmsse(sums: ErrorSums, scales: SeasonalScales, axes: tuple[int, ...]) -> FloatArray:
+    step_axes = tuple(axis for axis in axes if axis == 1)
+    mean_squared = _ratio(sums.squared.sum(step_axes, keepdims=True), sums.count.sum(step_axes, keepdims=True))
+    scaled = np.sqrt(_ratio(mean_squared, np.where(scales.usable, scales.squared, 0)[:, None]))
+    defined = ~np.isnan(scaled)
+    return _ratio(np.where(defined, scaled, 0).sum(axes), defined.sum(axes))
+
+
+def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> FloatArray:
+    """Element by element; NaN where the denominator is not above zero."""
+    top, bottom = np.broadcast_arrays(np.asarray(numerator, np.float64), denominator)
+    result: FloatArray = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    return result
+
+
+def _number(value: FloatArray) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,214 @@
+"""A trained model and a panel to forecasts and attention, for any origins and any horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from scipy.special import stdtrit
+from torch import Tensor
+
+from seqcast.data.panel import FloatArray, IntArray, Panel
+from seqcast.data.windows import PanelTensors, WindowBatch, panel_to_tensors
+from seqcast.errors import DataError, UsageError
+from seqcast.model.heads import student_t_parameters
+from seqcast.model.network import NetworkOutput
+from seqcast.results import AttentionMap, Forecast
+from seqcast.run.trained import TrainedModel
+
+Result = TypeVar("Result")
+
+BATCH_STEPS = 400_000
+"""Window steps (windows x (context + horizon)) of one forward pass: bounds memory whatever is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Origins:
+    """Which windows to forecast; sorted by series, then by time."""
+
+    series: IntArray
+    positions: IntArray
+    """Position of the first forecast step within its series; every earlier row may be looked at, no later one."""
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def __getitem__(self, part: slice) -> Origins:
+        return Origins(self.series[part], self.positions[part])
+
+
+def observed_ends(panel: Panel) -> IntArray:
+    """(series,) position after the last observed target of each series; 0 for a series without any."""
+    rows = np.where(np.isfinite(panel.target), np.arange(len(panel.target)) + 1, 0)
+    last = np.maximum.reduceat(rows, panel.offsets[:-1])
+    return np.maximum(last - panel.offsets[:-1], 0)
+
+
+def latest_origins(panel: Panel) -> Origins:
+    """The origin right after the last observation of each series that has one."""
+    ends = observed_ends(panel)
+    series = np.flatnonzero(ends > 0)
+    if not len(series):
+        raise DataError("no series has an observed value to forecast from.")
+    return Origins(series, ends[series])
+
+
+def rolling_origins(first: IntArray, last: IntArray, stride: int, at_most: int | None = None) -> Origins:
+    """Origins `last`, `last` - stride, ... not before `first`, per series; the newest `at_most` of them when given."""
+    counts = np.where(last >= first, (last - first) // stride + 1, 0)
+    if at_most is not None:
+        counts = np.minimum(counts, at_most)
+    series = np.repeat(np.arange(len(counts)), counts)
+    back = np.repeat(np.cumsum(counts), counts) - np.arange(len(series)) - 1
+    return Origins(series, last[series] - back * stride)
+
+
+class Forecasting:
+    """A model joined to one panel, which sits on the model's device once for all forecasts.
+
+    The panel must hold `horizon` rows after each origin that will be asked for (`data.future.extend_panel`).
+    """
+
+    def __init__(self, model: TrainedModel, panel: Panel, known_ends: IntArray) -> None:
+        """Args:
+        model: The trained model.
+        panel: Series to forecast; those unseen in training are scaled by their first `known_ends` rows alone.
+        known_ends: (series,) rows known at the earliest origin of each series.
+        """
+        self.model, self.panel = model, panel
+        self.device = next(model.network.parameters()).device
+        index = {name: number for number, name in enumerate(model.series_ids)}
+        self.series_map = np.array([index.get(name, -1) for name in panel.series_ids])
+        self.tensors = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, self.device)
+
+    @property
+    def unseen_series(self) -> tuple[str, ...]:
+        """Series of the panel that training did not see."""
+        return tuple(self.panel.series_ids[i] for i in np.flatnonzero(self.series_map < 0))
+
+    def forecast(self, origins: Origins, horizon: int | None = None) -> Forecast:
+        """Forecast `horizon` steps (default: the trained horizon H) from each origin.
+
+        Up to H steps are a prefix of the trained forecast. Beyond H the point forecast is appended to the history and the
+        next H steps are forecast from there; intervals widen with the square root of the number of such rounds, as
+        errors of independent rounds add up. That needs one origin per series.
+
+        Raises:
+            UsageError: Several origins of one series are to be rolled beyond the trained horizon.
+        """
+        trained = self.model.horizon
+        horizon = horizon or trained
+        rounds = -(-horizon // trained)
+        if rounds > 1 and len(np.unique(origins.series)) < len(origins):
+            raise UsageError(f"forecasts beyond the trained {trained} steps need one origin per series.")
+        tensors = self.tensors if rounds == 1 else _writable(self.tensors)
+        blocks: list[FloatArray] = []
+        for number in range(rounds):
+            moved = Origins(origins.series, origins.positions + number * trained)
+            quantiles = np.concatenate(list(self._each_batch(tensors, moved, self._quantiles)))
+            blocks.append(_widen(quantiles, number, self._point_column))
+            if number + 1 < rounds:
+                _append(tensors, moved, quantiles[..., self._point_column])
+        return self._as_forecast(origins, np.concatenate(blocks, axis=1)[:, :horizon], rounds > 1)
+
+    def attention(self, origins: Origins) -> Iterator[AttentionMap]:
+        """Attention of each origin over the trained horizon, in chunks of bounded size.
+
+        Raises:
+            UsageError: The model was trained without attention.
+        """
+        if self.model.network.decoder.attention is None:
+            raise UsageError(
+                "this run was trained with --attention none, so there is nothing to inspect.",
+                hint="Train with --attention global.",
+            )
+        return self._each_batch(self.tensors, origins, self._attention_map)
+
+    @torch.inference_mode()
+    def _each_batch(
+        self, tensors: PanelTensors, origins: Origins, read: Callable[[Origins, WindowBatch, NetworkOutput], Result]
+    ) -> Iterator[Result]:
+        context, horizon = self.model.context, self.model.horizon
+        size = max(1, BATCH_STEPS // (context + horizon))
+        for first in range(0, len(origins), size):
+            part = origins[first : first + size]
+            series, positions = (torch.from_numpy(values).to(self.device) for values in (part.series, part.positions))
+            batch = tensors.gather(series, positions, context, horizon)
+            yield read(part, batch, self.model.network(batch))
+
+    @property
+    def _levels(self) -> tuple[float, ...]:
+        """Quantile levels the model can give; empty when it was trained on a point loss."""
+        loss = self.model.config.training.loss
+        return self.model.config.model.quantiles if loss in ("quantile", "student-t") else ()
+
+    @property
+    def _point_column(self) -> int:
+        return self._levels.index(0.5) if self._levels else 0
+
+    def _quantiles(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> FloatArray:
+        """(windows, horizon, Q) in the units of the data; Q = 1 for a point loss."""
+        values = output.values.float()
+        if self.model.config.training.loss == "student-t":
+            values = _student_t_quantiles(values, self._levels)
+        location, scale = output.standardisation.location[..., None], output.standardisation.scale[..., None]
+        scaled = values.cpu().double() * scale.cpu().double() + location.cpu().double()
+        numbers: FloatArray = scaled.numpy()
+        return numbers * self.tensors.scale[part.series, None, None] + self.tensors.mean[part.series, None, None]
+
+    def _as_forecast(self, origins: Origins, quantiles: FloatArray, rolled: bool) -> Forecast:
+        return Forecast(
+            frequency=self.panel.frequency,
+            series_ids=tuple(self.panel.series_ids[i] for i in origins.series),
+            cutoffs=self.panel.times(origins.series, origins.positions - 1),
+            point=quantiles[..., self._point_column],
+            quantile_levels=self._levels,
+            quantiles=quantiles if self._levels else quantiles[..., :0],
+            rolled_from_step=self.model.horizon + 1 if rolled else None,
+        )
+
+    def _attention_map(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> AttentionMap:
+        assert output.weights is not None
+        forecast = self._as_forecast(part, self._quantiles(part, batch, output), rolled=False)
+        observed = batch.context_observed.cpu().numpy()
+        scaled = batch.context_target.cpu().double().numpy()
+        values = scaled * self.tensors.scale[part.series, None] + self.tensors.mean[part.series, None]
+        return AttentionMap(
+            frequency=self.panel.frequency,
+            series_ids=forecast.series_ids,
+            cutoffs=forecast.cutoffs,
+            weights=output.weights.float().cpu().numpy(),
+            observed=observed,
+            values=np.where(observed, values, np.nan),
+            point=forecast.point,
+        )
+
+
+def _student_t_quantiles(values: Tensor, levels: tuple[float, ...]) -> Tensor:
+    """(windows, horizon, Q) quantiles of the Student t whose parameters lie in the last axis of `values`."""
+    location, scale, freedom = (part[..., None].cpu().double() for part in student_t_parameters(values))
+    return location + scale * torch.from_numpy(stdtrit(freedom.numpy(), np.array(levels)))
+
+
+def _widen(quantiles: FloatArray, rounds_before: int, point_column: int) -> FloatArray:
+    """Quantiles whose distance to the point forecast grows with the square root of the number of rounds."""
+    point = quantiles[..., point_column, None]
+    return point + (quantiles - point) * np.sqrt(1.0 + rounds_before)
+
+
+def _writable(tensors: PanelTensors) -> PanelTensors:
+    """A copy whose targets may be filled with forecasts."""
+    return replace(tensors, target=tensors.target.clone(), observed=tensors.observed.clone())
+
+
+def _append(tensors: PanelTensors, origins: Origins, point: FloatArray) -> None:
+    """Write a point forecast behind the history, as if it had been observed."""
+    scaled = (point - tensors.mean[origins.series, None]) / tensors.scale[origins.series, None]
+    steps = np.arange(point.shape[1])
+    positions = torch.from_numpy(origins.positions[:, None] + steps).to(tensors.target.device)
+    rows = tensors.offsets[torch.from_numpy(origins.series).to(positions.device)][:, None] + positions
+    tensors.target[rows] = torch.from_numpy(scaled).to(tensors.target)
+    tensors.observed[rows] = True

@@ -1,0 +1,213 @@
+"""Attention of decoder states over encoder states, one small class per published equation.
+
+Notation: encoder states h-bar_s, s = 1..S (context); decoder states h_t, t = 1..T (T = horizon, or 1 when stepping).
+Dimension names in shape comments: batch, horizon (T), context (S), hidden.
+
+Luong, Pham, Manning 2015, "Effective Approaches to Attention-based Neural Machine Translation" (arXiv 1508.04025);
+Bahdanau, Cho, Bengio 2015 (arXiv 1409.0473).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqcast.config import ModelConfig
+from seqcast.errors import UsageError
+
+
+class DotScore(nn.Module):
+    """score(h_t, h-bar_s) = h_t . h-bar_s (Luong 2015, section 3.1)."""
+
+    def keys(self, states: Tensor) -> Tensor:
+        """What is computed once per window: (batch, context, hidden)."""
+        return states
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Scores (batch, horizon, context) of queries (batch, horizon, hidden)."""
+        return torch.bmm(queries, keys.transpose(1, 2))
+
+
+class GeneralScore(DotScore):
+    """score(h_t, h-bar_s) = h_t^T W_a h-bar_s (Luong 2015, section 3.1)."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(hidden, hidden, bias=False)
+
+    def keys(self, states: Tensor) -> Tensor:
+        projected: Tensor = self.projection(states)
+        return projected
+
+
+class CosineScore(DotScore):
+    """score(h_t, h-bar_s) = temperature * cos(h_t, h-bar_s), the temperature learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(5.0)))
+
+    def keys(self, states: Tensor) -> Tensor:
+        return functional.normalize(states, dim=-1)
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return super().forward(functional.normalize(queries, dim=-1), keys) * self.log_temperature.exp()
+
+
+class ConcatScore(nn.Module):
+    """score(h_t, h-bar_s) = v_a^T tanh(W_a [h_t; h-bar_s]) (Luong 2015, section 3.1), W_a full.
+
+    W_a is held as its two blocks, so the encoder's half is computed once per window. With the *previous* decoder state
+    as query this is Bahdanau's additive score v^T tanh(W s_{t-1} + U h-bar_s) (arXiv 1409.0473, A.1.2).
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.query_block = nn.Linear(hidden, hidden, bias=False)
+        self.key_block = nn.Linear(hidden, hidden)
+        self.vector = nn.Linear(hidden, 1, bias=False)
+
+    def keys(self, states: Tensor) -> Tensor:
+        projected: Tensor = self.key_block(states)
+        return projected
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        # (batch, horizon, 1, hidden) + (batch, 1, context, hidden)
+        mixed = torch.tanh(self.query_block(queries)[:, :, None] + keys[:, None])
+        scores: Tensor = self.vector(mixed).squeeze(-1)
+        return scores
+
+
+class LocationScore(nn.Module):
+    """a_t = softmax(W_a h_t) over positions (Luong 2015, equation 8): a position of a fixed context is a lag."""
+
+    def __init__(self, hidden: int, context: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(hidden, context, bias=False)
+
+    def keys(self, states: Tensor) -> Tensor:
+        return states
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        scores: Tensor = self.projection(queries)
+        if scores.shape[-1] != keys.shape[1]:
+            raise UsageError(f"location scores know {scores.shape[-1]} positions, the context has {keys.shape[1]}.")
+        return scores
+
+
+class GlobalFocus(nn.Module):
+    """Every context step may be attended (Luong 2015, section 3.1)."""
+
+    def forward(self, scores: Tensor, queries: Tensor, first_step: int) -> Tensor:
+        """Log-weights to add to `scores` (batch, horizon, context), whose first row is forecast step `first_step`."""
+        return torch.zeros_like(scores[:1, :1])
+
+
+class LocalMonotonicFocus(nn.Module):
+    """Only [p_t - D, p_t + D] may be attended, p_t = S - m k + t with m the season (Luong 2015, local-m).
+
+    Luong's p_t = t is for translation. A forecast looks one season back: k is the fewest seasons with p_t <= S.
+    """
+
+    def __init__(self, season: int) -> None:
+        super().__init__()
+        self.season, self.reach = season, max(1, season // 4)
+
+    def forward(self, scores: Tensor, queries: Tensor, first_step: int) -> Tensor:
+        horizon, context = scores.shape[1:]
+        step = torch.arange(first_step, first_step + horizon, device=scores.device)[:, None]
+        seasons_back = torch.div(step + self.season - 1, self.season, rounding_mode="floor")
+        centre = (context - self.season * seasons_back + step).clamp(min=1)
+        position = torch.arange(1, context + 1, device=scores.device)[None]
+        outside = (position - centre).abs() > self.reach  # (horizon, context)
+        return torch.zeros_like(outside, dtype=scores.dtype).masked_fill(outside, -torch.inf)
+
+
+class LocalPredictiveFocus(nn.Module):
+    """p_t = S sigmoid(v_p^T tanh(W_p h_t)); weights times exp(-(s - p_t)^2 / 2 sigma^2), sigma = D/2 (Luong 2015, eqs. 9, 10)."""
+
+    def __init__(self, hidden: int, season: int) -> None:
+        super().__init__()
+        self.hidden_layer = nn.Linear(hidden, hidden, bias=False)
+        self.position_layer = nn.Linear(hidden, 1, bias=False)
+        self.sigma = max(2, season) / 2
+
+    def forward(self, scores: Tensor, queries: Tensor, first_step: int) -> Tensor:
+        context = scores.shape[2]
+        relative = torch.sigmoid(self.position_layer(torch.tanh(self.hidden_layer(queries))))
+        position = torch.arange(1, context + 1, device=scores.device)[None, None]
+        distance: Tensor = (position - context * relative) / self.sigma  # (batch, horizon, context)
+        return -0.5 * distance**2
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the decoder may look at, computed once per window."""
+
+    states: Tensor
+    """(batch, context, hidden) encoder states."""
+    keys: Tensor
+    """(batch, context, hidden) as the score function wants them."""
+    observed: Tensor
+    """(batch, context) steps that may be attended."""
+
+
+class LagAttention(nn.Module):
+    """Attention weights a_t = softmax over context of score + lag bias, within a focus.
+
+    The lag bias is a learned number per (forecast step, context position): what the step looks at before it has seen
+    any content. The context of a window is fixed, so a position is a lag.
+    """
+
+    def __init__(self, config: ModelConfig, horizon: int, context: int, season: int) -> None:
+        super().__init__()
+        self.score = _score_function(config, context)
+        self.focus = _focus(config, season)
+        self.lag_bias = nn.Parameter(torch.zeros(horizon, context)) if config.lag_bias else None
+
+    def remember(self, states: Tensor, observed: Tensor) -> Memory:
+        """Prepare encoder states (batch, context, hidden) to be attended."""
+        return Memory(states, self.score.keys(states), observed)
+
+    def forward(self, queries: Tensor, memory: Memory, first_step: int = 1) -> Tensor:
+        """Weights (batch, horizon, context) of forecast steps `first_step`, `first_step` + 1, ...
+
+        Steps that were not observed get no weight; a window without any observed step gets zeros everywhere.
+        """
+        scores = self.score(queries, memory.keys).float()
+        if self.lag_bias is not None:
+            scores = scores + self.lag_bias[first_step - 1 : first_step - 1 + queries.shape[1]]
+        hidden = ~memory.observed[:, None]
+        focused = (scores + self.focus(scores, queries, first_step).float()).masked_fill(hidden, -torch.inf)
+        # A focus may lie wholly on missing steps; then any observed step is better than none.
+        lost = focused.amax(dim=-1, keepdim=True) == -torch.inf
+        open_scores = torch.where(lost, scores.masked_fill(hidden, torch.finfo(scores.dtype).min), focused)
+        return torch.softmax(open_scores, dim=-1).masked_fill(hidden, 0.0)
+
+
+def _score_function(config: ModelConfig, context: int) -> nn.Module:
+    match config.score:
+        case "dot":
+            return DotScore()
+        case "general":
+            return GeneralScore(config.hidden)
+        case "concat" | "additive":
+            return ConcatScore(config.hidden)
+        case "location":
+            return LocationScore(config.hidden, context)
+        case "cosine":
+            return CosineScore()
+
+
+def _focus(config: ModelConfig, season: int) -> nn.Module:
+    match config.attention:
+        case "local-m":
+            return LocalMonotonicFocus(season)
+        case "local-p":
+            return LocalPredictiveFocus(config.hidden, season)
+        case _:
+            return GlobalFocus()

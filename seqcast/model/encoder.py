@@ -1,0 +1,67 @@
+"""The encoder: a recurrent network over the context."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seqcast.config import ModelConfig
+
+State = tuple[Tensor, ...]
+"""(h, c) of an LSTM or (h,) of a GRU, each (layers, batch, hidden)."""
+
+
+class Recurrence(nn.Module):
+    """An LSTM or a GRU with one interface: batch first, state always a tuple."""
+
+    def __init__(self, config: ModelConfig, input_size: int, bidirectional: bool = False) -> None:
+        super().__init__()
+        kind = nn.LSTM if config.cell == "lstm" else nn.GRU
+        between_layers = config.dropout if config.layers > 1 else 0.0
+        self.cell = kind(
+            input_size,
+            config.hidden,
+            config.layers,
+            batch_first=True,
+            dropout=between_layers,
+            bidirectional=bidirectional,
+        )
+
+    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run over inputs (batch, steps, features) from `state`; returns (batch, steps, hidden) and the final state."""
+        if isinstance(self.cell, nn.LSTM):
+            outputs, final = self.cell(inputs, (state[0], state[1]))
+            return outputs, final
+        outputs, last = self.cell(inputs, state[0])
+        return outputs, (last,)
+
+
+class Encoder(nn.Module):
+    """Context features to states h-bar_1..h-bar_S and the decoder's first state.
+
+    A bidirectional encoder has states of width 2 * hidden; bridges bring both states and final state back to hidden.
+    """
+
+    def __init__(self, config: ModelConfig, input_size: int, static_size: int) -> None:
+        super().__init__()
+        self.directions = 2 if config.bidirectional else 1
+        self.num_states = 2 if config.cell == "lstm" else 1
+        self.layers, self.hidden = config.layers, config.hidden
+        self.recurrence = Recurrence(config, input_size, config.bidirectional)
+        self.first_state = nn.Linear(static_size, self.num_states * config.layers * self.directions * config.hidden)
+        width = self.directions * config.hidden
+        self.state_bridge = nn.Linear(width, config.hidden) if config.bidirectional else nn.Identity()
+        self.final_bridge = nn.Linear(width, config.hidden) if config.bidirectional else nn.Identity()
+
+    def forward(self, inputs: Tensor, static: Tensor) -> tuple[Tensor, State]:
+        """States (batch, context, hidden) and final state, from inputs (batch, context, features) and (batch, static)."""
+        batch = len(inputs)
+        first = torch.tanh(self.first_state(static)).view(batch, self.num_states, -1, self.hidden)
+        state = tuple(part.transpose(0, 1).contiguous() for part in first.unbind(dim=1))
+        states, final = self.recurrence(inputs, state)
+        return self.state_bridge(states), tuple(self.final_bridge(self._join(part)) for part in final)
+
+    def _join(self, part: Tensor) -> Tensor:
+        """(layers * directions, batch, hidden) to (layers, batch, directions * hidden)."""
+        batch = part.shape[1]
+        return part.view(self.layers, self.directions, batch, self.hidden).transpose(1, 2).reshape(self.layers, batch, -1)

@@ -1,0 +1,263 @@
+"""Tables for other programs: forecasts, backtests and attention as CSV, Parquet or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from seqcast.data.panel import FloatArray, Schema
+from seqcast.errors import UsageError
+from seqcast.results import AttentionMap, Forecast, interval
+from seqcast.storage import output_file
+
+Format = Literal["csv", "parquet", "json"]
+Destination = Path | Literal["-"]
+"""A file, or standard output."""
+
+MODEL = "seqcast"
+CUTOFF = "cutoff"
+ACTUAL = "y"
+
+_FORMAT_OF_SUFFIX: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".json": "json"}
+_TIME_FORMS = (("date", 86_400 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
+"""Ways to write a time, shortest first, with the nanoseconds each can tell apart."""
+_ROWS_AT_ONCE = 100_000
+
+
+def interval_columns(level: float) -> tuple[str, str]:
+    """Names of the lower and upper bound of an interval of `level` percent."""
+    return f"{MODEL}-lo-{level:.10g}", f"{MODEL}-hi-{level:.10g}"
+
+
+def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) -> pd.DataFrame:
+    """The forecast table: id, time, point and interval bounds; one row per window and step, in the forecast's order.
+
+    Without quantiles in the forecast there are no interval columns.
+
+    Raises:
+        UsageError: A level is given twice or is not between 0 and 100, or two columns would have the same name.
+    """
+    keys = [(schema.id, _row_ids(forecast)), (schema.time, forecast.times().ravel())]
+    return _frame([*keys, *_prediction_columns(forecast, levels)])
+
+
+def backtest_frame(forecast: Forecast, actuals: FloatArray, schema: Schema, levels: Sequence[float]) -> pd.DataFrame:
+    """The forecast table with the cutoff and the observed values; `actuals` is (W, H), NaN where not observed.
+
+    Raises:
+        UsageError: As `forecast_frame`.
+    """
+    assert actuals.shape == forecast.point.shape
+    keys = [
+        (schema.id, _row_ids(forecast)),
+        (schema.time, forecast.times().ravel()),
+        (CUTOFF, np.repeat(forecast.cutoffs, forecast.horizon)),
+        (ACTUAL, actuals.ravel()),
+    ]
+    return _frame([*keys, *_prediction_columns(forecast, levels)])
+
+
+def _row_ids(forecast: Forecast) -> Any:
+    # A pandas string array: repeating it copies no Python strings.
+    return pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
+
+
+def _prediction_columns(forecast: Forecast, levels: Sequence[float]) -> list[tuple[str, FloatArray]]:
+    columns = [(MODEL, forecast.point.ravel())]
+    for level in levels if forecast.quantile_levels else ():
+        bounds = interval(forecast, level)
+        columns += [(name, bound.ravel()) for name, bound in zip(interval_columns(level), bounds, strict=True)]
+    return columns
+
+
+def _frame(columns: Sequence[tuple[str, Any]]) -> pd.DataFrame:
+    names = [name for name, _ in columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"The output table would have two columns named {twice!r}.",
+            hint="Give each level once, and rename a data column that has the name of an output column.",
+        )
+    return pd.DataFrame(dict(columns), copy=False)
+
+
+def attention_table(attention: AttentionMap) -> pa.Table:
+    """The attention table: one row per window, step and lag, lags counted from the newest context step backwards.
+
+    Columns: unique_id, cutoff, ds (of the forecast step), step, lag_origin, lag_target, attended_ds, weight, observed.
+    """
+    steps = np.arange(1, attention.horizon + 1)[None, :, None]
+    lags = np.arange(1, attention.context + 1)[None, None, :]
+    cutoffs = attention.cutoffs[:, None, None]
+    advance = attention.frequency.advance
+
+    def rows(values: NDArray[Any]) -> NDArray[Any]:
+        return np.broadcast_to(values, attention.weights.shape).ravel()
+
+    codes, ids = pd.factorize(np.array(attention.series_ids, dtype=object))
+    dictionary = pa.array(ids.tolist(), pa.string())
+    return pa.table(
+        {
+            "unique_id": pa.DictionaryArray.from_arrays(rows(codes.astype(np.int32)[:, None, None]), dictionary),
+            CUTOFF: rows(cutoffs),
+            "ds": rows(advance(cutoffs, steps)),
+            "step": rows(steps.astype(np.int32)),
+            "lag_origin": rows(lags.astype(np.int32)),
+            "lag_target": rows((lags + steps - 1).astype(np.int32)),
+            "attended_ds": rows(advance(cutoffs, 1 - lags)),
+            "weight": attention.weights[:, :, ::-1].ravel(),
+            "observed": rows(attention.observed[:, None, ::-1]),
+        }
+    )
+
+
+def output_format(destination: Destination, chosen: Format | None) -> Format:
+    """The format to write: the one chosen, else the one the file's suffix names; CSV to standard output.
+
+    Raises:
+        UsageError: The suffix names no format and none is chosen, or names another one than chosen.
+    """
+    if destination == "-":
+        return chosen or "csv"
+    named = _FORMAT_OF_SUFFIX.get(destination.suffix.lower())
+    if named is not None and chosen not in (None, named):
+        raise UsageError(
+            f"The name of {str(destination)!r} says {named}, but --format says {chosen}.", hint="Drop one."
+        )
+    if named is None and chosen is None:
+        raise UsageError(
+            f"The name of {str(destination)!r} does not say which format to write.",
+            hint="End it in .csv, .parquet or .json, or add --format.",
+        )
+    return chosen or named or "csv"
+
+
+def write_frame(frame: pd.DataFrame | pa.Table, destination: Destination, file_format: Format) -> None:
+    """Write one table; `write_tables` says how."""
+    table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+    write_tables([table], destination, file_format)
+
+
+def write_tables(tables: Iterable[pa.Table], destination: Destination, file_format: Format) -> None:
+    """Write tables of one schema (one at least) end to end, each as it comes; a file appears only when it is complete.
+
+    Numbers keep every bit; missing values are empty, null in JSON. Times read `2024-01-01 00:00:00`, or `2024-01-01`
+    where all times of the first table are midnights; JSON has a T in the middle.
+    """
+    write = {"csv": _write_csv, "parquet": _write_parquet, "json": _write_json}[file_format]
+    rest = iter(tables)
+    first = next(rest, None)
+    assert first is not None, "an output needs a table, if one without rows"
+    with _opened(destination) as file:
+        write(first, rest, file)
+
+
+@contextmanager
+def _opened(destination: Destination) -> Iterator[BinaryIO]:
+    if destination == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    else:
+        with output_file(destination) as file:
+            yield file
+
+
+def _write_parquet(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> None:
+    # A Parquet writer asks for its position, which a pipe does not have.
+    target = file if file.seekable() else io.BytesIO()
+    # Without the stored Arrow schema, dictionary-encoded ids are read back as plain strings.
+    with parquet.ParquetWriter(target, first.schema, store_schema=False) as writer:
+        for table in chain([first], rest):
+            writer.write_table(table)
+    if isinstance(target, io.BytesIO):
+        file.write(target.getbuffer())
+
+
+def _write_csv(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> None:
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(first.column_names)
+    file.write(header.getvalue().encode())
+    first_form = _time_form(first)
+    for table in chain([first], rest):
+        form = max(first_form, _time_form(table))
+        # Arrow quotes all text or none; none is what other writers give where no value needs it.
+        options = arrow_csv.WriteOptions(include_header=False, quoting_style=_quoting_style(table))
+        arrow_csv.write_csv(_mapped(table, partial(_csv_column, form=form)), file, options)
+
+
+def _write_json(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> None:
+    first_form = _time_form(first)
+    separator = b"[\n"
+    for table in chain([first], rest):
+        form = max(first_form, _time_form(table))
+        for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+            part = _mapped(table.slice(start, _ROWS_AT_ONCE), partial(_json_column, form=form))
+            for record in part.to_pylist():
+                file.write(separator + json.dumps(record, ensure_ascii=False, allow_nan=False).encode())
+                separator = b",\n"
+    file.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
+
+
+def _mapped(table: pa.Table, convert: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> pa.Table:
+    return pa.table([convert(column) for column in table.columns], names=table.column_names)
+
+
+def _csv_column(column: pa.ChunkedArray, form: int) -> pa.ChunkedArray:
+    if pa.types.is_timestamp(column.type):
+        return _time_text(column, form)
+    if pa.types.is_boolean(column.type):
+        return pc.if_else(column, "True", "False")
+    return column
+
+
+def _json_column(column: pa.ChunkedArray, form: int) -> pa.ChunkedArray:
+    if pa.types.is_timestamp(column.type):
+        return pc.replace_substring(_time_text(column, form), " ", "T")
+    if pa.types.is_float32(column.type):
+        # The shortest text that names the float32, not the long digits of its float64 twin.
+        return column.cast(pa.string()).cast(pa.float64())
+    return column
+
+
+def _time_text(column: pa.ChunkedArray, form: int) -> pa.ChunkedArray:
+    unit = _TIME_FORMS[form][0]
+    return column.cast(pa.date32() if unit == "date" else pa.timestamp(unit)).cast(pa.string())
+
+
+def _time_form(table: pa.Table) -> int:
+    """Index of the shortest of `_TIME_FORMS` that shows every time of the table exactly."""
+    form = 0
+    for column in table.columns:
+        if pa.types.is_timestamp(column.type):
+            ticks = column.cast(pa.int64()).to_numpy()
+            tick_nanoseconds = dict(_TIME_FORMS)[column.type.unit]
+            while np.any(ticks % max(1, _TIME_FORMS[form][1] // tick_nanoseconds)):
+                form += 1
+    return form
+
+
+def _quoting_style(table: pa.Table) -> str:
+    texts = [column for column in table.columns if _is_text(column.type)]
+    quoted = any(pc.any(pc.match_substring_regex(column.cast(pa.string()), r'[",\r\n]')).as_py() for column in texts)
+    return "needed" if quoted else "none"
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))

@@ -1,0 +1,71 @@
+"""A glance at a forecast: its first and last rows, for a few of its series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seqcast.report.summary import title_text
+from seqcast.report.text import number_text, plain, time_text
+from seqcast.results import Forecast, interval
+
+_SERIES_SHOWN = 3
+_HEAD, _TAIL = 6, 3
+_STEPS_WHOLE = 12
+"""A forecast of so few steps is shown whole."""
+
+
+def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> RenderableType:
+    """The point forecast and its intervals; what is left out is said.
+
+    Raises:
+        UsageError: A level is not between 0 and 100.
+    """
+    shown_levels = levels if forecast.quantile_levels else ()
+    bounds = [interval(forecast, level) for level in shown_levels]
+    steps = _shown_steps(forecast.horizon, whole=len(forecast.series_ids) == 1)
+    times = forecast.times()
+    parts: list[RenderableType] = []
+    for window in range(min(len(forecast.series_ids), _SERIES_SHOWN)):
+        table = _empty_table(shown_levels)
+        for step in steps:
+            if step is None:
+                table.add_row("…")
+                continue
+            cells = [time_text(times[window, step]), number_text(forecast.point[window, step])]
+            for low, high in bounds:
+                cells.append(f"{number_text(low[window, step])} to {number_text(high[window, step])}")
+            table.add_row(*cells)
+        parts += [_window_title(forecast, window), table]
+    hidden = len(forecast.series_ids) - _SERIES_SHOWN
+    if hidden > 0:
+        parts.append(Text(f"and {hidden} more series"))
+    if forecast.rolled_from_step is not None:
+        parts.append(Text(f"From step {forecast.rolled_from_step} on, forecasts are made from forecasts.", style="dim"))
+    return Group(*parts)
+
+
+def _shown_steps(horizon: int, whole: bool) -> list[int | None]:
+    """Indices of the steps to show, None where some are left out."""
+    head, tail = (_HEAD, _TAIL) if whole else (_TAIL, 1)
+    if horizon <= (_STEPS_WHOLE if whole else head + tail + 1):
+        return list(range(horizon))
+    return [*range(head), None, *range(horizon - tail, horizon)]
+
+
+def _empty_table(levels: Sequence[float]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("time", no_wrap=True)
+    table.add_column("forecast", justify="right", no_wrap=True)
+    for level in levels:
+        table.add_column(f"{level:g} % interval", justify="right", no_wrap=True)
+    return table
+
+
+def _window_title(forecast: Forecast, window: int) -> Text:
+    cutoff = time_text(forecast.cutoffs[window])
+    return title_text(f"{plain(forecast.series_ids[window])}: {forecast.horizon} steps after {cutoff}")

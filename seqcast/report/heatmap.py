@@ -1,0 +1,139 @@
+"""A picture of attention: forecast steps downwards, lags across, in colour or in shades of grey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich.color import Color
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+
+from seqcast.attention_report import LagReport
+from seqcast.data.panel import FloatArray
+from seqcast.report.summary import title_text
+from seqcast.report.text import percent_text
+
+GREYS = " ░▒▓█"
+_OUTSIDE = "·"
+"""A lag that the step cannot reach."""
+
+_COLOURS = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], dtype=np.float64)
+"""Dark to light, evenly spaced in lightness, so that the order is seen without the hue."""
+
+_MAX_ROWS = 24
+_MAX_CELL_WIDTH = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """The mean attention of a report as a step x lag picture that fits the width it is given.
+
+    Several lags share a column and several steps a row where there is no room: a column adds its lags up, a row is the
+    mean of its steps.
+    """
+
+    report: LagReport
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        by_lag, reachable = _by_lag(self.report)
+        row_size = -(-self.report.horizon // _MAX_ROWS)
+        margin = len(_row_label(self.report.horizon - row_size, self.report.horizon)) + 2
+        width = max(1, options.max_width - margin)
+        lags_per_column = -(-by_lag.shape[1] // width)
+        cells = _row_means(_column_sums(by_lag, lags_per_column), row_size)
+        inside = _row_means(_column_sums(reachable, lags_per_column), row_size) > 0
+        cell_width = max(1, min(_MAX_CELL_WIDTH, width // cells.shape[1]))
+        coloured = console.color_system is not None and not console.no_color
+        draw = _coloured_cell if coloured else _grey_cell
+        largest = max(float(cells.max()), 1e-12)
+        yield _heading(self.report, lags_per_column, row_size)
+        for row in range(len(cells)):
+            first = row * row_size
+            label = _row_label(first, min(first + row_size, self.report.horizon))
+            yield Segment(label.rjust(margin - 1) + " ")
+            for value, is_inside in zip(cells[row], inside[row], strict=True):
+                yield draw(value / largest, cell_width) if is_inside else Segment(_OUTSIDE * cell_width)
+            yield Segment.line()
+        yield Text(" " * margin + _axis(by_lag.shape[1], lags_per_column, cell_width), no_wrap=True, overflow="crop")
+        yield _legend(largest, coloured)
+
+
+def _by_lag(report: LagReport) -> tuple[FloatArray, FloatArray]:
+    """(H, L) mean weight of each step on each lag, and 1 where the step can reach the lag, else 0."""
+    shift = 1 if report.relative == "target" else 0
+    num_lags = report.context + shift * (report.horizon - 1)
+    weights, reachable = np.zeros((2, report.horizon, num_lags))
+    for step in range(report.horizon):
+        lags = slice(shift * step, shift * step + report.context)
+        weights[step, lags] = report.step_weights[step, ::-1]
+        reachable[step, lags] = 1
+    return weights, reachable
+
+
+def _column_sums(values: FloatArray, size: int) -> FloatArray:
+    sums: FloatArray = np.add.reduceat(values, np.arange(0, values.shape[1], size), axis=1)
+    return sums
+
+
+def _row_means(values: FloatArray, size: int) -> FloatArray:
+    starts = np.arange(0, len(values), size)
+    sums: FloatArray = np.add.reduceat(values, starts, axis=0)
+    return sums / np.diff([*starts, len(values)])[:, None]
+
+
+def _heading(report: LagReport, lags_per_column: int, row_size: int) -> Text:
+    shares = []
+    if lags_per_column > 1:
+        shares.append(f"a column is the sum of {lags_per_column} lags")
+    if row_size > 1:
+        shares.append(f"a row is the mean of {row_size} steps")
+    reference = "the forecast step" if report.relative == "target" else "the start of the forecast"
+    detail = f" ({'; '.join(shares)})" if shares else ""
+    return Text.assemble(title_text("Attention"), f": steps downwards, lags before {reference} across{detail}")
+
+
+def _row_label(first: int, end: int) -> str:
+    return str(first + 1) if end - first == 1 else f"{first + 1}-{end}"
+
+
+def _axis(num_lags: int, lags_per_column: int, cell_width: int) -> str:
+    """Lags, or ranges of lags, under the columns that hold them, as many as fit."""
+    line = ""
+    for column, first in enumerate(range(1, num_lags + 1, lags_per_column)):
+        last = min(first + lags_per_column - 1, num_lags)
+        if not line or len(line) + 2 <= column * cell_width:
+            label = str(first) if first == last else f"{first}-{last}"
+            line = line.ljust(column * cell_width) + label
+    return line
+
+
+def _grey_level(value: float) -> int:
+    return round(value * (len(GREYS) - 1))
+
+
+def _grey_cell(value: float, width: int) -> Segment:
+    return Segment(GREYS[_grey_level(value)] * width)
+
+
+def _coloured_cell(value: float, width: int) -> Segment:
+    position = value * (len(_COLOURS) - 1)
+    low = min(int(position), len(_COLOURS) - 2)
+    red, green, blue = _COLOURS[low] + (position - low) * (_COLOURS[low + 1] - _COLOURS[low])
+    return Segment(" " * width, Style(bgcolor=Color.from_rgb(red, green, blue)))
+
+
+def _legend(largest: float, coloured: bool) -> Text:
+    """What the shades stand for, in parts of a step's weight."""
+    outside = f"; {_OUTSIDE} out of reach"
+    if coloured:
+        ramp = [_coloured_cell(value, 1) for value in np.linspace(0, 1, 20)]
+        text = Text("0 % ")
+        for segment in ramp:
+            text.append(segment.text, segment.style)
+        return text.append(f" {percent_text(largest)} of a step's weight{outside}")
+    levels = len(GREYS) - 1
+    shades = [f"{GREYS[level]} from {percent_text((level - 0.5) / levels * largest)}" for level in range(levels, 0, -1)]
+    return Text(f"{', '.join(shades)} of a step's weight, blank below{outside}")

@@ -1,0 +1,146 @@
+"""The lag report on the screen: attended lags, bands, groups, and a footer that defines every number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.bar import Bar
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seqcast.attention_report import BAND_LIFT, LagProfile, LagReport
+from seqcast.report.summary import title_text
+from seqcast.report.text import percent_text, safe_text, time_text
+
+TOP = 10
+"""Lags shown unless asked for another number."""
+
+_GROUPS_SHOWN = 31
+_LAGS_OF_A_GROUP = 3
+
+
+def lag_report_view(
+    report: LagReport, top: int = TOP, *, fed_back: bool = False, two_way: bool = False
+) -> RenderableType:
+    """The whole report.
+
+    Args:
+        report: What was attended.
+        top: Lags to show, by falling share.
+        fed_back: The decoder reads the previous value (autoregressive decoding).
+        two_way: The encoder is bidirectional.
+    """
+    parts: list[RenderableType] = [lag_summary(report), lag_table(report.overall, top), band_lines(report.overall)]
+    if len(report.groups) > 1:
+        parts.append(group_table(report))
+    return Group(*parts, lag_footer(report, fed_back=fed_back, two_way=two_way))
+
+
+def lag_summary(report: LagReport) -> Text:
+    """How much was looked at, and how widely the attention is spread."""
+    windows = _counted(report.num_windows, "window") + " of " + _counted(report.num_series, "series", "series")
+    title = title_text(f"Attended lags relative to the {_relative_to(report)}\n")
+    return Text.assemble(
+        title,
+        f"{windows}, {_counted(report.horizon, 'step')} ahead, context of {report.context}. ",
+        f"A step looks at {report.overall.effective_lags:.1f} lags in effect; ",
+        f"{percent_text(report.share_not_observed)} of the weight lies on steps without an observation.",
+    )
+
+
+def lag_table(profile: LagProfile, top: int = TOP) -> Table:
+    """The lags with the greatest shares, a bar for each."""
+    rows = profile.rows(top)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("lag", justify="right", no_wrap=True, style="bold")
+    table.add_column("that is", no_wrap=True)
+    if profile.attended_times is not None:
+        table.add_column("attended time", no_wrap=True)
+    table.add_column("weight", min_width=8, max_width=50)
+    for name in ("share", "sum", "lift"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if profile.spread is not None:
+        table.add_column("spread", justify="right", no_wrap=True)
+    largest = max((row.share for row in rows), default=0.0)
+    for row in rows:
+        cells: list[RenderableType] = [str(row.lag), row.duration]
+        if row.attended_time is not None:
+            cells.append(time_text(row.attended_time))
+        cells.append(Bar(max(largest, 1e-12), 0, row.share, color="cyan"))
+        cells += [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
+        if row.spread is not None:
+            cells.append(percent_text(row.spread))
+        table.add_row(*cells)
+    return table
+
+
+def band_lines(profile: LagProfile) -> Text:
+    """The bands of neighbouring lags, a line each."""
+    bands = profile.bands()
+    if not bands:
+        return Text(f"Bands: no neighbouring lags carry {BAND_LIFT:g} times the weight of equal weights.\n")
+    text = title_text("Bands of neighbouring lags\n")
+    for band in bands[:TOP]:
+        if band.first_lag == band.last_lag:
+            extent = f"lag {band.first_lag}"
+        else:
+            extent = f"lags {band.first_lag}-{band.last_lag}, peak at {band.peak_lag}"
+        share = f"{percent_text(band.share)} of the weight, lift {_lift_text(band.lift)}"
+        text.append(f"  {extent} ({band.peak_duration}): {share}\n")
+    if len(bands) > TOP:
+        text.append(f"  and {len(bands) - TOP} weaker\n")
+    return text
+
+
+def group_table(report: LagReport) -> RenderableType:
+    """The strongest lags of each group of forecast steps."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(report.group_by, overflow="ellipsis", no_wrap=True, max_width=40)
+    table.add_column("lags in effect", justify="right")
+    for heading in ("first lag", "second", "third"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for group in report.groups[:_GROUPS_SHOWN]:
+        strongest = [f"{row.lag}  {percent_text(row.share):>7}" for row in group.rows(_LAGS_OF_A_GROUP)]
+        table.add_row(safe_text(group.label), f"{group.effective_lags:.1f}", *strongest)
+    hidden = len(report.groups) - _GROUPS_SHOWN
+    return Group(table, Text(f"and {hidden} more groups\n")) if hidden > 0 else table
+
+
+def lag_footer(report: LagReport, *, fed_back: bool = False, two_way: bool = False) -> Text:
+    """What the numbers mean, in the words the report uses."""
+    return Text("\n".join(_footer_lines(report, fed_back, two_way)), style="dim")
+
+
+def _footer_lines(report: LagReport, fed_back: bool, two_way: bool) -> Iterable[str]:
+    if report.relative == "target":
+        meaning = "steps from the attended past step to the forecast step"
+    else:
+        meaning = "steps counted back from the start of the forecast, whichever step is forecast"
+    yield f"lag: {meaning}. lag_target = lag_origin + step - 1; lag_origin 1 is the last step before the forecast."
+    yield "share: part of all attention weight. sum: of this lag and all above it."
+    yield f"lift: share over that of equal weights on all {report.context} context steps."
+    if report.num_windows == 1:
+        yield "attended time: where the lag lands, seen from the first forecast step that can reach it."
+    else:
+        yield "spread: standard deviation of the share over windows."
+    yield "lags in effect: exp(entropy) of a step's weights, mean over steps and windows."
+    if fed_back:
+        yield "A step reads the value before it, and may be aligned with that one instead of the value it predicts."
+    else:
+        yield "The weights of a step are aligned with the value it predicts."
+    reach = "everything before and after it in the context" if two_way else "everything up to it"
+    yield f"The encoder state of a past step summarises {reach}, not that step alone."
+
+
+def _relative_to(report: LagReport) -> str:
+    return "forecast step" if report.relative == "target" else "start of the forecast"
+
+
+def _lift_text(lift: float) -> str:
+    return f"{lift:.1f}x"
+
+
+def _counted(count: int, noun: str, plural: str | None = None) -> str:
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -1,0 +1,107 @@
+"""A forecast drawn with characters: the end of the history, the forecast and its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotext
+
+from seqcast.data.frequency import TimeArray
+from seqcast.data.panel import FloatArray, IntArray
+from seqcast.report.text import number_text, plain, time_text
+
+MIN_WIDTH, MIN_HEIGHT = 30, 8
+"""The least size that holds a plot with its axes."""
+
+_TIME_MARK_WIDTH = 20
+_VALUE_MARK_HEIGHT = 4
+_LINES = {"history": ("hd", "blue+"), "interval": ("·", "gray"), "forecast": ("hd", "green+")}
+"""Marker and colour of each line; "hd" is a quarter of a character cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesPlot:
+    """One series to draw; the history and the forecast are consecutive steps."""
+
+    title: str
+    """Data text."""
+    times: TimeArray
+    """(T + H,)"""
+    history: FloatArray
+    """(T,) the newest steps; NaN where not observed."""
+    forecast: FloatArray
+    """(H,)"""
+    low: FloatArray
+    """(H,) lower bound of the interval; NaN without one."""
+    high: FloatArray
+    """(H,)"""
+
+
+def draw_plot(plot: SeriesPlot, width: int, height: int, *, color: bool) -> str:
+    """The plot as `height` lines of `width` columns; without `color` it holds no escape codes.
+
+    A size below `MIN_WIDTH` x `MIN_HEIGHT` is raised to it.
+    """
+    width, height = max(width, MIN_WIDTH), max(height, MIN_HEIGHT)
+    scale = _ValueScale.of(plot)
+    figure = plotext.figure
+    figure.clear()
+    plotext.terminal.limit(False, False)
+    figure.plot_size(width, height)
+    figure.theme("colorless")
+    figure.canvas("default")
+    figure.title(plain(plot.title, width - 10))
+    num_past = len(plot.history)
+    steps = np.arange(num_past + len(plot.forecast))
+    _draw_line(figure, "history", steps[:num_past], scale.position(plot.history))
+    for bound in (plot.low, plot.high):
+        _draw_line(figure, "interval", steps[num_past:], scale.position(bound))
+    _draw_line(figure, "forecast", steps[num_past:], scale.position(plot.forecast))
+    figure.line(num_past - 0.5, "vertical", pixel="gray", style="dotted")
+    marks = np.unique(np.linspace(0, len(steps) - 1, max(2, width // _TIME_MARK_WIDTH)).round().astype(np.int64))
+    figure.ruler("x").ticks(marks.tolist(), [time_text(plot.times[mark]) for mark in marks])
+    heights = np.linspace(0, 1, max(2, height // _VALUE_MARK_HEIGHT))
+    figure.ruler("y").lim(0, 1)
+    figure.ruler("y").ticks(heights.tolist(), [number_text(scale.value(at)) for at in heights])
+    drawn: str = figure.build().string(colorless=not color)
+    return drawn
+
+
+@dataclass(frozen=True)
+class _ValueScale:
+    """Where values stand between the bottom (0) and the top (1) of the plot.
+
+    The plotting library ends the process when it meets a value or a range that is not finite, so it is given
+    positions only.
+    """
+
+    bottom: float
+    top: float
+
+    @classmethod
+    def of(cls, plot: SeriesPlot) -> _ValueScale:
+        values = np.concatenate([plot.history, plot.forecast, plot.low, plot.high])
+        finite = values[np.isfinite(values)]
+        bottom, top = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+        if bottom == top:
+            margin = abs(bottom) / 2 or 1.0
+            return cls(bottom - margin, top + margin)
+        return cls(bottom, top)
+
+    def position(self, values: FloatArray) -> FloatArray:
+        # Halves, because the distance of two large numbers may overflow where half of it does not.
+        return (values / 2 - self.bottom / 2) / (self.top / 2 - self.bottom / 2)
+
+    def value(self, position: float) -> float:
+        return self.bottom * (1 - position) + self.top * position
+
+
+def _draw_line(figure: Any, name: str, steps: IntArray, positions: FloatArray) -> None:
+    """Draw a line, interrupted where positions are missing."""
+    marker, colour = _LINES[name]
+    found = np.flatnonzero(np.isfinite(positions))
+    for run in np.split(found, np.flatnonzero(np.diff(found) > 1) + 1):
+        signal = figure.signal(steps[run].tolist(), positions[run].tolist(), marker=plotext.marker(marker, colour))
+        figure.draw(signal.lines(True))

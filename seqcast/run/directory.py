@@ -1,0 +1,209 @@
+"""Run directories: finding, making, reading and writing them. No torch here, so `seqcast runs` answers at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from seqcast.config import Config, parse_config
+from seqcast.errors import RunError, UsageError
+from seqcast.run.record import (
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    FORMAT_VERSION,
+    METRICS_FILE,
+    MODEL_FILE,
+    RUN_FILE,
+    SCALERS_FILE,
+    RunRecord,
+)
+from seqcast.storage import read_regular_file, sha256_hex, write_atomically
+
+OWN_FILES = (RUN_FILE, CONFIG_FILE, MODEL_FILE, SCALERS_FILE, CHECKPOINT_FILE, METRICS_FILE)
+RUNS_ROOT = Path("runs")
+LARGEST_TEXT = 256 * 2**20
+LARGEST_TENSORS = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """One run directory and the only code that knows its file names."""
+
+    path: Path
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write run.json."""
+        write_atomically(self.path / RUN_FILE, record.model_dump_json(indent=1).encode())
+
+    def read_record(self) -> RunRecord:
+        """Read and check run.json.
+
+        Raises:
+            RunError: It is absent, damaged, or written by a newer seqcast.
+        """
+        values = self._read_json()
+        version = values.get("format_version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise RunError(
+                f"{self.path / RUN_FILE}: run format {version} is newer than {FORMAT_VERSION}, which this seqcast reads; "
+                f"it was written by seqcast {str(values.get('program_version'))[:20]!r}.",
+                hint="Update seqcast.",
+            )
+        try:
+            return RunRecord.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise RunError(f"{self.path / RUN_FILE}: damaged at {key[:80]!r}: {first['msg']}.") from None
+
+    def _read_json(self) -> dict[str, object]:
+        if not (self.path / RUN_FILE).is_file():
+            raise RunError(
+                f"{self.path}: there is no seqcast run here (no {RUN_FILE}).",
+                hint="`seqcast runs` lists the runs under runs/; `seqcast train DATA` makes one.",
+            )
+        try:
+            values = json.loads(read_regular_file(self.path / RUN_FILE, LARGEST_TEXT))
+        except (ValueError, RecursionError):
+            raise RunError(f"{self.path / RUN_FILE}: damaged: it is not JSON.") from None
+        if not isinstance(values, dict):
+            raise RunError(f"{self.path / RUN_FILE}: damaged: it is not a JSON object.")
+        return values
+
+    def write_config(self, config: Config) -> str:
+        """Write config.toml; returns its sha256."""
+        return self._write_hashed(CONFIG_FILE, config.to_toml().encode())
+
+    def read_config(self, record: RunRecord) -> Config:
+        """Read config.toml as it was written.
+
+        Raises:
+            RunError: It is absent or not the file that run.json names.
+        """
+        import tomllib
+
+        text = self.read_verified(CONFIG_FILE, record)
+        try:
+            return parse_config(tomllib.loads(text.decode()), CONFIG_FILE)
+        except (ValueError, UsageError) as error:
+            raise RunError(f"{self.path / CONFIG_FILE}: damaged: {error}") from None
+
+    def write_scalers(self, data: bytes) -> str:
+        """Write scalers.joblib; returns its sha256."""
+        return self._write_hashed(SCALERS_FILE, data)
+
+    def write_model(self, data: bytes) -> str:
+        """Write model.safetensors; returns its sha256."""
+        return self._write_hashed(MODEL_FILE, data)
+
+    def write_checkpoint(self, data: bytes) -> None:
+        """Write checkpoint.safetensors."""
+        write_atomically(self.path / CHECKPOINT_FILE, data)
+
+    def read_checkpoint(self) -> bytes:
+        """Bytes of checkpoint.safetensors.
+
+        Raises:
+            RunError: There is none.
+        """
+        return read_regular_file(self.path / CHECKPOINT_FILE, LARGEST_TENSORS)
+
+    def has_checkpoint(self) -> bool:
+        """Whether training has saved a state here."""
+        return (self.path / CHECKPOINT_FILE).is_file()
+
+    def write_metrics(self, history: tuple[object, ...]) -> None:
+        """Write metrics.jsonl, one line per validation record."""
+        lines = [json.dumps(asdict(record)) + "\n" for record in history if is_dataclass(record)]  # type: ignore[arg-type]
+        write_atomically(self.path / METRICS_FILE, "".join(lines).encode())
+
+    def read_verified(self, name: str, record: RunRecord) -> bytes:
+        """Bytes of a file, which must be those that run.json vouches for.
+
+        Raises:
+            RunError: The file is absent, no regular file, too large, or its checksum differs.
+        """
+        limit = LARGEST_TENSORS if name == MODEL_FILE else LARGEST_TEXT
+        data = read_regular_file(self.path / name, limit)
+        if record.files.get(name) != sha256_hex(data):
+            raise RunError(
+                f"{self.path / name}: damaged: its checksum is not the one in {RUN_FILE}.",
+                hint="Restore the directory from a copy, or train again.",
+            )
+        return data
+
+    def _write_hashed(self, name: str, data: bytes) -> str:
+        write_atomically(self.path / name, data)
+        return sha256_hex(data)
+
+
+def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resume: bool) -> RunDirectory:
+    """The directory a training run writes to, made if needed: `runs/<data-stem>-<n>` when none is given.
+
+    Raises:
+        RunError: The directory holds something that would be lost, or there is nothing to resume.
+    """
+    if run is None:
+        return newest_run() if resume else _make_numbered(data_name)
+    directory = RunDirectory(run)
+    occupied = run.exists() and (not run.is_dir() or any(run.iterdir()))
+    is_run = (run / RUN_FILE).is_file()
+    if resume:
+        directory.read_record()
+        return directory
+    if occupied and not (overwrite and is_run):
+        if is_run:
+            raise RunError(f"{run}: there is a run here already.", hint="Give --resume, --overwrite or another --run.")
+        raise RunError(f"{run}: it is not empty and holds no run.", hint="Give another --run.")
+    if is_run:
+        for name in OWN_FILES:
+            (run / name).unlink(missing_ok=True)
+    _make(run)
+    return directory
+
+
+def _make_numbered(data_name: str) -> RunDirectory:
+    """Make `runs/<data-stem>-<n>` with the first free n; making it is what claims it."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(data_name).name.split(".")[0]).strip("_")[:60] or "data"
+    _make(RUNS_ROOT)
+    for number in range(1, 1_000_000):
+        path = RUNS_ROOT / f"{stem}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"{path}: cannot be made: {error.strerror}.") from None
+        return RunDirectory(path)
+    raise RunError(f"{RUNS_ROOT}: too many runs named {stem}.")
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be made: {error.strerror}.", hint="Give another --run.") from None
+
+
+def list_runs(root: Path = RUNS_ROOT) -> list[RunDirectory]:
+    """Run directories under `root`, newest first by the time their record was written."""
+    if not root.is_dir():
+        return []
+    records = [path / RUN_FILE for path in root.iterdir() if (path / RUN_FILE).is_file()]
+    return [RunDirectory(path.parent) for path in sorted(records, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
+
+
+def newest_run(root: Path = RUNS_ROOT) -> RunDirectory:
+    """The run a command takes when none is named.
+
+    Raises:
+        RunError: There is none.
+    """
+    runs = list_runs(root)
+    if not runs:
+        raise RunError(f"there is no run under {root}/.", hint="Train one with `seqcast train DATA`, or name one with --run.")
+    return runs[0]

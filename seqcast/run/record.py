@@ -1,0 +1,115 @@
+"""run.json: all that is known of a run beside its tensors, readable without torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT_VERSION = 1
+"""Of the run directory. Raise it when a file or a meaning changes; a newer number than this is refused with words."""
+
+RUN_FILE = "run.json"
+CONFIG_FILE = "config.toml"
+MODEL_FILE = "model.safetensors"
+SCALERS_FILE = "scalers.joblib"
+CHECKPOINT_FILE = "checkpoint.safetensors"
+METRICS_FILE = "metrics.jsonl"
+
+Count = Annotated[int, Field(ge=0, le=10**12)]
+
+
+class Part(BaseModel):
+    """A frozen part of the record; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class DataRecord(Part):
+    """The table the run was trained on."""
+
+    path: str
+    """Absolute path, or a name in angle brackets when it was no file."""
+    fingerprint: str
+    """sha256 of its bytes."""
+    size_bytes: Count
+    num_series: Count
+    num_rows: Count
+    num_observed: Count
+    first_time: str
+    last_time: str
+    read_options: dict[str, str | list[str] | None]
+    static_path: str | None = None
+
+
+class SchemaRecord(Part):
+    """Which column plays which role; the fields of `data.panel.Schema` as text."""
+
+    layout: Literal["long", "wide", "single"]
+    id: str
+    time: str
+    target: tuple[str, ...]
+    known: tuple[str, ...]
+    past: tuple[str, ...]
+    static: tuple[str, ...]
+
+
+class ShapeRecord(Part):
+    """The sizes the network was built with; the fields of `model.network.NetworkShape`."""
+
+    horizon: Annotated[int, Field(ge=1, le=100_000)]
+    context: Annotated[int, Field(ge=1, le=100_000)]
+    season: Annotated[int, Field(ge=1, le=10_000_000)]
+    num_past: Annotated[int, Field(ge=0, le=10_000)]
+    num_known: Annotated[int, Field(ge=0, le=10_000)]
+    num_static: Annotated[int, Field(ge=0, le=10_000)]
+    past_categories: tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...]
+    known_categories: tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...]
+    static_categories: tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...]
+
+
+class ChoiceRecord(Part):
+    """An automatic value and its reason."""
+
+    name: str
+    value: str
+    reason: str
+
+
+class ResultRecord(Part):
+    """How training went."""
+
+    validation_loss: float
+    relative_mae: float | None
+    best_step: Count
+    num_steps: Count
+    ended_by: str
+    seconds: float
+    windows_per_second: float
+    num_train_windows: Count
+    num_parameters: Count
+
+
+class RunRecord(Part):
+    """Everything in run.json."""
+
+    format_version: int = FORMAT_VERSION
+    program_version: str
+    torch_version: str
+    status: Literal["training", "stopped", "finished"]
+    created: str
+    """UTC, ISO 8601."""
+    device: str
+    precision: Literal["float32", "bfloat16", "float16"]
+    num_threads: Count
+    frequency: str
+    """pandas alias, or the step of an integer time axis."""
+    data: DataRecord
+    columns: SchemaRecord
+    series_ids: tuple[str, ...]
+    shape: ShapeRecord
+    choices: tuple[ChoiceRecord, ...] = ()
+    notices: tuple[str, ...] = ()
+    result: ResultRecord | None = None
+    files: dict[str, str] = {}
+    """sha256 of each file a forecast depends on."""

@@ -1,0 +1,122 @@
+"""A trained model as it is used: network, scalers and record, to and from a run directory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from seqcast.config import Config
+from seqcast.data.calendar import calendar_names
+from seqcast.data.frequency import Frequency, parse_frequency
+from seqcast.data.panel import Schema
+from seqcast.data.scaler_file import load_scalers
+from seqcast.data.scaling import CovariateSizes, PanelScalers, ScalerSizes
+from seqcast.errors import RunError
+from seqcast.model.network import ForecastNetwork, NetworkShape
+from seqcast.run.directory import RunDirectory
+from seqcast.run.record import MODEL_FILE, SCALERS_FILE, RunRecord, SchemaRecord, ShapeRecord
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """Everything a forecast needs. The network is in evaluation mode."""
+
+    config: Config
+    schema: Schema
+    frequency: Frequency
+    series_ids: tuple[str, ...]
+    scalers: PanelScalers
+    network: ForecastNetwork
+
+    @property
+    def horizon(self) -> int:
+        return self.network.shape.horizon
+
+    @property
+    def context(self) -> int:
+        return self.network.shape.context
+
+    @property
+    def season(self) -> int:
+        return self.network.shape.season
+
+
+def dump_weights(weights: dict[str, Tensor]) -> bytes:
+    """Weights as the bytes of a safetensors file, on the CPU."""
+    return save({name: value.detach().cpu().contiguous() for name, value in weights.items()})
+
+
+def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch.device) -> TrainedModel:
+    """Read a finished run; whatever device it was trained on, it is built on `device`.
+
+    Raises:
+        RunError: Training has not finished, or a file is absent, damaged or does not fit the configuration.
+    """
+    if not record.files.get(MODEL_FILE):
+        raise RunError(
+            f"{directory.path}: this run has no finished model (its status is {record.status!r}).",
+            hint=f"Finish it with `seqcast train DATA --run {directory.path} --resume`.",
+        )
+    config = directory.read_config(record)
+    shape = NetworkShape(**record.shape.model_dump())
+    network = _build(directory, config, shape, directory.read_verified(MODEL_FILE, record))
+    frequency = parse_frequency(record.frequency)
+    scalers_data = directory.read_verified(SCALERS_FILE, record)
+    scalers = load_scalers(scalers_data, _scaler_sizes(record, frequency), str(directory.path / SCALERS_FILE))
+    return TrainedModel(
+        config,
+        Schema(**record.columns.model_dump()),
+        frequency,
+        record.series_ids,
+        scalers,
+        network.to(device).eval(),
+    )
+
+
+def _build(directory: RunDirectory, config: Config, shape: NetworkShape, data: bytes) -> ForecastNetwork:
+    """Build without allocating, then assign checked weights."""
+    file = directory.path / MODEL_FILE
+    with torch.device("meta"):
+        network = ForecastNetwork(config.model, config.training.loss, shape)
+    try:
+        weights = load(data)
+    except SafetensorError as error:
+        raise RunError(f"{file}: damaged: {error}.") from None
+    expected = {name: (value.shape, value.dtype) for name, value in network.state_dict().items()}
+    found = {name: (value.shape, value.dtype) for name, value in weights.items()}
+    if found != expected:
+        odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise RunError(f"{file}: its tensors do not fit the configuration: {', '.join(odd[:5])}.")
+    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+        raise RunError(f"{file}: refused: it holds weights that are not finite.")
+    network.load_state_dict(weights, assign=True)
+    return network
+
+
+def _scaler_sizes(record: RunRecord, frequency: Frequency) -> ScalerSizes:
+    """What the scalers must have been fitted on, given the network's sizes."""
+
+    def role(num_numeric: int, num_codes: tuple[int, ...]) -> CovariateSizes:
+        return CovariateSizes(num_numeric, tuple(count - 1 for count in num_codes))
+
+    shape = record.shape
+    return ScalerSizes(
+        num_series=len(record.series_ids),
+        known=role(shape.num_known - len(calendar_names(frequency)), shape.known_categories),
+        past=role(shape.num_past, shape.past_categories),
+        static=role(shape.num_static, shape.static_categories),
+    )
+
+
+def schema_record(schema: Schema) -> SchemaRecord:
+    """The schema as run.json keeps it."""
+    return SchemaRecord(**asdict(schema))
+
+
+def shape_record(shape: NetworkShape) -> ShapeRecord:
+    """The network's sizes as run.json keeps them."""
+    return ShapeRecord(**asdict(shape))

@@ -1,0 +1,96 @@
+"""Where and how the arithmetic runs: device, precision, seeds, denormal numbers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+
+from seqcast.config import Precision
+from seqcast.errors import UsageError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A device and the precision of the network's matrix products on it."""
+
+    device: torch.device
+    dtype: torch.dtype
+    reason: str
+    """Why this device and precision, for a person."""
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Context in which the network runs; losses and scaling stay outside it."""
+        if self.dtype is torch.float32:
+            return contextlib.nullcontext()
+        context: AbstractContextManager[None] = torch.autocast(self.device.type, dtype=self.dtype)
+        return context
+
+    def describe(self) -> str:
+        """`cpu, bfloat16 (no GPU found; AMX makes bfloat16 faster)`."""
+        return f"{describe_device(self.device)}, {str(self.dtype).removeprefix('torch.')} ({self.reason})"
+
+
+def describe_device(device: torch.device) -> str:
+    """The device with the name of its GPU, or with its number of threads."""
+    if device.type == "cuda":
+        return f"{device} {torch.cuda.get_device_name(device)}"
+    return f"{device} with {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+
+
+def resolve_runtime(device: str, precision: Precision) -> Runtime:
+    """Choose device and precision.
+
+    Raises:
+        UsageError: The device asked for is not there, or cannot compute in the precision asked for.
+    """
+    torch.set_flush_denormal(True)
+    chosen, reason = _resolve_device(device)
+    if precision != "auto":
+        if precision == "float16" and chosen.type == "cpu":
+            raise UsageError("--precision float16 needs a GPU.", hint="Use bfloat16 or float32 on the CPU.")
+        return Runtime(chosen, DTYPES[precision], reason)
+    fast, why = _bfloat16_is_faster(chosen)
+    return Runtime(chosen, torch.bfloat16 if fast else torch.float32, f"{reason}; {why}")
+
+
+def _resolve_device(name: str) -> tuple[torch.device, str]:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device()), "GPU found"
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "Apple GPU found"
+        return torch.device("cpu"), "no GPU found"
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {name}: this machine has no usable CUDA GPU.", hint="Use --device auto or cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UsageError(f"--device {name}: there are {count} CUDA GPUs, numbered from 0.", hint="Use a smaller number.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: this machine has no Apple GPU.", hint="Use --device auto or cpu.")
+    return device, "as asked"
+
+
+def _bfloat16_is_faster(device: torch.device) -> tuple[bool, str]:
+    """Decided by what the hardware is, never by a stopwatch, so that equal machines make equal runs."""
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device)[0] >= 8
+        return fast, "it computes faster in bfloat16" if fast else "it has no bfloat16 units"
+    if device.type == "cpu":
+        # The public name came after 2.6, the oldest release supported.
+        probe: Callable[[], bool] | None = getattr(torch.cpu, "_is_amx_tile_supported", None)
+        fast = probe is not None and probe()
+        return fast, "its AMX units are faster in bfloat16" if fast else "float32 is the fastest here"
+    return False, "float32 is the safest here"
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seed every generator for one training step, so no generator state needs to outlive it."""
+    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9) & (2**63 - 1)
+    torch.manual_seed(mixed)

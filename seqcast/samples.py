@@ -1,0 +1,30 @@
+"""The sample files that come with seqcast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seqcast.errors import UsageError
+
+PLANTED = "planted_hourly.csv"
+"""A made hourly panel with planted lags; the `demo` command trains on it."""
+PLANTED_FUTURE = "planted_hourly_future.csv"
+"""Its known covariate over the 48 hours after its end."""
+CO2 = "co2_weekly.csv"
+"""A real weekly series with missing weeks."""
+
+SAMPLES = (PLANTED, PLANTED_FUTURE, CO2)
+
+
+def sample_path(name: str) -> Path:
+    """The path of a sample file, in an installed package as in a checkout.
+
+    Raises:
+        UsageError: There is no sample of that name.
+    """
+    package = Path(__file__).resolve().parent
+    # A wheel carries the samples inside the package; an editable install finds them beside it.
+    for folder in (package / "sample_data", package.parent / "sample_data"):
+        if name in SAMPLES and (folder / name).is_file():
+            return folder / name
+    raise UsageError(f"there is no sample {name!r}.", hint=f"The samples are {', '.join(SAMPLES)}.")

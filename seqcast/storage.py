@@ -1,0 +1,241 @@
+"""Files: written whole or not at all, read only when they are plain files of bounded size, locked by one writer.
+
+A temporary file beside the target is written, flushed to the disk and renamed over it, so that a process killed at
+any instant leaves the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+import filelock
+
+from seqcast.errors import Place, RunError, SeqcastError
+
+LOCK_NAME = ".lock"
+"""The lock file of a directory; it holds the process id and the host of its newest writer."""
+
+_TEMPORARY = re.compile(r"\.seqcast-[0-9a-f]{16}\.tmp")
+
+_HINTS = {
+    errno.ENOSPC: "Free space on that disk, or choose another place.",
+    errno.EDQUOT: "Free space within your quota, or choose another place.",
+    errno.EFBIG: "The limit on file sizes is too low; raise it (`ulimit -f`), or choose another place.",
+    errno.EACCES: "Change its permissions, or choose another place.",
+    errno.EPERM: "Change its permissions, or choose another place.",
+    errno.EROFS: "That file system is read-only; choose another place.",
+    errno.ENOENT: "Create its folder first, or choose another place.",
+    errno.ENOTDIR: "A part of the path is a file; choose another place.",
+}
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by a file that holds `data`; on any failure the old file stays as it was.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that takes the place of `path` when the block ends without an exception.
+
+    A link at `path` is replaced, never followed, so a run directory cannot direct a write elsewhere.
+
+    Raises:
+        RunError: The file cannot be written, or `path` is a folder or a device.
+    """
+    with _replacing(path, RunError) as file:
+        yield file
+
+
+@contextmanager
+def output_file(path: Path) -> Iterator[BinaryIO]:
+    """Like `atomic_file` for a file the user named: links are followed, and devices and pipes are written directly.
+
+    Raises:
+        SeqcastError: The file cannot be written, or `path` is a folder.
+    """
+    try:
+        path = path.resolve()
+        direct = path.exists() and not (path.is_file() or path.is_dir())
+    except (OSError, RuntimeError) as error:  # before Python 3.13 a loop of links is a RuntimeError
+        raise SeqcastError(f"cannot be written: {error}.", place=Place(file=str(path))) from None
+    if direct:
+        with _failures_named(path, SeqcastError), path.open("wb") as file:
+            yield file
+    else:
+        with _replacing(path, SeqcastError) as file:
+            yield file
+
+
+@contextmanager
+def _replacing(path: Path, kind: type[SeqcastError]) -> Iterator[BinaryIO]:
+    # The temporary name does not contain the target's, which may already have the greatest length allowed.
+    temporary = path.parent / f".seqcast-{secrets.token_hex(8)}.tmp"
+    try:
+        with _failures_named(path, kind, temporary):
+            _refuse_special(path, kind)
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _flush_directory(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _failures_named(path: Path, kind: type[SeqcastError], temporary: Path | None = None) -> Iterator[None]:
+    """Turn the disk's errors about `path` into ours; those of the block about other files pass through."""
+    before = _identity(path)
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and str(error.filename) not in {str(path), str(path.parent), str(temporary)}:
+            raise
+        reason = error.strerror or str(error)
+        if temporary is None:
+            outcome = "what was written of it is incomplete"
+        elif before is None:
+            outcome = "no such file was made"
+        elif _identity(path) == before:
+            outcome = "the old file is intact"
+        else:
+            outcome = "the new file is complete, but may not survive a power failure"
+        place = Place(file=str(path))
+        raise kind(f"cannot be written: {reason}; {outcome}.", place=place, hint=_HINTS.get(error.errno or 0)) from None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _refuse_special(path: Path, kind: type[SeqcastError]) -> None:
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise kind(f"cannot be written: it is {_describe(mode)}, not a plain file.", place=Place(file=str(path)))
+
+
+def _flush_directory(directory: Path) -> None:
+    """Make a rename in `directory` survive a power failure."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_regular_file(path: Path, max_bytes: int) -> bytes:
+    """All bytes of a plain file of at most `max_bytes`, read once; links, devices and pipes are refused unread.
+
+    Raises:
+        RunError: The file is absent, unreadable, not a plain file, or too large.
+    """
+    place = Place(file=str(path))
+    try:
+        # Without O_NONBLOCK opening a pipe would wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 (a Path cannot open a descriptor)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise RunError(f"is {_describe(status.st_mode)}, not a plain file.", place=place)
+            if status.st_size > max_bytes:
+                raise RunError(f"is too large: {status.st_size:,} bytes, at most {max_bytes:,} allowed.", place=place)
+            data = file.read(status.st_size + 1)
+    except OSError as error:
+        _refuse_unreadable(error, place)
+    if len(data) != status.st_size:
+        raise RunError("changed while it was read.", place=place, hint="Try again when nothing writes to it.")
+    return data
+
+
+def _refuse_unreadable(error: OSError, place: Place) -> NoReturn:
+    if error.errno == errno.ELOOP:
+        raise RunError("is a symbolic link, not a plain file.", place=place) from None
+    if error.errno == errno.ENOENT:
+        raise RunError("there is no such file.", place=place) from None
+    raise RunError(f"cannot be read: {error.strerror}.", place=place) from None
+
+
+def _describe(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "something special")
+
+
+def sha256_hex(data: bytes) -> str:
+    """The SHA-256 fingerprint of `data`, 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def lock_directory(path: Path) -> Iterator[None]:
+    """Hold the one writer's lock of the directory `path` while the block runs; a killed holder frees it.
+
+    Temporary files that a killed writer left in it are removed. Readers need no lock.
+
+    Raises:
+        RunError: Another process holds the lock, or the directory is absent or cannot be written.
+    """
+    if not path.is_dir():
+        raise RunError("there is no such directory.", place=Place(file=str(path)))
+    file = path / LOCK_NAME
+    lock = filelock.FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        hint = "Wait until it has ended, or choose another --run."
+        raise RunError(f"is being written by {_holder(file)}.", place=Place(file=str(path)), hint=hint) from None
+    except OSError as error:
+        reason, place = error.strerror or str(error), Place(file=str(path))
+        raise RunError(f"cannot be locked: {reason}.", place=place, hint=_HINTS.get(error.errno or 0)) from None
+    try:
+        with _failures_named(path, RunError):
+            # Written in place: the lock belongs to this very file, so a new one must not take its name.
+            file.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+            _remove_left_temporaries(path)
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(file: Path) -> str:
+    """Who wrote the lock file, as plain text of bounded length; its content is not trusted."""
+    try:
+        content = read_regular_file(file, max_bytes=400).decode("utf-8")
+    except (RunError, UnicodeDecodeError):
+        return "another process"
+    match = re.fullmatch(r"(process \d{1,10} on [\w.-]{1,255})\n", content)
+    return match[1] if match else "another process"
+
+
+def _remove_left_temporaries(directory: Path) -> None:
+    for name in os.listdir(directory):  # noqa: PTH208 (names alone, whatever they point to)
+        if _TEMPORARY.fullmatch(name):
+            (directory / name).unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""The full state of training in one safetensors file: tensors as tensors, all else one JSON text in its metadata."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from seqcast.errors import RunError
+
+FORMAT_VERSION = 1
+"""Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class ValidationRecord:
+    """One line of metrics.jsonl. Holds no clock time, so a resumed run writes the same file."""
+
+    step: int
+    train_loss: float
+    """Mean over the steps since the last validation."""
+    validation_loss: float
+    relative_mae: float | None
+    """Mean absolute validation error divided by that of the seasonal naive forecast; None where that one has no error."""
+    learning_rate: float
+
+
+@dataclass
+class TrainingState:
+    """Everything that changes while training; nothing else does."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    loss_sum: float = 0.0
+    """Of the steps since the last validation."""
+    loss_count: int = 0
+    best_loss: float = float("inf")
+    best_step: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    stale_validations: int = 0
+    history: list[ValidationRecord] = field(default_factory=list)
+
+
+def dump_state(state: TrainingState, identity: str) -> bytes:
+    """The state as the bytes of one file; `identity` names the work it belongs to."""
+    tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in state.best_weights.items()}
+    for name, parameter in state.network.named_parameters():
+        for moment, value in state.optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer.{moment}.{name}"] = value
+    counters = {
+        "format": FORMAT_VERSION,
+        "identity": identity,
+        "step": state.step,
+        "loss_sum": state.loss_sum,
+        "loss_count": state.loss_count,
+        "best_loss": state.best_loss if state.history else None,
+        "best_step": state.best_step,
+        "stale_validations": state.stale_validations,
+        "history": [asdict(record) for record in state.history],
+    }
+    cpu = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
+    return save(cpu, metadata={"state": json.dumps(counters)})
+
+
+def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
+    """Put a dumped state back, strictly: every key must be there, with its shape.
+
+    Raises:
+        RunError: The bytes are damaged, of another format, of other work, or lack a key.
+    """
+    tensors, counters = _parse(data)
+    if counters.get("format") != FORMAT_VERSION:
+        raise RunError(f"checkpoint.safetensors has format {counters.get('format')}, this seqcast reads {FORMAT_VERSION}.")
+    if counters.get("identity") != identity:
+        raise RunError(
+            "checkpoint.safetensors belongs to other data or options than these.",
+            hint="Resume with the same data and options, or start afresh with --overwrite.",
+        )
+    try:
+        state.network.load_state_dict(_part(tensors, "network."))
+        state.best_weights = _part(tensors, "best.") if counters["history"] else {}
+        if counters["history"] and state.best_weights.keys() != state.network.state_dict().keys():
+            raise KeyError("best weights")
+        if counters["step"]:
+            _restore_optimizer(state, tensors)
+        state.step, state.best_step = int(counters["step"]), int(counters["best_step"])
+        state.loss_sum, state.loss_count = float(counters["loss_sum"]), int(counters["loss_count"])
+        state.best_loss = float("inf") if counters["best_loss"] is None else float(counters["best_loss"])
+        state.stale_validations = int(counters["stale_validations"])
+        state.history = [ValidationRecord(**record) for record in counters["history"]]
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(f"checkpoint.safetensors is incomplete: {error}.", hint="Start afresh with --overwrite.") from None
+
+
+def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, object]]:
+    try:
+        tensors = load(data)
+        header_size = int.from_bytes(data[:8], "little")
+        counters = json.loads(json.loads(data[8 : 8 + header_size])["__metadata__"]["state"])
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"checkpoint.safetensors is damaged: {error}.", hint="Start afresh with --overwrite.") from None
+    return tensors, counters
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _restore_optimizer(state: TrainingState, tensors: dict[str, Tensor]) -> None:
+    names = [name for name, _ in state.network.named_parameters()]
+    indexed = state.optimizer.state_dict()
+    indexed["state"] = {
+        index: {moment: tensors[f"optimizer.{moment}.{name}"] for moment in MOMENTS} for index, name in enumerate(names)
+    }
+    state.optimizer.load_state_dict(indexed)

@@ -1,0 +1,263 @@
+"""The training loop: steps, validations, early stopping, and a state that can be put down and taken up at any step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqcast.config import Config, TrainingConfig
+from seqcast.data.panel import IntArray
+from seqcast.data.windows import PanelTensors, WindowBatch, WindowRange
+from seqcast.errors import DivergedError, StoppedError
+from seqcast.model.network import ForecastNetwork, NetworkOutput
+from seqcast.runtime import Runtime, seed_step
+from seqcast.training.checkpoint import TrainingState, ValidationRecord, dump_state, restore_state
+from seqcast.training.losses import forecast_loss
+
+VALIDATION_BATCH = 512
+WARM_UP_SHARE = 0.1
+TAUGHT_SHARE = 0.8
+"""Part of training after which an autoregressive decoder is never fed the truth again."""
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What stays the same from the first step to the last."""
+
+    config: Config
+    season: int
+    network: ForecastNetwork
+    tensors: PanelTensors
+    train_windows: WindowRange
+    validation_series: IntArray
+    validation_origins: IntArray
+    runtime: Runtime
+    identity: str
+    """Fingerprint of data and options: a checkpoint of other work is refused."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is; `validation` is set right after one."""
+
+    step: int
+    max_steps: int
+    loss: float
+    windows_per_second: float
+    validation: ValidationRecord | None = None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The best weights and how they came about."""
+
+    weights: dict[str, Tensor]
+    history: tuple[ValidationRecord, ...]
+    best: ValidationRecord
+    num_steps: int
+    ended_by: str
+    seconds: float
+    windows_per_second: float
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """How the loop talks to its caller; the defaults say nothing, keep nothing, and never stop."""
+
+    on_progress: Callable[[Progress], None] = lambda progress: None
+    save: Callable[[bytes, tuple[ValidationRecord, ...]], None] = lambda state, history: None
+    """Called with the full state and the history after every validation and before a stop."""
+    stop_signal: Callable[[], int | None] = lambda: None
+    """Asked after every step; a signal number ends training with the state saved."""
+
+
+def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | None = None) -> TrainingResult:
+    """Train until the budget is spent or validation stops improving.
+
+    Raises:
+        DivergedError: A loss is not finite; the last good state is saved.
+        StoppedError: A signal asked to stop; the state is saved.
+        RunError: `resume_from` does not fit.
+    """
+    training = setup.config.training
+    state = _first_state(setup)
+    if resume_from is not None:
+        restore_state(state, resume_from, setup.identity)
+    assert training.max_steps is not None and training.validate_every is not None
+    started, first_step, ended_by = time.perf_counter(), state.step, "budget spent"
+
+    def speed() -> float:
+        done = (state.step - first_step) * (training.batch_size or 0)
+        return done / max(time.perf_counter() - started, 1e-9)
+
+    while state.step < training.max_steps:
+        if state.stale_validations >= training.patience:
+            ended_by = f"no improvement in {training.patience} validations"
+            break
+        loss = _train_step(setup, state)
+        if not math.isfinite(loss):
+            raise _diverged(setup, state, hooks)
+        record = None
+        if state.step % training.validate_every == 0 or state.step == training.max_steps:
+            record = _validate_and_keep_best(setup, state)
+            if not math.isfinite(record.validation_loss):
+                raise _diverged(setup, state, hooks)
+            hooks.save(dump_state(state, setup.identity), tuple(state.history))
+        hooks.on_progress(Progress(state.step, training.max_steps, loss, speed(), record))
+        _stop_if_asked(setup, state, hooks)
+    best = next(record for record in state.history if record.step == state.best_step)
+    seconds = time.perf_counter() - started
+    return TrainingResult(state.best_weights, tuple(state.history), best, state.step, ended_by, seconds, speed())
+
+
+def _first_state(setup: TrainingSetup) -> TrainingState:
+    training = setup.config.training
+    optimizer = torch.optim.AdamW(
+        setup.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+    )
+    return TrainingState(setup.network, optimizer)
+
+
+def _train_step(setup: TrainingSetup, state: TrainingState) -> float:
+    """One optimiser step on the batch that (seed, step) decides; returns its loss."""
+    training, network = setup.config.training, setup.network
+    state.step += 1
+    seed_step(training.seed, state.step)
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(training, state.step)
+    assert training.batch_size is not None
+    batch = _gather(setup, *setup.train_windows.locate(_draw(setup, state.step)))
+    network.train()
+    with setup.runtime.autocast():
+        output = network(batch, _use_truth(setup, batch, state.step))
+    loss = _loss(setup, output, batch)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        return value
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
+    state.optimizer.step()
+    state.loss_sum += value
+    state.loss_count += 1
+    return value
+
+
+def _draw(setup: TrainingSetup, step: int) -> IntArray:
+    """Window numbers of a step: a pure function of (seed, step), so there is no sampler state to lose."""
+    training = setup.config.training
+    generator = np.random.default_rng([training.seed, step])
+    return generator.integers(0, len(setup.train_windows), size=training.batch_size, dtype=np.int64)
+
+
+def _gather(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowBatch:
+    device = setup.runtime.device
+    shape = setup.network.shape
+    return setup.tensors.gather(
+        torch.from_numpy(series).to(device), torch.from_numpy(origins).to(device), shape.context, shape.horizon
+    )
+
+
+def _use_truth(setup: TrainingSetup, batch: WindowBatch, step: int) -> Tensor | None:
+    """Scheduled sampling (Bengio 2015): the chance of being fed the truth falls linearly with training progress."""
+    if not setup.network.decoder.autoregressive:
+        return None
+    assert setup.config.training.max_steps is not None
+    chance = max(0.0, 1 - step / (TAUGHT_SHARE * setup.config.training.max_steps))
+    return torch.rand(batch.future_target.shape, device=batch.future_target.device) < chance
+
+
+def _loss(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> Tensor:
+    target = output.standardisation.apply(batch.future_target, batch.future_observed)
+    # A window without any observed context has no scale to be judged by.
+    judged = batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
+    quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
+    return forecast_loss(setup.config.training.loss, output.values.float(), target, judged, quantiles)
+
+
+def learning_rate(training: TrainingConfig, step: int) -> float:
+    """Learning rate of a step (1-based): up to the peak, then down to a thousandth of it.
+
+    one-cycle: cosine up from 1/25 in the first 30 % (Smith and Topin 2017); cosine: linear warm-up in the first 10 %.
+    """
+    assert training.max_steps is not None
+    progress = step / training.max_steps
+    peak, low = training.learning_rate, training.learning_rate / 1000
+    rise = 0.3 if training.schedule == "one-cycle" else WARM_UP_SHARE
+    if progress < rise:
+        share = progress / rise
+        if training.schedule == "cosine":
+            return peak * share
+        return peak / 25 + (peak - peak / 25) * (1 - math.cos(math.pi * share)) / 2
+    return low + (peak - low) * (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
+
+
+def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> ValidationRecord:
+    loss, relative_mae = validate(setup)
+    rate = learning_rate(setup.config.training, state.step)
+    record = ValidationRecord(state.step, state.loss_sum / max(state.loss_count, 1), loss, relative_mae, rate)
+    state.loss_sum, state.loss_count = 0.0, 0
+    state.history.append(record)
+    if loss < state.best_loss:
+        state.best_loss, state.best_step, state.stale_validations = loss, state.step, 0
+        state.best_weights = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
+    else:
+        state.stale_validations += 1
+    return record
+
+
+@torch.no_grad()
+def validate(setup: TrainingSetup) -> tuple[float, float | None]:
+    """Loss of the network running freely, and its absolute error relative to the seasonal naive forecast."""
+    network = setup.network
+    network.eval()
+    loss_sum = judged_sum = error_sum = naive_sum = 0.0
+    for first in range(0, len(setup.validation_series), VALIDATION_BATCH):
+        part = slice(first, first + VALIDATION_BATCH)
+        series, origins = setup.validation_series[part], setup.validation_origins[part]
+        batch = _gather(setup, series, origins)
+        with setup.runtime.autocast():
+            output = network(batch)
+        count = float(batch.future_observed.sum())
+        loss_sum += float(_loss(setup, output, batch)) * count
+        judged_sum += count
+        units = output.standardisation
+        point = output.values[..., network.layout.point_index].float() * units.scale + units.location
+        naive, comparable = _seasonal_naive(setup, series, origins)
+        comparable = comparable & batch.future_observed
+        error_sum += float(((point - batch.future_target).abs() * comparable).sum())
+        naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
+    return loss_sum / max(judged_sum, 1.0), error_sum / naive_sum if naive_sum else None
+
+
+def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -> tuple[Tensor, Tensor]:
+    """The value a whole number of seasons before each forecast step, (batch, horizon), and where it was observed."""
+    steps = np.arange(1, setup.network.shape.horizon + 1)
+    back = setup.season * -(-steps // setup.season)
+    positions = origins[:, None] + (steps - 1 - back)[None]
+    rows = torch.from_numpy(np.maximum(positions, 0)).to(setup.runtime.device)
+    rows = rows + setup.tensors.offsets[torch.from_numpy(series).to(rows.device)][:, None]
+    inside = torch.from_numpy(positions >= 0).to(rows.device)
+    return setup.tensors.target[rows], setup.tensors.observed[rows] & inside
+
+
+def _diverged(setup: TrainingSetup, state: TrainingState, hooks: Hooks) -> DivergedError:
+    rate = learning_rate(setup.config.training, state.step)
+    kept = "the best weights so far are kept" if state.history else "no weights were kept, because none were validated"
+    return DivergedError(
+        f"Training diverged: the loss at step {state.step} is not finite (learning rate {rate:.2g}); {kept}.",
+        hint=f"Try --learning-rate {setup.config.training.learning_rate / 4:.2g} or --precision float32.",
+    )
+
+
+def _stop_if_asked(setup: TrainingSetup, state: TrainingState, hooks: Hooks) -> None:
+    number = hooks.stop_signal()
+    if number is not None:
+        hooks.save(dump_state(state, setup.identity), tuple(state.history))
+        raise StoppedError(number, f"The state of step {state.step} is saved; continue with --resume.")

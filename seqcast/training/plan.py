@@ -1,0 +1,193 @@
+"""Automatic choices: what training will do with a panel, and why, before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqcast.config import Config
+from seqcast.data.notices import Notice
+from seqcast.data.panel import IntArray, Panel
+from seqcast.errors import DataError, UsageError
+
+HORIZON_BY_UNIT = {"integer": 12, "business_day": 10}
+LONGEST_USEFUL_SEASON = 400
+LARGEST_AUTOMATIC_CONTEXT = 1024
+WORK = 90_000_000
+"""Window steps (windows x (context + horizon)) that automatic training may spend."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One automatic value and its reason."""
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """Each series in time: training rows, then validation rows, then test rows."""
+
+    train_ends: IntArray
+    """(series,) rows of the training part."""
+    validation_ends: IntArray
+    """(series,) rows of training and validation part; the rest is the test part."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration without automatic values, and the split it means for one panel."""
+
+    config: Config
+    split: Split
+    season: int
+    """Main seasonal period in steps; 1 when there is none."""
+    num_train_windows: int
+    choices: tuple[Choice, ...]
+    notices: tuple[Notice, ...]
+
+    @property
+    def horizon(self) -> int:
+        assert self.config.model.horizon is not None
+        return self.config.model.horizon
+
+    @property
+    def context(self) -> int:
+        assert self.config.model.context is not None
+        return self.config.model.context
+
+
+def make_plan(panel: Panel, config: Config) -> Plan:
+    """Replace every automatic value of `config` by one that suits `panel`.
+
+    Raises:
+        DataError: No series is long enough to train on.
+        UsageError: Options contradict each other.
+    """
+    choices: list[Choice] = []
+    config = _settle_mechanism(config, choices)
+    horizon = _choose_horizon(panel, config, choices)
+    test_size = config.data.test_size
+    validation_size = _choose_validation(panel, config, horizon, choices)
+    train_lengths = np.maximum(panel.lengths - test_size - validation_size, 0)
+    context = _choose_context(panel, config, horizon, train_lengths, choices)
+    num_windows = _count_windows(panel, train_lengths, context, horizon, test_size + validation_size)
+    batch_size, max_steps, every = _choose_budget(config, context + horizon, num_windows, choices)
+    resolved = config.override(
+        data={"validation_size": validation_size},
+        model={"horizon": horizon, "context": context},
+        training={"batch_size": batch_size, "max_steps": max_steps, "validate_every": every},
+    )
+    split = Split(train_lengths, np.maximum(panel.lengths - test_size, 0))
+    notices = _short_series(panel, train_lengths, context + horizon)
+    return Plan(resolved, split, main_season(panel), num_windows, tuple(choices), notices)
+
+
+def main_season(panel: Panel) -> int:
+    """Shortest natural season of the frequency in steps, 1 when it has none."""
+    return panel.frequency.seasons[0] if panel.frequency.seasons else 1
+
+
+def _settle_mechanism(config: Config, choices: list[Choice]) -> Config:
+    """Options that have no meaning without attention are switched off, in words."""
+    model = config.model
+    if model.attention == "none" and (model.copy_gate or model.lag_bias):
+        choices.append(Choice("copy, lag bias", "off", "there is no attention to copy by"))
+        return config.override(model={"copy_gate": False, "lag_bias": False})
+    return config
+
+
+def _choose_horizon(panel: Panel, config: Config, choices: list[Choice]) -> int:
+    if config.model.horizon is not None:
+        return config.model.horizon
+    frequency, longest = panel.frequency, int(panel.lengths.max())
+    season = main_season(panel)
+    wanted = HORIZON_BY_UNIT.get(frequency.unit, max(6, min(season, 96)))
+    if frequency.unit == "nanosecond" and season in (7, 52):  # daily, weekly
+        wanted = 14 if season == 7 else 13
+    horizon = max(1, min(wanted, longest // 6))
+    choices.append(Choice("horizon", str(horizon), f"{frequency.duration(horizon)}, usual for {frequency.name} data"))
+    return horizon
+
+
+def _choose_validation(panel: Panel, config: Config, horizon: int, choices: list[Choice]) -> int:
+    if config.data.validation_size is not None:
+        if config.data.validation_size < horizon:
+            raise UsageError(
+                f"--validation-size {config.data.validation_size} is shorter than the horizon of {horizon}.",
+                hint=f"Give at least {horizon}.",
+            )
+        return config.data.validation_size
+    typical = int(np.median(panel.lengths)) - config.data.test_size
+    size = max(horizon, min(typical // 10, 10 * horizon))
+    reason = "a tenth of a series" if size == typical // 10 else "one horizon" if size == horizon else "ten horizons"
+    choices.append(Choice("validation size", f"{size} steps", f"{reason}, at the end of each series"))
+    return size
+
+
+def _choose_context(
+    panel: Panel, config: Config, horizon: int, train_lengths: IntArray, choices: list[Choice]
+) -> int:
+    if config.model.context is not None:
+        return config.model.context
+    useful = [season for season in panel.frequency.seasons if season <= LONGEST_USEFUL_SEASON]
+    wanted = max([2 * horizon, 32, *(2 * season for season in useful), *(3 * season for season in useful[:1])])
+    reason = "two of the longest season" if useful and wanted == 2 * useful[-1] else "two horizons or three seasons"
+    # Most series must give several windows, so the context is at most half of a rather short series.
+    room = (int(np.quantile(train_lengths, 0.2)) - horizon) // 2
+    context = max(1, min(wanted, LARGEST_AUTOMATIC_CONTEXT))
+    if room < context:
+        context, reason = max(1, room), "as long as the series allow"
+    choices.append(Choice("context", f"{context} steps", f"{panel.frequency.duration(context)}: {reason}"))
+    return context
+
+
+def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon: int, held_out: int) -> int:
+    """Number of training windows.
+
+    Raises:
+        DataError: There is none.
+    """
+    counts = np.maximum(train_lengths - context - horizon + 1, 0)
+    if not counts.sum():
+        longest = int(panel.lengths.max())
+        needed = context + horizon + held_out
+        raise DataError(
+            f"the longest series has {longest} steps; a context of {context}, a horizon of {horizon} and "
+            f"{held_out} held-out steps need {needed}.",
+            hint="Give more data, or a smaller --context, --horizon, --validation-size or --test-size.",
+        )
+    return int(counts.sum())
+
+
+def _choose_budget(
+    config: Config, window_steps: int, num_windows: int, choices: list[Choice]
+) -> tuple[int, int, int]:
+    training = config.training
+    batch_size = training.batch_size
+    if batch_size is None:
+        batch_size = int(np.clip(2 ** int(np.log2(max(num_windows / 16, 1))), 16, 256))
+        choices.append(Choice("batch size", str(batch_size), f"{num_windows:,} training windows"))
+    max_steps = training.max_steps
+    if max_steps is None:
+        affordable = WORK // (batch_size * window_steps)
+        useful = 100 * num_windows // batch_size
+        max_steps = int(np.clip(min(affordable, useful), 200, 3000))
+        choices.append(Choice("max steps", str(max_steps), f"{max_steps * batch_size / num_windows:.2g} passes over them"))
+    every = training.validate_every or max(1, max_steps // 25)
+    return batch_size, max_steps, every
+
+
+def _short_series(panel: Panel, train_lengths: IntArray, needed: int) -> tuple[Notice, ...]:
+    short = np.flatnonzero(train_lengths < needed)
+    if not len(short):
+        return ()
+    named = ", ".join(repr(panel.series_ids[i]) for i in short[:5]) + (", ..." if len(short) > 5 else "")
+    text = (
+        f"{len(short)} of {panel.num_series} series have fewer than {needed} training steps and are not trained on "
+        f"(they are still forecast): {named}"
+    )
+    return (Notice("repair", text, len(short)),)

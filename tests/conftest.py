@@ -1,0 +1,39 @@
+"""What every test can ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before any test imports torch, and for the commands that tests start: sums do not depend on the number of cores.
+os.environ["OMP_NUM_THREADS"] = "2"
+# The width of a table or an error does not depend on the terminal the tests run in, nor its colours.
+os.environ["COLUMNS"] = "120"
+for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets that lies beside some checkouts and is never part of one."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the real data sets are not at {folder}")
+    return folder
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the test inside an empty folder, so that `runs/` and relative outputs land there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from seqcast.data.frequency import parse_frequency
+from seqcast.data.panel import Schema
+from seqcast.errors import SeqcastError, UsageError
+from seqcast.output import (
+    Format,
+    attention_table,
+    backtest_frame,
+    forecast_frame,
+    output_format,
+    write_frame,
+    write_tables,
+)
+from seqcast.results import AttentionMap, Forecast
+
+SCHEMA = Schema("long", "shop", "day", ("sold",))
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def make_forecast(
+    ids: tuple[str, ...] = ("b", "a"), alias: str = "h", start: str = "2024-01-01", levels: tuple[float, ...] = LEVELS
+) -> Forecast:
+    point = np.arange(len(ids) * 3, dtype=np.float64).reshape(len(ids), 3)
+    offsets = np.array([-1.0, 0.0, 2.0])[: len(levels)]
+    return Forecast(
+        frequency=parse_frequency(alias),
+        series_ids=ids,
+        cutoffs=np.full(len(ids), np.datetime64(start, "ns")),
+        point=point,
+        quantile_levels=levels,
+        quantiles=point[:, :, None] + offsets,
+    )
+
+
+def make_attention(num_windows: int = 2, horizon: int = 3, context: int = 5, seed: int = 0) -> AttentionMap:
+    rng = np.random.default_rng(seed)
+    weights = rng.dirichlet(np.ones(context), size=(num_windows, horizon)).astype(np.float32)
+    observed = rng.random((num_windows, context)) > 0.3
+    return AttentionMap(
+        frequency=parse_frequency("h"),
+        series_ids=tuple("xyz"[window % 3] for window in range(num_windows)),
+        cutoffs=np.datetime64("2024-01-01T07", "ns") + np.arange(num_windows).astype("timedelta64[D]"),
+        weights=weights,
+        observed=observed,
+        values=np.where(observed, 1.0, np.nan),
+        point=np.zeros((num_windows, horizon)),
+    )
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype={"shop": str}, keep_default_na=False, na_values={"y": [""]})
+
+
+class TestFrames:
+    def test_the_forecast_table_has_exactly_the_columns_of_the_contract(self) -> None:
+        frame = forecast_frame(make_forecast(), SCHEMA, [80, 97.5])
+        assert list(frame.columns) == [
+            *("shop", "day", "seqcast", "seqcast-lo-80", "seqcast-hi-80", "seqcast-lo-97.5", "seqcast-hi-97.5"),
+        ]
+
+    def test_rows_keep_the_order_of_the_windows_and_then_of_time(self) -> None:
+        frame = forecast_frame(make_forecast(), SCHEMA, [80])
+        assert frame["shop"].tolist() == ["b", "b", "b", "a", "a", "a"]
+        assert frame["day"].tolist() == [pd.Timestamp(f"2024-01-01 0{hour}:00") for hour in (1, 2, 3, 1, 2, 3)]
+        assert frame["seqcast"].tolist() == [0, 1, 2, 3, 4, 5]
+        assert frame["seqcast-lo-80"].tolist() == [-1, 0, 1, 2, 3, 4]
+        assert frame["seqcast-hi-80"].tolist() == [2, 3, 4, 5, 6, 7]
+
+    def test_a_forecast_without_quantiles_has_no_interval_columns(self) -> None:
+        assert list(forecast_frame(make_forecast(levels=()), SCHEMA, [80]).columns) == ["shop", "day", "seqcast"]
+
+    def test_the_backtest_table_adds_the_cutoff_and_the_observed_value(self) -> None:
+        actuals = np.array([[7.0, np.nan, 9.0], [1.0, 2.0, 3.0]])
+        frame = backtest_frame(make_forecast(), actuals, SCHEMA, [80])
+        assert list(frame.columns) == ["shop", "day", "cutoff", "y", "seqcast", "seqcast-lo-80", "seqcast-hi-80"]
+        assert frame["cutoff"].unique().tolist() == [pd.Timestamp("2024-01-01")]
+        assert np.array_equal(frame["y"], actuals.ravel(), equal_nan=True)
+
+    def test_time_steps_that_are_numbers_stay_numbers(self) -> None:
+        forecast = make_forecast(ids=("a",))
+        counted = Forecast(parse_frequency("1"), ("a",), np.array([41]), forecast.point, LEVELS, forecast.quantiles)
+        assert forecast_frame(counted, SCHEMA, [])["day"].tolist() == [42, 43, 44]
+
+    def test_a_level_given_twice_is_refused(self) -> None:
+        with pytest.raises(UsageError, match=r"two columns named 'seqcast-lo-80'\. Give each level once"):
+            forecast_frame(make_forecast(), SCHEMA, [80, 80.0])
+
+    def test_a_data_column_named_like_an_output_column_is_refused(self) -> None:
+        with pytest.raises(UsageError, match="two columns named 'cutoff'"):
+            backtest_frame(make_forecast(), np.zeros((2, 3)), Schema("long", "id", "cutoff", ("y",)), [])
+
+    def test_a_level_outside_0_to_100_is_refused(self) -> None:
+        with pytest.raises(UsageError, match="between 0 and 100, got 100"):
+            forecast_frame(make_forecast(), SCHEMA, [100])
+
+
+class TestAttentionTable:
+    def test_it_has_the_columns_of_the_contract(self) -> None:
+        assert attention_table(make_attention()).column_names == [
+            *("unique_id", "cutoff", "ds", "step", "lag_origin", "lag_target", "attended_ds", "weight", "observed"),
+        ]
+
+    def test_every_row_says_what_the_map_says(self) -> None:
+        attention = make_attention()
+        rows = attention_table(attention).to_pandas()
+        assert len(rows) == 2 * 3 * 5
+        hour = pd.Timedelta("1h")
+        for row in rows.itertuples():
+            window = attention.series_ids.index(row.unique_id)
+            cutoff = pd.Timestamp(attention.cutoffs[window])
+            assert row.cutoff == cutoff
+            assert row.ds == cutoff + row.step * hour
+            assert row.lag_target == row.lag_origin + row.step - 1
+            assert row.attended_ds == row.ds - row.lag_target * hour
+            assert row.weight == attention.weights[window, row.step - 1, 5 - row.lag_origin]
+            assert row.observed == attention.observed[window, 5 - row.lag_origin]
+
+    def test_no_pair_of_step_and_lag_is_missing(self) -> None:
+        rows = attention_table(make_attention()).to_pandas()
+        assert len(rows[["unique_id", "cutoff", "step", "lag_origin"]].drop_duplicates()) == 2 * 3 * 5
+
+    def test_a_series_with_several_cutoffs_is_named_once_in_the_dictionary(self) -> None:
+        column = attention_table(make_attention(num_windows=7)).column("unique_id")
+        assert column.chunk(0).dictionary.to_pylist() == ["x", "y", "z"]
+        assert column.to_pylist()[::15] == ["x", "y", "z", "x", "y", "z", "x"]
+
+
+class TestFormat:
+    @pytest.mark.parametrize(
+        ("name", "chosen", "expected"),
+        [
+            ("f.csv", None, "csv"),
+            ("f.PARQUET", None, "parquet"),
+            ("f.pq", "parquet", "parquet"),
+            ("f.json", None, "json"),
+            ("f.out", "json", "json"),
+        ],
+    )
+    def test_the_suffix_or_the_option_names_it(self, name: str, chosen: Format | None, expected: Format) -> None:
+        assert output_format(Path(name), chosen) == expected
+
+    @pytest.mark.parametrize(("chosen", "expected"), [(None, "csv"), ("json", "json")])
+    def test_standard_output_gets_csv_unless_asked_otherwise(self, chosen: Format | None, expected: Format) -> None:
+        assert output_format("-", chosen) == expected
+
+    def test_an_unknown_suffix_is_refused(self) -> None:
+        with pytest.raises(UsageError, match=r"'f\.txt' does not say which format to write\. End it in \.csv"):
+            output_format(Path("f.txt"), None)
+
+    def test_a_suffix_that_contradicts_the_option_is_refused(self) -> None:
+        with pytest.raises(UsageError, match=r"'f\.csv' says csv, but --format says json"):
+            output_format(Path("f.csv"), "json")
+
+
+class TestCsv:
+    def test_hours_are_written_with_their_time_of_day(self, tmp_path: Path) -> None:
+        write_frame(forecast_frame(make_forecast(ids=("a",)), SCHEMA, []), tmp_path / "f.csv", "csv")
+        assert (tmp_path / "f.csv").read_text() == (
+            "shop,day,seqcast\na,2024-01-01 01:00:00,0\na,2024-01-01 02:00:00,1\na,2024-01-01 03:00:00,2\n"
+        )
+
+    def test_days_are_written_as_dates(self, tmp_path: Path) -> None:
+        write_frame(forecast_frame(make_forecast(ids=("a",), alias="D"), SCHEMA, []), tmp_path / "f.csv", "csv")
+        assert (tmp_path / "f.csv").read_text().splitlines()[1] == "a,2024-01-02,0"
+
+    @pytest.mark.parametrize(("alias", "shown"), [("500ms", "00.500"), ("5us", "00.000005"), ("3ns", "00.000000003")])
+    def test_fractions_of_seconds_are_kept(self, tmp_path: Path, alias: str, shown: str) -> None:
+        write_frame(forecast_frame(make_forecast(ids=("a",), alias=alias), SCHEMA, []), tmp_path / "f.csv", "csv")
+        assert (tmp_path / "f.csv").read_text().splitlines()[1] == f"a,2024-01-01 00:00:{shown},0"
+
+    @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+    def test_numbers_come_back_bit_for_bit(self, values: list[float], tmp_path_factory: pytest.TempPathFactory) -> None:
+        path = tmp_path_factory.mktemp("csv") / "f.csv"
+        write_frame(pd.DataFrame({"v": values}), path, "csv")
+        assert [float(line) for line in path.read_text().splitlines()[1:]] == values
+
+    @pytest.mark.parametrize(
+        "name", ['a,"b"', "two\nlines", "=1+1", "007", "NA", " padded ", "naïve 日本", "[red]x[/]"]
+    )
+    def test_names_are_written_exactly(self, tmp_path: Path, name: str) -> None:
+        write_frame(forecast_frame(make_forecast(ids=(name,)), SCHEMA, []), tmp_path / "f.csv", "csv")
+        assert read_csv(tmp_path / "f.csv")["shop"].tolist() == [name] * 3
+
+    def test_a_header_that_needs_quotes_gets_them(self, tmp_path: Path) -> None:
+        schema = Schema("long", 'a "b", c', "day", ("y",))
+        write_frame(forecast_frame(make_forecast(), schema, []), tmp_path / "f.csv", "csv")
+        assert list(pd.read_csv(tmp_path / "f.csv").columns) == ['a "b", c', "day", "seqcast"]
+
+    def test_missing_values_are_empty(self, tmp_path: Path) -> None:
+        actuals = np.array([[np.nan, 2.5, 3.5]])
+        write_frame(backtest_frame(make_forecast(ids=("a",)), actuals, SCHEMA, []), tmp_path / "f.csv", "csv")
+        assert (tmp_path / "f.csv").read_text().splitlines()[1] == "a,2024-01-01 01:00:00,2024-01-01 00:00:00,,0"
+
+    def test_several_tables_share_one_header(self, tmp_path: Path) -> None:
+        tables = [attention_table(make_attention(seed=seed)) for seed in (1, 2)]
+        write_tables(iter(tables), tmp_path / "a.csv", "csv")
+        expected = pa.concat_tables(tables).to_pandas()
+        found = pd.read_csv(tmp_path / "a.csv", parse_dates=["cutoff", "ds", "attended_ds"])
+        assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 2 * 30
+        assert np.array_equal(found["weight"].astype(np.float32), expected["weight"])
+        assert found["observed"].tolist() == expected["observed"].tolist()
+        assert (found["attended_ds"] == expected["attended_ds"]).all()
+
+    def test_a_later_table_with_times_of_day_keeps_them(self, tmp_path: Path) -> None:
+        days, hours = (
+            pa.table({"ds": np.array([time], "datetime64[ns]")}) for time in ("2024-01-01", "2024-01-01T05:00")
+        )
+        write_tables([days, hours], tmp_path / "f.csv", "csv")
+        assert (tmp_path / "f.csv").read_text() == "ds\n2024-01-01\n2024-01-01 05:00:00\n"
+
+
+class TestJson:
+    def test_it_is_a_list_of_records_with_iso_times(self, tmp_path: Path) -> None:
+        actuals = np.array([[np.nan, 0.1, 3.5]])
+        write_frame(backtest_frame(make_forecast(ids=("a",)), actuals, SCHEMA, []), tmp_path / "f.json", "json")
+        records = json.loads((tmp_path / "f.json").read_text())
+        assert len(records) == 3
+        assert records[:2] == [
+            {"shop": "a", "day": "2024-01-01T01:00:00", "cutoff": "2024-01-01T00:00:00", "y": None, "seqcast": 0.0},
+            {"shop": "a", "day": "2024-01-01T02:00:00", "cutoff": "2024-01-01T00:00:00", "y": 0.1, "seqcast": 1.0},
+        ]
+
+    def test_weights_have_no_digits_that_float32_does_not_hold(self, tmp_path: Path) -> None:
+        table = pa.table({"weight": pa.array([0.1, 0.7], pa.float32()), "observed": [True, False]})
+        write_tables([table, table.slice(1)], tmp_path / "a.json", "json")
+        assert json.loads((tmp_path / "a.json").read_text()) == [
+            {"weight": 0.1, "observed": True},
+            {"weight": 0.7, "observed": False},
+            {"weight": 0.7, "observed": False},
+        ]
+
+    def test_a_table_without_rows_is_an_empty_list(self, tmp_path: Path) -> None:
+        write_frame(pd.DataFrame({"a": np.empty(0)}), tmp_path / "f.json", "json")
+        assert json.loads((tmp_path / "f.json").read_text()) == []
+
+
+class TestParquet:
+    def test_everything_comes_back_with_its_type(self, tmp_path: Path) -> None:
+        tables = [attention_table(make_attention(num_windows=windows)) for windows in (2, 5)]
+        write_tables(tables, tmp_path / "a.parquet", "parquet")
+        found = pd.read_parquet(tmp_path / "a.parquet")
+        expected = pa.concat_tables(tables, promote_options="default").to_pandas()
+        assert len(found) == 7 * 15
+        assert not isinstance(found["unique_id"].dtype, pd.CategoricalDtype)
+        assert found["unique_id"].tolist() == expected["unique_id"].tolist()
+        for name in expected.columns[1:]:
+            assert found[name].dtype == expected[name].dtype
+            assert found[name].equals(expected[name])
+
+    def test_a_forecast_comes_back_equal(self, tmp_path: Path) -> None:
+        frame = forecast_frame(make_forecast(), SCHEMA, [80])
+        write_frame(frame, tmp_path / "f.parquet", "parquet")
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "f.parquet"), frame)
+
+
+class Pipe(io.BytesIO):
+    """Standard output that can neither seek nor tell."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
+class TestDestination:
+    @pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
+    def test_a_pipe_gets_the_bytes_of_the_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: Format
+    ) -> None:
+        frame = forecast_frame(make_forecast(), SCHEMA, [80])
+        pipe = Pipe()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe, write_through=True))
+        write_frame(frame, "-", file_format)
+        write_frame(frame, tmp_path / "file", file_format)
+        assert pipe.getvalue() == (tmp_path / "file").read_bytes()
+
+    @pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
+    def test_a_failure_halfway_leaves_the_old_file(self, tmp_path: Path, file_format: Format) -> None:
+        def failing() -> Iterator[pa.Table]:
+            yield attention_table(make_attention())
+            raise RuntimeError("the model stopped")
+
+        path = tmp_path / "a"
+        path.write_text("old")
+        with pytest.raises(RuntimeError, match="the model stopped"):
+            write_tables(failing(), path, file_format)
+        assert path.read_text() == "old"
+        assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+    def test_a_folder_that_does_not_exist_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(SeqcastError, match=r"no/f\.csv: cannot be written: No such file or directory"):
+            write_frame(pd.DataFrame({"a": [1.0]}), tmp_path / "no" / "f.csv", "csv")
+
+    def test_what_is_written_is_not_changed(self, tmp_path: Path) -> None:
+        attention = make_attention()
+        before: NDArray[np.float32] = attention.weights.copy()
+        write_tables([attention_table(attention)], tmp_path / "a.csv", "csv")
+        assert np.array_equal(attention.weights, before)
