@@ -18,6 +18,8 @@ Attention = Literal["global", "local-m", "local-p", "none"]
 Score = Literal["dot", "general", "concat", "location", "additive", "cosine"]
 Decoding = Literal["direct", "autoregressive"]
 Cell = Literal["lstm", "gru"]
+Format = Literal["csv", "parquet", "json"]
+"""Of tables that are written."""
 Loss = Literal["quantile", "mae", "mse", "huber", "student-t"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]

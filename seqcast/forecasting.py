@@ -11,7 +11,11 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
+from seqcast.data.frequency import TimeArray, show_time
+from seqcast.data.future import extend_panel, head_panel, pad_panel
+from seqcast.data.notices import Notice
 from seqcast.data.panel import FloatArray, IntArray, Panel
+from seqcast.data.table import Table
 from seqcast.data.windows import PanelTensors, WindowBatch, panel_to_tensors
 from seqcast.errors import DataError, UsageError
 from seqcast.model.heads import student_t_parameters
@@ -38,6 +42,12 @@ class Origins:
 
     def __getitem__(self, part: slice) -> Origins:
         return Origins(self.series[part], self.positions[part])
+
+    def earliest(self, lengths: IntArray) -> IntArray:
+        """(series,) first origin of each series, its length where it has none: all that its scale may be learned from."""
+        earliest = lengths.copy()
+        np.minimum.at(earliest, self.series, self.positions)
+        return earliest
 
 
 def observed_ends(panel: Panel) -> IntArray:
@@ -66,6 +76,132 @@ def rolling_origins(first: IntArray, last: IntArray, stride: int, at_most: int |
     return Origins(series, last[series] - back * stride)
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """A forecast from the end of every series, with what was noticed on the way."""
+
+    forecast: Forecast
+    notices: tuple[Notice, ...]
+
+
+def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, future: Table | None = None) -> Prediction:
+    """Forecast every series from right after its last observation.
+
+    Args:
+        model: The trained model.
+        panel: Histories; rows after the last observation of a series give known covariates only.
+        horizon: Steps; any positive number. None: as trained.
+        future: Known covariates of the steps to forecast.
+
+    Raises:
+        UsageError: `horizon` is not positive.
+        DataError: Future values of known covariates are needed and missing.
+    """
+    horizon = model.horizon if horizon is None else horizon
+    if horizon < 1:
+        raise UsageError(f"--horizon {horizon}: the number of steps to forecast must be at least 1.")
+    padded = -(-horizon // model.horizon) * model.horizon
+    origins = latest_origins(panel)
+    ends = observed_ends(panel)
+    extended = _with_future_rows(model, panel, ends, (horizon, padded), future)
+    forecasting = Forecasting(model, extended, ends)
+    notices = (*_coverage_notices(panel, ends), *forecasting.notices(), *_rolled_notice(model, horizon))
+    return Prediction(forecasting.forecast(origins, horizon), notices)
+
+
+def _with_future_rows(
+    model: TrainedModel, panel: Panel, ends: IntArray, steps: tuple[int, int], future: Table | None
+) -> Panel:
+    """The panel with `padded` rows after each end; known covariates are asked for over the first `horizon` of them only."""
+    horizon, padded = steps
+    if panel.schema.known and future is None and (panel.lengths - ends >= horizon)[ends > 0].all():
+        extended = head_panel(panel, np.where(ends > 0, ends + horizon, 0))
+    else:
+        extended = extend_panel(head_panel(panel, ends), horizon, future, config=model.config.data)
+    if padded == horizon:
+        return extended
+    return pad_panel(extended, padded - horizon)
+
+
+def _coverage_notices(panel: Panel, ends: IntArray) -> tuple[Notice, ...]:
+    """Series that end before their table does, and series without any observation."""
+    notices: list[Notice] = []
+    empty = np.flatnonzero(ends == 0)
+    if len(empty):
+        notices.append(Notice("repair", f"{len(empty)} series have no observed value and are not forecast", len(empty)))
+    late = np.flatnonzero((ends > 0) & (ends < panel.lengths))
+    if len(late):
+        first = late[0]
+        time = show_time(panel.times(np.array([first]), np.array([ends[first]]))[0])
+        text = f"{len(late)} series end with missing values; their forecast starts right after the last observed one"
+        notices.append(Notice("repair", f"{text} (the first at {time})", len(late)))
+    return tuple(notices)
+
+
+def _rolled_notice(model: TrainedModel, horizon: int) -> tuple[Notice, ...]:
+    if horizon <= model.horizon:
+        return ()
+    text = f"the run was trained for {model.horizon} steps; from step {model.horizon + 1} on forecasts build on forecasts"
+    return (Notice("decision", text),)
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """Attention of many windows in chunks of bounded size, with what was noticed on the way."""
+
+    maps: Iterator[AttentionMap]
+    num_windows: int
+    notices: tuple[Notice, ...]
+
+
+def attention_maps(
+    model: TrainedModel, panel: Panel, windows: int = 1, origin: TimeArray | None = None
+) -> AttentionMaps:
+    """What the newest `windows` forecasts of each series look at, one trained horizon apart.
+
+    The newest origin is right after the last observation; where known covariates of the following horizon are missing, it
+    is the newest origin whose covariates are known.
+
+    Args:
+        model: The trained model.
+        panel: Histories.
+        windows: Origins per series.
+        origin: (1,) last observed time of the only origin to look at, instead of the newest ones.
+
+    Raises:
+        UsageError: The model has no attention, or `windows` is not positive.
+        DataError: No series has such an origin.
+    """
+    if windows < 1:
+        raise UsageError(f"--windows {windows}: at least one origin is needed.")
+    ends = observed_ends(panel)
+    newest = np.minimum(ends, panel.lengths - model.horizon) if panel.schema.known else ends
+    notices: tuple[Notice, ...] = ()
+    if panel.schema.known and (newest < ends).any():
+        text = "future covariates are not in this table, so the newest origin is one horizon before its end"
+        notices = (Notice("decision", text),)
+    if origin is None:
+        first = np.where(ends > 0, 1, newest + 1)
+        origins = rolling_origins(first, newest, model.horizon, windows)
+    else:
+        origins = _origins_at(panel, newest, origin)
+    if not len(origins):
+        raise DataError("no series has an origin to look at.", hint="Give a longer table, or another --origin.")
+    extended = panel if panel.schema.known else pad_panel(panel, model.horizon)
+    forecasting = Forecasting(model, extended, origins.earliest(ends))
+    return AttentionMaps(forecasting.attention(origins), len(origins), (*notices, *forecasting.notices()))
+
+
+def _origins_at(panel: Panel, newest: IntArray, origin: TimeArray) -> Origins:
+    """The origin right after time `origin` in every series that reaches it."""
+    steps, on_grid = panel.frequency.locate(panel.starts, origin)
+    if not on_grid.any():
+        raise DataError(f"{show_time(origin[0])} is no time of this table (frequency {panel.frequency.alias}).")
+    positions = steps + 1
+    series = np.flatnonzero(on_grid & (positions >= 1) & (positions <= newest))
+    return Origins(series, positions[series])
+
+
 class Forecasting:
     """A model joined to one panel, which sits on the model's device once for all forecasts.
 
@@ -84,10 +220,14 @@ class Forecasting:
         self.series_map = np.array([index.get(name, -1) for name in panel.series_ids])
         self.tensors = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, self.device)
 
-    @property
-    def unseen_series(self) -> tuple[str, ...]:
-        """Series of the panel that training did not see."""
-        return tuple(self.panel.series_ids[i] for i in np.flatnonzero(self.series_map < 0))
+    def notices(self) -> tuple[Notice, ...]:
+        """Series that training did not see."""
+        unseen = np.flatnonzero(self.series_map < 0)
+        if not len(unseen):
+            return ()
+        named = ", ".join(repr(self.panel.series_ids[i]) for i in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
+        text = f"{len(unseen)} series were not in the training data and are scaled by their own history: {named}"
+        return (Notice("repair", text, len(unseen)),)
 
     def forecast(self, origins: Origins, horizon: int | None = None) -> Forecast:
         """Forecast `horizon` steps (default: the trained horizon H) from each origin.

@@ -21,12 +21,12 @@ import pyarrow.csv as arrow_csv
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from seqcast.config import Format
 from seqcast.data.panel import FloatArray, Schema
 from seqcast.errors import UsageError
 from seqcast.results import AttentionMap, Forecast, interval
 from seqcast.storage import output_file
 
-Format = Literal["csv", "parquet", "json"]
 Destination = Path | Literal["-"]
 """A file, or standard output."""
 

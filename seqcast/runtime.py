@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from seqcast.config import Precision
 from seqcast.errors import UsageError
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: dict[Literal["float32", "bfloat16", "float16"], torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Runtime:
     reason: str
     """Why this device and precision, for a person."""
 
+    @property
+    def precision(self) -> Literal["float32", "bfloat16", "float16"]:
+        """Name of the precision."""
+        return next(name for name, dtype in DTYPES.items() if dtype is self.dtype)
+
     def autocast(self) -> AbstractContextManager[None]:
         """Context in which the network runs; losses and scaling stay outside it."""
         if self.dtype is torch.float32:
@@ -33,7 +39,7 @@ class Runtime:
 
     def describe(self) -> str:
         """`cpu, bfloat16 (no GPU found; AMX makes bfloat16 faster)`."""
-        return f"{describe_device(self.device)}, {str(self.dtype).removeprefix('torch.')} ({self.reason})"
+        return f"{describe_device(self.device)}, {self.precision} ({self.reason})"
 
 
 def describe_device(device: torch.device) -> str:

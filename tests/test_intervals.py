@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from statistics import NormalDist
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_a_wider_level_never_gives_a_narrower_interval(levels: list[float], seed
     base = normal_forecast((0.05, 0.25, 0.5, 0.75, 0.95))
     forecast = Forecast(base.frequency, base.series_ids, base.cutoffs, values[:, :, 2], base.quantile_levels, values)
     bounds = [interval(forecast, level) for level in sorted(levels)]
-    for (low, high), (wider_low, wider_high) in zip(bounds, bounds[1:], strict=False):
+    for (low, high), (wider_low, wider_high) in itertools.pairwise(bounds):
         assert np.all(wider_low <= low + 1e-9)
         assert np.all(wider_high >= high - 1e-9)
 

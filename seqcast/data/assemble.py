@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqcast.config import DataConfig
 from seqcast.data.columns import read_covariates, read_numbers
 from seqcast.data.frequency import Frequency, TimeArray, parse_frequency, show_time
 from seqcast.data.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
 from seqcast.data.notices import Notice
-from seqcast.data.panel import Covariates, FloatArray, IntArray, Panel
+from seqcast.data.panel import Covariates, IntArray, Panel
 from seqcast.data.roles import Roles, find_roles
 from seqcast.data.spacing import TimeAxis, check_frequency, find_spacings, infer_frequency
 from seqcast.data.statics import read_statics, split_statics
@@ -155,7 +154,8 @@ def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, l
     raise DataError(
         f"filling the gaps would make {lengths.sum():,} rows of {observed.sum():,}: series "
         f"{quoted(axis.series_ids[series])} jumps from {show_time(axis.times[widest - 1])} to "
-        f"{show_time(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later, where steps are {frequency.name}.",
+        f"{show_time(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later "
+        f"({frequency.name} steps).",
         place=replace(axis.place, value=show_time(axis.times[widest])),
         hint="Correct that time if it is mistyped, or give a longer --freq.",
     )
@@ -182,7 +182,7 @@ def _place_on_grid(roles: Roles, axis: TimeAxis, grid: Grid, values: StepValues,
         roles.schema,
         grid.frequency,
         roles.schema.target,
-        np.repeat(axis.starts, num_series),
+        axis.starts[np.zeros(num_series, np.int64)],
         np.arange(num_series + 1) * grid.num_rows,
         target.ravel(order="F"),
         known.take(every),
@@ -206,7 +206,9 @@ def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ..
     num_columns = len(panel.schema.target) if panel.schema.layout == "wide" else 1
     num_absent = 0 if grid.positions is None else (grid.num_rows - len(grid.positions))
     if num_absent:
-        text = f"{num_absent:,} time steps have no row{_first_gap(panel, grid)}; they were added as missing and are masked"
+        text = (
+            f"{num_absent:,} time steps have no row{_first_gap(panel, grid)}; they were added as missing and are masked"
+        )
         notices.append(Notice("repair", text, num_absent))
     num_blank = int(len(observed) - observed.sum()) - num_absent * num_columns
     if num_blank:

@@ -3,51 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.data.frequency import DAY, HOUR, MINUTE, WEEK, Frequency, TimeArray
 
-Phase = Callable[[NDArray[np.datetime64]], NDArray[np.float64]]
+Times = NDArray[np.datetime64]
+Phase = Callable[[Times], NDArray[np.float64]]
 """Times to their place in one cycle, from 0 (its start) up to but not including 1."""
 
 
-def _of_hour(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def _of_hour(times: Times) -> NDArray[np.float64]:
     return _seconds_into(times, "datetime64[h]") / 3600
 
 
-def _of_day(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def _of_day(times: Times) -> NDArray[np.float64]:
     return _seconds_into(times, "datetime64[D]") / 86_400
 
 
-def _of_week(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def _of_week(times: Times) -> NDArray[np.float64]:
     # 1970-01-01 was a Thursday
     return ((times.astype("datetime64[D]").astype(np.int64) + 3) % 7) / 7
 
 
-def _of_month(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
-    months = times.astype("datetime64[M]")
-    length = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - months.astype("datetime64[D]")
-    return (times.astype("datetime64[D]") - months.astype("datetime64[D]")) / length
+def _of_month(times: Times) -> NDArray[np.float64]:
+    return _days_into(times, "M")
 
 
-def _of_year(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
-    years = times.astype("datetime64[Y]")
-    length = (years + np.timedelta64(1, "Y")).astype("datetime64[D]") - years.astype("datetime64[D]")
-    return (times.astype("datetime64[D]") - years.astype("datetime64[D]")) / length
+def _of_year(times: Times) -> NDArray[np.float64]:
+    return _days_into(times, "Y")
 
 
-def _month_of_year(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def _month_of_year(times: Times) -> NDArray[np.float64]:
     return (times.astype("datetime64[M]").astype(np.int64) % 12) / 12
 
 
-def _quarter_of_year(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def _quarter_of_year(times: Times) -> NDArray[np.float64]:
     return (times.astype("datetime64[M]").astype(np.int64) % 12 // 3) / 4
 
 
-def _seconds_into(times: NDArray[np.datetime64], unit: str) -> NDArray[np.float64]:
-    return (times - times.astype(unit).astype(times.dtype)) / np.timedelta64(1, "s")
+def _seconds_into(times: Times, unit: str) -> NDArray[np.float64]:
+    cycle: Times = times.astype(unit).astype(times.dtype)
+    return np.asarray((times - cycle) / np.timedelta64(1, "s"), np.float64)
+
+
+def _days_into(times: Times, unit: Literal["M", "Y"]) -> NDArray[np.float64]:
+    """Days since the beginning of the month or year as a share of its days."""
+    cycle: Times = times.astype(f"datetime64[{unit}]")
+    next_cycle: Times = cycle + np.timedelta64(1, unit)
+    first = cycle.astype("datetime64[D]").astype(np.int64)
+    length = next_cycle.astype("datetime64[D]").astype(np.int64) - first
+    return (times.astype("datetime64[D]").astype(np.int64) - first) / length
 
 
 CYCLES: tuple[tuple[str, Phase], ...] = (
@@ -80,7 +88,7 @@ def calendar_features(frequency: Frequency, times: TimeArray) -> NDArray[np.floa
     features = np.empty((len(times), len(calendar_names(frequency))), np.float32)
     present = (phase for name, phase in CYCLES if _resolves(frequency, name))
     for column, phase in enumerate(present):
-        angle = 2 * np.pi * phase(times)
+        angle = 2 * np.pi * phase(times.astype(times.dtype, copy=False))
         features[:, 2 * column], features[:, 2 * column + 1] = np.sin(angle), np.cos(angle)
     return features
 
@@ -91,7 +99,9 @@ def _resolves(frequency: Frequency, cycle: str) -> bool:
         return False
     if frequency.unit == "month":
         months = frequency.multiple
-        return (cycle == "month-of-year" and months < 12 and months != 3) or (cycle == "quarter-of-year" and months == 3)
+        return (cycle == "month-of-year" and months < 12 and months != 3) or (
+            cycle == "quarter-of-year" and months == 3
+        )
     step = frequency.multiple * DAY if frequency.unit == "business_day" else frequency.multiple
     return {
         "hour": step < HOUR and step >= MINUTE / 60,

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from seqcast.data.dialect import ISO_TIME, MISSING_WORDS, NUMBER
 from seqcast.data.panel import Covariates, FloatArray, IntArray
-from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
+from seqcast.data.spelling import MISSING_WORDS, NUMBER, looks_like_time
+from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error
 from seqcast.errors import DataError
 
 Kind = Literal["empty", "integer", "number", "time", "text", "other"]
@@ -37,12 +37,20 @@ def text_column(table: Table, column: str) -> TextColumn:
     if not chunks.num_chunks:
         return TextColumn((), np.empty(0, np.int32))
     codes = np.concatenate([chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks.chunks])
-    # a null may also stand in the dictionary itself
-    values = chunks.chunk(0).dictionary.to_pylist()
-    if None in values:
-        codes[codes == values.index(None)] = -1
-        values[values.index(None)] = ""
-    return TextColumn(tuple(values), codes.astype(np.int32, copy=False))
+    return _used_only(chunks.chunk(0).dictionary.to_pylist(), codes.astype(np.int32, copy=False))
+
+
+def _used_only(values: list[str | None], codes: NDArray[np.int32]) -> TextColumn:
+    """Without dictionary entries that no row has, or that are null themselves."""
+    used = np.zeros(len(values) + 1, bool)
+    used[codes] = True
+    used[:-1] &= np.array([value is not None for value in values], bool)
+    if used[:-1].all():
+        return TextColumn(tuple(value for value in values if value is not None), codes)
+    recode = np.full(len(used), -1, np.int32)
+    kept = np.flatnonzero(used[:-1])
+    recode[kept] = np.arange(len(kept))
+    return TextColumn(tuple(str(values[i]) for i in kept), recode[codes])
 
 
 def column_kind(table: Table, column: str) -> Kind:
@@ -113,10 +121,7 @@ def read_categories(table: Table, column: str) -> tuple[tuple[str, ...], NDArray
     """
     text = as_text(table, column)
     missing = MISSING_WORDS | set(table.options.na_values)
-    present = np.array([value not in missing for value in text.values] + [False])
-    used = np.zeros(len(text.values) + 1, bool)
-    used[np.unique(text.codes)] = True
-    names = sorted(value for value, keep in zip(text.values, (present & used)[:-1], strict=True) if keep)
+    names = sorted(value for value in text.values if value not in missing)
     code_of = {name: code for code, name in enumerate(names)}
     recode = np.array([code_of.get(value, -1) for value in text.values] + [-1], np.int32)
     return tuple(names), recode[text.codes]
@@ -164,8 +169,6 @@ def _first_distinct(table: Table, column: str) -> list[str]:
 
 
 def _text_kind(values: list[str], table: Table) -> Kind:
-    from seqcast.data.times import looks_like_time
-
     if not values:
         return "empty"
     plain = [value.replace(table.options.decimal or ".", ".") for value in values]
@@ -173,7 +176,7 @@ def _text_kind(values: list[str], table: Table) -> Kind:
     if sum(bool(NUMBER.fullmatch(value)) for value in plain) >= enough:
         fractions = sum(not value.lstrip("+-").isdigit() for value in plain if NUMBER.fullmatch(value))
         return "number" if fractions else "integer"
-    timelike = sum(bool(ISO_TIME.fullmatch(value)) or looks_like_time(value) for value in values)
+    timelike = sum(looks_like_time(value) for value in values)
     return "time" if timelike >= enough else "text"
 
 
@@ -190,7 +193,9 @@ def _parse_numbers(table: Table, column: str, text: TextColumn) -> FloatArray:
     bad = np.flatnonzero(~known & ~gone)
     if len(bad):
         raise _not_a_number(table, column, text, bad)
-    numeric = pa.array([value if is_known else None for value, is_known in zip(plain, known & ~gone, strict=True)], pa.string())
+    numeric = pa.array(
+        [value if is_known else None for value, is_known in zip(plain, known & ~gone, strict=True)], pa.string()
+    )
     return np.asarray(pc.cast(numeric, pa.float64()).to_numpy(zero_copy_only=False))
 
 
@@ -212,5 +217,3 @@ def _not_a_number(table: Table, column: str, text: TextColumn, bad: IntArray) ->
     if len(rows) > 1:
         hint = f"{len(rows):,} such values in all. {hint}"
     return cell_error(table, column, first, values, what, hint)
-
-

@@ -11,17 +11,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from seqcast.data.notices import Notice
+from seqcast.data.source import Bytes
+from seqcast.data.spelling import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
 from seqcast.data.table import TEXT_TYPE, ReadOptions, name_list, quoted
 from seqcast.errors import DataError, Place
 
-MISSING_WORDS = frozenset(
-    {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NAN", "NULL", "null", "None", "NaT"}
-)
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{1,9})?)?)?)?")
-_INTEGER = re.compile(r"[+-]?\d+")
-_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
-_GROUPED_NUMBER = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+_COMMA_NUMBER = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
+_GROUPED_NUMBER = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _NAMED_DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
@@ -31,7 +27,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SAMPLE_BYTES = 2**18
+_SAMPLE_BYTES = 2**16
 _PIECE = 2**20
 _DISTINCT_SHARE = 0.5
 """Numbers with fractions that repeat less than this are measurements; the others keep their spelling."""
@@ -54,7 +50,7 @@ class Dialect:
     notices: tuple[Notice, ...]
 
 
-def to_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, tuple[Notice, ...]]:
+def to_utf8(data: Bytes, encoding: str | None, name: str) -> tuple[Bytes, tuple[Notice, ...]]:
     """The text as UTF-8 without byte order mark.
 
     Raises:
@@ -65,7 +61,8 @@ def to_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, tuple[
     if found is not None and _codec_name(found, name) not in ("utf-8", "utf-8-sig"):
         data = _transcode(data, found, name)
         notices = (Notice("decision", f"read as {found}"),) if encoding is None else ()
-    data = data.removeprefix(codecs.BOM_UTF8)
+    if data.startswith(codecs.BOM_UTF8):
+        data = data[len(codecs.BOM_UTF8) :]
     nul = data.find(b"\0")
     if nul >= 0:
         raise DataError(
@@ -78,7 +75,7 @@ def to_utf8(data: bytes, encoding: str | None, name: str) -> tuple[bytes, tuple[
     return data, notices
 
 
-def find_dialect(data: bytes, options: ReadOptions, name: str) -> Dialect:
+def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
     """Look at the header and the first rows.
 
     Raises:
@@ -88,8 +85,8 @@ def find_dialect(data: bytes, options: ReadOptions, name: str) -> Dialect:
     rows = list(_records(data[body_start : body_start + _SAMPLE_BYTES], len(data) > body_start + _SAMPLE_BYTES))
     if not rows:
         raise DataError("the file has a header and no rows.", place=Place(name))
-    delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows)
-    names, num_unnamed = _column_names(_split(header, delimiter, name), name, first_line - 1)
+    delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows, name)
+    names = _column_names(_split(header, delimiter, name), name, first_line - 1)
     cells = [_split(row, delimiter, name) for row in rows]
     cells = [row for row in cells if len(row) == len(names)]
     _require_header(names, cells, name, first_line - 1)
@@ -106,7 +103,7 @@ def find_dialect(data: bytes, options: ReadOptions, name: str) -> Dialect:
     return Dialect(delimiter, decimal, names, types, body_start, first_line, has_quotes, notices)
 
 
-def bad_record(data: bytes, dialect: Dialect, name: str) -> DataError | None:
+def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
     """The error for the first row that has not as many fields as the header, if there is one."""
     expected = len(dialect.names)
     for line, fields in numbered_records(data, dialect):
@@ -120,10 +117,12 @@ def bad_record(data: bytes, dialect: Dialect, name: str) -> DataError | None:
     return None
 
 
-def numbered_records(data: bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def numbered_records(data: Bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Every record with the line it begins on; blank lines give no fields."""
     text = data[dialect.body_start :].decode("utf-8", errors="replace")
-    reader = csv.reader(text.splitlines(keepends=True) if _odd_ends(text) else text.split("\n"), delimiter=dialect.delimiter)
+    reader = csv.reader(
+        text.splitlines(keepends=True) if _odd_ends(text) else text.split("\n"), delimiter=dialect.delimiter
+    )
     line = dialect.first_line
     try:
         for fields in reader:
@@ -141,17 +140,21 @@ def _codec_name(encoding: str, name: str) -> str:
     try:
         return codecs.lookup(encoding).name
     except LookupError:
-        raise DataError(f"--encoding {encoding[:40]!r} is not known.", place=Place(name), hint="Try latin-1 or cp1252.") from None
+        raise DataError(
+            f"--encoding {encoding[:40]!r} is not known.", place=Place(name), hint="Try latin-1 or cp1252."
+        ) from None
 
 
-def _transcode(data: bytes, encoding: str, name: str) -> bytes:
+def _transcode(data: Bytes, encoding: str, name: str) -> bytes:
     try:
         return data.decode(encoding).encode("utf-8")
     except UnicodeError as error:
-        raise DataError(f"the bytes are not {encoding}: {error}.", place=Place(name), hint="Give another --encoding.") from None
+        raise DataError(
+            f"the bytes are not {encoding}: {error}.", place=Place(name), hint="Give another --encoding."
+        ) from None
 
 
-def _require_utf8(data: bytes, name: str) -> None:
+def _require_utf8(data: Bytes, name: str) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(data), _PIECE):
         try:
@@ -167,16 +170,17 @@ def _require_utf8(data: bytes, name: str) -> None:
             ) from None
 
 
-def _line_at(data: bytes, position: int) -> int:
+def _line_at(data: Bytes, position: int) -> int:
     before = data[:position]
     return before.count(b"\n") + before.replace(b"\r\n", b"").count(b"\r") + 1
 
 
-def _first_record(data: bytes, name: str) -> tuple[int, int, str]:
+def _first_record(data: Bytes, name: str) -> tuple[int, int, str]:
     """Byte after the header record, line after it, and the header's text."""
-    blank = len(data) - len(data.lstrip(b"\r\n"))
-    if not data.strip():
+    if data.isspace() or not data:
         raise DataError("the file is blank.", place=Place(name))
+    beginning = re.compile(rb"[^\r\n]").search(data)
+    blank = beginning.start() if beginning else 0
     line = _line_at(data, blank)
     end = blank
     while True:
@@ -188,7 +192,7 @@ def _first_record(data: bytes, name: str) -> tuple[int, int, str]:
             return end, line, header.decode("utf-8").rstrip("\r\n")
 
 
-def _records(sample: bytes, is_cut: bool) -> Iterator[str]:
+def _records(sample: Bytes, is_cut: bool) -> Iterator[str]:
     """The sample's lines; the last one is left out when the sample ends inside it."""
     lines = re.split(r"\r\n|\n|\r", sample.decode("utf-8", errors="ignore"))
     if is_cut and len(lines) > 1:
@@ -209,12 +213,12 @@ def _given_delimiter(delimiter: str | None) -> str | None:
     return _NAMED_DELIMITERS.get(delimiter, delimiter)
 
 
-def _find_delimiter(header: str, rows: list[str]) -> str:
+def _find_delimiter(header: str, rows: list[str], name: str) -> str:
     """The delimiter that gives the most columns with every row agreeing; comma when none does."""
     best, most = ",", 1
     for delimiter in DELIMITERS:
-        width = len(next(csv.reader([header], delimiter=delimiter)))
-        agrees = all(len(next(csv.reader([row], delimiter=delimiter))) == width for row in rows[:100] if '"' not in row)
+        width = len(_split(header, delimiter, name))
+        agrees = all(len(_split(row, delimiter, name)) == width for row in rows[:100] if '"' not in row)
         if agrees and width > most:
             best, most = delimiter, width
     if most == 1 and "," not in header:
@@ -222,7 +226,7 @@ def _find_delimiter(header: str, rows: list[str]) -> str:
     return best
 
 
-def _column_names(header: list[str], name: str, line: int) -> tuple[tuple[str, ...], int]:
+def _column_names(header: list[str], name: str, line: int) -> tuple[str, ...]:
     """Names as written; blank ones are named by their position, as pandas does."""
     names = tuple(column if column.strip() else f"Unnamed: {i}" for i, column in enumerate(header))
     twice = sorted({column for column in names if names.count(column) > 1}) if len(set(names)) < len(names) else []
@@ -233,7 +237,7 @@ def _column_names(header: list[str], name: str, line: int) -> tuple[tuple[str, .
             place=Place(name, line, twice[0]),
             hint="Rename one of them.",
         )
-    return names, sum(not column.strip() for column in header)
+    return names
 
 
 def _require_header(names: tuple[str, ...], cells: list[list[str]], name: str, line: int) -> None:
@@ -279,7 +283,7 @@ def _column_type(cells: list[str], decimal: str, options: ReadOptions) -> pa.Dat
         return pa.timestamp("ns")
     if decimal != ".":
         present = [cell.replace(decimal, ".") for cell in present]
-    fractional = not all(_INTEGER.fullmatch(cell) for cell in present)
+    fractional = not all(INTEGER.fullmatch(cell) for cell in present)
     varied = len(set(present)) > _DISTINCT_SHARE * len(present)
     if fractional and varied and all(NUMBER.fullmatch(cell) for cell in present):
         return pa.float64()

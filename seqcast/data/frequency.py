@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ TimeArray = NDArray[np.datetime64] | NDArray[np.int64]
 """datetime64[ns] (or [s] where nanoseconds overflow), or int64 when the time column counts steps."""
 
 IntArray = NDArray[np.int64]
+_Ticks = NDArray[Any]
+"""A `TimeArray` inside this module, where either kind takes part in the same arithmetic."""
+
 Unit = Literal["integer", "nanosecond", "business_day", "month"]
 
 SECOND = 1_000_000_000
@@ -28,6 +31,7 @@ MONTH_END = 31
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
+_SECONDS = np.dtype("datetime64[s]")
 _LONGEST_STEP = 2**62
 _PARTS = ((WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"))
 _FRACTIONS = ((1_000_000, "millisecond"), (1_000, "microsecond"), (1, "nanosecond"))
@@ -40,7 +44,7 @@ _MONTHLY = {1: "monthly", 3: "quarterly", 12: "yearly"}
 class Frequency:
     """One regular step of time.
 
-    `advance(start, n)` is defined for every unit; a month step keeps its anchor (month start, month end, or day of month).
+    `advance(start, n)` is defined for every unit; a month step keeps its anchor (month start, month end, day of month).
     """
 
     alias: str
@@ -55,17 +59,18 @@ class Frequency:
 
         Nanosecond times that would leave the years 1678 to 2262 come back as datetime64[s].
         """
-        starts, steps = np.asarray(starts), np.asarray(steps, dtype=np.int64)
+        origins: _Ticks = np.asarray(starts)
+        steps = np.asarray(steps, dtype=np.int64)
         if self.unit == "integer":
-            return starts + steps * self.multiple
-        starts = _in_reach(starts, steps, self)
+            return origins + steps * self.multiple
+        origins = _in_reach(origins, steps, self)
         if self.unit == "month":
-            return self._advance_months(starts, steps)
+            return self._advance_months(origins, steps)
         if self.unit == "business_day":
-            days = starts.astype("datetime64[D]")
-            moved = np.busday_offset(days, steps * self.multiple, roll="forward")
-            return moved.astype(starts.dtype) + (starts - days.astype(starts.dtype))
-        return starts + (steps * self._ticks(starts)).astype(_timedelta(starts))
+            moved: _Ticks = np.busday_offset(origins.astype("datetime64[D]"), steps * self.multiple, roll="forward")
+            return _sum(moved.astype(origins.dtype), _clock(origins))
+        ticks: _Ticks = steps * self._ticks(origins)
+        return _sum(origins, ticks.astype(_timedelta(origins)))
 
     def steps_between(self, starts: TimeArray, times: TimeArray) -> IntArray:
         """Whole steps from `starts` to `times`; inverse of `advance`.
@@ -73,8 +78,7 @@ class Frequency:
         Raises:
             DataError: A time does not lie on the grid that begins at its start.
         """
-        starts, times = np.asarray(starts), np.asarray(times)
-        on_grid = self.on_grid(starts, times)
+        steps, on_grid = self.locate(starts, times)
         if not np.all(on_grid):
             wide_starts, wide_times, wide_on = np.broadcast_arrays(starts, times, on_grid)
             first = int(np.flatnonzero(~wide_on.ravel())[0])
@@ -82,27 +86,23 @@ class Frequency:
                 f"time {show_time(wide_times.ravel()[first])} is not a whole number of steps ({self.name}) after "
                 f"{show_time(wide_starts.ravel()[first])}."
             )
-        units, _ = self.units_between(starts, times)
-        return np.asarray(units if self.unit == "nanosecond" else units // self.multiple, dtype=np.int64)
+        return steps
 
-    def on_grid(self, starts: TimeArray, times: TimeArray) -> NDArray[np.bool_]:
-        """Whether each time is a whole number of steps away from its start; the arrays broadcast."""
-        units, exact = self.units_between(np.asarray(starts), np.asarray(times))
-        return exact if self.unit == "nanosecond" else exact & (units % self.multiple == 0)
-
-    def units_between(self, starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
-        """Units (whole steps for nanosecond frequencies) from `starts` to `times`, and whether each time is on the grid."""
+    def locate(self, starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
+        """Whole steps from `starts` to `times`, and whether each time is on the grid that begins at its start."""
+        origins, reached = _same_unit(np.asarray(starts), np.asarray(times))
+        if self.unit == "nanosecond":
+            difference: _Ticks = (reached - origins).astype(np.int64)
+            steps, rest = np.divmod(difference, self._ticks(origins))
+            return steps, rest == 0
         if self.unit == "integer":
-            difference = times - starts
-            return difference, np.ones(np.shape(difference), bool)
-        if self.unit == "month":
-            return self._months_between(starts, times)
-        if self.unit == "business_day":
-            return _business_days_between(starts, times)
-        starts, times = _same_unit(starts, times)
-        difference = (times - starts).astype(np.int64)
-        steps, rest = np.divmod(difference, self._ticks(starts))
-        return steps, rest == 0
+            units, on_grid = reached - origins, np.ones(np.broadcast_shapes(reached.shape, origins.shape), bool)
+        elif self.unit == "month":
+            units, on_grid = self._months_between(origins, reached)
+        else:
+            units, on_grid = _business_days_between(origins, reached)
+        steps, rest = np.divmod(units, self.multiple)
+        return steps, on_grid & (rest == 0)
 
     @property
     def seasons(self) -> tuple[int, ...]:
@@ -146,29 +146,24 @@ class Frequency:
             return _EVERY[self.multiple] + (f" ({WEEKDAYS[weekday]})" if weekday is not None else "")
         return "every " + self.duration(1)
 
-    def _ticks(self, times: TimeArray) -> int:
+    def _ticks(self, times: _Ticks) -> int:
         """One step in the unit of `times`."""
-        if _is_seconds(times):
-            if self.multiple % SECOND:
-                raise DataError(f"a step shorter than a second ({self.name}) cannot reach outside the years 1678 to 2262.")
-            return self.multiple // SECOND
-        return self.multiple
+        if times.dtype != _SECONDS:
+            return self.multiple
+        if self.multiple % SECOND:
+            raise DataError(f"a step shorter than a second ({self.name}) cannot reach outside the years 1678 to 2262.")
+        return self.multiple // SECOND
 
-    def _advance_months(self, starts: TimeArray, steps: IntArray) -> TimeArray:
-        months = starts.astype("datetime64[M]")
-        days = starts.astype("datetime64[D]")
-        time_of_day = starts - days.astype(starts.dtype)
-        moved = months + (steps * self.multiple).astype("timedelta64[M]")
-        return (_on_anchor(moved, self.anchor)).astype(starts.dtype) + time_of_day
+    def _advance_months(self, starts: _Ticks, steps: IntArray) -> _Ticks:
+        distance: _Ticks = (steps * self.multiple).astype("timedelta64[M]")
+        moved = starts.astype("datetime64[M]") + distance
+        return _sum(_on_anchor(moved, self.anchor).astype(starts.dtype), _clock(starts))
 
-    def _months_between(self, starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
-        starts, times = _same_unit(starts, times)
+    def _months_between(self, starts: _Ticks, times: _Ticks) -> tuple[IntArray, NDArray[np.bool_]]:
         months = times.astype("datetime64[M]")
-        days = times.astype("datetime64[D]")
-        start_days = starts.astype("datetime64[D]")
         units = (months - starts.astype("datetime64[M]")).astype(np.int64)
-        same_clock = (times - days.astype(times.dtype)) == (starts - start_days.astype(starts.dtype))
-        return units, same_clock & (days == _on_anchor(months, self.anchor))
+        on_anchor = times.astype("datetime64[D]") == _on_anchor(months, self.anchor)
+        return units, on_anchor & (_clock(times) == _clock(starts))
 
 
 def parse_frequency(alias: str) -> Frequency:
@@ -332,44 +327,49 @@ def _anchor_name(anchor: int) -> str:
     return {1: "month start", MONTH_END: "month end"}.get(anchor, f"day {anchor}")
 
 
-def _is_seconds(times: TimeArray) -> bool:
-    return times.dtype == np.dtype("datetime64[s]")
+def _sum(times: _Ticks, distance: _Ticks) -> _Ticks:
+    total: _Ticks = times + distance
+    return total
 
 
-def _timedelta(times: TimeArray) -> np.dtype[np.timedelta64]:
-    return np.dtype("timedelta64[s]" if _is_seconds(times) else "timedelta64[ns]")
+def _timedelta(times: _Ticks) -> str:
+    return "timedelta64[s]" if times.dtype == _SECONDS else "timedelta64[ns]"
 
 
-def _same_unit(starts: TimeArray, times: TimeArray) -> tuple[TimeArray, TimeArray]:
+def _clock(times: _Ticks) -> _Ticks:
+    """Time since midnight."""
+    clock: _Ticks = times - times.astype("datetime64[D]").astype(times.dtype)
+    return clock
+
+
+def _same_unit(starts: _Ticks, times: _Ticks) -> tuple[_Ticks, _Ticks]:
     """Both as seconds where either is: nanoseconds cannot hold what seconds can."""
-    if _is_seconds(starts) == _is_seconds(times):
+    if starts.dtype == times.dtype:
         return starts, times
-    return starts.astype("datetime64[s]"), times.astype("datetime64[s]")
+    return starts.astype(_SECONDS), times.astype(_SECONDS)
 
 
-def _in_reach(starts: TimeArray, steps: IntArray, frequency: Frequency) -> TimeArray:
+def _in_reach(starts: _Ticks, steps: IntArray, frequency: Frequency) -> _Ticks:
     """`starts` in nanoseconds, or in seconds where the furthest step would overflow."""
-    if _is_seconds(starts) or not starts.size or not steps.size:
+    if starts.dtype == _SECONDS or not starts.size or not steps.size:
         return starts
     longest = {"month": 31 * DAY, "business_day": 3 * DAY}.get(frequency.unit, 1) * frequency.multiple
     reach = max(abs(int(steps.min())), abs(int(steps.max()))) * longest
     ticks = starts.astype(np.int64)
     furthest = max(abs(int(ticks.min())), abs(int(ticks.max()))) + reach + 31 * DAY
-    return starts if furthest < 2**63 - 1 else starts.astype("datetime64[s]")
+    return starts if furthest < 2**63 - 1 else starts.astype(_SECONDS)
 
 
-def _on_anchor(months: NDArray[np.datetime64], anchor: int) -> NDArray[np.datetime64]:
+def _on_anchor(months: _Ticks, anchor: int) -> _Ticks:
     """The anchor day of each month, cut to the month's length."""
-    first = months.astype("datetime64[D]")
+    first: _Ticks = months.astype("datetime64[D]")
     if anchor == 1:
         return first
-    last = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
-    return np.minimum(first + np.timedelta64(anchor - 1, "D"), last)
+    next_first: _Ticks = (months + np.timedelta64(1, "M")).astype("datetime64[D]")
+    return np.minimum(first + np.timedelta64(anchor - 1, "D"), next_first - np.timedelta64(1, "D"))
 
 
-def _business_days_between(starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
-    starts, times = _same_unit(starts, times)
-    days, start_days = times.astype("datetime64[D]"), starts.astype("datetime64[D]")
-    units = np.busday_count(start_days, days)
-    same_clock = (times - days.astype(times.dtype)) == (starts - start_days.astype(starts.dtype))
-    return np.asarray(units, dtype=np.int64), same_clock & np.is_busday(days)
+def _business_days_between(starts: _Ticks, times: _Ticks) -> tuple[IntArray, NDArray[np.bool_]]:
+    days = times.astype("datetime64[D]")
+    units = np.busday_count(starts.astype("datetime64[D]"), days)
+    return np.asarray(units, dtype=np.int64), np.is_busday(days) & (_clock(times) == _clock(starts))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seqcast.config import DataConfig
 from seqcast.data.columns import read_categories, read_numbers
-from seqcast.data.frequency import show_time
+from seqcast.data.frequency import TimeArray, show_time
 from seqcast.data.grouping import read_ids
 from seqcast.data.panel import Covariates, IntArray, Panel
 from seqcast.data.roles import split_id
@@ -23,7 +23,7 @@ def extend_panel(
     num_steps: int,
     future: Table | None,
     options: ReadOptions | None = None,
-    config: DataConfig = DataConfig(),
+    config: DataConfig | None = None,
 ) -> Panel:
     """Add `num_steps` steps to the end of every series: target and past covariates missing, known ones from `future`.
 
@@ -39,16 +39,23 @@ def extend_panel(
         DataError: Known covariates are needed and the table is absent, or lacks a column, row or value.
     """
     assert num_steps > 0
+    config = config or DataConfig()
+    padded = pad_panel(panel, num_steps)
+    if not panel.schema.known:
+        return padded
+    if future is None:
+        raise DataError(
+            f"the forecast needs the future values of {name_list(panel.schema.known)}.",
+            hint="Give a table of them with --future.",
+        )
+    if options is not None:
+        future = replace(future, options=replace(options, decimal=options.decimal or future.options.decimal))
+    return replace(padded, known=_with_future(padded.known, panel, num_steps, future, config))
+
+
+def pad_panel(panel: Panel, num_steps: int) -> Panel:
+    """Add `num_steps` steps to the end of every series in which everything is missing."""
     known = _extended(panel.known, panel, num_steps)
-    if panel.schema.known:
-        if future is None:
-            raise DataError(
-                f"the forecast needs the future values of {name_list(panel.schema.known)}.",
-                hint="Give a table of them with --future.",
-            )
-        if options is not None:
-            future = replace(future, options=replace(options, decimal=options.decimal or future.options.decimal))
-        known = _with_future(known, panel, num_steps, future, config)
     rows = _rows_after_extension(panel, num_steps)
     target = np.where(rows < 0, np.nan, panel.target[rows])
     offsets = panel.offsets + np.arange(panel.num_series + 1) * num_steps
@@ -102,9 +109,7 @@ def _with_future(known: Covariates, panel: Panel, num_steps: int, future: Table,
     return replace(known, numeric=numeric, codes=codes, categories=tuple(categories))
 
 
-def _merged(
-    old: tuple[str, ...], new: tuple[str, ...]
-) -> tuple[tuple[str, ...], NDArray[np.int32], NDArray[np.int32]]:
+def _merged(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int32], NDArray[np.int32]]:
     """All categories, and the code in them of each old and each new code; -1 stays -1."""
     names = tuple(sorted({*old, *new}))
     code_of = {name: code for code, name in enumerate(names)}
@@ -130,9 +135,9 @@ def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig
     Raises:
         DataError: A step has no row, or two that differ.
     """
-    time = config.time if config.time in future.columns else panel.schema.time
-    if time is None or time not in future.columns:
-        raise missing_column(future, panel.schema.time, "time")
+    time = config.time if config.time is not None and config.time in future.columns else panel.schema.time
+    if time not in future.columns:
+        raise missing_column(future, time, "time")
     times = read_times(future, time)
     series = _future_series(panel, future, config)
     times = to_utc(times, future.options.timezone, series.astype(np.int32), future, time)
@@ -164,14 +169,10 @@ def _place_rows(found: IntArray, series: IntArray, steps: IntArray, rows: IntArr
             )
 
 
-def _steps_after_end(panel: Panel, series: IntArray, times: NDArray[np.generic]) -> tuple[IntArray, NDArray[np.bool_]]:
+def _steps_after_end(panel: Panel, series: IntArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
     """Steps from the first added row to each time, and whether each time is on the grid of its series."""
-    frequency = panel.frequency
-    units, on_grid = frequency.units_between(panel.starts[series], times)
-    if frequency.unit != "nanosecond":
-        on_grid = on_grid & (units % frequency.multiple == 0)
-        units = units // frequency.multiple
-    return units - panel.lengths[series], on_grid
+    steps, on_grid = panel.frequency.locate(panel.starts[series], times)
+    return steps - panel.lengths[series], on_grid
 
 
 def _future_ids(future: Table, panel: Panel, config: DataConfig) -> tuple[str, ...]:
@@ -211,5 +212,3 @@ def _require_rows(panel: Panel, found: IntArray, future: Table, time: str) -> No
         place=future.place(time),
         hint=f"Every series needs the {found.shape[1]:,} steps after its last observation ({panel.frequency.name}).",
     )
-
-

@@ -74,7 +74,9 @@ def read_ids(table: Table, columns: tuple[str, ...], joint: str = "/") -> Series
     names = tuple(joint.join(part.values[part.codes[row]] for part in parts) for row in first_rows)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"two combinations of {name_list(columns)} give the same series name {quoted(twice)}.", place=table.place())
+        raise DataError(
+            f"two combinations of {name_list(columns)} give the same series name {quoted(twice)}.", place=table.place()
+        )
     return SeriesIds(names, ordered)
 
 
@@ -120,6 +122,8 @@ def group_rows(table: Table, ids: SeriesIds, times: TimeArray, values: StepValue
 
 
 def _offsets(ids: SeriesIds) -> IntArray:
+    if np.all(ids.codes[1:] >= ids.codes[:-1]):
+        return np.searchsorted(ids.codes, np.arange(len(ids.names) + 1)).astype(np.int64)
     return np.append(0, np.cumsum(np.bincount(ids.codes, minlength=len(ids.names)))).astype(np.int64)
 
 
@@ -174,6 +178,6 @@ def _rows_equal(values: StepValues, first: IntArray, second: IntArray) -> BoolAr
     for array in numeric:
         same = (array[first] == array[second]) | (np.isnan(array[first]) & np.isnan(array[second]))
         equal &= same.all(axis=1)
-    for array in codes:
-        equal &= (array[first] == array[second]).all(axis=1)
+    for code in codes:
+        equal &= (code[first] == code[second]).all(axis=1)
     return equal

@@ -67,7 +67,7 @@ class Covariates:
         return replace(self, numeric=numeric, codes=codes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Panel:
     """Series of one frequency, end to end: series i owns rows `offsets[i]:offsets[i + 1]` of every step array.
 
@@ -111,7 +111,18 @@ class Panel:
         """Times at `positions` (0 = first row; any integer) of `series`; the arrays broadcast."""
         return self.frequency.advance(self.starts[series], positions)
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    __hash__ = object.__hash__
+    def take_series(self, series: IntArray) -> Panel:
+        """The given series alone, in the given order."""
+        lengths = self.lengths[series]
+        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[series] - offsets[:-1], lengths)
+        return replace(
+            self,
+            series_ids=tuple(self.series_ids[i] for i in series),
+            starts=self.starts[series],
+            offsets=offsets,
+            target=self.target[rows],
+            known=self.known.take(rows),
+            past=self.past.take(rows),
+            static=self.static.take(series),
+        )

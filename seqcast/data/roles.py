@@ -9,7 +9,7 @@ import numpy as np
 from seqcast.config import DataConfig
 from seqcast.data.columns import Kind, column_kind, text_column
 from seqcast.data.notices import Notice
-from seqcast.data.panel import Schema
+from seqcast.data.panel import Layout, Schema
 from seqcast.data.table import Table, missing_column, name_list, quoted
 from seqcast.data.times import read_times
 from seqcast.errors import DataError, UsageError
@@ -61,8 +61,10 @@ def find_roles(table: Table, config: DataConfig) -> Roles:
             place=table.place(),
             hint="Give one --target, or a table without id column.",
         )
-    layout = "long" if ids else "wide" if len(target) > 1 else "single"
-    schema = Schema(layout, ids[0] if len(ids) == 1 else DEFAULT_ID, time, target, config.known, config.past, config.static)
+    layout: Layout = "long" if ids else "wide" if len(target) > 1 else "single"
+    schema = Schema(
+        layout, ids[0] if len(ids) == 1 else DEFAULT_ID, time, target, config.known, config.past, config.static
+    )
     unused = tuple(column for column in kinds if column not in target)
     return Roles(schema, ids, unused, _decisions(schema, ids, unused, config))
 
@@ -104,12 +106,16 @@ def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
         return DEFAULT_TIME
     candidates = [column for column, kind in kinds.items() if kind == "time"]
     if not candidates:
-        candidates = [column for column, kind in kinds.items() if column.strip().lower() in _TIME_NAMES and kind != "empty"]
+        candidates = [
+            column for column, kind in kinds.items() if column.strip().lower() in _TIME_NAMES and kind != "empty"
+        ]
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
         raise DataError(
-            f"several columns may be the time: {name_list(candidates)}.", place=table.place(), hint="Say which with --time."
+            f"several columns may be the time: {name_list(candidates)}.",
+            place=table.place(),
+            hint="Say which with --time.",
         )
     raise DataError(
         f"no time column was found among {name_list(table.columns)}.",
@@ -151,7 +157,9 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
         return tuple(numeric)
     if numeric:
         raise DataError(
-            f"several columns may be the target: {name_list(numeric)}.", place=table.place(), hint="Say which with --target."
+            f"several columns may be the target: {name_list(numeric)}.",
+            place=table.place(),
+            hint="Say which with --target.",
         )
     raise DataError(
         f"no numeric column to forecast was found among {name_list(table.columns)}.",

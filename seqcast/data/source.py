@@ -5,17 +5,20 @@ from __future__ import annotations
 import difflib
 import errno
 import hashlib
-import os
 import stat
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal, cast
 
 import pyarrow as pa
 
 from seqcast.errors import DataError, Place
+
+Bytes = bytes | bytearray
+"""Never changed once read; a file of known size is read straight into place."""
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"
@@ -65,7 +68,7 @@ class Content:
 
     name: str
     """As the user gave it, or `<stdin>`."""
-    data: bytes
+    data: Bytes
     format: Literal["csv", "parquet"]
     fingerprint: Future[str]
     """sha256 of the bytes as stored; counted in the background while the table is parsed."""
@@ -79,10 +82,9 @@ def read_content(source: str | Path) -> Content:
         DataError: The source is absent, unreadable, empty, too large, damaged, or of a format that is not a table.
     """
     name = STDIN_NAME if str(source) == STDIN else str(source)
-    stored = _read_stdin() if name == STDIN_NAME else _read_file(name)
+    stored, fingerprint = _read_stdin() if name == STDIN_NAME else _read_file(name)
     if not stored:
         raise DataError("the file is empty.", place=Place(name))
-    fingerprint = _start_fingerprint(stored)
     compression = next((kind for magic, kind in _COMPRESSIONS if stored.startswith(magic)), None)
     data = stored if compression is None else _decompress(stored, compression, name)
     if data.startswith(b"PAR1"):
@@ -91,24 +93,17 @@ def read_content(source: str | Path) -> Content:
     return Content(name, data, "csv", fingerprint, len(stored))
 
 
-def _start_fingerprint(stored: bytes) -> Future[str]:
-    executor = ThreadPoolExecutor(1, thread_name_prefix="fingerprint")
-    fingerprint = executor.submit(lambda: hashlib.sha256(stored).hexdigest())
-    executor.shutdown(wait=False)
-    return fingerprint
-
-
-def _read_file(name: str) -> bytes:
+def _read_file(name: str) -> tuple[Bytes, Future[str]]:
     if "://" in name:
         raise DataError("this is an address, not a file.", place=Place(name), hint="Download it first.")
     try:
-        mode = os.stat(name).st_mode
-        if stat.S_ISDIR(mode):
+        found = Path(name).stat()
+        if stat.S_ISDIR(found.st_mode):
             raise DataError("this is a directory, not a file.", place=Place(name), hint="Name one file in it.")
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISFIFO(found.st_mode)):
             raise DataError("this is a device, not a file.", place=Place(name))
-        with open(name, "rb") as file:
-            return _read_bounded(file, name)
+        with Path(name).open("rb") as file:
+            return _read_bounded(file, name, found.st_size)
     except FileNotFoundError:
         raise DataError("there is no such file.", place=Place(name), hint=_near_file(name)) from None
     except (OSError, ValueError) as error:
@@ -127,29 +122,42 @@ def _near_file(name: str) -> str | None:
     """A hint naming a file of the same folder that differs little."""
     path = Path(name)
     try:
-        others = [entry.name for entry in os.scandir(path.parent)]
+        others = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f"There is no folder {str(path.parent)!r} either."
     close = difflib.get_close_matches(path.name, others, n=1)
     return f"Did you mean {str(path.with_name(close[0]))!r}?" if close else None
 
 
-def _read_stdin() -> bytes:
+def _read_stdin() -> tuple[Bytes, Future[str]]:
     if sys.stdin is None or sys.stdin.closed:
         raise DataError("standard input is closed.", place=Place(STDIN_NAME))
     if sys.stdin.isatty():
         raise DataError("nothing is piped in.", place=Place(STDIN_NAME), hint="Use: cat data.csv | seqcast train -")
-    return _read_bounded(sys.stdin.buffer, STDIN_NAME)
+    return _read_bounded(cast(BufferedIOBase, sys.stdin.buffer), STDIN_NAME, 0)
 
 
-def _read_bounded(file: BinaryIO, name: str) -> bytes:
-    data = file.read(MAX_STORED_BYTES + 1)
-    if len(data) > MAX_STORED_BYTES:
+def _read_bounded(file: BufferedIOBase, name: str, expected_size: int) -> tuple[Bytes, Future[str]]:
+    """All bytes, and their sha256, which is counted by a thread of its own while they are read and parsed."""
+    digest = hashlib.sha256()
+    counting = ThreadPoolExecutor(1, thread_name_prefix="fingerprint")
+    data = bytearray(min(expected_size, MAX_STORED_BYTES))
+    view, size = memoryview(data), 0
+    while size < len(data) and (count := file.readinto(view[size : size + _PIECE])):
+        counting.submit(digest.update, view[size : size + count])
+        size += count
+    rest = file.read(MAX_STORED_BYTES + 1 - size)
+    counting.submit(digest.update, rest)
+    fingerprint = counting.submit(digest.hexdigest)
+    counting.shutdown(wait=False)
+    if size + len(rest) > MAX_STORED_BYTES:
         raise DataError(f"the file is larger than {MAX_STORED_BYTES // 2**30} GiB.", place=Place(name))
-    return data
+    if not rest and size == len(data):
+        return data, fingerprint
+    return bytes(view[:size]) + rest, fingerprint
 
 
-def _decompress(stored: bytes, compression: str, name: str) -> bytes:
+def _decompress(stored: Bytes, compression: str, name: str) -> bytes:
     limit = max(_ALWAYS_EXPANDED, MAX_EXPANSION * len(stored))
     pieces: list[bytes] = []
     size = 0
@@ -173,8 +181,8 @@ def _decompress(stored: bytes, compression: str, name: str) -> bytes:
     return b"".join(pieces)
 
 
-def _refuse_foreign(data: bytes, name: str) -> None:
-    start = data[:256].removeprefix(b"\xef\xbb\xbf").lstrip()
+def _refuse_foreign(data: Bytes, name: str) -> None:
+    start = bytes(data[:256]).removeprefix(b"\xef\xbb\xbf").lstrip()
     looks = next((what for magic, what in _FOREIGN if start.startswith(magic)), None)
     if looks is not None:
         raise DataError(f"this looks like {looks}.", place=Place(name), hint="Give CSV (plain, gzip, zstd) or Parquet.")

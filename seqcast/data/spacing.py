@@ -21,6 +21,7 @@ from seqcast.data.frequency import (
     show_time,
     weekday_of,
 )
+from seqcast.data.table import quoted
 from seqcast.errors import NOWHERE, DataError, Place, UsageError
 
 _NO_SPACING = np.iinfo(np.int64).max
@@ -49,7 +50,7 @@ class TimeAxis:
     @property
     def start_of_row(self) -> TimeArray:
         """(rows,) first time of the series that owns each row."""
-        return np.repeat(self.starts, np.diff(self.offsets))
+        return self.starts[np.repeat(np.arange(len(self.series_ids)), np.diff(self.offsets))]
 
     @property
     def ticks_per_unit(self) -> int:
@@ -63,14 +64,15 @@ class TimeAxis:
 
 @dataclass(frozen=True)
 class Spacings:
-    """The distinct differences between neighbouring times of a series, in ticks, ascending, and how often each occurs."""
+    """The distinct differences between neighbouring times of a series and how often each occurs."""
 
     ticks: IntArray
+    """Ascending."""
     counts: IntArray
     axis: TimeAxis
 
     def describe(self, most: int = 5) -> str:
-        """"1 hour (512 times), 61 minutes (3 times)": the most frequent spacings first."""
+        """The most frequent spacings first, such as `1 hour (512 times), 61 minutes (3 times)`."""
         order = np.argsort(-self.counts, kind="stable")[:most]
         words = [f"{self.spell(int(self.ticks[i]))} ({int(self.counts[i]):,} times)" for i in order]
         rest = len(self.ticks) - len(order)
@@ -107,7 +109,8 @@ def infer_frequency(axis: TimeAxis) -> Frequency:
 
 def find_spacings(axis: TimeAxis) -> Spacings:
     """The spacings of every series, counted."""
-    differences = np.diff(axis.times.astype(np.int64, copy=False))
+    ticks_of_row: IntArray = axis.times.astype(np.int64, copy=False)
+    differences = np.diff(ticks_of_row)
     differences = np.delete(differences, axis.offsets[1:-1] - 1) if len(axis.offsets) > 2 else differences
     if len(differences) and differences.min() == differences.max():
         ticks, counts = differences[:1], np.array([len(differences)])
@@ -125,17 +128,15 @@ def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
     if (frequency.unit == "integer") != axis.is_integer:
         kind = "whole numbers" if axis.is_integer else "dates"
         raise UsageError(f"--freq {frequency.alias} does not fit: the times are {kind}.", place=axis.place)
-    units, on_grid = frequency.units_between(axis.start_of_row, axis.times)
-    if frequency.unit != "nanosecond":
-        on_grid = on_grid & (units % frequency.multiple == 0)
+    _, on_grid = frequency.locate(axis.start_of_row, axis.times)
     named = on_grid & _on_named_anchor(frequency, axis)
     if not np.all(named):
         first = int(np.flatnonzero(~named)[0])
         series = int(np.searchsorted(axis.offsets, first, side="right")) - 1
         raise UsageError(
-            f"--freq {frequency.alias} ({frequency.name}) contradicts the data: series {axis.series_ids[series]!r} begins at "
-            f"{show_time(axis.starts[series])} and has {show_time(axis.times[first])}; spacings found: "
-            f"{find_spacings(axis).describe()}.",
+            f"--freq {frequency.alias} ({frequency.name}) contradicts the data: series "
+            f"{quoted(axis.series_ids[series])} begins at {show_time(axis.starts[series])} and has "
+            f"{show_time(axis.times[first])}; spacings found: {find_spacings(axis).describe()}.",
             place=axis.place,
             hint=_suggestion(axis),
         )
@@ -146,7 +147,7 @@ def _on_named_anchor(frequency: Frequency, axis: TimeAxis) -> NDArray[np.bool_]:
     """Whether each time falls on the weekday or month that the alias names."""
     weekday, month = weekday_of(frequency), month_of(frequency)
     if weekday is not None:
-        return _weekdays(axis.times) == weekday
+        return np.asarray(_weekdays(axis.times) == weekday)
     if month is not None:
         cycle = 3 if frequency.multiple % 12 else 12
         return np.asarray((_month_numbers(axis.times) - (month - 1)) % cycle == 0)
@@ -214,8 +215,9 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
         return None
     in_months = replace(axis, times=months)
     step = _common_step(find_spacings(in_months))
-    phases = np.unique(_month_numbers(axis.starts) % min(step, 12)) if step % 3 == 0 else []
-    return month_frequency(step, anchor, int(phases[0]) + 1 if len(phases) == 1 and step % 12 in (0, 3) else None)
+    phases = np.unique(_month_numbers(axis.starts) % min(step, 12))
+    is_named = len(phases) == 1 and (step == 3 or step % 12 == 0)
+    return month_frequency(step, anchor, int(phases[0]) + 1 if is_named else None)
 
 
 def _refuse_mixed(axis: TimeAxis, frequency: Frequency, ticks: IntArray) -> None:
@@ -232,7 +234,7 @@ def _refuse_mixed(axis: TimeAxis, frequency: Frequency, ticks: IntArray) -> None
     odd = np.flatnonzero((smallest == largest) & (smallest > step) & (num_spacings >= _TELLING_SPACINGS))
     if frequency.unit == "business_day" or not len(odd):
         return
-    shown = [f"{axis.series_ids[i]!r} (every {_spell_in(axis, frequency, int(smallest[i]))})" for i in odd[:5]]
+    shown = [f"{quoted(axis.series_ids[i])} (every {_spell_in(axis, frequency, int(smallest[i]))})" for i in odd[:5]]
     raise DataError(
         f"series have different frequencies: most are {frequency.name}, but not {', '.join(shown)}"
         f"{f' and {len(odd) - 5:,} more' if len(odd) > 5 else ''}.",
@@ -249,14 +251,18 @@ def _spell_in(axis: TimeAxis, frequency: Frequency, ticks: int) -> str:
 
 def _weekdays(times: TimeArray) -> IntArray:
     """0 = Monday; 1970-01-01 was a Thursday."""
-    return np.asarray((times.astype("datetime64[D]").astype(np.int64) + 3) % 7)
+    days: IntArray = times.astype("datetime64[D]").astype(np.int64)
+    return (days + 3) % 7
 
 
 def _month_numbers(times: TimeArray) -> IntArray:
     """Months since January 1970."""
-    return times.astype("datetime64[M]").astype(np.int64)
+    months: IntArray = times.astype("datetime64[M]").astype(np.int64)
+    return months
 
 
 def _month_lengths(months: IntArray) -> IntArray:
-    first = months.astype("datetime64[M]")
-    return ((first + np.timedelta64(1, "M")).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.int64)
+    first: NDArray[np.datetime64] = months.astype("datetime64[M]")
+    next_first: NDArray[np.datetime64] = first + np.timedelta64(1, "M")
+    lengths: NDArray[np.timedelta64] = next_first.astype("datetime64[D]") - first.astype("datetime64[D]")
+    return lengths.astype(np.int64)

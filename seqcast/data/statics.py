@@ -40,7 +40,11 @@ def split_statics(table: Table, config: DataConfig, static_table: Table | None) 
 
 def _static_ids(static_table: Table, config: DataConfig, id_columns: Names) -> Names:
     """The columns of the static table that name the series."""
-    for candidate in (id_columns, split_id(static_table, config.id) if _has_all(static_table, config.id) else (), (DEFAULT_ID,)):
+    for candidate in (
+        id_columns,
+        split_id(static_table, config.id) if _has_all(static_table, config.id) else (),
+        (DEFAULT_ID,),
+    ):
         if candidate and set(candidate) <= set(static_table.columns):
             return candidate
     texts = [column for column in static_table.columns if column_kind(static_table, column) == "text"]
@@ -73,7 +77,9 @@ def read_statics(
     names = schema.target if schema.layout == "wide" else series.names
     if own and schema.layout == "wide":
         raise UsageError(
-            f"column {quoted(own[0])} cannot be static in a wide table.", place=table.place(own[0]), hint="Use --static-file."
+            f"column {quoted(own[0])} cannot be static in a wide table.",
+            place=table.place(own[0]),
+            hint="Use --static-file.",
         )
     inside = _constant_within(table, read_covariates(table, own), series) if own else Covariates.empty(len(names))
     if static_table is None or not from_file:
@@ -115,10 +121,10 @@ def _one_value(
         owner = int(series.codes[row])
         first = int(rows[np.argmax(series.codes[rows] == owner)])
         num_series = len(np.unique(series.codes[changed]))
+        shown = f"{_shown(table, column, first)} on {table.where(first)} and {_shown(table, column, row)}"
         raise DataError(
             f"a static column must not change within a series, but series {quoted(series.names[owner])} has "
-            f"{_shown(table, column, first)} on {table.where(first)} and {_shown(table, column, row)} on {table.where(row)} "
-            f"({num_series:,} series change).",
+            f"{shown} on {table.where(row)} ({num_series:,} series change).",
             place=table.place(column, row),
             hint="Give it as --known or --past instead.",
         )

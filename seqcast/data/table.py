@@ -41,6 +41,10 @@ class ReadOptions:
     """Columns that stay text whatever they look like, such as ids."""
 
 
+AS_FOUND = ReadOptions()
+"""Everything found from the data."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns of equal length with the name, fingerprint and line numbers of the file they came from."""
@@ -52,7 +56,7 @@ class Table:
     """sha256 of the bytes as stored."""
     size_bytes: int
     notices: tuple[Notice, ...] = ()
-    options: ReadOptions = ReadOptions()
+    options: ReadOptions = AS_FOUND
     """The options it was read with, the found decimal separator among them."""
     first_line: int | None = None
     """Line of the first row in a text file; None where rows have no lines."""
@@ -83,7 +87,9 @@ class Table:
         return f"row {row + 1:,}" if line is None else f"line {line:,}"
 
 
-def cell_error(table: Table, column: str, rows: Sequence[int], values: Sequence[str], what: str, hint: str) -> DataError:
+def cell_error(
+    table: Table, column: str, rows: Sequence[int], values: Sequence[str], what: str, hint: str
+) -> DataError:
     """An error about cells: the first is placed, up to five are shown, all are counted.
 
     Args:

@@ -13,16 +13,27 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from seqcast.data.dialect import MISSING_WORDS, Dialect, bad_record, find_dialect, numbered_records, to_utf8
-from seqcast.data.source import Content, read_content
-from seqcast.data.table import TEXT_TYPE, IntArray, ReadOptions, Table, quoted
+from seqcast.data.dialect import Dialect, bad_record, find_dialect, numbered_records, to_utf8
+from seqcast.data.source import Bytes, Content, read_content
+from seqcast.data.spelling import MISSING_WORDS
+from seqcast.data.table import AS_FOUND, TEXT_TYPE, IntArray, ReadOptions, Table, quoted
 from seqcast.errors import DataError, Place
 
 _BLOCK_BYTES = 4 * 2**20
 _LARGEST_BLOCK = 2**30
 
+_TEXT_CHECKS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_PLAIN_TYPES = (
+    (pa.types.is_decimal, pa.float64()),
+    (pa.types.is_floating, pa.float64()),
+    (pa.types.is_uint64, pa.float64()),
+    (pa.types.is_integer, pa.int64()),
+    (pa.types.is_date, pa.timestamp("s")),
+)
+"""What a Parquet or data frame column becomes; unsigned 64-bit numbers may not fit into int64."""
 
-def read_table(source: str | Path, options: ReadOptions = ReadOptions()) -> Table:
+
+def read_table(source: str | Path, options: ReadOptions = AS_FOUND) -> Table:
     """Read a CSV (plain, gzip, zstd) or Parquet file, or CSV from standard input for `-`.
 
     Raises:
@@ -53,7 +64,9 @@ def table_from_frame(frame: pd.DataFrame, name: str = "DataFrame") -> Table:
     try:
         arrow = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"a column cannot be read: {'; '.join(map(str, error.args))[:200]}.", place=Place(name)) from None
+        raise DataError(
+            f"a column cannot be read: {'; '.join(map(str, error.args))[:200]}.", place=Place(name)
+        ) from None
     arrow = _normalised(arrow, name)
     return Table(name, arrow, _fingerprint(arrow), int(arrow.nbytes))
 
@@ -80,7 +93,7 @@ def _table(content: Content, arrow: pa.Table, options: ReadOptions) -> Table:
 
 def _read_parquet(content: Content) -> pa.Table:
     try:
-        return pa.parquet.read_table(pa.BufferReader(content.data))
+        return pa.parquet.ParquetFile(pa.BufferReader(content.data)).read()
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0][:200]
         raise DataError(f"the Parquet file is damaged ({reason}).", place=Place(content.name)) from None
@@ -100,20 +113,14 @@ def _normalised(arrow: pa.Table, name: str) -> pa.Table:
 
 def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = values.type
-    if pa.types.is_dictionary(kind):
-        values = values.cast(kind.value_type) if not pa.types.is_string(kind.value_type) else values
-        return _normalised_column(values) if values.type != kind else _as_text(values)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    is_dictionary = pa.types.is_dictionary(kind)
+    if is_dictionary and not pa.types.is_string(kind.value_type):
+        values = values.cast(kind.value_type)
+        kind, is_dictionary = values.type, False
+    if is_dictionary or any(is_text(kind) for is_text in _TEXT_CHECKS):
         return _as_text(values)
-    if pa.types.is_decimal(kind) or (pa.types.is_floating(kind) and kind != pa.float64()):
-        return values.cast(pa.float64())
-    if pa.types.is_uint64(kind):
-        return values.cast(pa.float64(), safe=False)
-    if pa.types.is_integer(kind):
-        return values.cast(pa.int64())
-    if pa.types.is_date(kind):
-        return values.cast(pa.timestamp("s"))
-    return values
+    plain = next((plain for check, plain in _PLAIN_TYPES if check(kind)), kind)
+    return values if plain == kind else values.cast(plain, safe=False)
 
 
 def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -129,13 +136,11 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
     resolved = replace(options, decimal=dialect.decimal)
     lines: IntArray | None = None
     arrow = _parse(data, dialect, resolved, content.name, ignore_blank=False)
-    if arrow is None:
+    if _may_have_blank_lines(arrow):
         arrow = _parse(data, dialect, resolved, content.name, ignore_blank=True)
         lines = _line_of_rows(data, dialect)
     elif dialect.has_quotes and arrow.num_rows != _count_lines(data, dialect.body_start):
         lines = _line_of_rows(data, dialect)
-    if arrow is None or not arrow.num_rows:
-        raise DataError("the file has a header and no rows.", place=Place(content.name))
     return Table(
         content.name,
         arrow,
@@ -148,17 +153,22 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
     )
 
 
-def _count_lines(data: bytes, start: int) -> int:
+def _may_have_blank_lines(arrow: pa.Table) -> bool:
+    """A blank line is read as a row without any value, even in a text column."""
+    return all(column.null_count for column in arrow.columns)
+
+
+def _count_lines(data: Bytes, start: int) -> int:
     body = data[start:].rstrip(b"\r\n")
     return body.count(b"\n") + body.replace(b"\r\n", b"").count(b"\r") + 1
 
 
-def _line_of_rows(data: bytes, dialect: Dialect) -> IntArray:
+def _line_of_rows(data: Bytes, dialect: Dialect) -> IntArray:
     return np.array([line for line, fields in numbered_records(data, dialect) if fields], dtype=np.int64)
 
 
-def _parse(data: bytes, dialect: Dialect, options: ReadOptions, name: str, ignore_blank: bool) -> pa.Table | None:
-    """All rows in the types of the dialect, or as text where a later row contradicts them; None if a line is blank."""
+def _parse(data: Bytes, dialect: Dialect, options: ReadOptions, name: str, ignore_blank: bool) -> pa.Table:
+    """All rows in the types of the dialect, or as text where a later row contradicts them."""
     types = dialect.types
     block = _BLOCK_BYTES
     while True:
@@ -173,14 +183,11 @@ def _parse(data: bytes, dialect: Dialect, options: ReadOptions, name: str, ignor
             contradicted = int(column.group(1)) if column else None
             types = tuple(TEXT_TYPE if contradicted in (None, i) else kind for i, kind in enumerate(types))
         else:
-            problem = bad_record(data, dialect, name)
-            if problem is None and not ignore_blank:
-                return None
-            raise problem or DataError(f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name))
+            raise bad_record(data, dialect, name) or DataError(f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name))
 
 
 def _parse_as(
-    data: bytes, dialect: Dialect, types: tuple[pa.DataType, ...], options: ReadOptions, ignore_blank: bool, block: int
+    data: Bytes, dialect: Dialect, types: tuple[pa.DataType, ...], options: ReadOptions, ignore_blank: bool, block: int
 ) -> pa.Table:
     # columns travel under their number, because names may be anything
     numbers = [str(i) for i in range(len(dialect.names))]

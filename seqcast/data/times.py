@@ -12,27 +12,32 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from seqcast.data.columns import TextColumn, text_column
-from seqcast.data.dialect import ISO_TIME, MISSING_WORDS
 from seqcast.data.frequency import TimeArray, show_time
 from seqcast.data.notices import Notice
+from seqcast.data.spelling import ISO_TIME, MISSING_WORDS, QUARTER, ZONED_TIME
 from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
 from seqcast.errors import DataError, UsageError
 
-BoolArray = NDArray[np.bool_]
+Datetimes = NDArray[np.datetime64]
 
-_ZONED_TIME = re.compile(ISO_TIME.pattern + r" ?(Z|UTC|[+-]\d\d:?(\d\d)?)")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-_ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d")
-_WORDED = ("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%y", "%Y-%m", "%b %Y", "%B %Y", "%Y%m%dT%H%M%S")
+_ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%d{0}%m{0}%y", "%m{0}%d{0}%y")
+_WORDED = (
+    "%d %b %Y",
+    "%d-%b-%Y",
+    "%b %d, %Y",
+    "%d %B %Y",
+    "%B %d, %Y",
+    "%d-%b-%y",
+    "%Y-%m",
+    "%b %Y",
+    "%B %Y",
+    "%Y%m%dT%H%M%S",
+)
 FORMATS = tuple(order.format(mark) + clock for mark in "/.-" for order in _ORDERS for clock in _CLOCKS) + tuple(
     worded + clock for worded in _WORDED for clock in _CLOCKS[:3]
 )
 """Formats tried besides ISO 8601."""
-_TIMELIKE = re.compile(
-    r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}([ T]\d.*)?|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}( \d.*)?|[A-Za-z]{3,9} (\d{1,2}, )?\d{4}( \d.*)?"
-    r"|\d{4}-\d\d|\d{8}T\d{6}|\d{4}-?Q[1-4]"
-)
-_QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])")
 _EPOCH_UNITS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 2**62))
 _EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _EXCEL_ORIGIN = np.datetime64("1899-12-30", "s")
@@ -48,11 +53,6 @@ class Times:
     notices: tuple[Notice, ...] = ()
     is_zoned: bool = False
     """The text had offsets; the values are UTC."""
-
-
-def looks_like_time(text: str) -> bool:
-    """Whether a text has the shape of a date that some format could read."""
-    return bool(ISO_TIME.fullmatch(text) or _ZONED_TIME.fullmatch(text) or _TIMELIKE.fullmatch(text))
 
 
 def read_times(table: Table, column: str) -> Times:
@@ -84,7 +84,7 @@ def _from_timestamps(chunks: pa.ChunkedArray, column: str) -> Times:
     return Times(in_storage_unit(values), notices, is_zoned=zone is not None)
 
 
-def in_storage_unit(values: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+def in_storage_unit(values: Datetimes) -> Datetimes:
     """Nanoseconds where all values fit, otherwise seconds."""
     if values.dtype == np.dtype("datetime64[ns]"):
         return values
@@ -100,7 +100,7 @@ def _from_text(table: Table, column: str) -> Times:
     if len(absent):
         raise _missing_time(table, column, absent)
     values = [value.strip() for value in text.values]
-    if all(re.fullmatch(r"[+-]?\d{1,18}", value) for value in values) and table.options.time_format is None:
+    if all(re.fullmatch(r"[+-]?[0-9]{1,18}", value) for value in values) and table.options.time_format is None:
         numbers = np.array([int(value) for value in values], np.int64)
         return _from_numbers(table, column, numbers[text.codes])
     if table.options.time_unit is not None:
@@ -115,13 +115,14 @@ def _whole(table: Table, column: str, value: str) -> int:
         return int(value)
     except ValueError:
         raise DataError(
-            f"{quoted(value)} is not a whole number of {table.options.time_unit}.", place=table.place(column, value=value)
+            f"{quoted(value)} is not a whole number of {table.options.time_unit}.",
+            place=table.place(column, value=value),
         ) from None
 
 
 def _parse_distinct(
     table: Table, column: str, text: TextColumn, values: list[str]
-) -> tuple[NDArray[np.datetime64], tuple[Notice, ...], bool]:
+) -> tuple[Datetimes, tuple[Notice, ...], bool]:
     """Times of the distinct texts, in the one format that reads all of them."""
     if table.options.time_format is not None:
         parsed = _strptime(values, table.options.time_format)
@@ -129,51 +130,50 @@ def _parse_distinct(
     if any(ISO_TIME.fullmatch(value) for value in values):
         parsed = _iso(values)
         return _complete(table, column, text, parsed, "the form 2024-01-31 or 2024-01-31 23:59:59"), (), False
-    if any(_ZONED_TIME.fullmatch(value) for value in values):
+    if any(ZONED_TIME.fullmatch(value) for value in values):
         parsed = _zoned(values)
         times = _complete(table, column, text, parsed, "the form 2024-01-31T23:59:59+00:00")
         return times, (_utc_notice(column, "an offset"),), True
-    if any(_QUARTER.fullmatch(value) for value in values):
+    if any(QUARTER.fullmatch(value) for value in values):
         return _complete(table, column, text, _quarters(values), "the form 2024Q1"), (), False
     return _in_listed_format(table, column, text, values)
 
 
 def _in_listed_format(
     table: Table, column: str, text: TextColumn, values: list[str]
-) -> tuple[NDArray[np.datetime64], tuple[Notice, ...], bool]:
-    fitting, best, best_format = [], np.zeros(0), ""
-    for pattern in FORMATS:
-        if not _may_fit(values[0], pattern) and not _may_fit(values[-1], pattern):
-            continue
-        parsed = _strptime(values, pattern)
-        count = len(values) - np.count_nonzero(np.isnat(parsed))
-        if count == len(values):
-            fitting.append((pattern, parsed))
-        if count > len(values) - np.count_nonzero(np.isnat(best)) if len(best) else count > 0:
-            best, best_format = parsed, pattern
-    distinct = [(pattern, parsed) for i, (pattern, parsed) in enumerate(fitting)
-                if not any(np.array_equal(parsed, other) for _, other in fitting[:i])]
-    if len(distinct) > 1:
-        formats = " and ".join(pattern for pattern, _ in distinct)
+) -> tuple[Datetimes, tuple[Notice, ...], bool]:
+    """Times in the one listed format that reads every text.
+
+    Raises:
+        DataError: No format does, or several do and disagree.
+    """
+    tried = [(pattern, _strptime(values, pattern)) for pattern in FORMATS if _may_fit(values, pattern)]
+    fitting = [(pattern, parsed) for pattern, parsed in tried if not np.isnat(parsed).any()]
+    readings = {parsed.tobytes(): (pattern, parsed) for pattern, parsed in reversed(fitting)}
+    if len(readings) > 1:
+        formats = [pattern for pattern, _ in reversed(readings.values())]
         raise DataError(
-            f"times such as {quoted(values[0])} fit more than one format: {formats}.",
+            f"times such as {quoted(values[0])} fit more than one format: {' and '.join(formats)}.",
             place=table.place(column, value=values[0]),
-            hint=f"Say which with --time-format '{distinct[0][0]}'.",
+            hint=f"Say which with --time-format '{formats[0]}'.",
         )
-    if not distinct:
-        form = f"the format {best_format} of the others" if best_format else "a time format that is known"
-        _complete(table, column, text, best if best_format else np.full(len(values), np.datetime64("NaT", "ns")), form)
-    return distinct[0][1], (Notice("decision", f"times of column {column!r} were read as {distinct[0][0]}"),), False
+    if not readings:
+        nothing = ("", np.full(len(values), np.datetime64("NaT", "s")))
+        pattern, parsed = min(tried, key=lambda reading: np.count_nonzero(np.isnat(reading[1])), default=nothing)
+        form = "a time format that is known" if np.isnat(parsed).all() else f"the format {pattern} of the others"
+        _complete(table, column, text, parsed, form)
+    pattern, parsed = next(iter(readings.values()))
+    return parsed, (Notice("decision", f"times of column {quoted(column)} were read as {pattern}"),), False
 
 
-def _may_fit(value: str, pattern: str) -> bool:
+def _may_fit(values: list[str], pattern: str) -> bool:
+    """Whether the punctuation and letters of the first or last text agree with the format: parsing is slow."""
     marks = re.sub(r"%[A-Za-z]", "", pattern)
-    return all(mark in value for mark in marks) and ("%b" in pattern.lower()) == bool(re.match(r"\D*[A-Za-z]{3}", value))
+    ends = (values[0], values[-1])
+    return any(re.sub(r"\w", "", value) == re.sub(r"\w", "", marks) for value in ends)
 
 
-def _complete(
-    table: Table, column: str, text: TextColumn, parsed: NDArray[np.datetime64], form: str
-) -> NDArray[np.datetime64]:
+def _complete(table: Table, column: str, text: TextColumn, parsed: Datetimes, form: str) -> Datetimes:
     """The times, if all were read.
 
     Raises:
@@ -197,17 +197,17 @@ def _missing_time(table: Table, column: str, rows: NDArray[np.intp]) -> DataErro
     return cell_error(table, column, first, [""] * len(first), "is not a time", hint)
 
 
-def _iso(values: list[str]) -> NDArray[np.datetime64]:
+def _iso(values: list[str]) -> Datetimes:
     """NaT where a text is not an ISO time without offset."""
     return _cast(values, ISO_TIME, pa.timestamp("ns"), pa.timestamp("s"))
 
 
-def _zoned(values: list[str]) -> NDArray[np.datetime64]:
+def _zoned(values: list[str]) -> Datetimes:
     tidy = [re.sub(r" ?UTC$", "Z", re.sub(r" (?=[+-])", "", value)) for value in values]
-    return _cast(tidy, _ZONED_TIME, pa.timestamp("ns", "UTC"), pa.timestamp("s", "UTC"))
+    return _cast(tidy, ZONED_TIME, pa.timestamp("ns", "UTC"), pa.timestamp("s", "UTC"))
 
 
-def _cast(values: list[str], shape: re.Pattern[str], fine: pa.DataType, coarse: pa.DataType) -> NDArray[np.datetime64]:
+def _cast(values: list[str], shape: re.Pattern[str], fine: pa.DataType, coarse: pa.DataType) -> Datetimes:
     shaped = [value if shape.fullmatch(value) else None for value in values]
     for unit in (fine, coarse):
         try:
@@ -225,17 +225,17 @@ def _cast_one(value: str | None, unit: pa.DataType) -> np.datetime64:
         return np.datetime64("NaT", "s")
 
 
-def _naive(values: pa.Array) -> NDArray[np.datetime64]:
+def _naive(values: pa.Array) -> Datetimes:
     return np.asarray(values.cast(pa.timestamp(values.type.unit)).to_numpy(zero_copy_only=False))
 
 
-def _quarters(values: list[str]) -> NDArray[np.datetime64]:
-    matches = [_QUARTER.fullmatch(value) for value in values]
+def _quarters(values: list[str]) -> Datetimes:
+    matches = [QUARTER.fullmatch(value) for value in values]
     starts = [f"{match[1]}-{3 * int(match[2]) - 2:02}" if match else "NaT" for match in matches]
     return np.array(starts, "datetime64[M]").astype("datetime64[s]")
 
 
-def _strptime(values: list[str], pattern: str) -> NDArray[np.datetime64]:
+def _strptime(values: list[str], pattern: str) -> Datetimes:
     """NaT where a text does not fit the format."""
     # pandas reads the words "now" and "today" under any format
     plain = [value if any(letter.isdigit() for letter in value) else None for value in values]
@@ -257,10 +257,15 @@ def _whole_numbers(table: Table, column: str) -> NDArray[np.int64]:
     if len(broken):
         first = [int(row) for row in broken[:MOST_EXAMPLES]]
         raise cell_error(
-            table, column, first, [str(values[row]) for row in first], "is not a whole number, so it is not a time",
+            table,
+            column,
+            first,
+            [str(values[row]) for row in first],
+            "is not a whole number, so it is not a time",
             "Write times as 2024-01-31 23:59:59; Excel day numbers have to be formatted as dates before export.",
         )
-    return values.astype(np.int64)
+    whole: NDArray[np.int64] = values.astype(np.int64)
+    return whole
 
 
 def _from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times:
@@ -284,12 +289,12 @@ def _from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Time
     return Times(values, () if unit else (Notice("decision", text),), is_zoned=True)
 
 
-def _are_dates(numbers: NDArray[np.int64]) -> BoolArray | bool:
+def _are_dates(numbers: NDArray[np.int64]) -> bool:
     """Whether all are written as YYYYMMDD."""
     if len(numbers) == 0 or numbers.min() < 16_000_101 or numbers.max() > 22_991_231:
         return False
     distinct = np.unique(numbers)
-    return not np.isnat(_strptime([str(number) for number in distinct], "%Y%m%d")).any()
+    return not bool(np.isnat(_strptime([str(number) for number in distinct], "%Y%m%d")).any())
 
 
 def _epoch_unit(numbers: NDArray[np.int64]) -> str | None:
@@ -301,8 +306,8 @@ def _utc_notice(column: str, what: str) -> Notice:
     return Notice("repair", f"times of column {column!r} have {what}; they were converted to UTC")
 
 
-def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32] | None, table: Table, column: str) -> Times:
-    """Wall-clock times of `timezone` as UTC; the second of two equal times of a series is the one after the clock went back.
+def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32], table: Table, column: str) -> Times:
+    """Wall-clock times of `timezone` as UTC; of two equal times of a series the second is after the clock went back.
 
     Raises:
         DataError: A time falls into the hour that the clock skipped.
@@ -310,20 +315,22 @@ def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32] | None,
     """
     if timezone is None or times.is_zoned or times.values.dtype.kind == "i":
         return times
-    unit = np.datetime_data(times.values.dtype)[0]
-    plain = pa.array(times.values, pa.timestamp(unit))
+    plain = pa.array(times.values)
     try:
         early = pc.assume_timezone(plain, timezone, ambiguous="earliest", nonexistent="earliest")
     except pa.ArrowInvalid:
-        raise UsageError(f"--timezone {timezone[:40]!r} is not a known time zone.", hint="Such as Europe/Berlin.") from None
+        raise UsageError(
+            f"--timezone {timezone[:40]!r} is not a known time zone.", hint="Such as Europe/Berlin."
+        ) from None
     late = pc.assume_timezone(plain, timezone, ambiguous="latest", nonexistent="latest")
     skipped = np.flatnonzero(pc.not_equal(pc.local_timestamp(early), plain).to_numpy(zero_copy_only=False))
     if len(skipped):
         first = [int(row) for row in skipped[:MOST_EXAMPLES]]
-        values = [show_time(times.values[row]) for row in first]
-        raise cell_error(table, column, first, values, f"does not exist in {timezone}", "The clock skips this hour; correct the times.")
-    first_pass, second_pass = _naive(early), _naive(late)
-    keys = {"time": times.values} if series is None else {"time": times.values, "series": series}
-    again = pd.DataFrame(keys).duplicated().to_numpy()
-    values = np.where(again, second_pass, first_pass)
-    return Times(values, (*times.notices, Notice("repair", f"times of {timezone} were converted to UTC")), is_zoned=True)
+        shown = [show_time(times.values[row]) for row in first]
+        hint = "The clock skips this hour; correct the times."
+        raise cell_error(table, column, first, shown, f"does not exist in {timezone}", hint)
+    again = pd.DataFrame({"time": times.values, "series": series}).duplicated().to_numpy()
+    values = in_storage_unit(np.where(again, _naive(late), _naive(early)))
+    return Times(
+        values, (*times.notices, Notice("repair", f"times of {timezone} were converted to UTC")), is_zoned=True
+    )

@@ -179,7 +179,7 @@ def _phases(panel: Panel) -> list[tuple[np.generic, IntArray]]:
     left, groups = np.argsort(panel.starts, kind="stable"), []
     while len(left):
         start = panel.starts[left[0]]
-        together = panel.frequency.on_grid(start, panel.starts[left])
+        _, together = panel.frequency.locate(start, panel.starts[left])
         groups.append((start, left[together]))
         left = left[~together]
     return groups

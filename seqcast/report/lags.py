@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from rich import box
 from rich.bar import Bar
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,8 @@ from seqcast.report.text import percent_text, safe_text, time_text
 TOP = 10
 """Lags shown unless asked for another number."""
 
+_MIN_BAR, _MAX_BAR = 6, 50
+_UNBOUNDED = 1000
 _GROUPS_SHOWN = 31
 _LAGS_OF_A_GROUP = 3
 
@@ -32,7 +35,7 @@ def lag_report_view(
         fed_back: The decoder reads the previous value (autoregressive decoding).
         two_way: The encoder is bidirectional.
     """
-    parts: list[RenderableType] = [lag_summary(report), lag_table(report.overall, top), band_lines(report.overall)]
+    parts: list[RenderableType] = [lag_summary(report), LagTable(report.overall, top), band_lines(report.overall)]
     if len(report.groups) > 1:
         parts.append(group_table(report))
     return Group(*parts, lag_footer(report, fed_back=fed_back, two_way=two_way))
@@ -50,30 +53,45 @@ def lag_summary(report: LagReport) -> Text:
     )
 
 
-def lag_table(profile: LagProfile, top: int = TOP) -> Table:
-    """The lags with the greatest shares, a bar for each."""
-    rows = profile.rows(top)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("lag", justify="right", no_wrap=True, style="bold")
-    table.add_column("that is", no_wrap=True)
-    if profile.attended_times is not None:
-        table.add_column("attended time", no_wrap=True)
-    table.add_column("weight", min_width=8, max_width=50)
-    for name in ("share", "sum", "lift"):
-        table.add_column(name, justify="right", no_wrap=True)
-    if profile.spread is not None:
-        table.add_column("spread", justify="right", no_wrap=True)
-    largest = max((row.share for row in rows), default=0.0)
-    for row in rows:
-        cells: list[RenderableType] = [str(row.lag), row.duration]
-        if row.attended_time is not None:
-            cells.append(time_text(row.attended_time))
-        cells.append(Bar(max(largest, 1e-12), 0, row.share, color="cyan"))
-        cells += [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
-        if row.spread is not None:
-            cells.append(percent_text(row.spread))
-        table.add_row(*cells)
-    return table
+@dataclass(frozen=True, eq=False)
+class LagTable:
+    """The `top` lags with the greatest shares, each with a bar that takes the room the numbers leave."""
+
+    profile: LagProfile
+    top: int = TOP
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        needed = console.measure(self._table(_MIN_BAR), options=options.update(max_width=_UNBOUNDED)).maximum
+        yield self._table(min(_MAX_BAR, max(_MIN_BAR, _MIN_BAR + options.max_width - needed)))
+
+    def _table(self, bar_width: int) -> Table:
+        table = self._empty_table()
+        rows = self.profile.rows(self.top)
+        largest = max((row.share for row in rows), default=0.0) or 1.0
+        for row in rows:
+            cells: list[RenderableType] = [str(row.lag), row.duration]
+            if row.attended_time is not None:
+                cells.append(time_text(row.attended_time))
+            cells.append(Bar(largest, 0, row.share, width=bar_width, color="cyan"))
+            cells += [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
+            if row.spread is not None:
+                cells.append(percent_text(row.spread))
+            table.add_row(*cells)
+        return table
+
+    def _empty_table(self) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("lag", justify="right", no_wrap=True, style="bold")
+        # Only these two give way on a narrow terminal, so that no number is cut.
+        table.add_column("that is")
+        if self.profile.attended_times is not None:
+            table.add_column("attended time")
+        table.add_column("weight", no_wrap=True)
+        for name in ("share", "sum", "lift"):
+            table.add_column(name, justify="right", no_wrap=True)
+        if self.profile.spread is not None:
+            table.add_column("spread", justify="right", no_wrap=True)
+        return table
 
 
 def band_lines(profile: LagProfile) -> Text:
@@ -96,7 +114,7 @@ def band_lines(profile: LagProfile) -> Text:
 
 def group_table(report: LagReport) -> RenderableType:
     """The strongest lags of each group of forecast steps."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(report.group_by, overflow="ellipsis", no_wrap=True, max_width=40)
     table.add_column("lags in effect", justify="right")
     for heading in ("first lag", "second", "third"):

@@ -17,7 +17,7 @@ MIN_WIDTH, MIN_HEIGHT = 30, 8
 
 _TIME_MARK_WIDTH = 20
 _VALUE_MARK_HEIGHT = 4
-_LINES = {"history": ("hd", "blue+"), "interval": ("·", "gray"), "forecast": ("hd", "green+")}
+_LINES = {"start": ("┊", "gray"), "history": ("hd", "blue+"), "interval": ("·", "gray"), "forecast": ("hd", "green+")}
 """Marker and colour of each line; "hd" is a quarter of a character cell."""
 
 
@@ -55,11 +55,12 @@ def draw_plot(plot: SeriesPlot, width: int, height: int, *, color: bool) -> str:
     figure.title(plain(plot.title, width - 10))
     num_past = len(plot.history)
     steps = np.arange(num_past + len(plot.forecast))
+    # A line of the library's own would paint its background.
+    _draw_line(figure, "start", np.full(4 * height, num_past - 0.5), np.linspace(0, 1, 4 * height))
     _draw_line(figure, "history", steps[:num_past], scale.position(plot.history))
     for bound in (plot.low, plot.high):
         _draw_line(figure, "interval", steps[num_past:], scale.position(bound))
     _draw_line(figure, "forecast", steps[num_past:], scale.position(plot.forecast))
-    figure.line(num_past - 0.5, "vertical", pixel="gray", style="dotted")
     marks = np.unique(np.linspace(0, len(steps) - 1, max(2, width // _TIME_MARK_WIDTH)).round().astype(np.int64))
     figure.ruler("x").ticks(marks.tolist(), [time_text(plot.times[mark]) for mark in marks])
     heights = np.linspace(0, 1, max(2, height // _VALUE_MARK_HEIGHT))
@@ -98,7 +99,7 @@ class _ValueScale:
         return self.bottom * (1 - position) + self.top * position
 
 
-def _draw_line(figure: Any, name: str, steps: IntArray, positions: FloatArray) -> None:
+def _draw_line(figure: Any, name: str, steps: IntArray | FloatArray, positions: FloatArray) -> None:
     """Draw a line, interrupted where positions are missing."""
     marker, colour = _LINES[name]
     found = np.flatnonzero(np.isfinite(positions))

@@ -34,8 +34,13 @@ class Preparation:
         return sum(parameter.numel() for parameter in self.setup.network.parameters())
 
 
-def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -> Preparation:
-    """Fit the scalers on the training part, place the panel on the device, and build a warm-started network."""
+def prepare(
+    panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str, *, warm: bool = True
+) -> Preparation:
+    """Fit the scalers on the training part, place the panel on the device, and build the network.
+
+    A network that is about to take up a saved state needs no warm start.
+    """
     scalers = fit_scalers(panel, plan.split.train_ends)
     everyone = np.arange(panel.num_series)
     tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, runtime.device)
@@ -44,7 +49,7 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -
     config, shape = plan.config, _network_shape(plan, tensors, scalers)
     seed_step(config.training.seed, 0)
     network = ForecastNetwork(config.model, config.training.loss, shape)
-    if config.model.lag_bias:
+    if warm and config.model.lag_bias:
         linear = fit_linear_forecast(tensors, train_windows, plan.context, plan.horizon, config.model.quantiles)
         apply_warm_start(network, linear)
     setup = TrainingSetup(

@@ -1,0 +1,52 @@
+"""The two streams: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console, RenderableType
+
+from seqcast.data.notices import Notice
+
+PIPED_WIDTH = 120
+"""Columns of a table that is not shown on a terminal."""
+
+
+def _console(stream_is_stderr: bool) -> Console:
+    stream = sys.stderr if stream_is_stderr else sys.stdout
+    width = None if stream.isatty() else PIPED_WIDTH
+    return Console(stderr=stream_is_stderr, markup=False, highlight=False, emoji=False, width=width)
+
+
+class Screen:
+    """What a command shows; `quiet` drops all but results, warnings and errors."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            # A name that the terminal's encoding lacks must not end a forecast.
+            getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+        self.quiet = quiet
+        self.out, self.err = _console(stream_is_stderr=False), _console(stream_is_stderr=True)
+
+    def result(self, renderable: RenderableType) -> None:
+        """Show a result on stdout."""
+        self.out.print(renderable)
+
+    def document(self, value: object) -> None:
+        """Write the one JSON document of a `--json` command."""
+        self.out.file.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def say(self, renderable: RenderableType) -> None:
+        """Tell what is going on, on stderr, unless quiet."""
+        if not self.quiet:
+            self.err.print(renderable)
+
+    def notices(self, notices: Sequence[Notice]) -> None:
+        """Decisions and warnings, a line each; warnings also when quiet."""
+        from seqcast.report.summary import notice_lines
+
+        shown = [notice for notice in notices if notice.kind == "repair" or not self.quiet]
+        if shown:
+            self.err.print(notice_lines(shown))

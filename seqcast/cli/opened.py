@@ -1,0 +1,46 @@
+"""What predict, inspect and backtest begin with: a run, its model on a device, and the table to use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqcast.cli.console import Screen
+
+if TYPE_CHECKING:
+    from seqcast.run.directory import RunDirectory
+    from seqcast.run.record import RunRecord
+    from seqcast.run.source import Source
+    from seqcast.run.trained import TrainedModel
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run ready to forecast."""
+
+    directory: RunDirectory
+    record: RunRecord
+    model: TrainedModel
+    source: Source
+
+
+def open_run(screen: Screen, run: Path | None, data: str | None, device: str = "auto") -> OpenedRun:
+    """Load the run (the newest when none is named) and read its table, or another one.
+
+    Raises:
+        RunError: There is no such run, or it cannot be used.
+        DataError: The table cannot be used.
+    """
+    from seqcast.run.directory import RunDirectory, newest_run
+    from seqcast.run.source import read_run_source
+    from seqcast.run.trained import load_trained_model
+    from seqcast.runtime import resolve_runtime
+
+    directory = newest_run() if run is None else RunDirectory(run)
+    record = directory.read_record()
+    model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
+    screen.say(f"run: {directory.path}")
+    source = read_run_source(record, model.config, data)
+    screen.notices(source.notices)
+    return OpenedRun(directory, record, model, source)

@@ -1,0 +1,81 @@
+"""`seqcast predict`: forecast from the end of every series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqcast.cli import options as opt
+from seqcast.cli.console import Screen
+from seqcast.cli.opened import OpenedRun, open_run
+from seqcast.config import Format
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from seqcast.results import Forecast
+
+PLOT_HEIGHT = 18
+
+
+def predict(
+    data: opt.OwnData = None,
+    *,
+    horizon: Annotated[int | None, typer.Option(help="Steps, any positive number; default: as trained.")] = None,
+    run: opt.RunPath = None,
+    future: Annotated[Path | None, typer.Option(help="Table of the known covariates' future values.")] = None,
+    level: opt.Levels = opt.DEFAULT_LEVELS,
+    output: Annotated[str | None, typer.Option(help="File to write, or - for stdout.")] = None,
+    format: Annotated[Format | None, typer.Option(help="Default: from the file's name.")] = None,  # noqa: A002  # the option is called --format
+    plot: Annotated[bool | None, typer.Option(help="Draw the first series; default: on a terminal.")] = None,
+    device: opt.DeviceName = "auto",
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
+) -> None:
+    """Forecast every series from right after its last observation."""
+    levels = opt.parse_levels(level)
+    screen = Screen(quiet=quiet)
+    from seqcast.data.tabular import read_table
+    from seqcast.forecasting import predict as predict_ahead
+    from seqcast.output import forecast_frame, output_format, write_frame
+    from seqcast.report.forecasts import forecast_preview
+
+    opened = open_run(screen, run, data, device)
+    future_table = None if future is None else read_table(str(future), opened.source.table.options)
+    prediction = predict_ahead(opened.model, opened.source.panel, horizon, future_table)
+    screen.notices(prediction.notices)
+    wanted = output is not None or format is not None
+    if wanted:
+        frame = forecast_frame(prediction.forecast, opened.model.schema, levels)
+        write_frame(frame, opt.destination(output), output_format(opt.destination(output), format))
+        screen.say(f"{len(frame):,} rows written to {output or '-'}")
+    else:
+        screen.result(forecast_preview(prediction.forecast, levels))
+    if plot or (plot is None and not wanted and screen.out.is_terminal):
+        screen.result(draw_first_series(screen, opened, prediction.forecast, levels))
+
+
+def draw_first_series(screen: Screen, opened: OpenedRun, forecast: Forecast, levels: tuple[float, ...]) -> RenderableType:
+    """The end of the first series' history, its forecast, and its widest interval."""
+    import numpy as np
+    from rich.text import Text
+
+    from seqcast.report.plots import SeriesPlot, draw_plot
+    from seqcast.results import interval
+
+    panel = opened.source.panel
+    series = panel.series_ids.index(forecast.series_ids[0])
+    position = int(panel.frequency.steps_between(panel.starts[series : series + 1], forecast.cutoffs[:1])[0])
+    shown = min(position + 1, max(3 * forecast.horizon, opened.model.season * 2))
+    start = int(panel.offsets[series]) + position + 1 - shown
+    history = panel.target[start : start + shown]
+    steps = np.arange(position + 1 - shown, position + 1 + forecast.horizon)
+    bounds = np.full((2, 1, forecast.horizon), np.nan)
+    if levels and forecast.quantile_levels:
+        bounds = np.stack(interval(forecast, max(levels)))
+    times = panel.times(np.array([series]), steps)
+    drawn = SeriesPlot(forecast.series_ids[0], times, history, forecast.point[0], bounds[0, 0], bounds[1, 0])
+    color = screen.out.color_system is not None and not screen.out.no_color
+    return Text.from_ansi(draw_plot(drawn, min(screen.out.width, 120), PLOT_HEIGHT, color=color))

@@ -1,0 +1,60 @@
+"""Training as it is watched: a bar on a terminal, plain lines where output is piped."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from seqcast.cli.console import Screen
+
+if TYPE_CHECKING:
+    from seqcast.training.loop import Progress
+
+
+class TrainingProgress:
+    """Context manager whose `show` is a hook of the training loop."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen, self.bar, self.task = screen, None, None
+        if screen.err.is_terminal and not screen.quiet:
+            self.bar = Bar(
+                TextColumn("training"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                TimeRemainingColumn(),
+                console=screen.err,
+                transient=True,
+            )
+
+    def __enter__(self) -> Self:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Move the bar; print a line for each validation where there is no bar."""
+        speed = f"{progress.windows_per_second:,.0f} windows/s"
+        numbers = f"loss {progress.loss:.4f}, {self._validation(progress)}{speed}"
+        if self.bar is not None:
+            if self.task is None:
+                self.task = self.bar.add_task("", total=progress.max_steps, numbers=numbers)
+            self.bar.update(self.task, completed=progress.step, numbers=numbers)
+        elif progress.validation is not None:
+            self.screen.say(f"step {progress.step}/{progress.max_steps}: {numbers}")
+
+    def _validation(self, progress: Progress) -> str:
+        record = progress.validation
+        if record is not None:
+            relative = "" if record.relative_mae is None else f", {record.relative_mae:.3f} of seasonal naive"
+            self.latest = f"validation {record.validation_loss:.4f}{relative}, "
+        return getattr(self, "latest", "")

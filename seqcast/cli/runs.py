@@ -1,0 +1,66 @@
+"""`seqcast runs`: list runs, and show one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqcast.cli import options as opt
+from seqcast.cli.console import Screen
+from seqcast.errors import RunError
+
+if TYPE_CHECKING:
+    from seqcast.run.directory import RunDirectory
+    from seqcast.run.record import RunRecord
+
+runs_app = typer.Typer(help="List runs, or show one with `runs show RUN`.", rich_markup_mode=None)
+
+
+@runs_app.callback(invoke_without_command=True)
+def runs(context: typer.Context, *, json: opt.Json = False, debug: opt.Debug = False) -> None:
+    """List the runs under runs/, newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    from seqcast.report.runs import run_list
+    from seqcast.run.directory import list_runs
+
+    found = [(str(directory.path), _read_or_none(directory)) for directory in list_runs()]
+    screen = Screen()
+    if json:
+        screen.document([_brief(path, record) for path, record in found])
+    elif found:
+        screen.result(run_list(found))
+    else:
+        screen.say("no runs under runs/ yet; `seqcast train DATA` makes one")
+
+
+@runs_app.command()
+def show(
+    run: Annotated[Path, typer.Argument(help="Run directory.")], *, json: opt.Json = False, debug: opt.Debug = False
+) -> None:
+    """Show all that is known of one run."""
+    from seqcast.report.runs import run_detail
+    from seqcast.run.directory import RunDirectory
+
+    record = RunDirectory(run).read_record()
+    screen = Screen()
+    if json:
+        screen.document(record.model_dump(mode="json"))
+    else:
+        screen.result(run_detail(str(run), record))
+
+
+def _read_or_none(directory: RunDirectory) -> RunRecord | None:
+    try:
+        return directory.read_record()
+    except RunError:
+        return None
+
+
+def _brief(path: str, record: RunRecord | None) -> dict[str, object]:
+    if record is None:
+        return {"run": path, "status": "damaged"}
+    kept = record.model_dump(mode="json", include={"status", "created", "frequency", "shape", "result"})
+    return {"run": path, "data": record.data.path, **kept}

@@ -1,0 +1,27 @@
+"""How values are spelled in text: words for missing, numbers, and times."""
+
+from __future__ import annotations
+
+import re
+
+MISSING_WORDS = frozenset(
+    {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NAN", "NULL", "null", "None", "NaT"}
+)
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+INTEGER = re.compile(r"[+-]?[0-9]+")
+ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?)?")
+ZONED_TIME = re.compile(ISO_TIME.pattern + r" ?(Z|UTC|[+-][0-9]{2}:?([0-9]{2})?)")
+QUARTER = re.compile(r"([0-9]{4})[- ]?Q([1-4])")
+
+_CLOCK = r"([ T][0-9].*)?"
+_TIMELIKE = re.compile(
+    rf"[0-9]{{1,4}}[/.-][0-9]{{1,2}}[/.-][0-9]{{1,4}}{_CLOCK}"
+    rf"|[0-9]{{1,2}}[ -][A-Za-z]{{3,9}}[ -][0-9]{{2,4}}{_CLOCK}"
+    rf"|[A-Za-z]{{3,9}} ([0-9]{{1,2}}, )?[0-9]{{4}}{_CLOCK}"
+    r"|[0-9]{4}-[0-9]{2}|[0-9]{8}T[0-9]{6}"
+)
+
+
+def looks_like_time(text: str) -> bool:
+    """Whether a text has the shape of a time that some format could read."""
+    return any(shape.fullmatch(text) for shape in (ISO_TIME, ZONED_TIME, QUARTER, _TIMELIKE))

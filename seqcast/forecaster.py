@@ -1,0 +1,174 @@
+"""The Python interface: a Forecaster with scikit-learn manners over the same functions that the commands call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from seqcast.config import Config
+from seqcast.data.assemble import build_panel
+from seqcast.data.notices import Notice
+from seqcast.data.panel import Panel
+from seqcast.data.tabular import table_from_frame
+from seqcast.errors import UsageError
+from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
+from seqcast.forecasting import attention_maps, predict
+from seqcast.output import attention_table, forecast_frame
+from seqcast.run.directory import RunDirectory, choose_directory
+from seqcast.run.source import Source, read_run_source, resolve_roles
+from seqcast.run.trained import TrainedModel, load_trained_model
+from seqcast.runtime import resolve_runtime
+from seqcast.training.fit import Preparation, finish, prepare
+from seqcast.training.loop import Hooks, Progress, TrainingResult, train
+from seqcast.training.plan import make_plan
+from seqcast.training.recorded import TrainingJob, save_run
+
+LEVELS = (80.0, 95.0)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedState:
+    """What `fit` or `load` leaves behind."""
+
+    model: TrainedModel
+    panel: Panel | None
+    """None for a loaded run whose table is not there any more."""
+    notices: tuple[Notice, ...]
+    trained: tuple[TrainingJob, Preparation, TrainingResult] | None = None
+    """None for a forecaster that was loaded."""
+
+
+class Forecaster:
+    """Multi-step forecasts with an LSTM encoder-decoder and Luong attention.
+
+    Example:
+        forecaster = Forecaster(horizon=24).fit(frame)
+        forecaster.predict(horizon=48)
+
+    Args:
+        horizon: Steps to forecast; None: chosen from the frequency.
+        context: Past steps to read; None: chosen from frequency, horizon and data.
+        config: Everything else, column roles included; `horizon` and `context` win over it.
+    """
+
+    def __init__(self, horizon: int | None = None, context: int | None = None, *, config: Config = Config()) -> None:
+        given = {name: value for name, value in (("horizon", horizon), ("context", context)) if value is not None}
+        self.config = config.override(model=given)
+        self.state: FittedState | None = None
+
+    def fit(self, frame: pd.DataFrame, *, static: pd.DataFrame | None = None, hooks: Hooks = Hooks()) -> Forecaster:
+        """Learn from a long, wide or single-series frame, which stays as it is; returns self.
+
+        Args:
+            frame: The series, with the columns of the command line's tables.
+            static: One row per series with its static covariates.
+            hooks: Called with progress.
+
+        Raises:
+            DataError: The frame cannot be used.
+            DivergedError: A loss was not finite.
+        """
+        table = table_from_frame(frame)
+        static_table = None if static is None else table_from_frame(static, "static DataFrame")
+        loaded = build_panel(table, self.config.data, static_table=static_table)
+        source = Source(loaded.panel, table, None, loaded.notices)
+        plan = make_plan(loaded.panel, resolve_roles(self.config, loaded.panel))
+        runtime = resolve_runtime(self.config.training.device, self.config.training.precision)
+        preparation = prepare(loaded.panel, plan, runtime, source.fingerprint)
+        result = train(preparation.setup, hooks)
+        job = TrainingJob(source, plan, runtime)
+        model = finish(preparation, result, loaded.panel)
+        self.state = FittedState(model, loaded.panel, job.notices, (job, preparation, result))
+        return self
+
+    def predict(
+        self,
+        horizon: int | None = None,
+        *,
+        frame: pd.DataFrame | None = None,
+        future: pd.DataFrame | None = None,
+        levels: tuple[float, ...] = LEVELS,
+    ) -> pd.DataFrame:
+        """The forecast table: id, time, `seqcast`, and `seqcast-lo-L`, `seqcast-hi-L` for each level L in percent.
+
+        Args:
+            horizon: Steps, any positive number; None: as trained.
+            frame: Histories to forecast instead of those of `fit`.
+            future: Known covariates of the steps to forecast.
+            levels: Prediction intervals.
+
+        Raises:
+            UsageError: Nothing was fitted, or an argument is out of range.
+            DataError: A frame cannot be used.
+        """
+        state = self._fitted()
+        future_table = None if future is None else table_from_frame(future, "future DataFrame")
+        prediction = predict(state.model, self._panel(frame), horizon, future_table)
+        return forecast_frame(prediction.forecast, state.model.schema, levels)
+
+    def attention(self, windows: int = 1, *, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+        """The attention table of the newest `windows` origins of each series: a row per (series, cutoff, step, lag).
+
+        Raises:
+            UsageError: Nothing was fitted, or the model has no attention.
+        """
+        maps = attention_maps(self._fitted().model, self._panel(frame), windows)
+        table: pd.DataFrame = pa.concat_tables([attention_table(each) for each in maps.maps]).to_pandas()
+        return table
+
+    def backtest(
+        self, part: Literal["validation", "test"] = "validation", *, windows: int | None = None, stride: int | None = None
+    ) -> Backtest:
+        """Scores of rolling origins beside the naive forecasts.
+
+        Raises:
+            UsageError: Nothing was fitted, or there is no such part.
+        """
+        return backtest(self._fitted().model, self._panel(None), BacktestPlan(part, windows, stride))
+
+    def save(self, path: str | Path) -> None:
+        """Write a run directory that `load` and the commands read.
+
+        Raises:
+            UsageError: Nothing was fitted here.
+            RunError: The directory is not empty or cannot be written.
+        """
+        trained = self._fitted().trained
+        if trained is None:
+            raise UsageError("a loaded forecaster is saved already; copy its directory.")
+        save_run(*trained, choose_directory(Path(path), "", overwrite=False, resume=False))
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> Forecaster:
+        """Read a run directory, on whatever device it was trained. Without its data file, pass frames to `predict`.
+
+        Raises:
+            RunError: The directory is absent, damaged or refused.
+        """
+        directory = RunDirectory(Path(path))
+        record = directory.read_record()
+        runtime = resolve_runtime(device, "float32")
+        model = load_trained_model(directory, record, runtime.device)
+        forecaster = cls(config=model.config)
+        has_table = Path(record.data.path).is_file()
+        source = read_run_source(record, model.config, None) if has_table else None
+        forecaster.state = FittedState(model, source.panel if source else None, source.notices if source else ())
+        return forecaster
+
+    def _fitted(self) -> FittedState:
+        if self.state is None:
+            raise UsageError("this forecaster has not been fitted.", hint="Call fit first.")
+        return self.state
+
+    def _panel(self, frame: pd.DataFrame | None) -> Panel:
+        state = self._fitted()
+        if frame is None:
+            if state.panel is None:
+                raise UsageError("the table this run was trained on is not there.", hint="Pass a frame.")
+            return state.panel
+        return build_panel(table_from_frame(frame), state.model.config.data).panel
+

@@ -1,0 +1,85 @@
+"""Runs as they are listed and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from seqcast.report.summary import key_value_table, list_table
+from seqcast.report.text import plain
+from seqcast.run.record import ResultRecord, RunRecord
+
+
+def training_summary(path: str, record: RunRecord) -> RenderableType:
+    """What training ended with, and a plain word when the model should not be trusted."""
+    result = record.result
+    assert result is not None
+    rows = [("run", path), *_result_rows(result)]
+    parts: list[RenderableType] = [key_value_table("Trained", rows)]
+    if result.relative_mae is not None and result.relative_mae >= 1:
+        parts.append(
+            Text(
+                "This model does not beat the seasonal naive forecast on validation: prefer that one, or give more data, "
+                "a longer --context or covariates.",
+                style="yellow",
+            )
+        )
+    return Group(*parts)
+
+
+def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
+    rows = [("validation loss", f"{result.validation_loss:.4f} at step {result.best_step}")]
+    if result.relative_mae is not None:
+        rows.append(("validation error", f"{result.relative_mae:.3f} of the seasonal naive forecast's (below 1 is better)"))
+    return [
+        *rows,
+        ("steps", f"{result.num_steps} ({result.ended_by})"),
+        ("time", f"{result.seconds:.1f} s, {result.windows_per_second:,.0f} windows/s"),
+        ("parameters", f"{result.num_parameters:,}"),
+    ]
+
+
+def run_list(runs: Sequence[tuple[str, RunRecord | None]]) -> RenderableType:
+    """One line per run, newest first; None marks a record that cannot be read."""
+    rows = [_list_row(path, record) for path, record in runs]
+    return list_table(
+        "Runs", ("run", "status", "data", "series", "horizon", "context", "error"), rows, ("series", "horizon", "context", "error")
+    )
+
+
+def _list_row(path: str, record: RunRecord | None) -> tuple[str, ...]:
+    if record is None:
+        return (path, "damaged", "", "", "", "", "")
+    result = record.result
+    error = "" if result is None or result.relative_mae is None else f"{result.relative_mae:.3f}"
+    name = record.data.path.rsplit("/", 1)[-1]
+    shape = record.shape
+    return (path, record.status, name, f"{record.data.num_series:,}", str(shape.horizon), str(shape.context), error)
+
+
+def run_detail(path: str, record: RunRecord) -> RenderableType:
+    """All that is known of a run."""
+    data, columns, shape = record.data, record.columns, record.shape
+    roles = [(role, getattr(columns, role)) for role in ("known", "past", "static")]
+    rows = [
+        ("status", record.status),
+        ("written by", f"seqcast {record.program_version}, torch {record.torch_version}, {record.created}"),
+        ("device", f"{record.device}, {record.precision}, {record.num_threads} threads"),
+        ("data", data.path),
+        ("fingerprint", data.fingerprint),
+        ("series", f"{data.num_series:,} with {data.num_rows:,} steps, {data.num_observed:,} observed"),
+        ("time", f"{data.first_time} to {data.last_time}, frequency {record.frequency}"),
+        ("columns", f"{columns.layout}: id {columns.id}, time {columns.time}, target {', '.join(columns.target)}"),
+        *((f"{role} covariates", ", ".join(columns_of_role)) for role, columns_of_role in roles if columns_of_role),
+        ("horizon, context, season", f"{shape.horizon}, {shape.context}, {shape.season}"),
+    ]
+    if record.result is not None:
+        rows += _result_rows(record.result)
+    parts: list[RenderableType] = [key_value_table(path, rows)]
+    if record.choices:
+        chosen = [(choice.name, f"{choice.value} ({choice.reason})") for choice in record.choices]
+        parts.append(key_value_table("Automatic choices", chosen))
+    parts += [Text(plain(notice, 1000)) for notice in record.notices]
+    return Group(*parts)

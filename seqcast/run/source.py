@@ -1,0 +1,126 @@
+"""The table behind a run: read as training read it, and told apart from a changed one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seqcast.config import Config, DataConfig
+from seqcast.data.assemble import build_panel
+from seqcast.data.frequency import show_time
+from seqcast.data.notices import Notice
+from seqcast.data.panel import Panel
+from seqcast.data.table import ReadOptions, Table
+from seqcast.data.tabular import read_table
+from seqcast.errors import DataError, RunError
+from seqcast.run.record import DataRecord, RunRecord
+
+
+@dataclass(frozen=True)
+class Source:
+    """A panel, where it came from, and what was noticed on the way."""
+
+    panel: Panel
+    table: Table
+    static_path: str | None
+    notices: tuple[Notice, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the bytes that were read."""
+        return self.table.fingerprint
+
+    def record(self) -> DataRecord:
+        """What run.json keeps of it."""
+        panel = self.panel
+        last = panel.times(np.arange(panel.num_series), panel.lengths - 1)
+        return DataRecord(
+            path=absolute_name(self.table.name),
+            fingerprint=self.fingerprint,
+            size_bytes=self.table.size_bytes,
+            num_series=panel.num_series,
+            num_rows=len(panel.target),
+            num_observed=int(np.isfinite(panel.target).sum()),
+            first_time=show_time(panel.starts.min()),
+            last_time=show_time(last.max()),
+            read_options={name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self.table.options).items()},
+            static_path=None if self.static_path is None else absolute_name(self.static_path),
+        )
+
+
+def absolute_name(name: str) -> str:
+    """An absolute path, or the name itself where it is no file (`<stdin>`, `DataFrame`)."""
+    return str(Path(name).resolve()) if Path(name).exists() else name
+
+
+def read_source(
+    data: str, config: DataConfig, options: ReadOptions = ReadOptions(), static_path: str | None = None
+) -> Source:
+    """Read a table and turn it into a panel.
+
+    Raises:
+        DataError: The table cannot be used.
+        UsageError: The given roles contradict each other or the data.
+    """
+    table = read_table(data, options)
+    static_table = None if static_path is None else read_table(static_path, options)
+    loaded = build_panel(table, config, static_table=static_table)
+    return Source(loaded.panel, table, static_path, loaded.notices)
+
+
+def resolve_roles(config: Config, panel: Panel) -> Config:
+    """The configuration with every found column and the found frequency written out."""
+    schema = panel.schema
+    has_own_id = schema.layout == "long"
+    return config.override(
+        data={
+            "target": schema.target,
+            "time": schema.time,
+            "id": config.data.id or (schema.id if has_own_id else None),
+            "freq": panel.frequency.alias,
+            "known": schema.known,
+            "past": schema.past,
+        }
+    )
+
+
+def read_run_source(record: RunRecord, config: Config, data: str | None) -> Source:
+    """Read the run's own table again, or another one with the same columns.
+
+    Raises:
+        RunError: The run's own table is not there any more, or never was a file.
+        DataError: The table cannot be used, or has another frequency.
+    """
+    own = record.data
+    name = data or own.path
+    if data is None and not Path(name).is_file():
+        raise RunError(
+            f"{name}: the table this run was trained on is not there.", hint="Name a table: `seqcast predict DATA`."
+        )
+    options = ReadOptions(**{key: tuple(v) if isinstance(v, list) else v for key, v in own.read_options.items()})
+    roles = config.data.model_copy(update={"freq": None})
+    source = read_source(name, roles, options, own.static_path)
+    if source.panel.frequency.alias != record.frequency:
+        _require_same_frequency(source.panel, record, name)
+        source = read_source(name, config.data, options, own.static_path)
+    notices = _whose_data(record, source, data)
+    return Source(source.panel, source.table, own.static_path, (*notices, *source.notices))
+
+
+def _require_same_frequency(panel: Panel, record: RunRecord, name: str) -> None:
+    """A short table may look coarser than it is; then the run's frequency is tried, and must fit."""
+    if panel.lengths.max() > 3 * max(2, record.shape.context):
+        raise DataError(
+            f"{name}: its frequency is {panel.frequency.alias!r}; this run was trained on {record.frequency!r}.",
+            hint="Train a run for this frequency.",
+        )
+
+
+def _whose_data(record: RunRecord, source: Source, data: str | None) -> tuple[Notice, ...]:
+    if source.fingerprint == record.data.fingerprint:
+        return (Notice("decision", f"data: {source.table.name}, as trained on"),) if data is None else ()
+    if data is None:
+        return (Notice("repair", f"{source.table.name} has changed since the run was trained; its present content is used"),)
+    return (Notice("decision", f"data: {source.table.name}, not the table the run was trained on"),)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from rich.console import RenderableType
+
+from seqcast.data.frequency import parse_frequency
+from seqcast.errors import UsageError
+from seqcast.report.forecasts import forecast_preview
+from seqcast.results import Forecast
+
+Show = Callable[[RenderableType, int], str]
+
+
+def make_forecast(
+    horizon: int, ids: Sequence[str] = ("a",), levels: tuple[float, ...] = (0.1, 0.5, 0.9), rolled: int | None = None
+) -> Forecast:
+    point = 100.0 * np.arange(len(ids))[:, None] + np.arange(1, horizon + 1)
+    offsets = np.array([-0.5, 0, 0.25])[: len(levels)]
+    return Forecast(
+        frequency=parse_frequency("h"),
+        series_ids=tuple(ids),
+        cutoffs=np.full(len(ids), np.datetime64("2024-01-01", "ns")),
+        point=point,
+        quantile_levels=levels,
+        quantiles=point[:, :, None] + offsets,
+        rolled_from_step=rolled,
+    )
+
+
+def test_a_short_forecast_is_shown_whole(show: Show) -> None:
+    lines = [line.split() for line in show(forecast_preview(make_forecast(11), [80]), 80).splitlines()]
+    assert lines[0] == ["a:", "11", "steps", "after", "2024-01-01"]
+    assert lines[4] == ["2024-01-01", "01:00", "1.000", "0.5000", "to", "1.250"]
+    assert lines[14] == ["2024-01-01", "11:00", "11.00", "10.50", "to", "11.25"]
+    assert not any("…" in line for line in lines)
+
+
+def test_of_a_long_forecast_the_middle_is_left_out(show: Show) -> None:
+    lines = show(forecast_preview(make_forecast(47)), 80).splitlines()
+    shown = [line.split()[-1] for line in lines[4:14]]
+    assert shown == ["1.000", "2.000", "3.000", "4.000", "5.000", "6.000", "…", "45.00", "46.00", "47.00"]
+
+
+def test_of_many_series_a_few_are_shown_and_the_rest_counted(show: Show) -> None:
+    text = show(forecast_preview(make_forecast(23, "abcdefg")), 80)
+    assert [line[0] for line in text.splitlines() if ": 23 steps after" in line] == ["a", "b", "c"]
+    assert "and 4 more series" in text
+    assert "223.0" in text
+
+
+def test_a_short_forecast_of_several_series_is_shown_whole(show: Show) -> None:
+    assert "…" not in show(forecast_preview(make_forecast(5, "ab")), 80)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_several_levels_fit(show: Show, width: int) -> None:
+    text = show(forecast_preview(make_forecast(29), [80, 95]), width)
+    assert "80 % interval" in text
+    assert "95 % interval" in text
+    assert "…" not in "".join(line for line in text.splitlines() if "2024" in line)
+
+
+def test_a_forecast_without_quantiles_has_no_intervals(show: Show) -> None:
+    assert "interval" not in show(forecast_preview(make_forecast(3, levels=()), [80]), 80)
+
+
+def test_it_says_from_which_step_on_forecasts_are_made_from_forecasts(show: Show) -> None:
+    assert "From step 25 on" in show(forecast_preview(make_forecast(48, rolled=25)), 80)
+    assert "From step" not in show(forecast_preview(make_forecast(48)), 80)
+
+
+def test_names_of_series_are_data(show: Show) -> None:
+    assert "[red]\\x1b[0m: 3 steps" in show(forecast_preview(make_forecast(3, ["[red]\x1b[0m"])), 80)
+
+
+def test_a_level_outside_0_to_100_is_refused() -> None:
+    with pytest.raises(UsageError, match="between 0 and 100, got 0"):
+        forecast_preview(make_forecast(3), [0])

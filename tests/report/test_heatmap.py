@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rich.console import RenderableType
+
+from seqcast.attention_report import Relative, lag_report
+from seqcast.data.frequency import parse_frequency
+from seqcast.report.heatmap import GREYS, Heatmap
+from seqcast.results import AttentionMap
+
+Show = Callable[[RenderableType, int], str]
+
+
+def make_heatmap(weights: NDArray[np.float64], relative: Relative = "origin") -> Heatmap:
+    horizon, context = weights.shape
+    attention = AttentionMap(
+        frequency=parse_frequency("h"),
+        series_ids=("a",),
+        cutoffs=np.array([np.datetime64("2024-01-01", "ns")]),
+        weights=weights[None].astype(np.float32),
+        observed=np.ones((1, context), bool),
+        values=np.ones((1, context)),
+        point=np.zeros((1, horizon)),
+    )
+    return Heatmap(lag_report([attention], relative))
+
+
+def one_hot(horizon: int, context: int, lags: list[int]) -> NDArray[np.float64]:
+    """Step t puts all its weight `lags[t]` before the start of the forecast."""
+    weights = np.zeros((horizon, context))
+    weights[np.arange(horizon), context - np.array(lags)] = 1
+    return weights
+
+
+def rows_of(text: str) -> dict[str, str]:
+    """Label and cells of every row of the picture."""
+    found = re.findall(rf"^ *(\d+(?:-\d+)?) ([{GREYS}·]+)$", text, flags=re.MULTILINE)
+    return dict(found)
+
+
+def test_a_cell_stands_at_its_step_and_lag(show: Show) -> None:
+    rows = rows_of(show(make_heatmap(one_hot(3, 5, [1, 4, 5])), 9))
+    assert rows == {"1": "█    ", "2": "   █ ", "3": "    █"}
+
+
+def test_before_the_target_a_diagonal_becomes_a_stripe(show: Show) -> None:
+    rows = rows_of(show(make_heatmap(one_hot(3, 5, [5, 4, 3]), "target"), 11))
+    assert rows == {"1": "    █··", "2": "·   █ ·", "3": "··  █  "}
+
+
+def test_a_column_is_the_sum_of_its_lags(show: Show) -> None:
+    weights = np.array([[0.1, 0.15, 0.15, 0.1, 0.5]])  # from lag 5 to lag 1
+    assert rows_of(show(make_heatmap(weights), 7)) == {"1": "█▒░"}
+
+
+def test_it_says_how_many_lags_share_a_column(show: Show) -> None:
+    text = show(make_heatmap(one_hot(2, 100, [1, 100])), 50)
+    assert "a column is the sum of 3 lags" in " ".join(text.split())
+
+
+def test_a_row_is_the_mean_of_its_steps(show: Show) -> None:
+    lags = [1] * 24 + [1] + [2] * 23
+    text = show(make_heatmap(one_hot(48, 3, lags)), 40)
+    rows = rows_of(text)
+    assert len(rows) == 24
+    assert rows["23-24"] == "████" + " " * 8
+    assert rows["25-26"] == "▒▒▒▒▒▒▒▒    "
+    assert rows["47-48"] == "    ████    "
+    assert "a row is the mean of 2 steps" in " ".join(text.split())
+
+
+def test_shades_follow_the_weight(show: Show) -> None:
+    weights = np.array([[0.4, 0.3, 0.2, 0.1, 0.0]])
+    assert rows_of(show(make_heatmap(weights), 9)) == {"1": " ░▒▓█"}
+
+
+def test_the_legend_says_what_the_darkest_shade_is(show: Show) -> None:
+    text = " ".join(show(make_heatmap(np.array([[0.4, 0.3, 0.2, 0.1, 0.0]])), 80).split())
+    assert "█ from 35.0 %, ▓ from 25.0 %, ▒ from 15.0 %, ░ from 5.0 % of a step's weight" in text
+
+
+def test_the_axis_names_lags(show: Show) -> None:
+    text = show(make_heatmap(one_hot(2, 11, [1, 2])), 60)
+    assert "   1   2   3   4   5   6   7   8   9   10  11" in text
+
+
+def test_the_axis_names_the_lags_that_share_a_column(show: Show) -> None:
+    axis = show(make_heatmap(one_hot(2, 100, [1, 100])), 50).splitlines()[-4:]
+    line = next(line for line in axis if line.strip().startswith("1-3"))
+    starts = {match.group(): match.start() - 3 for match in re.finditer(r"\d+-\d+", line)}
+    assert starts["1-3"] == 0
+    for label, column in starts.items():
+        assert label == f"{3 * column + 1}-{3 * column + 3}"
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120, 200])
+@pytest.mark.parametrize("relative", ["target", "origin"])
+def test_it_fits_any_width(show: Show, width: int, relative: Relative) -> None:
+    weights = np.random.default_rng(0).dirichlet(np.ones(97), size=53)
+    rows = rows_of(show(make_heatmap(weights, relative), width))
+    assert len(rows) == 18
+    assert len({len(row) for row in rows.values()}) == 1
+
+
+def test_colours_take_the_place_of_shades(show_in_colour: Show) -> None:
+    text = show_in_colour(make_heatmap(one_hot(2, 3, [1, 3])), 80)
+    assert "\x1b[48;2;253;231;37m" in text
+    assert "\x1b[48;2;68;1;84m" in text
+    assert not set("░▒▓█") & set(text)
+    assert "100.0 % of a step's weight" in text
+
+
+def test_weights_of_zero_can_be_drawn(show: Show) -> None:
+    assert rows_of(show(make_heatmap(np.zeros((2, 3))), 40)) == {"1": " " * 12, "2": " " * 12}

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+
+from seqcast.report.plots import MIN_HEIGHT, MIN_WIDTH, SeriesPlot, draw_plot
+
+NUM_PAST, HORIZON = 61, 17
+MARKS = set("▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")
+
+
+def make_plot(size: float = 1.0) -> SeriesPlot:
+    wave = size * np.sin(np.arange(NUM_PAST + HORIZON) / 5)
+    forecast = wave[NUM_PAST:]
+    return SeriesPlot(
+        title="OT",
+        times=np.datetime64("2024-01-01T05", "ns") + np.arange(NUM_PAST + HORIZON).astype("timedelta64[h]"),
+        history=wave[:NUM_PAST],
+        forecast=forecast,
+        low=forecast - 0.3 * size,
+        high=forecast + 0.3 * size,
+    )
+
+
+def inside(drawn: str) -> list[str]:
+    """What stands between the axes."""
+    lines = drawn.splitlines()[2:-2]
+    return [line[line.index("┤" if "┤" in line else "│") + 1 : -1] for line in lines]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 18), (120, 25), (200, 40), (30, 8)])
+def test_it_has_the_size_asked_for(width: int, height: int) -> None:
+    lines = draw_plot(make_plot(), width, height, color=False).rstrip("\n").split("\n")
+    assert len(lines) == height
+    assert {cell_len(line) for line in lines} == {width}
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 0), (5, 100), (100, 2)])
+def test_a_size_too_small_is_raised(width: int, height: int) -> None:
+    lines = draw_plot(make_plot(), width, height, color=False).rstrip("\n").split("\n")
+    assert (len(lines), cell_len(lines[0])) == (max(height, MIN_HEIGHT), max(width, MIN_WIDTH))
+
+
+def test_without_colour_there_is_no_escape_code() -> None:
+    assert "\x1b" not in draw_plot(make_plot(), 80, 18, color=False)
+
+
+def test_with_colour_the_lines_differ_and_the_background_is_left_alone() -> None:
+    drawn = draw_plot(make_plot(), 80, 18, color=True)
+    assert "\x1b[38;5;12m" in drawn
+    assert "\x1b[38;5;10m" in drawn
+    assert "\x1b[48" not in drawn
+
+
+def test_colour_of_one_plot_does_not_stay_for_the_next() -> None:
+    before = draw_plot(make_plot(), 80, 18, color=False)
+    draw_plot(make_plot(7.0), 100, 30, color=True)
+    assert draw_plot(make_plot(), 80, 18, color=False) == before
+
+
+def test_times_and_values_are_written_at_the_axes() -> None:
+    drawn = draw_plot(make_plot(), 80, 18, color=False)
+    assert "2024-01-01 05:00" in drawn.splitlines()[-1]
+    assert drawn.splitlines()[2].lstrip().startswith("1.")
+    assert drawn.splitlines()[-3].lstrip().startswith("-1.")
+
+
+def test_the_forecast_is_parted_from_the_history() -> None:
+    rows = inside(draw_plot(make_plot(), 80, 18, color=False))
+    columns = {row.index("┊") for row in rows if "┊" in row}
+    assert len(columns) == 1
+    column = columns.pop() / len(rows[0])
+    assert column == pytest.approx((NUM_PAST - 0.5) / (NUM_PAST + HORIZON), abs=0.03)
+
+
+def test_the_interval_is_drawn_around_the_forecast_only() -> None:
+    rows = inside(draw_plot(make_plot(), 80, 18, color=False))
+    split = next(row.index("┊") for row in rows if "┊" in row)
+    assert not any("·" in row[:split] for row in rows)
+    assert any("·" in row[split:] for row in rows)
+
+
+def test_without_an_interval_there_are_no_dots() -> None:
+    nothing = np.full(HORIZON, np.nan)
+    assert "·" not in draw_plot(replace(make_plot(), low=nothing, high=nothing), 80, 18, color=False)
+
+
+def test_missing_history_leaves_a_gap() -> None:
+    plot = make_plot()
+    history = plot.history.copy()
+    history[20:40] = np.nan
+    rows = inside(draw_plot(replace(plot, history=history), 80, 18, color=False))
+    width = len(rows[0])
+    marked = {column for row in rows for column, character in enumerate(row) if character in MARKS}
+    first, last = int(21 / (NUM_PAST + HORIZON) * width), int(38 / (NUM_PAST + HORIZON) * width)
+    assert not marked & set(range(first, last))
+    assert marked & set(range(first))
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -3e-9, 1e12])
+def test_a_constant_series_is_a_line_in_the_middle(value: float) -> None:
+    nothing = np.full(HORIZON, np.nan)
+    constant = np.full(NUM_PAST, value)
+    plot = replace(make_plot(), history=constant, forecast=constant[:HORIZON], low=nothing, high=nothing)
+    rows = inside(draw_plot(plot, 80, 15, color=False))
+    assert [index for index, row in enumerate(rows) if MARKS & set(row)] == [len(rows) // 2]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e308, -1.7e308])
+def test_no_value_ends_the_process(value: float) -> None:
+    plot = make_plot()
+    history = plot.history.copy()
+    history[7] = value
+    for part in (replace(plot, history=history), replace(plot, history=np.full(NUM_PAST, value))):
+        assert "2024-01-01" in draw_plot(part, 60, 12, color=False)
+
+
+def test_nothing_to_draw_is_an_empty_plot() -> None:
+    nothing = np.full(HORIZON, np.nan)
+    plot = replace(make_plot(), history=np.full(NUM_PAST, np.nan), forecast=nothing, low=nothing, high=nothing)
+    assert not MARKS & set(draw_plot(plot, 60, 12, color=False))
+
+
+def test_one_value_and_one_step_can_be_drawn() -> None:
+    plot = make_plot()
+    short = SeriesPlot("x", plot.times[:2], plot.history[:1], plot.forecast[:1], plot.low[:1], plot.high[:1])
+    assert MARKS & set(draw_plot(short, 60, 12, color=False))
+
+
+def test_the_title_is_data() -> None:
+    drawn = draw_plot(replace(make_plot(), title="[b]x\x1b[31m" + "y" * 500), 80, 18, color=False)
+    assert "[b]x\\x1b[31myyy" in drawn.splitlines()[0]
+
+
+def test_nothing_given_is_changed() -> None:
+    plot = make_plot()
+    before = plot.history.copy()
+    draw_plot(plot, 80, 18, color=False)
+    assert np.array_equal(plot.history, before)
