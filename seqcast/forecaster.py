@@ -23,7 +23,7 @@ from seqcast.run.source import Source, read_run_source, resolve_roles
 from seqcast.run.trained import TrainedModel, load_trained_model
 from seqcast.runtime import resolve_runtime
 from seqcast.training.fit import Preparation, finish, prepare
-from seqcast.training.loop import Hooks, Progress, TrainingResult, train
+from seqcast.training.loop import Hooks, TrainingResult, train
 from seqcast.training.plan import make_plan
 from seqcast.training.recorded import TrainingJob, save_run
 
@@ -121,7 +121,11 @@ class Forecaster:
         return table
 
     def backtest(
-        self, part: Literal["validation", "test"] = "validation", *, windows: int | None = None, stride: int | None = None
+        self,
+        part: Literal["validation", "test"] = "validation",
+        *,
+        windows: int | None = None,
+        stride: int | None = None,
     ) -> Backtest:
         """Scores of rolling origins beside the naive forecasts.
 
@@ -171,4 +175,3 @@ class Forecaster:
                 raise UsageError("the table this run was trained on is not there.", hint="Pass a frame.")
             return state.panel
         return build_panel(table_from_frame(frame), state.model.config.data).panel
-

@@ -44,7 +44,7 @@ class Origins:
         return Origins(self.series[part], self.positions[part])
 
     def earliest(self, lengths: IntArray) -> IntArray:
-        """(series,) first origin of each series, its length where it has none: all that its scale may be learned from."""
+        """(series,) first origin of each series, its length where it has none: the rows a scale may be learned from."""
         earliest = lengths.copy()
         np.minimum.at(earliest, self.series, self.positions)
         return earliest
@@ -112,7 +112,7 @@ def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, futur
 def _with_future_rows(
     model: TrainedModel, panel: Panel, ends: IntArray, steps: tuple[int, int], future: Table | None
 ) -> Panel:
-    """The panel with `padded` rows after each end; known covariates are asked for over the first `horizon` of them only."""
+    """The panel with `padded` rows after each end; known covariates are asked for over the first `horizon` only."""
     horizon, padded = steps
     if panel.schema.known and future is None and (panel.lengths - ends >= horizon)[ends > 0].all():
         extended = head_panel(panel, np.where(ends > 0, ends + horizon, 0))
@@ -141,7 +141,9 @@ def _coverage_notices(panel: Panel, ends: IntArray) -> tuple[Notice, ...]:
 def _rolled_notice(model: TrainedModel, horizon: int) -> tuple[Notice, ...]:
     if horizon <= model.horizon:
         return ()
-    text = f"the run was trained for {model.horizon} steps; from step {model.horizon + 1} on forecasts build on forecasts"
+    text = (
+        f"the run was trained for {model.horizon} steps; from step {model.horizon + 1} on forecasts build on forecasts"
+    )
     return (Notice("decision", text),)
 
 
@@ -159,8 +161,8 @@ def attention_maps(
 ) -> AttentionMaps:
     """What the newest `windows` forecasts of each series look at, one trained horizon apart.
 
-    The newest origin is right after the last observation; where known covariates of the following horizon are missing, it
-    is the newest origin whose covariates are known.
+    The newest origin is right after the last observation; where known covariates of the following horizon are missing,
+    it is the newest origin whose covariates are known.
 
     Args:
         model: The trained model.
@@ -209,10 +211,12 @@ class Forecasting:
     """
 
     def __init__(self, model: TrainedModel, panel: Panel, known_ends: IntArray) -> None:
-        """Args:
-        model: The trained model.
-        panel: Series to forecast; those unseen in training are scaled by their first `known_ends` rows alone.
-        known_ends: (series,) rows known at the earliest origin of each series.
+        """Place the panel on the device.
+
+        Args:
+            model: The trained model.
+            panel: Series to forecast; those unseen in training are scaled by their first `known_ends` rows alone.
+            known_ends: (series,) rows known at the earliest origin of each series.
         """
         self.model, self.panel = model, panel
         self.device = next(model.network.parameters()).device
@@ -232,8 +236,8 @@ class Forecasting:
     def forecast(self, origins: Origins, horizon: int | None = None) -> Forecast:
         """Forecast `horizon` steps (default: the trained horizon H) from each origin.
 
-        Up to H steps are a prefix of the trained forecast. Beyond H the point forecast is appended to the history and the
-        next H steps are forecast from there; intervals widen with the square root of the number of such rounds, as
+        Up to H steps are a prefix of the trained forecast. Beyond H the point forecast is appended to the history and
+        the next H steps are forecast from there; intervals widen with the square root of the number of such rounds, as
         errors of independent rounds add up. That needs one origin per series.
 
         Raises:
@@ -289,7 +293,7 @@ class Forecasting:
     def _point_column(self) -> int:
         return self._levels.index(0.5) if self._levels else 0
 
-    def _quantiles(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> FloatArray:
+    def _quantiles(self, part: Origins, _batch: WindowBatch, output: NetworkOutput) -> FloatArray:
         """(windows, horizon, Q) in the units of the data; Q = 1 for a point loss."""
         values = output.values.float()
         if self.model.config.training.loss == "student-t":
@@ -297,7 +301,9 @@ class Forecasting:
         location, scale = output.standardisation.location[..., None], output.standardisation.scale[..., None]
         scaled = values.cpu().double() * scale.cpu().double() + location.cpu().double()
         numbers: FloatArray = scaled.numpy()
-        return numbers * self.tensors.scale[part.series, None, None] + self.tensors.mean[part.series, None, None]
+        numbers *= self.tensors.scale[part.series, None, None]
+        numbers += self.tensors.mean[part.series, None, None]
+        return numbers
 
     def _as_forecast(self, origins: Origins, quantiles: FloatArray, rolled: bool) -> Forecast:
         return Forecast(
@@ -336,7 +342,8 @@ def _student_t_quantiles(values: Tensor, levels: tuple[float, ...]) -> Tensor:
 def _widen(quantiles: FloatArray, rounds_before: int, point_column: int) -> FloatArray:
     """Quantiles whose distance to the point forecast grows with the square root of the number of rounds."""
     point = quantiles[..., point_column, None]
-    return point + (quantiles - point) * np.sqrt(1.0 + rounds_before)
+    widened: FloatArray = point + (quantiles - point) * np.sqrt(1.0 + rounds_before)
+    return widened
 
 
 def _writable(tensors: PanelTensors) -> PanelTensors:

@@ -13,7 +13,11 @@ import torch
 from seqcast.config import Precision
 from seqcast.errors import UsageError
 
-DTYPES: dict[Literal["float32", "bfloat16", "float16"], torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: dict[Literal["float32", "bfloat16", "float16"], torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ def _resolve_device(name: str) -> tuple[torch.device, str]:
         raise UsageError(f"--device {name}: this machine has no usable CUDA GPU.", hint="Use --device auto or cpu.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise UsageError(f"--device {name}: there are {count} CUDA GPUs, numbered from 0.", hint="Use a smaller number.")
+        raise UsageError(
+            f"--device {name}: there are {count} CUDA GPUs, numbered from 0.", hint="Use a smaller number."
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: this machine has no Apple GPU.", hint="Use --device auto or cpu.")
     return device, "as asked"

@@ -32,7 +32,9 @@ def backtest(
 ) -> None:
     """Forecast the past from rolling origins and score it."""
     if test and windows is not None:
-        raise UsageError("--windows rolls over validation windows, --test over the test part.", hint="Give one of them.")
+        raise UsageError(
+            "--windows rolls over validation windows, --test over the test part.", hint="Give one of them."
+        )
     if json and output == "-":
         raise UsageError("--json and --output - both write to stdout.", hint="Give --output a file.")
     levels = opt.parse_levels(level)

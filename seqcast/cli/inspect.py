@@ -95,7 +95,11 @@ def parse_moment(panel: Panel, text: str) -> TimeArray:
 
     kind = "whole number" if panel.frequency.unit == "integer" else "time"
     try:
-        value = int(text) if kind == "whole number" else np.datetime64(text)
-        return np.array([value], dtype=panel.starts.dtype)
+        if panel.frequency.unit == "integer":
+            return np.array([int(text)], dtype=np.int64)
+        moment: TimeArray = np.array([text], dtype=panel.starts.dtype)
+        return moment
     except ValueError:
-        raise UsageError(f"--origin {text!r} is no {kind}.", hint="Write it like 2024-01-31 or 2024-01-31T13:00.") from None
+        raise UsageError(
+            f"--origin {text!r} is no {kind}.", hint="Write it like 2024-01-31 or 2024-01-31T13:00."
+        ) from None

@@ -23,16 +23,22 @@ Levels = Annotated[str, typer.Option("--level", help="Prediction intervals in pe
 Target = Annotated[str | None, typer.Option("--target", help="Target column; a,b,c of a wide table.")]
 Time = Annotated[str | None, typer.Option("--time", help="Time column.")]
 Id = Annotated[str | None, typer.Option("--id", help="Series id column; a,b joins two.")]
-Freq = Annotated[str | None, typer.Option("--freq", help="Frequency, such as h, 15min, D, W-SUN, MS; default: inferred.")]
+Freq = Annotated[
+    str | None, typer.Option("--freq", help="Frequency, such as h, 15min, D, W-SUN, MS; default: inferred.")
+]
 Known = Annotated[str | None, typer.Option("--known", help="Covariates known in the future, a,b.")]
 Past = Annotated[str | None, typer.Option("--past", help="Covariates known only up to now, a,b.")]
 Static = Annotated[str | None, typer.Option("--static", help="Covariates that do not change within a series, a,b.")]
-StaticFile = Annotated[Path | None, typer.Option("--static-file", help="Table with one row per series: id, static columns.")]
+StaticFile = Annotated[
+    Path | None, typer.Option("--static-file", help="Table with one row per series: id, static columns.")
+]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Field delimiter; default: found.")]
 Decimal = Annotated[str | None, typer.Option("--decimal", help="Decimal mark, . or ,")]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Text encoding; default: UTF-8.")]
 TimeFormat = Annotated[str | None, typer.Option("--time-format", help="strptime format of the time column.")]
-TimeUnit = Annotated[str | None, typer.Option("--time-unit", help="What numbers as time count: step, s, ms, us, ns, day, excel.")]
+TimeUnit = Annotated[
+    str | None, typer.Option("--time-unit", help="What numbers as time count: step, s, ms, us, ns, day, excel.")
+]
 NaValue = Annotated[list[str] | None, typer.Option("--na-value", help="A word that means missing; may be repeated.")]
 Timezone = Annotated[str | None, typer.Option("--timezone", help="Zone of times without an offset.")]
 

@@ -57,7 +57,9 @@ def predict(
         screen.result(draw_first_series(screen, opened, prediction.forecast, levels))
 
 
-def draw_first_series(screen: Screen, opened: OpenedRun, forecast: Forecast, levels: tuple[float, ...]) -> RenderableType:
+def draw_first_series(
+    screen: Screen, opened: OpenedRun, forecast: Forecast, levels: tuple[float, ...]
+) -> RenderableType:
     """The end of the first series' history, its forecast, and its widest interval."""
     import numpy as np
     from rich.text import Text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from seqcast.cli.console import Screen
@@ -18,7 +18,10 @@ class TrainingProgress:
     """Context manager whose `show` is a hook of the training loop."""
 
     def __init__(self, screen: Screen) -> None:
-        self.screen, self.bar, self.task = screen, None, None
+        self.screen = screen
+        self.bar: Bar | None = None
+        self.task: TaskID | None = None
+        self.validation = ""
         if screen.err.is_terminal and not screen.quiet:
             self.bar = Bar(
                 TextColumn("training"),
@@ -44,7 +47,7 @@ class TrainingProgress:
     def show(self, progress: Progress) -> None:
         """Move the bar; print a line for each validation where there is no bar."""
         speed = f"{progress.windows_per_second:,.0f} windows/s"
-        numbers = f"loss {progress.loss:.4f}, {self._validation(progress)}{speed}"
+        numbers = f"loss {progress.loss:.4f}, {self._latest_validation(progress)}{speed}"
         if self.bar is not None:
             if self.task is None:
                 self.task = self.bar.add_task("", total=progress.max_steps, numbers=numbers)
@@ -52,9 +55,9 @@ class TrainingProgress:
         elif progress.validation is not None:
             self.screen.say(f"step {progress.step}/{progress.max_steps}: {numbers}")
 
-    def _validation(self, progress: Progress) -> str:
+    def _latest_validation(self, progress: Progress) -> str:
         record = progress.validation
         if record is not None:
             relative = "" if record.relative_mae is None else f", {record.relative_mae:.3f} of seasonal naive"
-            self.latest = f"validation {record.validation_loss:.4f}{relative}, "
-        return getattr(self, "latest", "")
+            self.validation = f"validation {record.validation_loss:.4f}{relative}, "
+        return self.validation

@@ -49,13 +49,17 @@ def train(
     attention: Annotated[Attention | None, typer.Option(help="Which lags may be attended.")] = None,
     score: Annotated[Score | None, typer.Option(help="How a decoder state scores an encoder state.")] = None,
     decoding: Annotated[Decoding | None, typer.Option(help="All steps at once, or one from the other.")] = None,
-    input_feeding: Annotated[bool | None, typer.Option(help="Join the last attentional state to the next input.")] = None,
+    input_feeding: Annotated[
+        bool | None, typer.Option(help="Join the last attentional state to the next input.")
+    ] = None,
     cell: Annotated[Cell | None, typer.Option(help="Recurrent cell.")] = None,
     bidirectional: Annotated[bool | None, typer.Option(help="Read the context in both directions.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Width of the recurrent state.")] = None,
     layers: Annotated[int | None, typer.Option(help="Stacked recurrent layers.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of values dropped in training.")] = None,
-    copy: Annotated[bool | None, typer.Option("--copy/--no-copy", help="Let the output mix in attended values.")] = None,
+    copy: Annotated[
+        bool | None, typer.Option("--copy/--no-copy", help="Let the output mix in attended values.")
+    ] = None,
     lag_bias: Annotated[bool | None, typer.Option(help="Add a learned step x lag term to the score.")] = None,
     loss: Annotated[Loss | None, typer.Option(help="What training makes small.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Most optimiser steps.")] = None,
@@ -111,9 +115,7 @@ def given_sections(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return sections
 
 
-def plan_job(
-    screen: Screen, data: str, config: Config, reading: ReadOptions, static_file: Path | None
-) -> TrainingJob:
+def plan_job(screen: Screen, data: str, config: Config, reading: ReadOptions, static_file: Path | None) -> TrainingJob:
     """Read, plan, and tell what was found and chosen."""
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.runtime import resolve_runtime

@@ -15,6 +15,7 @@ from seqcast.data.frequency import (
     Frequency,
     IntArray,
     TimeArray,
+    Unit,
     fixed_frequency,
     month_frequency,
     month_of,
@@ -70,6 +71,8 @@ class Spacings:
     """Ascending."""
     counts: IntArray
     axis: TimeAxis
+    unit: Unit
+    """What `axis` counts in: nanoseconds (or seconds), months or steps."""
 
     def describe(self, most: int = 5) -> str:
         """The most frequent spacings first, such as `1 hour (512 times), 61 minutes (3 times)`."""
@@ -80,8 +83,7 @@ class Spacings:
 
     def spell(self, ticks: int) -> str:
         """One spacing as a person says it."""
-        unit = Frequency("", "integer" if self.axis.is_integer else "nanosecond", 1)
-        return unit.duration(ticks * self.axis.ticks_per_unit)
+        return Frequency("", self.unit, 1).duration(ticks * self.axis.ticks_per_unit)
 
 
 def infer_frequency(axis: TimeAxis) -> Frequency:
@@ -98,17 +100,11 @@ def infer_frequency(axis: TimeAxis) -> Frequency:
             hint="Check the id column, or give --freq.",
         )
     monthly = None if axis.is_integer else _infer_months(axis, spacings)
-    if monthly is not None:
-        _refuse_mixed(axis, monthly, _month_numbers(axis.times))
-        return monthly
-    step = _common_step(spacings)
-    frequency = _named(axis, step, spacings)
-    _refuse_mixed(axis, frequency, axis.times.astype(np.int64))
-    return frequency
+    return monthly if monthly is not None else _named(axis, _common_step(spacings), spacings)
 
 
-def find_spacings(axis: TimeAxis) -> Spacings:
-    """The spacings of every series, counted."""
+def find_spacings(axis: TimeAxis, unit: Unit | None = None) -> Spacings:
+    """The spacings of every series, counted; `unit` says what integer times count, if not steps."""
     ticks_of_row: IntArray = axis.times.astype(np.int64, copy=False)
     differences = np.diff(ticks_of_row)
     differences = np.delete(differences, axis.offsets[1:-1] - 1) if len(axis.offsets) > 2 else differences
@@ -116,7 +112,7 @@ def find_spacings(axis: TimeAxis) -> Spacings:
         ticks, counts = differences[:1], np.array([len(differences)])
     else:
         ticks, counts = np.unique(differences, return_counts=True)
-    return Spacings(ticks, counts.astype(np.int64), axis)
+    return Spacings(ticks, counts.astype(np.int64), axis, unit or ("integer" if axis.is_integer else "nanosecond"))
 
 
 def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
@@ -166,8 +162,9 @@ def _common_step(spacings: Spacings) -> int:
     """The spacing that all others are whole multiples of, if enough of them equal it.
 
     Raises:
-        DataError: There is none.
+        DataError: There is none, or some series keep to a longer one.
     """
+    _refuse_mixed(spacings)
     step = int(np.gcd.reduce(spacings.ticks))
     counts = dict(zip(spacings.ticks.tolist(), spacings.counts.tolist(), strict=True))
     count = counts.get(step, 0)
@@ -201,7 +198,7 @@ def _leaves_weekends_out(axis: TimeAxis, spacings: Spacings) -> bool:
 
 def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
     """A step of whole months, when every time has one day of month (or the month's end) and one time of day."""
-    if spacings.ticks[0] * axis.ticks_per_unit < 28 * DAY:
+    if int(spacings.ticks[0]) * axis.ticks_per_unit < 28 * DAY:
         return None
     months, days = _month_numbers(axis.times), axis.times.astype("datetime64[D]")
     clock = axis.times - days.astype(axis.times.dtype)
@@ -214,39 +211,35 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
     if not regular or np.any(clock != np.repeat(clock[axis.offsets[:-1]], np.diff(axis.offsets))):
         return None
     in_months = replace(axis, times=months)
-    step = _common_step(find_spacings(in_months))
+    step = _common_step(find_spacings(in_months, "month"))
     phases = np.unique(_month_numbers(axis.starts) % min(step, 12))
     is_named = len(phases) == 1 and (step == 3 or step % 12 == 0)
     return month_frequency(step, anchor, int(phases[0]) + 1 if is_named else None)
 
 
-def _refuse_mixed(axis: TimeAxis, frequency: Frequency, ticks: IntArray) -> None:
-    """Raise when a series keeps to a longer step than the common one."""
+def _refuse_mixed(spacings: Spacings) -> None:
+    """Raise when a series keeps to a longer spacing than another."""
+    axis = spacings.axis
     if len(axis.series_ids) == 1:
         return
+    ticks: IntArray = axis.times.astype(np.int64, copy=False)
     differences = np.append(np.diff(ticks), _NO_SPACING)
     differences[axis.offsets[1:] - 1] = _NO_SPACING
     smallest = np.minimum.reduceat(differences, axis.offsets[:-1])
     differences[axis.offsets[1:] - 1] = -1
     largest = np.maximum.reduceat(differences, axis.offsets[:-1])
-    num_spacings = np.diff(axis.offsets) - 1
-    step = int(smallest.min())
-    odd = np.flatnonzero((smallest == largest) & (smallest > step) & (num_spacings >= _TELLING_SPACINGS))
-    if frequency.unit == "business_day" or not len(odd):
+    is_telling = np.diff(axis.offsets) > _TELLING_SPACINGS
+    odd = np.flatnonzero((smallest == largest) & (smallest > smallest.min()) & is_telling)
+    if not len(odd):
         return
-    shown = [f"{quoted(axis.series_ids[i])} (every {_spell_in(axis, frequency, int(smallest[i]))})" for i in odd[:5]]
+    shown = [f"{quoted(axis.series_ids[i])} has a row every {spacings.spell(int(smallest[i]))}" for i in odd[:5]]
+    rest = f", {len(odd) - 5:,} more" if len(odd) > 5 else ""
     raise DataError(
-        f"series have different frequencies: most are {frequency.name}, but not {', '.join(shown)}"
-        f"{f' and {len(odd) - 5:,} more' if len(odd) > 5 else ''}.",
+        f"series have different frequencies: {', '.join(shown)}{rest}, others every "
+        f"{spacings.spell(int(smallest.min()))}.",
         place=axis.place,
-        hint=f"Bring them to one frequency, or give --freq {frequency.alias} to read the missing steps as gaps.",
+        hint="Bring them to one frequency, or give the shortest with --freq to read the missing steps as gaps.",
     )
-
-
-def _spell_in(axis: TimeAxis, frequency: Frequency, ticks: int) -> str:
-    if frequency.unit == "month":
-        return Frequency("", "month", 1).duration(ticks)
-    return Frequency("", frequency.unit, 1).duration(ticks * axis.ticks_per_unit)
 
 
 def _weekdays(times: TimeArray) -> IntArray:

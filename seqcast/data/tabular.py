@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -154,8 +155,13 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
 
 
 def _may_have_blank_lines(arrow: pa.Table) -> bool:
-    """A blank line is read as a row without any value, even in a text column."""
-    return all(column.null_count for column in arrow.columns)
+    """A blank line is read as a row of nulls and empty texts."""
+    typed_first = sorted(arrow.columns, key=lambda column: column.type == TEXT_TYPE)
+    return all(column.null_count or _holds_empty_text(column) for column in typed_first)
+
+
+def _holds_empty_text(column: pa.ChunkedArray) -> bool:
+    return column.type == TEXT_TYPE and any(pc.index(chunk.dictionary, "").as_py() >= 0 for chunk in column.chunks)
 
 
 def _count_lines(data: Bytes, start: int) -> int:
@@ -183,7 +189,9 @@ def _parse(data: Bytes, dialect: Dialect, options: ReadOptions, name: str, ignor
             contradicted = int(column.group(1)) if column else None
             types = tuple(TEXT_TYPE if contradicted in (None, i) else kind for i, kind in enumerate(types))
         else:
-            raise bad_record(data, dialect, name) or DataError(f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name))
+            raise bad_record(data, dialect, name) or DataError(
+                f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name)
+            )
 
 
 def _parse_as(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqcast.data.columns import TextColumn, text_column
 from seqcast.data.frequency import TimeArray, show_time
 from seqcast.data.notices import Notice
-from seqcast.data.spelling import ISO_TIME, MISSING_WORDS, QUARTER, ZONED_TIME
+from seqcast.data.spelling import INTEGER, ISO_TIME, MISSING_WORDS, QUARTER, ZONED_TIME
 from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
 from seqcast.errors import DataError, UsageError
 
@@ -100,7 +100,7 @@ def _from_text(table: Table, column: str) -> Times:
     if len(absent):
         raise _missing_time(table, column, absent)
     values = [value.strip() for value in text.values]
-    if all(re.fullmatch(r"[+-]?[0-9]{1,18}", value) for value in values) and table.options.time_format is None:
+    if all(_is_whole(value) for value in values) and table.options.time_format is None:
         numbers = np.array([int(value) for value in values], np.int64)
         return _from_numbers(table, column, numbers[text.codes])
     if table.options.time_unit is not None:
@@ -108,6 +108,10 @@ def _from_text(table: Table, column: str) -> Times:
         return _from_numbers(table, column, numbers[text.codes])
     distinct, notices, is_zoned = _parse_distinct(table, column, text, values)
     return Times(in_storage_unit(distinct)[text.codes], notices, is_zoned)
+
+
+def _is_whole(value: str) -> bool:
+    return INTEGER.fullmatch(value) is not None and abs(int(value)) < 2**63
 
 
 def _whole(table: Table, column: str, value: str) -> int:
@@ -127,12 +131,13 @@ def _parse_distinct(
     if table.options.time_format is not None:
         parsed = _strptime(values, table.options.time_format)
         return _complete(table, column, text, parsed, f"the format {table.options.time_format}"), (), False
-    if any(ISO_TIME.fullmatch(value) for value in values):
-        parsed = _iso(values)
-        return _complete(table, column, text, parsed, "the form 2024-01-31 or 2024-01-31 23:59:59"), (), False
-    if any(ZONED_TIME.fullmatch(value) for value in values):
-        parsed = _zoned(values)
-        times = _complete(table, column, text, parsed, "the form 2024-01-31T23:59:59+00:00")
+    num_plain = sum(ISO_TIME.fullmatch(value) is not None for value in values)
+    num_zoned = sum(ZONED_TIME.fullmatch(value) is not None for value in values)
+    if num_plain > num_zoned:
+        form = "the form 2024-01-31 or 2024-01-31 23:59:59, without offset"
+        return _complete(table, column, text, _iso(values), form), (), False
+    if num_zoned:
+        times = _complete(table, column, text, _zoned(values), "the form 2024-01-31 23:59:59+00:00, with an offset")
         return times, (_utc_notice(column, "an offset"),), True
     if any(QUARTER.fullmatch(value) for value in values):
         return _complete(table, column, text, _quarters(values), "the form 2024Q1"), (), False

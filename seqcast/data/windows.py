@@ -102,7 +102,8 @@ class WindowRange:
     @property
     def counts(self) -> IntArray:
         """(series,) number of windows of each series."""
-        return np.maximum(self.last - self.first + 1, 0)
+        counts: IntArray = np.maximum(self.last - self.first + 1, 0)
+        return counts
 
     def __len__(self) -> int:
         return int(self.counts.sum())
@@ -160,7 +161,7 @@ def panel_to_tensors(
 
 
 def _calendar_grid(panel: Panel) -> tuple[np.ndarray, IntArray]:
-    """Calendar features of every distinct time once; series whose grids have different phases get grids of their own."""
+    """Calendar features of every distinct time once; series whose grids differ in phase get grids of their own."""
     grids: list[np.ndarray] = []
     offsets = np.zeros(panel.num_series, dtype=np.int64)
     used = 0

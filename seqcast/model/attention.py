@@ -10,6 +10,7 @@ Bahdanau, Cho, Bengio 2015 (arXiv 1409.0473).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -20,15 +21,22 @@ from seqcast.config import ModelConfig
 from seqcast.errors import UsageError
 
 
-class DotScore(nn.Module):
-    """score(h_t, h-bar_s) = h_t . h-bar_s (Luong 2015, section 3.1)."""
+class ScoreFunction(nn.Module, ABC):
+    """How well each encoder state answers each decoder state."""
 
     def keys(self, states: Tensor) -> Tensor:
-        """What is computed once per window: (batch, context, hidden)."""
+        """What is computed once per window from encoder states: (batch, context, hidden)."""
         return states
 
+    @abstractmethod
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Scores (batch, horizon, context) of queries (batch, horizon, hidden)."""
+
+
+class DotScore(ScoreFunction):
+    """score(h_t, h-bar_s) = h_t . h-bar_s (Luong 2015, section 3.1)."""
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         return torch.bmm(queries, keys.transpose(1, 2))
 
 
@@ -58,7 +66,7 @@ class CosineScore(DotScore):
         return super().forward(functional.normalize(queries, dim=-1), keys) * self.log_temperature.exp()
 
 
-class ConcatScore(nn.Module):
+class ConcatScore(ScoreFunction):
     """score(h_t, h-bar_s) = v_a^T tanh(W_a [h_t; h-bar_s]) (Luong 2015, section 3.1), W_a full.
 
     W_a is held as its two blocks, so the encoder's half is computed once per window. With the *previous* decoder state
@@ -76,35 +84,23 @@ class ConcatScore(nn.Module):
         return projected
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
-        # (batch, horizon, 1, hidden) + (batch, 1, context, hidden)
-        mixed = torch.tanh(self.query_block(queries)[:, :, None] + keys[:, None])
+        mixed = torch.tanh(self.query_block(queries)[:, :, None] + keys[:, None])  # (batch, horizon, context, hidden)
         scores: Tensor = self.vector(mixed).squeeze(-1)
         return scores
 
 
-class LocationScore(nn.Module):
+class LocationScore(ScoreFunction):
     """a_t = softmax(W_a h_t) over positions (Luong 2015, equation 8): a position of a fixed context is a lag."""
 
     def __init__(self, hidden: int, context: int) -> None:
         super().__init__()
         self.projection = nn.Linear(hidden, context, bias=False)
 
-    def keys(self, states: Tensor) -> Tensor:
-        return states
-
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         scores: Tensor = self.projection(queries)
         if scores.shape[-1] != keys.shape[1]:
             raise UsageError(f"location scores know {scores.shape[-1]} positions, the context has {keys.shape[1]}.")
         return scores
-
-
-class GlobalFocus(nn.Module):
-    """Every context step may be attended (Luong 2015, section 3.1)."""
-
-    def forward(self, scores: Tensor, queries: Tensor, first_step: int) -> Tensor:
-        """Log-weights to add to `scores` (batch, horizon, context), whose first row is forecast step `first_step`."""
-        return torch.zeros_like(scores[:1, :1])
 
 
 class LocalMonotonicFocus(nn.Module):
@@ -118,6 +114,7 @@ class LocalMonotonicFocus(nn.Module):
         self.season, self.reach = season, max(1, season // 4)
 
     def forward(self, scores: Tensor, queries: Tensor, first_step: int) -> Tensor:
+        """Log-weights to add to `scores` (batch, horizon, context), whose first row is forecast step `first_step`."""
         horizon, context = scores.shape[1:]
         step = torch.arange(first_step, first_step + horizon, device=scores.device)[:, None]
         seasons_back = torch.div(step + self.season - 1, self.season, rounding_mode="floor")
@@ -128,7 +125,10 @@ class LocalMonotonicFocus(nn.Module):
 
 
 class LocalPredictiveFocus(nn.Module):
-    """p_t = S sigmoid(v_p^T tanh(W_p h_t)); weights times exp(-(s - p_t)^2 / 2 sigma^2), sigma = D/2 (Luong 2015, eqs. 9, 10)."""
+    """p_t = S sigmoid(v_p^T tanh(W_p h_t)), weights times exp(-(s - p_t)^2 / 2 sigma^2) (Luong 2015, eqs. 9, 10).
+
+    sigma is half the reach D, here half a season. The weights are made to sum to 1 again, so that they stay shares.
+    """
 
     def __init__(self, hidden: int, season: int) -> None:
         super().__init__()
@@ -152,8 +152,8 @@ class Memory:
     """(batch, context, hidden) encoder states."""
     keys: Tensor
     """(batch, context, hidden) as the score function wants them."""
-    observed: Tensor
-    """(batch, context) steps that may be attended."""
+    hidden: Tensor | None
+    """(batch, 1, context) True on steps that may not be attended; None when all may, which saves masking."""
 
 
 class LagAttention(nn.Module):
@@ -171,25 +171,36 @@ class LagAttention(nn.Module):
 
     def remember(self, states: Tensor, observed: Tensor) -> Memory:
         """Prepare encoder states (batch, context, hidden) to be attended."""
-        return Memory(states, self.score.keys(states), observed)
+        hidden = None if bool(observed.all()) else ~observed[:, None]
+        return Memory(states, self.score.keys(states), hidden)
 
     def forward(self, queries: Tensor, memory: Memory, first_step: int = 1) -> Tensor:
         """Weights (batch, horizon, context) of forecast steps `first_step`, `first_step` + 1, ...
 
         Steps that were not observed get no weight; a window without any observed step gets zeros everywhere.
         """
-        scores = self.score(queries, memory.keys).float()
-        if self.lag_bias is not None:
+        scores: Tensor = self.score(queries, memory.keys)
+        if self.lag_bias is None:
+            scores = scores.float()
+        else:  # the sum with float32 is float32
             scores = scores + self.lag_bias[first_step - 1 : first_step - 1 + queries.shape[1]]
-        hidden = ~memory.observed[:, None]
-        focused = (scores + self.focus(scores, queries, first_step).float()).masked_fill(hidden, -torch.inf)
-        # A focus may lie wholly on missing steps; then any observed step is better than none.
-        lost = focused.amax(dim=-1, keepdim=True) == -torch.inf
-        open_scores = torch.where(lost, scores.masked_fill(hidden, torch.finfo(scores.dtype).min), focused)
-        return torch.softmax(open_scores, dim=-1).masked_fill(hidden, 0.0)
+        if self.focus is not None:
+            scores = self._focused(scores, queries, memory, first_step)
+        if memory.hidden is None:
+            return torch.softmax(scores, dim=-1)
+        lowest = torch.finfo(scores.dtype).min
+        return torch.softmax(scores.masked_fill(memory.hidden, lowest), dim=-1).masked_fill(memory.hidden, 0.0)
+
+    def _focused(self, scores: Tensor, queries: Tensor, memory: Memory, first_step: int) -> Tensor:
+        """Scores within the focus; one that lies wholly on missing steps is dropped: any observed step beats none."""
+        assert self.focus is not None
+        focused: Tensor = scores + self.focus(scores, queries, first_step).float()
+        open_scores = focused if memory.hidden is None else focused.masked_fill(memory.hidden, -torch.inf)
+        lost = open_scores.amax(dim=-1, keepdim=True) == -torch.inf
+        return torch.where(lost, scores, focused)
 
 
-def _score_function(config: ModelConfig, context: int) -> nn.Module:
+def _score_function(config: ModelConfig, context: int) -> ScoreFunction:
     match config.score:
         case "dot":
             return DotScore()
@@ -203,11 +214,12 @@ def _score_function(config: ModelConfig, context: int) -> nn.Module:
             return CosineScore()
 
 
-def _focus(config: ModelConfig, season: int) -> nn.Module:
+def _focus(config: ModelConfig, season: int) -> nn.Module | None:
+    """What narrows attention; None when every context step may be attended (Luong 2015, section 3.1)."""
     match config.attention:
         case "local-m":
             return LocalMonotonicFocus(season)
         case "local-p":
             return LocalPredictiveFocus(config.hidden, season)
         case _:
-            return GlobalFocus()
+            return None

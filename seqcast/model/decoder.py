@@ -114,7 +114,8 @@ class Decoder(nn.Module):
 
     def _look(self, queries: Tensor, memory: Memory | None, first_step: int) -> tuple[Tensor, Tensor]:
         """Weights (batch, steps, context) and context vectors (batch, steps, hidden)."""
-        assert self.attention is not None and memory is not None
+        assert self.attention is not None
+        assert memory is not None
         weights: Tensor = self.attention(queries, memory, first_step)
         return weights, torch.bmm(weights.to(memory.states.dtype), memory.states)
 
@@ -133,4 +134,4 @@ class Decoder(nn.Module):
             locations = output[..., : self.layout.num_copied]
             gated = self.copy_gate(attentional, first_step).float() * copied
             output = torch.cat([locations + gated, output[..., self.layout.num_copied :]], dim=-1)
-        return output.sort(dim=-1).values if self.layout.increasing else output
+        return torch.sort(output, dim=-1).values if self.layout.increasing else output

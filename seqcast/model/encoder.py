@@ -54,7 +54,7 @@ class Encoder(nn.Module):
         self.final_bridge = nn.Linear(width, config.hidden) if config.bidirectional else nn.Identity()
 
     def forward(self, inputs: Tensor, static: Tensor) -> tuple[Tensor, State]:
-        """States (batch, context, hidden) and final state, from inputs (batch, context, features) and (batch, static)."""
+        """States (batch, context, hidden) and final state of inputs (batch, context, features) and (batch, static)."""
         batch = len(inputs)
         first = torch.tanh(self.first_state(static)).view(batch, self.num_states, -1, self.hidden)
         state = tuple(part.transpose(0, 1).contiguous() for part in first.unbind(dim=1))
@@ -64,4 +64,6 @@ class Encoder(nn.Module):
     def _join(self, part: Tensor) -> Tensor:
         """(layers * directions, batch, hidden) to (layers, batch, directions * hidden)."""
         batch = part.shape[1]
-        return part.view(self.layers, self.directions, batch, self.hidden).transpose(1, 2).reshape(self.layers, batch, -1)
+        return (
+            part.view(self.layers, self.directions, batch, self.hidden).transpose(1, 2).reshape(self.layers, batch, -1)
+        )

@@ -64,7 +64,7 @@ class OutputHead(nn.Module):
         nn.init.zeros_(self.linear.weight)
 
     def forward(self, attentional: Tensor, first_step: int) -> Tensor:
-        """(batch, horizon, width)"""
+        """Numbers (batch, horizon, width) of attentional states (batch, horizon, hidden)."""
         output: Tensor = self.linear(attentional)
         return output + self.step_bias[first_step - 1 : first_step - 1 + attentional.shape[1]]
 

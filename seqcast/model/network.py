@@ -129,7 +129,9 @@ class ForecastNetwork(nn.Module):
         if self.decoder.parallel:
             output, weights = self.decoder.decode_parallel(source)
         else:
-            output, weights = self.decoder.decode_stepwise(source, self._feedback(batch, values, standardisation, use_truth))
+            output, weights = self.decoder.decode_stepwise(
+                source, self._feedback(batch, values, standardisation, use_truth)
+            )
         return NetworkOutput(output, weights, standardisation)
 
     def _encode(self, batch: WindowBatch, values: Tensor, standardisation: Standardisation) -> Source:

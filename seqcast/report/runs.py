@@ -21,8 +21,8 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
     if result.relative_mae is not None and result.relative_mae >= 1:
         parts.append(
             Text(
-                "This model does not beat the seasonal naive forecast on validation: prefer that one, or give more data, "
-                "a longer --context or covariates.",
+                "This model does not beat the seasonal naive forecast on validation: prefer that one, or give more"
+                " data, a longer --context or covariates.",
                 style="yellow",
             )
         )
@@ -32,7 +32,9 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
     rows = [("validation loss", f"{result.validation_loss:.4f} at step {result.best_step}")]
     if result.relative_mae is not None:
-        rows.append(("validation error", f"{result.relative_mae:.3f} of the seasonal naive forecast's (below 1 is better)"))
+        rows.append(
+            ("validation error", f"{result.relative_mae:.3f} of the seasonal naive forecast's (below 1 is better)")
+        )
     return [
         *rows,
         ("steps", f"{result.num_steps} ({result.ended_by})"),
@@ -45,7 +47,10 @@ def run_list(runs: Sequence[tuple[str, RunRecord | None]]) -> RenderableType:
     """One line per run, newest first; None marks a record that cannot be read."""
     rows = [_list_row(path, record) for path, record in runs]
     return list_table(
-        "Runs", ("run", "status", "data", "series", "horizon", "context", "error"), rows, ("series", "horizon", "context", "error")
+        "Runs",
+        ("run", "status", "data", "series", "horizon", "context", "error"),
+        rows,
+        ("series", "horizon", "context", "error"),
     )
 
 

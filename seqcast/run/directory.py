@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 
@@ -49,8 +50,8 @@ class RunDirectory:
         version = values.get("format_version")
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise RunError(
-                f"{self.path / RUN_FILE}: run format {version} is newer than {FORMAT_VERSION}, which this seqcast reads; "
-                f"it was written by seqcast {str(values.get('program_version'))[:20]!r}.",
+                f"{self.path / RUN_FILE}: run format {version} is newer than {FORMAT_VERSION}, which this seqcast"
+                f" reads; it was written by seqcast {str(values.get('program_version'))[:20]!r}.",
                 hint="Update seqcast.",
             )
         try:
@@ -84,8 +85,6 @@ class RunDirectory:
         Raises:
             RunError: It is absent or not the file that run.json names.
         """
-        import tomllib
-
         text = self.read_verified(CONFIG_FILE, record)
         try:
             return parse_config(tomllib.loads(text.decode()), CONFIG_FILE)
@@ -194,7 +193,9 @@ def list_runs(root: Path = RUNS_ROOT) -> list[RunDirectory]:
     if not root.is_dir():
         return []
     records = [path / RUN_FILE for path in root.iterdir() if (path / RUN_FILE).is_file()]
-    return [RunDirectory(path.parent) for path in sorted(records, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
+    return [
+        RunDirectory(path.parent) for path in sorted(records, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    ]
 
 
 def newest_run(root: Path = RUNS_ROOT) -> RunDirectory:
@@ -205,5 +206,7 @@ def newest_run(root: Path = RUNS_ROOT) -> RunDirectory:
     """
     runs = list_runs(root)
     if not runs:
-        raise RunError(f"there is no run under {root}/.", hint="Train one with `seqcast train DATA`, or name one with --run.")
+        raise RunError(
+            f"there is no run under {root}/.", hint="Train one with `seqcast train DATA`, or name one with --run."
+        )
     return runs[0]

@@ -25,6 +25,19 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
+class ReadOptionsRecord(Part):
+    """How the table was read; the fields of `data.table.ReadOptions`."""
+
+    delimiter: str | None
+    decimal: str | None
+    encoding: str | None
+    time_format: str | None
+    time_unit: str | None
+    na_values: tuple[str, ...]
+    timezone: str | None
+    text: tuple[str, ...]
+
+
 class DataRecord(Part):
     """The table the run was trained on."""
 
@@ -38,7 +51,7 @@ class DataRecord(Part):
     num_observed: Count
     first_time: str
     last_time: str
-    read_options: dict[str, str | list[str] | None]
+    read_options: ReadOptionsRecord
     static_path: str | None = None
 
 

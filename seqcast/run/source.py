@@ -15,7 +15,7 @@ from seqcast.data.panel import Panel
 from seqcast.data.table import ReadOptions, Table
 from seqcast.data.tabular import read_table
 from seqcast.errors import DataError, RunError
-from seqcast.run.record import DataRecord, RunRecord
+from seqcast.run.record import DataRecord, ReadOptionsRecord, RunRecord
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Source:
             num_observed=int(np.isfinite(panel.target).sum()),
             first_time=show_time(panel.starts.min()),
             last_time=show_time(last.max()),
-            read_options={name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self.table.options).items()},
+            read_options=ReadOptionsRecord(**asdict(self.table.options)),
             static_path=None if self.static_path is None else absolute_name(self.static_path),
         )
 
@@ -99,7 +99,7 @@ def read_run_source(record: RunRecord, config: Config, data: str | None) -> Sour
         raise RunError(
             f"{name}: the table this run was trained on is not there.", hint="Name a table: `seqcast predict DATA`."
         )
-    options = ReadOptions(**{key: tuple(v) if isinstance(v, list) else v for key, v in own.read_options.items()})
+    options = ReadOptions(**own.read_options.model_dump())
     roles = config.data.model_copy(update={"freq": None})
     source = read_source(name, roles, options, own.static_path)
     if source.panel.frequency.alias != record.frequency:
@@ -122,5 +122,7 @@ def _whose_data(record: RunRecord, source: Source, data: str | None) -> tuple[No
     if source.fingerprint == record.data.fingerprint:
         return (Notice("decision", f"data: {source.table.name}, as trained on"),) if data is None else ()
     if data is None:
-        return (Notice("repair", f"{source.table.name} has changed since the run was trained; its present content is used"),)
+        return (
+            Notice("repair", f"{source.table.name} has changed since the run was trained; its present content is used"),
+        )
     return (Notice("decision", f"data: {source.table.name}, not the table the run was trained on"),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -26,7 +27,7 @@ class ValidationRecord:
     """Mean over the steps since the last validation."""
     validation_loss: float
     relative_mae: float | None
-    """Mean absolute validation error divided by that of the seasonal naive forecast; None where that one has no error."""
+    """Mean absolute validation error over that of the seasonal naive forecast; None where that one has no error."""
     learning_rate: float
 
 
@@ -77,7 +78,9 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
     """
     tensors, counters = _parse(data)
     if counters.get("format") != FORMAT_VERSION:
-        raise RunError(f"checkpoint.safetensors has format {counters.get('format')}, this seqcast reads {FORMAT_VERSION}.")
+        raise RunError(
+            f"checkpoint.safetensors has format {counters.get('format')}, this seqcast reads {FORMAT_VERSION}."
+        )
     if counters.get("identity") != identity:
         raise RunError(
             "checkpoint.safetensors belongs to other data or options than these.",
@@ -96,10 +99,12 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
         state.stale_validations = int(counters["stale_validations"])
         state.history = [ValidationRecord(**record) for record in counters["history"]]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(f"checkpoint.safetensors is incomplete: {error}.", hint="Start afresh with --overwrite.") from None
+        raise RunError(
+            f"checkpoint.safetensors is incomplete: {error}.", hint="Start afresh with --overwrite."
+        ) from None
 
 
-def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, object]]:
+def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         tensors = load(data)
         header_size = int.from_bytes(data[:8], "little")

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from seqcast.config import Config
 from seqcast.data.panel import Panel
@@ -34,9 +33,7 @@ class Preparation:
         return sum(parameter.numel() for parameter in self.setup.network.parameters())
 
 
-def prepare(
-    panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str, *, warm: bool = True
-) -> Preparation:
+def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str, *, warm: bool = True) -> Preparation:
     """Fit the scalers on the training part, place the panel on the device, and build the network.
 
     A network that is about to take up a saved state needs no warm start.

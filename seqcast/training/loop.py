@@ -70,8 +70,8 @@ class TrainingResult:
 class Hooks:
     """How the loop talks to its caller; the defaults say nothing, keep nothing, and never stop."""
 
-    on_progress: Callable[[Progress], None] = lambda progress: None
-    save: Callable[[bytes, tuple[ValidationRecord, ...]], None] = lambda state, history: None
+    on_progress: Callable[[Progress], None] = lambda _progress: None
+    save: Callable[[bytes, tuple[ValidationRecord, ...]], None] = lambda _state, _history: None
     """Called with the full state and the history after every validation and before a stop."""
     stop_signal: Callable[[], int | None] = lambda: None
     """Asked after every step; a signal number ends training with the state saved."""
@@ -89,7 +89,8 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | Non
     state = _first_state(setup)
     if resume_from is not None:
         restore_state(state, resume_from, setup.identity)
-    assert training.max_steps is not None and training.validate_every is not None
+    assert training.max_steps is not None
+    assert training.validate_every is not None
     started, first_step, ended_by = time.perf_counter(), state.step, "budget spent"
 
     def speed() -> float:
@@ -102,12 +103,12 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | Non
             break
         loss = _train_step(setup, state)
         if not math.isfinite(loss):
-            raise _diverged(setup, state, hooks)
+            raise _diverged(setup, state)
         record = None
         if state.step % training.validate_every == 0 or state.step == training.max_steps:
             record = _validate_and_keep_best(setup, state)
             if not math.isfinite(record.validation_loss):
-                raise _diverged(setup, state, hooks)
+                raise _diverged(setup, state)
             hooks.save(dump_state(state, setup.identity), tuple(state.history))
         hooks.on_progress(Progress(state.step, training.max_steps, loss, speed(), record))
         _stop_if_asked(setup, state, hooks)
@@ -247,7 +248,7 @@ def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -
     return setup.tensors.target[rows], setup.tensors.observed[rows] & inside
 
 
-def _diverged(setup: TrainingSetup, state: TrainingState, hooks: Hooks) -> DivergedError:
+def _diverged(setup: TrainingSetup, state: TrainingState) -> DivergedError:
     rate = learning_rate(setup.config.training, state.step)
     kept = "the best weights so far are kept" if state.history else "no weights were kept, because none were validated"
     return DivergedError(

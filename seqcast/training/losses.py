@@ -38,13 +38,13 @@ def forecast_loss(loss: Loss, values: Tensor, target: Tensor, observed: Tensor, 
 
 
 def pinball(forecast: Tensor, target: Tensor, levels: Tensor) -> Tensor:
-    """2 max(q (y - f), (q - 1)(y - f)) (Koenker and Bassett 1978), doubled so that the median's loss is the absolute error."""
+    """2 max(q (y - f), (q - 1)(y - f)) (Koenker and Bassett 1978); doubled, so the median has the absolute error."""
     error = target - forecast
     return 2 * torch.maximum(levels * error, (levels - 1) * error)
 
 
 def student_t_log_density(values: Tensor, target: Tensor) -> Tensor:
-    """log p(y) of a Student t with location, log-scale and freedom in the last axis of `values` (batch, horizon, 3)."""
+    """Log p(y) of a Student t with location, log-scale and freedom in the last axis of `values` (batch, horizon, 3)."""
     location, scale, freedom = student_t_parameters(values)
     squared = ((target - location) / scale) ** 2
     normaliser = torch.lgamma((freedom + 1) / 2) - torch.lgamma(freedom / 2) - 0.5 * torch.log(freedom * math.pi)

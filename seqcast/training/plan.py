@@ -128,9 +128,7 @@ def _choose_validation(panel: Panel, config: Config, horizon: int, choices: list
     return size
 
 
-def _choose_context(
-    panel: Panel, config: Config, horizon: int, train_lengths: IntArray, choices: list[Choice]
-) -> int:
+def _choose_context(panel: Panel, config: Config, horizon: int, train_lengths: IntArray, choices: list[Choice]) -> int:
     if config.model.context is not None:
         return config.model.context
     useful = [season for season in panel.frequency.seasons if season <= LONGEST_USEFUL_SEASON]
@@ -163,9 +161,7 @@ def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon:
     return int(counts.sum())
 
 
-def _choose_budget(
-    config: Config, window_steps: int, num_windows: int, choices: list[Choice]
-) -> tuple[int, int, int]:
+def _choose_budget(config: Config, window_steps: int, num_windows: int, choices: list[Choice]) -> tuple[int, int, int]:
     training = config.training
     batch_size = training.batch_size
     if batch_size is None:
@@ -176,7 +172,9 @@ def _choose_budget(
         affordable = WORK // (batch_size * window_steps)
         useful = 100 * num_windows // batch_size
         max_steps = int(np.clip(min(affordable, useful), 200, 3000))
-        choices.append(Choice("max steps", str(max_steps), f"{max_steps * batch_size / num_windows:.2g} passes over them"))
+        choices.append(
+            Choice("max steps", str(max_steps), f"{max_steps * batch_size / num_windows:.2g} passes over them")
+        )
     every = training.validate_every or max(1, max_steps // 25)
     return batch_size, max_steps, every
 

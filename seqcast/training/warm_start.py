@@ -23,8 +23,8 @@ CHUNK = 1024
 RIDGE = 1e-3
 """Added to the mean square of every lag, so that collinear lags share."""
 PENALTY = 0.01
-"""On the sum of the weights. Standardised windows sum to zero, so equal weights on all lags forecast nothing; the penalty
-removes them, and the lags that only fit noise."""
+"""On the sum of the weights. Standardised windows sum to zero, so equal weights on all lags forecast nothing; the
+penalty removes them, and the lags that only fit noise."""
 ITERATIONS = 1000
 FLOOR = 0.02
 """Attention left to lags without weight, together, so that training can still raise them."""
@@ -65,7 +65,7 @@ def fit_linear_forecast(
 
 
 def _non_negative_least_squares(gram: Tensor, cross: Tensor) -> Tensor:
-    """argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C), by accelerated projected gradient (Beck and Teboulle 2009)."""
+    """Argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C), by accelerated projected gradient (Beck and Teboulle 2009)."""
     gram = gram + RIDGE * torch.eye(len(gram), dtype=gram.dtype)
     step = 1 / torch.linalg.matrix_norm(gram, 2)
     current = ahead = torch.zeros_like(cross)

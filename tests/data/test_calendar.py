@@ -12,11 +12,20 @@ from seqcast.data.frequency import parse_frequency
 @pytest.mark.parametrize(
     ("alias", "cycles"),
     [
-        ("s", ["hour", "day", "week", "year"]), ("5min", ["hour", "day", "week", "year"]), ("h", ["day", "week", "year"]),
-        ("D", ["week", "month", "year"]), ("B", ["week", "month", "year"]), ("W-SUN", ["year"]), ("MS", ["month-of-year"]),
-        ("6MS", ["month-of-year"]), ("QS", ["quarter-of-year"]), ("YS", []), ("1", []), ("100ms", ["day", "week", "year"]),
+        ("s", ["hour", "day", "week", "year"]),
+        ("5min", ["hour", "day", "week", "year"]),
+        ("h", ["day", "week", "year"]),
+        ("D", ["week", "month", "year"]),
+        ("B", ["week", "month", "year"]),
+        ("W-SUN", ["year"]),
+        ("MS", ["month-of-year"]),
+        ("6MS", ["month-of-year"]),
+        ("QS", ["quarter-of-year"]),
+        ("YS", []),
+        ("1", []),
+        ("100ms", ["day", "week", "year"]),
     ],
-)  # fmt: skip
+)
 def test_a_frequency_has_the_cycles_it_resolves(alias: str, cycles: list[str]) -> None:
     expected = tuple(f"{wave}-{cycle}" for cycle in cycles for wave in ("sin", "cos"))
     assert calendar_names(parse_frequency(alias)) == expected
@@ -48,7 +57,8 @@ def test_features_have_a_row_per_time_and_a_column_per_name() -> None:
     frequency = parse_frequency("h")
     times = np.datetime64("2024-01-01", "s") + np.arange(7) * np.timedelta64(3600, "s")
     features = calendar_features(frequency, times)
-    assert (features.shape, features.dtype) == ((7, len(calendar_names(frequency))), np.float32)
+    assert features.shape == (7, len(calendar_names(frequency)))
+    assert features.dtype == np.float32
 
 
 def test_features_do_not_depend_on_the_unit_of_the_times() -> None:

@@ -14,9 +14,31 @@ from seqcast.data.frequency import Frequency, fixed_frequency, month_frequency, 
 from seqcast.errors import DataError, UsageError
 
 ALIASES = [
-    "h", "15min", "2h", "D", "3D", "W-SUN", "4W", "s", "250ms", "10us", "7ns", "MS", "ME", "6MS", "QS-FEB", "QE-DEC",
-    "YS-JAN", "YE-DEC", "MS@15", "QS-JAN@30", "B", "2B", "1", "10",
-]  # fmt: skip
+    "h",
+    "15min",
+    "2h",
+    "D",
+    "3D",
+    "W-SUN",
+    "4W",
+    "s",
+    "250ms",
+    "10us",
+    "7ns",
+    "MS",
+    "ME",
+    "6MS",
+    "QS-FEB",
+    "QE-DEC",
+    "YS-JAN",
+    "YE-DEC",
+    "MS@15",
+    "QS-JAN@30",
+    "B",
+    "2B",
+    "1",
+    "10",
+]
 
 
 def _start(frequency: Frequency) -> np.ndarray:
@@ -93,7 +115,9 @@ def test_nothing_advances_to_nothing() -> None:
 
 
 def test_a_step_below_a_second_cannot_leave_the_range_of_nanoseconds() -> None:
-    with pytest.raises(DataError, match=r"a step shorter than a second \(every 250 milliseconds\) cannot reach outside"):
+    with pytest.raises(
+        DataError, match=r"a step shorter than a second \(every 250 milliseconds\) cannot reach outside"
+    ):
         parse_frequency("250ms").advance(_day("2262-01-01"), np.array([10**9]))
 
 
@@ -123,12 +147,33 @@ def test_an_integer_off_the_grid_is_refused() -> None:
 @pytest.mark.parametrize(
     ("given_alias", "alias"),
     [
-        ("H", "h"), ("T", "min"), ("S", "s"), ("L", "ms"), ("U", "us"), ("N", "ns"), ("60min", "h"), ("24h", "D"),
-        ("M", "ME"), ("Q", "QE"), ("A", "YE"), ("AS", "YS"), ("Y", "YE"), ("W", "7D"), ("w-sun".upper(), "W-SUN"),
-        ("A-DEC", "YE-DEC"), ("Q-mar", "QE-DEC"), ("QS-OCT", "QS-JAN"), ("12MS", "YS"), ("3M", "QE"), (" 15 min ", "15min"),
-        ("2QS-JAN", "2QS-JAN"), ("4W-WED", "4W-WED"), ("7D", "7D"), ("010", "10"),
+        ("H", "h"),
+        ("T", "min"),
+        ("S", "s"),
+        ("L", "ms"),
+        ("U", "us"),
+        ("N", "ns"),
+        ("60min", "h"),
+        ("24h", "D"),
+        ("M", "ME"),
+        ("Q", "QE"),
+        ("A", "YE"),
+        ("AS", "YS"),
+        ("Y", "YE"),
+        ("W", "7D"),
+        ("w-sun".upper(), "W-SUN"),
+        ("A-DEC", "YE-DEC"),
+        ("Q-mar", "QE-DEC"),
+        ("QS-OCT", "QS-JAN"),
+        ("12MS", "YS"),
+        ("3M", "QE"),
+        (" 15 min ", "15min"),
+        ("2QS-JAN", "2QS-JAN"),
+        ("4W-WED", "4W-WED"),
+        ("7D", "7D"),
+        ("010", "10"),
     ],
-)  # fmt: skip
+)
 def test_old_and_new_aliases_mean_the_same(given_alias: str, alias: str) -> None:
     assert parse_frequency(given_alias).alias == alias
 
@@ -140,7 +185,8 @@ def test_every_alias_reads_back_unchanged(alias: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "alias", ["", "fortnight", "h-SUN", "W-JAN", "MS-JAN", "QS-XXX", "MS@0", "MS@32", "D@3", "-1h", "W@3", "1-SUN", "1.5h"]
+    "alias",
+    ["", "fortnight", "h-SUN", "W-JAN", "MS-JAN", "QS-XXX", "MS@0", "MS@32", "D@3", "-1h", "W@3", "1-SUN", "1.5h"],
 )
 def test_an_unknown_alias_is_refused(alias: str) -> None:
     with pytest.raises(UsageError, match=re.escape(f"--freq {alias!r} is not a frequency. Use a pandas alias such as")):
@@ -162,11 +208,28 @@ def test_an_absurdly_long_step_is_refused(alias: str) -> None:
 @pytest.mark.parametrize(
     ("alias", "seasons"),
     [
-        ("h", (24, 168)), ("30min", (48, 336)), ("5min", (288, 2016)), ("min", (1440, 10080)), ("s", (60, 3600)),
-        ("7h", (24,)), ("12h", (2, 14)), ("D", (7,)), ("2D", ()), ("B", (5,)), ("2B", ()), ("W-SUN", (52,)), ("2W", ()),
-        ("MS", (12,)), ("6MS", (2,)), ("5MS", ()), ("QS", (4,)), ("YS", ()), ("1", ()), ("100ms", (600, 36000)),
+        ("h", (24, 168)),
+        ("30min", (48, 336)),
+        ("5min", (288, 2016)),
+        ("min", (1440, 10080)),
+        ("s", (60, 3600)),
+        ("7h", (24,)),
+        ("12h", (2, 14)),
+        ("D", (7,)),
+        ("2D", ()),
+        ("B", (5,)),
+        ("2B", ()),
+        ("W-SUN", (52,)),
+        ("2W", ()),
+        ("MS", (12,)),
+        ("6MS", (2,)),
+        ("5MS", ()),
+        ("QS", (4,)),
+        ("YS", ()),
+        ("1", ()),
+        ("100ms", (600, 36000)),
     ],
-)  # fmt: skip
+)
 def test_seasons_follow_from_the_step(alias: str, seasons: tuple[int, ...]) -> None:
     assert parse_frequency(alias).seasons == seasons
 
@@ -174,14 +237,32 @@ def test_seasons_follow_from_the_step(alias: str, seasons: tuple[int, ...]) -> N
 @pytest.mark.parametrize(
     ("alias", "steps", "words"),
     [
-        ("h", 1, "1 hour"), ("h", 24, "1 day"), ("h", 168, "1 week"), ("h", 37, "1 day 13 hours"), ("h", 0, "0 hours"),
-        ("h", -25, "-1 day 1 hour"), ("30min", 3, "1 hour 30 minutes"), ("30min", 0, "0 minutes"), ("D", 8, "1 week 1 day"),
-        ("W-SUN", 52, "52 weeks"), ("MS", 12, "1 year"), ("MS", 18, "1 year 6 months"), ("MS", 3, "3 months"),
-        ("QS", 1, "1 quarter"), ("QS", 6, "1 year 2 quarters"), ("YS", 2, "2 years"), ("B", 5, "5 business days"),
-        ("B", 1, "1 business day"), ("1", 1, "1 step"), ("10", 37, "37 steps"), ("250ms", 5, "1 second 250 milliseconds"),
-        ("ns", 1001, "1 microsecond 1 nanosecond"), ("MS", 0, "0 months"), ("7", 0, "0 steps"),
+        ("h", 1, "1 hour"),
+        ("h", 24, "1 day"),
+        ("h", 168, "1 week"),
+        ("h", 37, "1 day 13 hours"),
+        ("h", 0, "0 hours"),
+        ("h", -25, "-1 day 1 hour"),
+        ("30min", 3, "1 hour 30 minutes"),
+        ("30min", 0, "0 minutes"),
+        ("D", 8, "1 week 1 day"),
+        ("W-SUN", 52, "52 weeks"),
+        ("MS", 12, "1 year"),
+        ("MS", 18, "1 year 6 months"),
+        ("MS", 3, "3 months"),
+        ("QS", 1, "1 quarter"),
+        ("QS", 6, "1 year 2 quarters"),
+        ("YS", 2, "2 years"),
+        ("B", 5, "5 business days"),
+        ("B", 1, "1 business day"),
+        ("1", 1, "1 step"),
+        ("10", 37, "37 steps"),
+        ("250ms", 5, "1 second 250 milliseconds"),
+        ("ns", 1001, "1 microsecond 1 nanosecond"),
+        ("MS", 0, "0 months"),
+        ("7", 0, "0 steps"),
     ],
-)  # fmt: skip
+)
 def test_durations_are_said_as_a_person_would(alias: str, steps: int, words: str) -> None:
     assert parse_frequency(alias).duration(steps) == words
 
@@ -189,13 +270,27 @@ def test_durations_are_said_as_a_person_would(alias: str, steps: int, words: str
 @pytest.mark.parametrize(
     ("alias", "name"),
     [
-        ("h", "hourly"), ("30min", "every 30 minutes"), ("min", "every minute"), ("s", "every second"), ("D", "daily"),
-        ("36h", "every 1 day 12 hours"), ("W-SUN", "weekly (Sunday)"), ("7D", "weekly"), ("2W", "every 2 weeks"),
-        ("MS", "monthly (month start)"), ("ME", "monthly (month end)"), ("MS@15", "monthly (day 15)"),
-        ("QS-JAN", "quarterly (month start)"), ("YE-DEC", "yearly (month end)"), ("6MS", "every 6 months (month start)"),
-        ("B", "every business day"), ("2B", "every 2 business days"), ("1", "integer steps"), ("10", "integer steps of 10"),
+        ("h", "hourly"),
+        ("30min", "every 30 minutes"),
+        ("min", "every minute"),
+        ("s", "every second"),
+        ("D", "daily"),
+        ("36h", "every 1 day 12 hours"),
+        ("W-SUN", "weekly (Sunday)"),
+        ("7D", "weekly"),
+        ("2W", "every 2 weeks"),
+        ("MS", "monthly (month start)"),
+        ("ME", "monthly (month end)"),
+        ("MS@15", "monthly (day 15)"),
+        ("QS-JAN", "quarterly (month start)"),
+        ("YE-DEC", "yearly (month end)"),
+        ("6MS", "every 6 months (month start)"),
+        ("B", "every business day"),
+        ("2B", "every 2 business days"),
+        ("1", "integer steps"),
+        ("10", "integer steps of 10"),
     ],
-)  # fmt: skip
+)
 def test_names_are_said_as_a_person_would(alias: str, name: str) -> None:
     assert parse_frequency(alias).name == name
 

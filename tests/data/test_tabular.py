@@ -25,7 +25,10 @@ LONG = "unique_id,ds,y\nNA,2024-01-01,1.5\n007,2024-01-01,2.5\n"
 
 
 def test_ids_stay_exactly_as_written(tmp_path: Path) -> None:
-    table = read(tmp_path, "unique_id,ds,y\nNA,2024-01-01,1\n007,2024-01-01,1\n 7 ,2024-01-01,1\n,2024-01-01,1\n1.50,2024-01-01,1\n")
+    table = read(
+        tmp_path,
+        "unique_id,ds,y\nNA,2024-01-01,1\n007,2024-01-01,1\n 7 ,2024-01-01,1\n,2024-01-01,1\n1.50,2024-01-01,1\n",
+    )
     assert text_column(table, "unique_id").values == ("NA", "007", " 7 ", "", "1.50")
 
 
@@ -71,7 +74,9 @@ def test_another_encoding_is_read_when_it_is_given(tmp_path: Path) -> None:
 
 def test_bytes_that_are_not_utf_8_are_named_with_their_line(tmp_path: Path) -> None:
     content = LONG.encode() + "Zürich,2024-01-01,1\n".encode("latin-1")
-    with pytest.raises(DataError, match=r"data\.csv, line 4: byte 53 \(0xfc\) is not UTF-8\. Give the file's --encoding"):
+    with pytest.raises(
+        DataError, match=r"data\.csv, line 4: byte 53 \(0xfc\) is not UTF-8\. Give the file's --encoding"
+    ):
         read(tmp_path, content)
 
 
@@ -133,7 +138,9 @@ def test_a_given_decimal_comma_is_taken_without_a_word(tmp_path: Path) -> None:
 
 
 def test_a_comma_that_may_stand_between_thousands_is_ambiguous(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"column 'y': '1,250' may be a number with a decimal comma or with a comma between"):
+    with pytest.raises(
+        DataError, match=r"column 'y': '1,250' may be a number with a decimal comma or with a comma between"
+    ):
         read(tmp_path, "ds;y\n2024-01-01;1,250\n2024-01-02;2,500\n")
 
 
@@ -144,13 +151,16 @@ def test_a_comma_that_may_stand_between_thousands_is_ambiguous(tmp_path: Path) -
         ("ds,y\n", "the file has a header and no rows"),
         ("ds,y\n\n\n", "the file has a header and no rows"),
         ("ds,y,y\n2024-01-01,1,2\n", r"line 1, column 'y': the header names 'y' more than once \(fields 2, 3\)"),
-        ("2024-01-01,5\n2024-01-02,6\n", r"line 1: the first line is data, not column names: '2024-01-01', '5'\. Add a"),
+        (
+            "2024-01-01,5\n2024-01-02,6\n",
+            r"line 1: the first line is data, not column names: '2024-01-01', '5'\. Add a",
+        ),
         ("1,2\n3,4\n", "the first line is data, not column names"),
         ("ds,y\n2024-01-01,1,5\n", r"line 2: the row has 3 fields where the header has 2: '2024-01-01,1,5'\. Complete"),
         ("ds,y\n2024-01-01,1\n2024-01-02\n2024-01-03\n", r"line 3: the row has 1 fields where the header has 2"),
         ('ds,y\n"2024\n-01",1\n2024-01-02,1,2\n', r"line 4: the row has 3 fields where the header has 2"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)
