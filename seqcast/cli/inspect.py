@@ -93,13 +93,11 @@ def parse_moment(panel: Panel, text: str) -> TimeArray:
     """
     import numpy as np
 
-    kind = "whole number" if panel.frequency.unit == "integer" else "time"
+    counts_steps = panel.frequency.unit == "integer"
     try:
-        if panel.frequency.unit == "integer":
-            return np.array([int(text)], dtype=np.int64)
-        moment: TimeArray = np.array([text], dtype=panel.starts.dtype)
-        return moment
+        return np.array([int(text)], dtype=np.int64) if counts_steps else np.array([text], dtype="datetime64[ns]")
     except ValueError:
         raise UsageError(
-            f"--origin {text!r} is no {kind}.", hint="Write it like 2024-01-31 or 2024-01-31T13:00."
+            f"--origin {text!r} is no {'whole number' if counts_steps else 'time'}.",
+            hint="Write it like 2024-01-31 or 2024-01-31T13:00.",
         ) from None
