@@ -42,5 +42,6 @@ def open_run(screen: Screen, run: Path | None, data: str | None, device: str = "
     model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
     screen.say(f"run: {directory.path}")
     source = read_run_source(record, model.config, data)
-    screen.notices(source.notices)
+    told = set(record.notices)
+    screen.notices([notice for notice in source.notices if notice.line not in told])
     return OpenedRun(directory, record, model, source)

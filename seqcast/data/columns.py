@@ -34,8 +34,6 @@ class TextColumn:
 def text_column(table: Table, column: str) -> TextColumn:
     """A text column; codes follow the order of first appearance."""
     chunks = table.arrow.column(column).unify_dictionaries()
-    if not chunks.num_chunks:
-        return TextColumn((), np.empty(0, np.int32))
     codes = np.concatenate([chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks.chunks])
     return _used_only(chunks.chunk(0).dictionary.to_pylist(), codes.astype(np.int32, copy=False))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from seqcast.data.notices import Notice
 from seqcast.data.source import Bytes
@@ -106,34 +109,36 @@ def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
 def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
     """The error for the first row that has not as many fields as the header, if there is one."""
     expected = len(dialect.names)
-    for line, fields in numbered_records(data, dialect):
-        if fields and len(fields) != expected:
-            shown = quoted(dialect.delimiter.join(fields))
-            return DataError(
-                f"the row has {len(fields)} fields where the header has {expected}: {shown}.",
-                place=Place(name, line),
-                hint="Complete or remove the row; quote fields that hold the delimiter.",
-            )
-    return None
-
-
-def numbered_records(data: Bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """Every record with the line it begins on; blank lines give no fields."""
     text = data[dialect.body_start :].decode("utf-8", errors="replace")
-    reader = csv.reader(
-        text.splitlines(keepends=True) if _odd_ends(text) else text.split("\n"), delimiter=dialect.delimiter
-    )
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)
     line = dialect.first_line
     try:
         for fields in reader:
-            yield line, fields
+            if fields and len(fields) != expected:
+                shown = quoted(dialect.delimiter.join(fields))
+                return DataError(
+                    f"the row has {len(fields)} fields where the header has {expected}: {shown}.",
+                    place=Place(name, line),
+                    hint="Complete or remove the row; quote fields that hold the delimiter.",
+                )
             line = dialect.first_line + reader.line_num
     except csv.Error as error:
-        raise DataError(f"the row cannot be read: {error}.", place=Place("", line)) from None
+        return DataError(f"the row cannot be read: {error}.", place=Place(name, line))
+    return None
 
 
-def _odd_ends(text: str) -> bool:
-    return "\r" in text
+def record_lines(data: Bytes, dialect: Dialect) -> NDArray[np.int64]:
+    """The line on which each record begins; line ends inside quotes are part of a record, blank lines are none."""
+    body = np.frombuffer(data, np.uint8, offset=dialect.body_start)
+    is_end = body == ord("\n")
+    is_end[:-1] |= (body[:-1] == ord("\r")) & (body[1:] != ord("\n"))
+    is_end[-1:] |= body[-1:] == ord("\r")
+    ends = np.append(np.flatnonzero(is_end), len(body))
+    starts = np.append(0, ends[:-1] + 1)
+    quotes_before = np.searchsorted(np.flatnonzero(body == ord('"')), starts)
+    padded = np.append(body, ord("\n"))
+    is_blank = (padded[starts] == ord("\n")) | (padded[starts] == ord("\r")) | (starts == len(body))
+    return dialect.first_line + np.flatnonzero((quotes_before % 2 == 0) & ~is_blank)
 
 
 def _codec_name(encoding: str, name: str) -> str:

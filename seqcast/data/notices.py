@@ -18,3 +18,8 @@ class Notice:
     text: str
     count: int = 1
     """How many rows, values or series it concerns."""
+
+    @property
+    def line(self) -> str:
+        """The notice as run.json keeps it."""
+        return f"{self.kind}: {self.text}"

@@ -7,14 +7,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from seqcast.data.dialect import Dialect, bad_record, find_dialect, numbered_records, to_utf8
+from seqcast.data.dialect import Dialect, bad_record, find_dialect, record_lines, to_utf8
 from seqcast.data.source import Bytes, Content, read_content
 from seqcast.data.spelling import MISSING_WORDS
 from seqcast.data.table import AS_FOUND, TEXT_TYPE, IntArray, ReadOptions, Table, quoted
@@ -135,23 +134,28 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
     data, encoding_notices = to_utf8(content.data, options.encoding, content.name)
     dialect = find_dialect(data, options, content.name)
     resolved = replace(options, decimal=dialect.decimal)
-    lines: IntArray | None = None
     arrow = _parse(data, dialect, resolved, content.name, ignore_blank=False)
-    if _may_have_blank_lines(arrow):
+    has_blank_lines = _may_have_blank_lines(arrow)
+    if has_blank_lines:
         arrow = _parse(data, dialect, resolved, content.name, ignore_blank=True)
-        lines = _line_of_rows(data, dialect)
-    elif dialect.has_quotes and arrow.num_rows != _count_lines(data, dialect.body_start):
-        lines = _line_of_rows(data, dialect)
-    return Table(
-        content.name,
-        arrow,
-        content.fingerprint.result(),
-        content.stored_bytes,
-        encoding_notices + dialect.notices,
-        resolved,
-        dialect.first_line,
-        lines,
-    )
+    first_line, lines = _find_lines(data, dialect, arrow.num_rows, has_blank_lines)
+    notices = encoding_notices + dialect.notices
+    fingerprint = content.fingerprint.result()
+    return Table(content.name, arrow, fingerprint, content.stored_bytes, notices, resolved, first_line, lines)
+
+
+def _find_lines(
+    data: Bytes, dialect: Dialect, num_rows: int, has_blank_lines: bool
+) -> tuple[int | None, IntArray | None]:
+    """The line of the first row, and of every row where they do not simply follow each other."""
+    if not has_blank_lines and not dialect.has_quotes:
+        return dialect.first_line, None
+    lines = record_lines(data, dialect)
+    if len(lines) != num_rows:
+        # a quote inside an unquoted field hides which line ends are inside quotes
+        return None, None
+    follow_each_other = int(lines[-1] - lines[0]) == num_rows - 1 and int(lines[0]) == dialect.first_line
+    return dialect.first_line, None if follow_each_other else lines
 
 
 def _may_have_blank_lines(arrow: pa.Table) -> bool:
@@ -162,15 +166,6 @@ def _may_have_blank_lines(arrow: pa.Table) -> bool:
 
 def _holds_empty_text(column: pa.ChunkedArray) -> bool:
     return column.type == TEXT_TYPE and any(pc.index(chunk.dictionary, "").as_py() >= 0 for chunk in column.chunks)
-
-
-def _count_lines(data: Bytes, start: int) -> int:
-    body = data[start:].rstrip(b"\r\n")
-    return body.count(b"\n") + body.replace(b"\r\n", b"").count(b"\r") + 1
-
-
-def _line_of_rows(data: Bytes, dialect: Dialect) -> IntArray:
-    return np.array([line for line, fields in numbered_records(data, dialect) if fields], dtype=np.int64)
 
 
 def _parse(data: Bytes, dialect: Dialect, options: ReadOptions, name: str, ignore_blank: bool) -> pa.Table:

@@ -100,28 +100,19 @@ def _from_text(table: Table, column: str) -> Times:
     if len(absent):
         raise _missing_time(table, column, absent)
     values = [value.strip() for value in text.values]
-    if all(_is_whole(value) for value in values) and table.options.time_format is None:
+    fractional = np.array([not _is_whole(value) for value in values] + [False])
+    if not fractional.any() and table.options.time_format is None:
         numbers = np.array([int(value) for value in values], np.int64)
         return _from_numbers(table, column, numbers[text.codes])
     if table.options.time_unit is not None:
-        numbers = np.array([_whole(table, column, value) for value in values], np.int64)
-        return _from_numbers(table, column, numbers[text.codes])
+        rows = np.flatnonzero(fractional[text.codes])
+        raise _not_times(table, column, text, rows, "is not a whole number, as --time-unit needs it", "")
     distinct, notices, is_zoned = _parse_distinct(table, column, text, values)
     return Times(in_storage_unit(distinct)[text.codes], notices, is_zoned)
 
 
 def _is_whole(value: str) -> bool:
     return INTEGER.fullmatch(value) is not None and abs(int(value)) < 2**63
-
-
-def _whole(table: Table, column: str, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise DataError(
-            f"{quoted(value)} is not a whole number of {table.options.time_unit}.",
-            place=table.place(column, value=value),
-        ) from None
 
 
 def _parse_distinct(
@@ -188,12 +179,18 @@ def _complete(table: Table, column: str, text: TextColumn, parsed: Datetimes, fo
     if not unread.any():
         return parsed
     rows = np.flatnonzero(unread[text.codes])
+    raise _not_times(table, column, text, rows, f"is not a time in {form}", " or give --time-format")
+
+
+def _not_times(
+    table: Table, column: str, text: TextColumn, rows: NDArray[np.intp], what: str, remedy: str
+) -> DataError:
     first = [int(row) for row in rows[:MOST_EXAMPLES]]
     values = [text.values[text.codes[row]] for row in first]
     if values[0].strip() == column.strip():
-        raise cell_error(table, column, first, values, "repeats the header", "Remove the repeated header lines.")
-    hint = f"{len(rows):,} of {len(text.codes):,} times are like this. Correct them, or give --time-format."
-    raise cell_error(table, column, first, values, f"is not a time in {form}", hint)
+        return cell_error(table, column, first, values, "repeats the header", "Remove the repeated header lines.")
+    hint = f"{len(rows):,} of {len(text.codes):,} times are like this. Correct them{remedy}."
+    return cell_error(table, column, first, values, what, hint)
 
 
 def _missing_time(table: Table, column: str, rows: NDArray[np.intp]) -> DataError:

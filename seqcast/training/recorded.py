@@ -126,7 +126,7 @@ def _first_record(job: TrainingJob, preparation: Preparation) -> RunRecord:
         series_ids=panel.series_ids,
         shape=shape_record(preparation.setup.network.shape),
         choices=tuple(ChoiceRecord(name=c.name, value=c.value, reason=c.reason) for c in plan.choices),
-        notices=tuple(f"{notice.kind}: {notice.text}" for notice in job.notices),
+        notices=tuple(notice.line for notice in job.notices),
     )
 
 

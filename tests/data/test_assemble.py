@@ -220,7 +220,7 @@ def test_irregular_times_name_the_file(tmp_path: Path) -> None:
 def test_a_mistyped_year_is_refused(tmp_path: Path, position: int) -> None:
     hours = hourly(12)
     hours[position] = hours[position].replace("2024", "2204")
-    message = r"filling the gaps would make 1,577,\d{3} rows of 12: series 'y' jumps from 2024-.* to 2204-01-01.* later \(hourly"
+    message = r"filling the gaps would make 1,577,\d{3} rows of 12: series 'y' jumps from 2024-.* to 2204-01-01.* later"
     with pytest.raises(DataError, match=message) as caught:
         load(tmp_path, rows("ds,y", [f"{hour},{i}" for i, hour in enumerate(hours)]))
     assert caught.value.place.value == hours[position].removesuffix(" 00:00:00")
@@ -308,8 +308,8 @@ def test_three_id_columns_are_joined(tmp_path: Path) -> None:
     assert (panel.num_series, panel.series_ids[:2], panel.lengths.tolist()) == (12, ("t/p/r", "u/p/r"), [2] * 12)
 
 
-def test_ten_thousand_series_of_a_thousand_steps_take_about_a_second() -> None:
-    num_series, num_steps = 10_000, 1_000
+def test_a_million_rows_with_gaps_take_a_fraction_of_a_second() -> None:
+    num_series, num_steps = 1_009, 1_000
     times = np.datetime64("2020-01-01", "s") + np.arange(num_steps) * np.timedelta64(3600, "s")
     codes: NDArray[np.int64] = np.repeat(np.arange(num_series), num_steps)
     ids = pd.Categorical.from_codes(codes, pd.Index([f"s{i}" for i in range(num_series)]))
@@ -319,5 +319,5 @@ def test_ten_thousand_series_of_a_thousand_steps_take_about_a_second() -> None:
     del frame, ids
     begin = time.process_time()
     panel = build_panel(table, DataConfig()).panel
-    assert time.process_time() - begin < 8
-    assert np.isnan(panel.target).sum() > 9_000
+    assert time.process_time() - begin < 2
+    assert np.isnan(panel.target).sum() == 1_010

@@ -94,10 +94,20 @@ def test_text_on_row_thirty_thousand_is_named(tmp_path: Path) -> None:
 
 
 def test_columns_of_a_frame_are_read_as_numbers() -> None:
-    frame = pd.DataFrame({"flag": [True, False], "count": [3, 5], "nothing": [None, None], "wide": [2.5, np.nan]})
+    frame = pd.DataFrame(
+        {
+            "flag": [True, False],
+            "count": [3, 5],
+            "nothing": [None, None],
+            "blank": pd.array([None, None], "string"),
+            "wide": [2.5, np.nan],
+        }
+    )
     table = table_from_frame(frame)
     assert [read_numbers(table, name).tolist() for name in ("flag", "count")] == [[1.0, 0.0], [3.0, 5.0]]
-    assert np.isnan([*read_numbers(table, "nothing"), read_numbers(table, "wide")[1]]).all()
+    assert np.isnan(
+        [*read_numbers(table, "nothing"), *read_numbers(table, "blank"), read_numbers(table, "wide")[1]]
+    ).all()
 
 
 def test_infinity_in_a_frame_is_named_by_its_row() -> None:

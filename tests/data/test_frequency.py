@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcast.data.frequency import Frequency, fixed_frequency, month_frequency, parse_frequency, show_time
@@ -56,6 +56,7 @@ def _day(text: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("alias", ALIASES)
+@settings(max_examples=20)
 @given(steps=st.lists(st.integers(-700, 700), min_size=1, max_size=7))
 def test_steps_between_undoes_advance(alias: str, steps: list[int]) -> None:
     frequency = parse_frequency(alias)
@@ -64,6 +65,7 @@ def test_steps_between_undoes_advance(alias: str, steps: list[int]) -> None:
 
 
 @pytest.mark.parametrize("alias", ALIASES)
+@settings(max_examples=20)
 @given(first=st.integers(0, 100), second=st.integers(0, 100))
 def test_advancing_twice_is_advancing_by_the_sum(alias: str, first: int, second: int) -> None:
     frequency = parse_frequency(alias)

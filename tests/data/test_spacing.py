@@ -146,7 +146,7 @@ def test_times_too_far_apart_for_a_step_are_refused() -> None:
 
 def test_series_of_different_frequencies_are_refused() -> None:
     axis = _axis(_range("h", 11), _range("D", 7), _range("2h", 7))
-    message = r"different frequencies: 's1' has a row every 1 day, 's2' has a row every 2 hours, others every 1 hour\. Bring them"
+    message = r"different frequencies: 's1' has a row every 1 day, 's2' has a row every 2 hours, others every 1 hour\."
     with pytest.raises(DataError, match=message):
         infer_frequency(axis)
 

@@ -67,8 +67,8 @@ def test_a_static_column_that_changes_is_refused(tmp_path: Path, column: str, fi
         f"unique_id,ds,y,{column}", [f"a,2024-01-01,1,{first}", f"b,2024-01-01,1,{first}", f"b,2024-01-02,1,{second}"]
     )
     message = (
-        rf"line 4, column '{column}': a static column must not change within a series, but series 'b' has '{first}' on line 3 "
-        rf"and '{second}' on line 4 \(1 series change\)\. Give it as --known or --past instead"
+        rf"line 4, column '{column}': a static column must not change within a series, but series 'b' has "
+        rf"'{first}' on line 3 and '{second}' on line 4 \(1 series change\)\. Give it as --known or --past instead"
     )
     with pytest.raises(DataError, match=message):
         load(tmp_path, content, DataConfig(static=(column,)))

@@ -156,6 +156,7 @@ def test_a_comma_that_may_stand_between_thousands_is_ambiguous(tmp_path: Path) -
             r"line 1: the first line is data, not column names: '2024-01-01', '5'\. Add a",
         ),
         ("1,2\n3,4\n", "the first line is data, not column names"),
+        ("ds;y\n2024-01-01;1;5\n", r"line 2: the row has 3 fields where the header has 2: '2024-01-01;1;5'"),
         ("ds,y\n2024-01-01,1,5\n", r"line 2: the row has 3 fields where the header has 2: '2024-01-01,1,5'\. Complete"),
         ("ds,y\n2024-01-01,1\n2024-01-02\n2024-01-03\n", r"line 3: the row has 1 fields where the header has 2"),
         ('ds,y\n"2024\n-01",1\n2024-01-02,1,2\n', r"line 4: the row has 3 fields where the header has 2"),
@@ -189,6 +190,29 @@ def test_lines_are_counted_through_blank_ones(tmp_path: Path) -> None:
 def test_lines_are_counted_through_quoted_line_ends(tmp_path: Path) -> None:
     table = read(tmp_path, '"unique\nid",ds,y\n"a\nb",2024-01-01,1\n"c",2024-01-02,2\n')
     assert (table.columns[0], [table.line(0), table.line(1)]) == ("unique\nid", [3, 5])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_with_every_kind_of_line_end(tmp_path: Path, end: str) -> None:
+    content = f'ds,y{end}{end}"2024{end}",1{end}b,2{end}{end}{end}c,"3"{end}'
+    table = read(tmp_path, content)
+    assert [table.line(row) for row in range(table.num_rows)] == [3, 5, 8]
+
+
+def test_quoted_rows_of_one_line_each_are_counted_by_arithmetic(tmp_path: Path) -> None:
+    table = read(tmp_path, '"ds","y"\n"2024-01-01",1\n"2024-01-02",2\n')
+    assert (table.lines, table.line(1)) == (None, 3)
+
+
+def test_lines_are_not_guessed_where_quotes_do_not_match(tmp_path: Path) -> None:
+    table = read(tmp_path, 'ds,y,size\n2024-01-01,1,5" pipe\n2024-01-02,abc,7\n')
+    assert (table.num_rows, table.where(1)) == (2, "row 2")
+
+
+def test_a_bad_row_with_an_endless_field_is_named(tmp_path: Path) -> None:
+    content = rows("ds,y,note", ["2024-01-01,1,a", f"2024-01-02,1,{'x' * 200_000}", "2024-01-03,1,b,c"])
+    with pytest.raises(DataError, match=r"line 3: the row cannot be read: field larger than field limit"):
+        read(tmp_path, content)
 
 
 def test_a_later_row_may_contradict_the_first_ones(tmp_path: Path) -> None:
