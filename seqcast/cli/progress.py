@@ -24,13 +24,13 @@ class TrainingProgress:
         self.validation = ""
         if screen.err.is_terminal and not screen.quiet:
             self.bar = Bar(
-                TextColumn("training"),
-                BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[numbers]}"),
+                BarColumn(bar_width=None),
                 TimeRemainingColumn(),
+                TextColumn("{task.fields[numbers]}"),
                 console=screen.err,
                 transient=True,
+                expand=True,
             )
 
     def __enter__(self) -> Self:
@@ -46,18 +46,14 @@ class TrainingProgress:
 
     def show(self, progress: Progress) -> None:
         """Move the bar; print a line for each validation where there is no bar."""
-        speed = f"{progress.windows_per_second:,.0f} windows/s"
-        numbers = f"loss {progress.loss:.4f}, {self._latest_validation(progress)}{speed}"
+        record = progress.validation
+        if record is not None:
+            relative = "" if record.relative_mae is None else f" ({record.relative_mae:.3f} of seasonal naive)"
+            self.validation = f" val {record.validation_loss:.4f}{relative}"
+        numbers = f"loss {progress.loss:.4f}{self.validation} {progress.windows_per_second:,.0f}/s"
         if self.bar is not None:
             if self.task is None:
                 self.task = self.bar.add_task("", total=progress.max_steps, numbers=numbers)
             self.bar.update(self.task, completed=progress.step, numbers=numbers)
-        elif progress.validation is not None:
-            self.screen.say(f"step {progress.step}/{progress.max_steps}: {numbers}")
-
-    def _latest_validation(self, progress: Progress) -> str:
-        record = progress.validation
-        if record is not None:
-            relative = "" if record.relative_mae is None else f", {record.relative_mae:.3f} of seasonal naive"
-            self.validation = f"validation {record.validation_loss:.4f}{relative}, "
-        return self.validation
+        elif record is not None:
+            self.screen.say(f"step {progress.step}/{progress.max_steps}: {numbers.replace('/s', ' windows/s')}")

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqcast.config import ModelConfig
+from seqcast.errors import UsageError
+from seqcast.model.attention import LagAttention
+from tests.panels import randomise
+
+BATCH, HORIZON, CONTEXT, HIDDEN, SEASON = 2, 5, 11, 3, 7
+SCORES = ("dot", "general", "concat", "additive", "location", "cosine")
+FOCUSES = ("global", "local-m", "local-p")
+
+Array = NDArray[np.float64]
+
+
+def make_attention(season: int = SEASON, seed: int = 0, **model: Any) -> LagAttention:
+    config = ModelConfig(**{"hidden": HIDDEN, "lag_bias": False, **model})
+    attention = LagAttention(config, HORIZON, CONTEXT, season)
+    randomise(attention, seed, spread=0.7)
+    return attention
+
+
+@pytest.fixture
+def queries() -> Tensor:
+    return torch.randn(BATCH, HORIZON, HIDDEN, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def states() -> Tensor:
+    return torch.randn(BATCH, CONTEXT, HIDDEN, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.fixture
+def observed() -> Tensor:
+    mask = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
+    mask[0, [0, 4]] = False
+    mask[1, [2, 9, 10]] = False
+    return mask
+
+
+def array(tensor: Tensor) -> Array:
+    return tensor.detach().double().numpy()
+
+
+def score_of(attention: LagAttention, name: str, h: Array, states: Array) -> list[float]:
+    """score(h_t, h-bar_s) for each s, as the papers write it."""
+    weights = {key: array(value) for key, value in attention.score.named_parameters()}
+    scores = []
+    for s, state in enumerate(states):
+        match name:
+            case "dot":
+                score = sum(h[i] * state[i] for i in range(HIDDEN))
+            case "general":
+                score = h @ weights["projection.weight"] @ state
+            case "concat" | "additive":
+                w_a = np.hstack([weights["query_block.weight"], weights["key_block.weight"]])
+                inner = w_a @ np.concatenate([h, state]) + weights["key_block.bias"]
+                score = weights["vector.weight"][0] @ np.tanh(inner)
+            case "location":
+                score = weights["projection.weight"][s] @ h
+            case _:
+                cosine = h @ state / math.sqrt((h @ h) * (state @ state))
+                score = math.exp(float(weights["log_temperature"])) * cosine
+        scores.append(float(score))
+    return scores
+
+
+def focus_of(attention: LagAttention, name: str, h: Array, step: int, season: int = SEASON) -> list[float]:
+    """The factor by which each weight is multiplied before the weights are made to sum to 1."""
+    if name == "global":
+        return [1.0] * CONTEXT
+    if name == "local-m":
+        seasons_back = next(k for k in range(1, 100) if CONTEXT - season * k + step <= CONTEXT)
+        centre = max(1, CONTEXT - season * seasons_back + step)
+        reach = max(1, season // 4)
+        return [1.0 if abs(s - centre) <= reach else 0.0 for s in range(1, CONTEXT + 1)]
+    weights = {key: array(value) for key, value in attention.focus.named_parameters()}
+    inner = weights["position_layer.weight"][0] @ np.tanh(weights["hidden_layer.weight"] @ h)
+    centre, sigma = CONTEXT / (1 + math.exp(-inner)), season / 2
+    return [math.exp(-((s - centre) ** 2) / (2 * sigma**2)) for s in range(1, CONTEXT + 1)]
+
+
+def weights_of(scores: list[float], factors: list[float], seen: list[bool]) -> list[float]:
+    raised = [
+        math.exp(score) * factor if one_seen else 0.0
+        for score, factor, one_seen in zip(scores, factors, seen, strict=True)
+    ]
+    return [number / sum(raised) for number in raised]
+
+
+def reference(
+    attention: LagAttention, names: tuple[str, str], queries: Tensor, states: Tensor, observed: Tensor
+) -> Array:
+    """The weights of a (score, focus), one window, one forecast step and one context step after the other."""
+    score, focus = names
+    result = np.zeros((BATCH, HORIZON, CONTEXT))
+    bias = np.zeros((HORIZON, CONTEXT)) if attention.lag_bias is None else array(attention.lag_bias)
+    for b in range(BATCH):
+        for t in range(HORIZON):
+            h = array(queries[b, t])
+            plain = score_of(attention, score, h, array(states[b]))
+            scores = [number + added for number, added in zip(plain, bias[t].tolist(), strict=True)]
+            factors = focus_of(attention, focus, h, t + 1)
+            result[b, t] = weights_of(scores, factors, observed[b].tolist())
+    return result
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_weights_of_each_score_equal_a_plain_loop(
+    score: str, queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(score=score)
+
+    weights = attention(queries, attention.remember(states, observed))
+
+    expected = reference(attention, (score, "global"), queries, states, observed)
+    np.testing.assert_allclose(array(weights), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("score", ["general", "concat"])
+@pytest.mark.parametrize("focus", ["local-m", "local-p"])
+def test_weights_within_a_focus_equal_a_plain_loop(
+    focus: str, score: str, queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(score=score, attention=focus)
+
+    weights = attention(queries, attention.remember(states, observed))
+
+    expected = reference(attention, (score, focus), queries, states, observed)
+    np.testing.assert_allclose(array(weights), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("focus", FOCUSES)
+def test_the_lag_bias_is_added_to_the_score(focus: str, queries: Tensor, states: Tensor, observed: Tensor) -> None:
+    attention = make_attention(score="dot", attention=focus, lag_bias=True)
+
+    weights = attention(queries, attention.remember(states, observed))
+
+    expected = reference(attention, ("dot", focus), queries, states, observed)
+    np.testing.assert_allclose(array(weights), expected, atol=1e-6)
+    without = make_attention(score="dot", attention=focus, lag_bias=False)
+    assert (attention.lag_bias is not None) and (without.lag_bias is None)
+
+
+def test_local_m_looks_one_season_back(queries: Tensor, states: Tensor) -> None:
+    attention = make_attention(score="dot", attention="local-m")
+    everything = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
+
+    weights = array(attention(queries, attention.remember(states, everything)))
+
+    # Step 1, season 7, context 11: position 5 of 1..11 is one season before the forecast step; the reach is 1.
+    assert (weights[:, 0, 3:6] > 0).all()
+    assert (np.delete(weights[:, 0], [3, 4, 5], axis=1) == 0).all()
+
+
+def test_local_m_stays_inside_a_context_shorter_than_the_season(queries: Tensor, states: Tensor) -> None:
+    attention = make_attention(season=29, score="dot", attention="local-m")
+    everything = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
+
+    weights = attention(queries, attention.remember(states, everything))
+
+    np.testing.assert_allclose(array(weights).sum(axis=-1), 1, atol=1e-6)
+    assert (array(weights)[:, 0, 0] > 0).all()
+
+
+@pytest.mark.parametrize("focus", FOCUSES)
+@pytest.mark.parametrize("score", SCORES)
+def test_steps_that_were_not_observed_get_exactly_nothing(
+    score: str, focus: str, queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(score=score, attention=focus, lag_bias=True)
+
+    weights = attention(queries, attention.remember(states, observed))
+
+    assert (weights[~observed[:, None].expand_as(weights)] == 0).all()
+    np.testing.assert_allclose(array(weights).sum(axis=-1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("focus", FOCUSES)
+@pytest.mark.parametrize("score", SCORES)
+def test_a_window_without_any_observed_step_gets_zeros_and_finite_gradients(
+    score: str, focus: str, queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(score=score, attention=focus, lag_bias=True)
+    observed[1] = False
+    states.requires_grad_()
+
+    weights = attention(queries, attention.remember(states, observed))
+    torch.sum(weights[..., 1] * 3 + weights[..., 7]).backward()
+
+    assert (weights[1] == 0).all()
+    assert (weights[0].sum(dim=-1) > 0.99).all()
+    gradients = [states.grad, *(parameter.grad for parameter in attention.parameters())]
+    assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients if gradient is not None)
+
+
+def test_a_focus_wholly_on_missing_steps_falls_back_to_the_observed_ones(queries: Tensor, states: Tensor) -> None:
+    attention = make_attention(score="dot", attention="local-m")
+    observed = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
+    observed[0, 3:6] = False  # all that step 1 may look at
+    memory = attention.remember(states, observed)
+
+    weights = array(attention(queries, memory))
+
+    seen = observed[0].tolist()
+    expected = weights_of(score_of(attention, "dot", array(queries[0, 0]), array(states[0])), [1.0] * CONTEXT, seen)
+    np.testing.assert_allclose(weights[0, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("focus", FOCUSES)
+@pytest.mark.parametrize("score", SCORES)
+def test_one_step_at_a_time_gets_the_weights_of_all_steps_at_once(
+    score: str, focus: str, queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(score=score, attention=focus, lag_bias=True)
+    memory = attention.remember(states, observed)
+
+    together = attention(queries, memory)
+    one_by_one = [attention(queries[:, t - 1 : t], memory, first_step=t) for t in range(1, HORIZON + 1)]
+
+    np.testing.assert_allclose(array(torch.cat(one_by_one, dim=1)), array(together), atol=1e-6)
+
+
+def test_location_scores_refuse_a_context_of_another_length(queries: Tensor, states: Tensor, observed: Tensor) -> None:
+    attention = make_attention(score="location")
+    memory = attention.remember(states[:, 2:], observed[:, 2:])
+
+    with pytest.raises(UsageError, match="location scores know 11 positions, the context has 9"):
+        attention(queries, memory)
+
+
+@pytest.mark.parametrize("score", ["dot", "general", "concat", "cosine"])
+def test_content_scores_work_on_a_context_of_another_length(
+    score: str, queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(score=score)
+
+    weights = attention(queries, attention.remember(states[:, 2:], observed[:, 2:]))
+
+    assert weights.shape == (BATCH, HORIZON, CONTEXT - 2)
