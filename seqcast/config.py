@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from seqcast.errors import UsageError
 
 Attention = Literal["global", "local-m", "local-p", "none"]
-Score = Literal["dot", "general", "concat", "location", "additive", "cosine"]
+Score = Literal["dot", "general", "concat", "location", "additive", "cosine", "hybrid"]
+AdditiveOrder = Literal["previous", "current"]
+Normaliser = Literal["softmax", "sparsemax"]
 Decoding = Literal["direct", "autoregressive"]
 Cell = Literal["lstm", "gru"]
 Format = Literal["csv", "parquet", "json"]
@@ -76,9 +78,17 @@ class ModelConfig(Section):
     """Past steps the encoder reads (S)."""
     attention: Attention = "global"
     score: Score = "general"
+    additive_order: AdditiveOrder = "previous"
+    """Which decoder state asks an additive score: the previous (Bahdanau 2015) or the current one (Vinyals 2015)."""
+    normaliser: Normaliser = "softmax"
+    """What turns scores into weights."""
     decoding: Decoding = "direct"
     input_feeding: bool = False
     """Join the previous attentional state to the next decoder input (Luong 2015, section 3.3)."""
+    repeat_context: bool = False
+    """Join the encoder's final state to every decoder input (Cho 2014)."""
+    reverse_input: bool = False
+    """Read the context from its newest step to its oldest (Sutskever 2014)."""
     cell: Cell = "lstm"
     bidirectional: bool = False
     hidden: Annotated[int, Field(ge=1, le=4096)] = 64
@@ -91,6 +101,12 @@ class ModelConfig(Section):
     """Add a learned [step x lag] term to the attention score."""
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = QUANTILES
     """Levels of the quantile head, increasing, with the median among them."""
+
+    @model_validator(mode="after")
+    def _order_belongs_to_the_additive_score(self) -> Self:
+        if self.additive_order == "current" and self.score != "additive":
+            raise ValueError("additive_order = current needs score = additive")
+        return self
 
     @model_validator(mode="after")
     def _quantiles_increase_around_the_median(self) -> Self:

@@ -13,7 +13,18 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.progress import TrainingProgress
-from seqcast.config import Attention, Cell, Config, Decoding, Loss, Precision, Score, read_config
+from seqcast.config import (
+    AdditiveOrder,
+    Attention,
+    Cell,
+    Config,
+    Decoding,
+    Loss,
+    Normaliser,
+    Precision,
+    Score,
+    read_config,
+)
 
 if TYPE_CHECKING:
     from seqcast.data.table import ReadOptions
@@ -48,10 +59,14 @@ def train(
     test_size: Annotated[int | None, typer.Option(help="Last steps per series that training never sees.")] = None,
     attention: Annotated[Attention | None, typer.Option(help="Which lags may be attended.")] = None,
     score: Annotated[Score | None, typer.Option(help="How a decoder state scores an encoder state.")] = None,
+    additive_order: Annotated[AdditiveOrder | None, typer.Option(help="Which state asks an additive score.")] = None,
+    normaliser: Annotated[Normaliser | None, typer.Option(help="What turns scores into weights.")] = None,
     decoding: Annotated[Decoding | None, typer.Option(help="All steps at once, or one from the other.")] = None,
     input_feeding: Annotated[
         bool | None, typer.Option(help="Join the last attentional state to the next input.")
     ] = None,
+    repeat_context: Annotated[bool | None, typer.Option(help="Join the encoder's summary to every step.")] = None,
+    reverse_input: Annotated[bool | None, typer.Option(help="Read the context newest first.")] = None,
     cell: Annotated[Cell | None, typer.Option(help="Recurrent cell.")] = None,
     bidirectional: Annotated[bool | None, typer.Option(help="Read the context in both directions.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Width of the recurrent state.")] = None,

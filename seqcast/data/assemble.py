@@ -94,11 +94,8 @@ def _no_ids(table: Table, roles: Roles) -> SeriesIds:
 
 def _read_steps(table: Table, roles: Roles) -> StepValues:
     schema = roles.schema
-    first = read_numbers(table, schema.target[0])
-    target = first[:, None] if len(schema.target) == 1 else np.empty((table.num_rows, len(schema.target)))
-    for i, column in enumerate(schema.target[1:], start=1):
-        target[:, 0] = first
-        target[:, i] = read_numbers(table, column)
+    columns = [read_numbers(table, column) for column in schema.target]
+    target = columns[0][:, None] if len(columns) == 1 else np.column_stack(columns)
     return StepValues(target, read_covariates(table, schema.known), read_covariates(table, schema.past))
 
 

@@ -77,7 +77,8 @@ def read_numbers(table: Table, column: str) -> FloatArray:
         numbers = np.append(_parse_numbers(table, column, text), np.nan)
         values: FloatArray = numbers[text.codes]
     elif pa.types.is_floating(chunks.type):
-        values = chunks.to_numpy()
+        shared = chunks.to_numpy()
+        values = shared if shared.flags.writeable else shared.copy()
     elif pa.types.is_null(chunks.type):
         values = np.full(table.num_rows, np.nan)
     elif pa.types.is_integer(chunks.type) or pa.types.is_boolean(chunks.type):

@@ -40,6 +40,8 @@ FORMATS = tuple(order.format(mark) + clock for mark in "/.-" for order in _ORDER
 """Formats tried besides ISO 8601."""
 _EPOCH_UNITS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 2**62))
 _EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_EXCEL_DAYS = (25_569, 73_050)
+"""The years 1970 to 2099; steps that are counted from the beginning of the data lie below."""
 _EXCEL_ORIGIN = np.datetime64("1899-12-30", "s")
 TIME_UNITS = ("step", "s", "ms", "us", "ns", "day", "excel")
 
@@ -280,6 +282,12 @@ def _from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Time
         notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
         return Times(in_storage_unit(days), (notice,))
     found = unit or _epoch_unit(numbers)
+    if found is None and _may_be_excel_days(numbers):
+        raise DataError(
+            f"whole numbers such as {numbers[0]} may be day numbers of Excel, or steps.",
+            place=table.place(column, value=str(numbers[0])),
+            hint="Say which with --time-unit excel or --time-unit step.",
+        )
     if found is None or found == "step":
         notice = Notice("decision", f"column {column!r} counts steps ({numbers.min():,} to {numbers.max():,})")
         return Times(numbers, () if unit else (notice,))
@@ -297,6 +305,10 @@ def _are_dates(numbers: NDArray[np.int64]) -> bool:
         return False
     distinct = np.unique(numbers)
     return not bool(np.isnat(_strptime([str(number) for number in distinct], "%Y%m%d")).any())
+
+
+def _may_be_excel_days(numbers: NDArray[np.int64]) -> bool:
+    return bool(numbers.min() >= _EXCEL_DAYS[0] and numbers.max() <= _EXCEL_DAYS[1])
 
 
 def _epoch_unit(numbers: NDArray[np.int64]) -> str | None:

@@ -4,7 +4,8 @@ Notation: encoder states h-bar_s, s = 1..S (context); decoder states h_t, t = 1.
 Dimension names in shape comments: batch, horizon (T), context (S), hidden.
 
 Luong, Pham, Manning 2015, "Effective Approaches to Attention-based Neural Machine Translation" (arXiv 1508.04025);
-Bahdanau, Cho, Bengio 2015 (arXiv 1409.0473).
+Bahdanau, Cho, Bengio 2015 (arXiv 1409.0473); Vinyals et al. 2015 (arXiv 1412.7449); Chorowski et al. 2015 (arXiv
+1506.07503); Martins and Astudillo 2016 (arXiv 1602.02068).
 """
 
 from __future__ import annotations
@@ -20,6 +21,27 @@ from torch.nn import functional
 from seqcast.config import ModelConfig
 from seqcast.errors import UsageError
 
+LOWEST = -1e9
+"""Score of a step that may not be attended."""
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """exp(z_s) / sum exp(z) along the last axis."""
+    return torch.softmax(scores, dim=-1)
+
+
+def sparsemax(scores: Tensor) -> Tensor:
+    """max(z_s - tau, 0) along the last axis, tau such that they sum to 1 (Martins and Astudillo 2016, algorithm 1).
+
+    Scores well below the highest get exactly no weight.
+    """
+    ordered = scores.sort(dim=-1, descending=True).values
+    rank = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
+    sums = ordered.cumsum(dim=-1)
+    support = (1 + rank * ordered > sums).sum(dim=-1, keepdim=True)
+    threshold = (sums.gather(-1, support - 1) - 1) / support
+    return (scores - threshold).clamp(min=0)
+
 
 class ScoreFunction(nn.Module, ABC):
     """How well each encoder state answers each decoder state."""
@@ -29,14 +51,17 @@ class ScoreFunction(nn.Module, ABC):
         return states
 
     @abstractmethod
-    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Scores (batch, horizon, context) of queries (batch, horizon, hidden)."""
+    def forward(self, queries: Tensor, keys: Tensor, previous: Tensor | None = None) -> Tensor:
+        """Scores (batch, horizon, context) of queries (batch, horizon, hidden).
+
+        `previous` are the weights (batch, 1, context) of the step before, for a score that wants them.
+        """
 
 
 class DotScore(ScoreFunction):
     """score(h_t, h-bar_s) = h_t . h-bar_s (Luong 2015, section 3.1)."""
 
-    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, previous: Tensor | None = None) -> Tensor:
         return torch.bmm(queries, keys.transpose(1, 2))
 
 
@@ -62,7 +87,7 @@ class CosineScore(DotScore):
     def keys(self, states: Tensor) -> Tensor:
         return functional.normalize(states, dim=-1)
 
-    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, previous: Tensor | None = None) -> Tensor:
         return super().forward(functional.normalize(queries, dim=-1), keys) * self.log_temperature.exp()
 
 
@@ -83,7 +108,7 @@ class ConcatScore(ScoreFunction):
         projected: Tensor = self.key_block(states)
         return projected
 
-    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, previous: Tensor | None = None) -> Tensor:
         mixed = torch.tanh(self.query_block(queries)[:, :, None] + keys[:, None])  # (batch, horizon, context, hidden)
         scores: Tensor = self.vector(mixed).squeeze(-1)
         return scores
@@ -96,11 +121,32 @@ class LocationScore(ScoreFunction):
         super().__init__()
         self.projection = nn.Linear(hidden, context, bias=False)
 
-    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, previous: Tensor | None = None) -> Tensor:
         scores: Tensor = self.projection(queries)
         if scores.shape[-1] != keys.shape[1]:
             raise UsageError(f"location scores know {scores.shape[-1]} positions, the context has {keys.shape[1]}.")
         return scores
+
+
+class HybridScore(ConcatScore):
+    """score = v^T tanh(W h_t + V h-bar_s + U f_ts), f_t = F * a_{t-1} (Chorowski 2015, equations 8 and 9).
+
+    The convolution F sees where the step before looked, so the score can move along; before the first step it sees
+    nothing.
+    """
+
+    CHANNELS, WIDTH = 8, 15
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__(hidden)
+        self.convolution = nn.Conv1d(1, self.CHANNELS, self.WIDTH, padding=self.WIDTH // 2, bias=False)
+        self.location_block = nn.Linear(self.CHANNELS, hidden, bias=False)
+
+    def forward(self, queries: Tensor, keys: Tensor, previous: Tensor | None = None) -> Tensor:
+        if previous is not None:
+            features = self.convolution(previous).transpose(1, 2)  # (batch, context, channels)
+            keys = keys + self.location_block(features)
+        return super().forward(queries, keys)
 
 
 class LocalMonotonicFocus(nn.Module):
@@ -168,18 +214,20 @@ class LagAttention(nn.Module):
         self.score = _score_function(config, context)
         self.focus = _focus(config, season)
         self.lag_bias = nn.Parameter(torch.zeros(horizon, context)) if config.lag_bias else None
+        self.normalise = softmax if config.normaliser == "softmax" else sparsemax
 
     def remember(self, states: Tensor, observed: Tensor) -> Memory:
         """Prepare encoder states (batch, context, hidden) to be attended."""
         hidden = None if bool(observed.all()) else ~observed[:, None]
         return Memory(states, self.score.keys(states), hidden)
 
-    def forward(self, queries: Tensor, memory: Memory, first_step: int = 1) -> Tensor:
+    def forward(self, queries: Tensor, memory: Memory, first_step: int = 1, previous: Tensor | None = None) -> Tensor:
         """Weights (batch, horizon, context) of forecast steps `first_step`, `first_step` + 1, ...
 
+        `previous` are the weights of the step before `first_step`, which the hybrid score asks for.
         Steps that were not observed get no weight; a window without any observed step gets zeros everywhere.
         """
-        scores: Tensor = self.score(queries, memory.keys)
+        scores: Tensor = self.score(queries, memory.keys, previous)
         if self.lag_bias is None:
             scores = scores.float()
         else:  # the sum with float32 is float32
@@ -187,9 +235,8 @@ class LagAttention(nn.Module):
         if self.focus is not None:
             scores = self._focused(scores, queries, memory, first_step)
         if memory.hidden is None:
-            return torch.softmax(scores, dim=-1)
-        lowest = torch.finfo(scores.dtype).min
-        return torch.softmax(scores.masked_fill(memory.hidden, lowest), dim=-1).masked_fill(memory.hidden, 0.0)
+            return self.normalise(scores)
+        return self.normalise(scores.masked_fill(memory.hidden, LOWEST)).masked_fill(memory.hidden, 0.0)
 
     def _focused(self, scores: Tensor, queries: Tensor, memory: Memory, first_step: int) -> Tensor:
         """Scores within the focus; one that lies wholly on missing steps is dropped: any observed step beats none."""
@@ -208,6 +255,8 @@ def _score_function(config: ModelConfig, context: int) -> ScoreFunction:
             return GeneralScore(config.hidden)
         case "concat" | "additive":
             return ConcatScore(config.hidden)
+        case "hybrid":
+            return HybridScore(config.hidden)
         case "location":
             return LocationScore(config.hidden, context)
         case "cosine":

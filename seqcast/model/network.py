@@ -101,6 +101,7 @@ class ForecastNetwork(nn.Module):
     def __init__(self, config: ModelConfig, loss: Loss, shape: NetworkShape) -> None:
         super().__init__()
         self.shape = shape
+        self.reverse_input = config.reverse_input
         self.past_embeddings = CategoryEmbeddings(shape.past_categories)
         self.known_embeddings = CategoryEmbeddings(shape.known_categories)
         self.static_embeddings = CategoryEmbeddings(shape.static_categories)
@@ -148,12 +149,15 @@ class ForecastNetwork(nn.Module):
             dim=-1,
         )
         own = torch.stack([values, batch.context_observed.to(values.dtype)], dim=-1)
-        states, state = self.encoder(torch.cat([own, known[:, :context], past], dim=-1), static)
+        inputs = torch.cat([own, known[:, :context], past], dim=-1)
+        states, state = self.encoder(inputs.flip(1) if self.reverse_input else inputs, static)
+        if self.reverse_input:
+            states = states.flip(1)  # back in order of time, so that a position is a lag again
         steps = self.step_embedding.weight.expand(len(values), -1, -1)
-        inputs = torch.cat([known[:, context:], steps, static[:, None].expand(-1, horizon, -1)], dim=-1)
+        future = torch.cat([known[:, context:], steps, static[:, None].expand(-1, horizon, -1)], dim=-1)
         attention = self.decoder.attention
         memory = None if attention is None else attention.remember(states, batch.context_observed)
-        return Source(memory, values, inputs, state)
+        return Source(memory, values, future, state)
 
     def _feedback(
         self, batch: WindowBatch, values: Tensor, standardisation: Standardisation, use_truth: Tensor | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ class Source:
 
     panel: Panel
     table: Table
+    """Name, fingerprint and options of the table; its rows are let go, for the panel holds them."""
     static_path: str | None
     notices: tuple[Notice, ...]
 
@@ -64,10 +65,13 @@ def read_source(
         DataError: The table cannot be used.
         UsageError: The given roles contradict each other or the data.
     """
+    ids = () if config.id is None else (config.id, *(part.strip() for part in config.id.split(",")))
+    options = replace(options, text=ids)
     table = read_table(data, options)
     static_table = None if static_path is None else read_table(static_path, options)
     loaded = build_panel(table, config, static_table=static_table)
-    return Source(loaded.panel, table, static_path, loaded.notices)
+    emptied = replace(table, arrow=table.arrow.schema.empty_table(), lines=None)
+    return Source(loaded.panel, emptied, static_path, loaded.notices)
 
 
 def resolve_roles(config: Config, panel: Panel) -> Config:

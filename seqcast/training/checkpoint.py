@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -65,9 +66,11 @@ def dump_state(state: TrainingState, identity: str) -> bytes:
         "best_step": state.best_step,
         "stale_validations": state.stale_validations,
         "history": [asdict(record) for record in state.history],
+        "without_moments": [n for n, p in state.network.named_parameters() if p not in state.optimizer.state],
     }
     cpu = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
-    return save(cpu, metadata={"state": json.dumps(counters)})
+    text = json.dumps(counters)
+    return save(cpu, metadata={"state": text, "sha256": _fingerprint(cpu, text)})
 
 
 def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
@@ -89,10 +92,10 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
     try:
         state.network.load_state_dict(_part(tensors, "network."))
         state.best_weights = _part(tensors, "best.") if counters["history"] else {}
-        if counters["history"] and state.best_weights.keys() != state.network.state_dict().keys():
-            raise KeyError("best weights")
+        if counters["history"] and _shapes(state.best_weights) != _shapes(state.network.state_dict()):
+            raise ValueError("the best weights do not fit the network")
         if counters["step"]:
-            _restore_optimizer(state, tensors)
+            _restore_optimizer(state, tensors, counters["without_moments"])
         state.step, state.best_step = int(counters["step"]), int(counters["best_step"])
         state.loss_sum, state.loss_count = float(counters["loss_sum"]), int(counters["loss_count"])
         state.best_loss = float("inf") if counters["best_loss"] is None else float(counters["best_loss"])
@@ -108,20 +111,45 @@ def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         tensors = load(data)
         header_size = int.from_bytes(data[:8], "little")
-        counters = json.loads(json.loads(data[8 : 8 + header_size])["__metadata__"]["state"])
+        metadata = json.loads(data[8 : 8 + header_size])["__metadata__"]
+        if metadata["sha256"] != _fingerprint(tensors, metadata["state"]):
+            raise ValueError("its checksum is not that of its content")
+        counters = json.loads(metadata["state"])
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"checkpoint.safetensors is damaged: {error}.", hint="Start afresh with --overwrite.") from None
     return tensors, counters
+
+
+def _fingerprint(tensors: dict[str, Tensor], text: str) -> str:
+    """SHA-256 of all that the file holds: safetensors itself would load a flipped bit in silence."""
+    digest = hashlib.sha256(text.encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _restore_optimizer(state: TrainingState, tensors: dict[str, Tensor]) -> None:
-    names = [name for name, _ in state.network.named_parameters()]
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in tensors.items()}
+
+
+def _restore_optimizer(state: TrainingState, tensors: dict[str, Tensor], without_moments: list[str]) -> None:
+    """Moments of every parameter but those that no gradient has reached, which have none yet."""
     indexed = state.optimizer.state_dict()
     indexed["state"] = {
-        index: {moment: tensors[f"optimizer.{moment}.{name}"] for moment in MOMENTS} for index, name in enumerate(names)
+        index: _moments(tensors, name, parameter.shape)
+        for index, (name, parameter) in enumerate(state.network.named_parameters())
+        if name not in without_moments
     }
     state.optimizer.load_state_dict(indexed)
+
+
+def _moments(tensors: dict[str, Tensor], name: str, shape: torch.Size) -> dict[str, Tensor]:
+    moments = {moment: tensors[f"optimizer.{moment}.{name}"] for moment in MOMENTS}
+    if any(value.shape != (torch.Size() if moment == "step" else shape) for moment, value in moments.items()):
+        raise ValueError(f"the optimizer's moments do not fit {name}")
+    return moments

@@ -117,6 +117,15 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | Non
     return TrainingResult(state.best_weights, tuple(state.history), best, state.step, ended_by, seconds, speed())
 
 
+def check_resumable(setup: TrainingSetup, resume_from: bytes) -> None:
+    """Refuse a state that training could not continue from, before anything of its run is written.
+
+    Raises:
+        RunError: The state is damaged, incomplete, or of other work.
+    """
+    restore_state(_first_state(setup), resume_from, setup.identity)
+
+
 def _first_state(setup: TrainingSetup) -> TrainingState:
     training = setup.config.training
     optimizer = torch.optim.AdamW(
@@ -250,7 +259,7 @@ def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -
 
 def _diverged(setup: TrainingSetup, state: TrainingState) -> DivergedError:
     rate = learning_rate(setup.config.training, state.step)
-    kept = "the best weights so far are kept" if state.history else "no weights were kept, because none were validated"
+    kept = "the best weights so far are kept" if state.best_weights else "there are no earlier weights to keep"
     return DivergedError(
         f"Training diverged: the loss at step {state.step} is not finite (learning rate {rate:.2g}); {kept}.",
         hint=f"Try --learning-rate {setup.config.training.learning_rate / 4:.2g} or --precision float32.",

@@ -19,7 +19,7 @@ from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
 from seqcast.training.checkpoint import ValidationRecord
 from seqcast.training.fit import Preparation, finish, prepare
-from seqcast.training.loop import Hooks, TrainingResult, train
+from seqcast.training.loop import Hooks, TrainingResult, check_resumable, train
 from seqcast.training.plan import Plan
 
 
@@ -62,6 +62,8 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
     with lock_directory(directory.path):
         state = directory.read_checkpoint() if resume and directory.has_checkpoint() else None
         preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint, warm=state is None)
+        if state is not None:
+            check_resumable(preparation.setup, state)
         record = _write_inputs(job, preparation, directory)
 
         def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
@@ -85,7 +87,6 @@ def save_run(job: TrainingJob, preparation: Preparation, result: TrainingResult,
     """
     with lock_directory(directory.path):
         record = _write_inputs(job, preparation, directory)
-        directory.write_metrics(result.history)
         return _write_result(record, job.plan, preparation, result, directory)
 
 
@@ -104,6 +105,7 @@ def _write_result(
     record: RunRecord, plan: Plan, preparation: Preparation, result: TrainingResult, directory: RunDirectory
 ) -> RunRecord:
     files = record.files | {MODEL_FILE: directory.write_model(dump_weights(result.weights))}
+    directory.write_metrics(result.history)
     summary = _result_record(plan, preparation, result)
     record = record.model_copy(update={"status": "finished", "files": files, "result": summary})
     directory.write_record(record)

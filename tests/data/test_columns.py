@@ -110,6 +110,11 @@ def test_columns_of_a_frame_are_read_as_numbers() -> None:
     ).all()
 
 
+def test_numbers_of_a_frame_are_a_copy() -> None:
+    numbers = read_numbers(table_from_frame(pd.DataFrame({"y": [2.5, 3.5]})), "y")
+    assert numbers.flags.writeable
+
+
 def test_infinity_in_a_frame_is_named_by_its_row() -> None:
     with pytest.raises(DataError, match=r"column 'y': row 2: 'inf' is not a finite number"):
         read_numbers(table_from_frame(pd.DataFrame({"y": [1.0, np.inf]})), "y")

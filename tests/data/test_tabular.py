@@ -228,6 +228,15 @@ def test_a_field_longer_than_a_block_is_read(tmp_path: Path, monkeypatch: pytest
     assert read(tmp_path, content).num_rows == 3
 
 
+def test_a_field_longer_than_the_largest_block_is_a_short_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabular, "_BLOCK_BYTES", 2**10)
+    monkeypatch.setattr(tabular, "_LARGEST_BLOCK", 2**10)
+    with pytest.raises(DataError, match=r"data\.csv: the file cannot be read as CSV: straddling object"):
+        read(tmp_path, rows("ds,y,note", [f"{day},1,{'x' * 5_000}" for day in daily(3)]))
+
+
 def test_a_field_of_four_megabytes_is_read(tmp_path: Path) -> None:
     content = rows("ds,y,note", [f"2024-01-01,1,{'x' * 2**22}", "2024-01-02,1,y"])
     assert read(tmp_path, content).num_rows == 2

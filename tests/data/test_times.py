@@ -151,6 +151,13 @@ def test_small_whole_numbers_count_steps(tmp_path: Path) -> None:
     assert (times.values.tolist(), times.notices[0].text) == ([5, 6], "column 'ds' counts steps (5 to 6)")
 
 
+def test_day_numbers_of_excel_are_ambiguous(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"column 'ds': whole numbers such as 45292 may be day numbers of Excel, or steps\. Say"
+    ):
+        _read(tmp_path, ["45292", "45293"])
+
+
 @pytest.mark.parametrize(
     ("number", "unit", "time"),
     [

@@ -146,8 +146,6 @@ def test_the_lag_bias_is_added_to_the_score(focus: str, queries: Tensor, states:
 
     expected = reference(attention, ("dot", focus), queries, states, observed)
     np.testing.assert_allclose(array(weights), expected, atol=1e-6)
-    without = make_attention(score="dot", attention=focus, lag_bias=False)
-    assert (attention.lag_bias is not None) and (without.lag_bias is None)
 
 
 def test_local_m_looks_one_season_back(queries: Tensor, states: Tensor) -> None:
@@ -227,6 +225,19 @@ def test_one_step_at_a_time_gets_the_weights_of_all_steps_at_once(
     one_by_one = [attention(queries[:, t - 1 : t], memory, first_step=t) for t in range(1, HORIZON + 1)]
 
     np.testing.assert_allclose(array(torch.cat(one_by_one, dim=1)), array(together), atol=1e-6)
+
+
+@pytest.mark.parametrize("focus", FOCUSES)
+def test_a_whole_window_gets_the_same_weights_beside_a_window_with_holes(
+    focus: str, queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(attention=focus, lag_bias=True)
+    observed[0] = True
+
+    beside = attention(queries, attention.remember(states, observed))
+    alone = attention(queries[:1], attention.remember(states[:1], observed[:1]))
+
+    np.testing.assert_allclose(array(beside[:1]), array(alone), atol=1e-6)
 
 
 def test_location_scores_refuse_a_context_of_another_length(queries: Tensor, states: Tensor, observed: Tensor) -> None:

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqcast.config import Loss, ModelConfig
+from seqcast.model.attention import LagAttention
+from seqcast.model.decoder import Decoder, Feedback, Source
+from seqcast.model.heads import OutputLayout
+from tests.panels import randomise
+
+BATCH, HORIZON, CONTEXT, HIDDEN, FEATURES, SEASON = 2, 5, 11, 3, 4, 7
+QUANTILES = (0.1, 0.5, 0.9)
+SCORES = ("dot", "general", "concat", "location", "cosine")
+
+Array = NDArray[np.float64]
+Outputs = tuple[Array, Array]
+
+
+def make_decoder(loss: Loss = "quantile", **model: Any) -> Decoder:
+    config = ModelConfig(**{"hidden": HIDDEN, "quantiles": QUANTILES, **model})
+    attention = None if config.attention == "none" else LagAttention(config, HORIZON, CONTEXT, SEASON)
+    decoder = Decoder(config, attention, FEATURES, HORIZON, OutputLayout.of(loss, QUANTILES))
+    randomise(decoder, seed=3, spread=0.6)
+    return decoder.eval()
+
+
+def make_source(decoder: Decoder, cell: str = "lstm", layers: int = 1) -> Source:
+    generator = torch.Generator().manual_seed(5)
+
+    def random(*size: int) -> Tensor:
+        return torch.randn(size, generator=generator)
+
+    observed = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
+    observed[1, [0, 6]] = False
+    states = random(BATCH, CONTEXT, HIDDEN)
+    return Source(
+        memory=None if decoder.attention is None else decoder.attention.remember(states, observed),
+        values=random(BATCH, CONTEXT) * observed,
+        inputs=random(BATCH, HORIZON, FEATURES),
+        state=tuple(random(layers, BATCH, HIDDEN) for _ in range(2 if cell == "lstm" else 1)),
+    )
+
+
+def make_feedback(taught: bool) -> Feedback:
+    generator = torch.Generator().manual_seed(6)
+    use_truth = torch.zeros(BATCH, HORIZON, dtype=torch.bool)
+    if taught:
+        use_truth[0, [0, 2]] = True
+        use_truth[1, 1] = True
+    return Feedback(
+        first=torch.randn(BATCH, generator=generator),
+        truth=torch.randn(BATCH, HORIZON, generator=generator),
+        use_truth=use_truth,
+    )
+
+
+def sigmoid(values: Array) -> Array:
+    return 1 / (1 + np.exp(-values))
+
+
+def lstm_cell(w: dict[str, Array], layer: int, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
+    """Hochreiter and Schmidhuber 1997 with forget gate; gates in torch's order i, f, g, o."""
+    both = w[f"weight_ih_l{layer}"] @ x + w[f"bias_ih_l{layer}"] + w[f"weight_hh_l{layer}"] @ h + w[f"bias_hh_l{layer}"]
+    i, f, g, o = np.split(both, 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gru_cell(w: dict[str, Array], layer: int, x: Array, h: Array) -> Array:
+    """Cho et al. 2014; gates in torch's order r, z, n."""
+    r_x, z_x, n_x = np.split(w[f"weight_ih_l{layer}"] @ x + w[f"bias_ih_l{layer}"], 3)
+    r_h, z_h, n_h = np.split(w[f"weight_hh_l{layer}"] @ h + w[f"bias_hh_l{layer}"], 3)
+    z = sigmoid(z_x + z_h)
+    return (1 - z) * np.tanh(n_x + sigmoid(r_x + r_h) * n_h) + z * h
+
+
+def weights_of(decoder: Decoder, query: Array, states: Array, observed: Array, step: int) -> Array:
+    """a_t of the general or the additive score with lag bias."""
+    attention = decoder.attention
+    assert attention is not None
+    assert attention.lag_bias is not None
+    p = parameters(attention.score)
+    if "vector.weight" in p:
+        mixed = np.tanh(p["query_block.weight"] @ query + states @ p["key_block.weight"].T + p["key_block.bias"])
+        scores = mixed @ p["vector.weight"][0]
+    else:
+        scores = states @ (p["projection.weight"].T @ query)
+    raised = np.exp(scores + attention.lag_bias[step].detach().double().numpy()) * observed
+    return np.asarray(raised / raised.sum())
+
+
+def parameters(module: torch.nn.Module) -> dict[str, Array]:
+    return {name: value.detach().double().numpy() for name, value in module.named_parameters()}
+
+
+def reference(decoder: Decoder, source: Source, feedback: Feedback | None) -> Outputs:
+    """Outputs and weights of every window, computed one step after the other from the papers' equations."""
+    outputs, weights = np.zeros((BATCH, HORIZON, 3)), np.zeros((BATCH, HORIZON, CONTEXT))
+    for b in range(BATCH):
+        outputs[b], weights[b] = reference_window(decoder, source, feedback, b)
+    return outputs, weights
+
+
+def reference_window(decoder: Decoder, source: Source, feedback: Feedback | None, b: int) -> Outputs:
+    p, cell = parameters(decoder), parameters(decoder.recurrence.cell)
+    assert source.memory is not None
+    states = source.memory.states[b].double().numpy()
+    observed = np.ones(CONTEXT) if source.memory.hidden is None else 1.0 - source.memory.hidden[b, 0].numpy()
+    values = source.values[b].double().numpy()
+    h = [part[b].double().numpy() for part in source.state[0]]
+    c = [part[b].double().numpy() for part in source.state[-1]]
+    attentional, outputs, weights = np.zeros(HIDDEN), [], []
+    previous = 0.0 if feedback is None else float(feedback.first[b])
+    for t in range(HORIZON):
+        x = [source.inputs[b, t].double().numpy()]
+        if decoder.autoregressive:
+            x.append(np.array([previous]))
+        if decoder.input_feeding:
+            x.append(attentional)
+        if decoder.previous_state_asks:  # s_{t-1} asks, and the context vector is an input of s_t
+            a = weights_of(decoder, h[-1], states, observed, t)
+            x.append(a @ states)
+        below = np.concatenate(x)
+        for layer in range(len(h)):
+            if len(source.state) == 2:
+                h[layer], c[layer] = lstm_cell(cell, layer, below, h[layer], c[layer])
+            else:
+                h[layer] = gru_cell(cell, layer, below, h[layer])
+            below = h[layer]
+        if not decoder.previous_state_asks:
+            a = weights_of(decoder, h[-1], states, observed, t)
+        attentional = np.tanh(p["combine.weight"] @ np.concatenate([a @ states, h[-1]]))
+        gate = sigmoid(p["copy_gate.weight.weight"][0] @ attentional + p["copy_gate.step_bias"][t])
+        y = np.sort(p["head.linear.weight"] @ attentional + p["head.step_bias"][t] + gate * (a @ values))
+        outputs.append(y)
+        weights.append(a)
+        previous = float(y[1])
+        if feedback is not None and bool(feedback.use_truth[b, t]):
+            previous = float(feedback.truth[b, t])
+    return np.array(outputs), np.array(weights)
+
+
+def assert_equal(found: tuple[Tensor, Tensor | None], expected: Outputs) -> None:
+    output, weights = found
+    assert weights is not None
+    np.testing.assert_allclose(output.detach().numpy(), expected[0], atol=1e-5)
+    np.testing.assert_allclose(weights.detach().numpy(), expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("lstm", 1), ("gru", 1), ("lstm", 2), ("gru", 2)])
+@pytest.mark.parametrize("score", SCORES)
+def test_direct_decoding_is_the_same_at_once_and_step_by_step(score: str, cell: str, layers: int) -> None:
+    decoder = make_decoder(score=score, cell=cell, layers=layers)
+    source = make_source(decoder, cell, layers)
+
+    assert decoder.parallel
+    output, weights = decoder.decode_parallel(source)
+    step_output, step_weights = decoder.decode_stepwise(source, None)
+
+    assert output.shape == (BATCH, HORIZON, 3)
+    assert weights is not None
+    assert step_weights is not None
+    torch.testing.assert_close(step_output, output, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(step_weights, weights, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["local-m", "local-p"])
+def test_a_focus_is_the_same_at_once_and_step_by_step(attention: str) -> None:
+    decoder = make_decoder(attention=attention)
+    source = make_source(decoder)
+
+    torch.testing.assert_close(
+        decoder.decode_stepwise(source, None)[0], decoder.decode_parallel(source)[0], atol=1e-6, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_without_attention_there_are_no_weights_and_both_ways_agree(cell: str) -> None:
+    decoder = make_decoder(attention="none", copy_gate=False, lag_bias=False, cell=cell)
+    source = make_source(decoder, cell)
+
+    output, weights = decoder.decode_parallel(source)
+    step_output, step_weights = decoder.decode_stepwise(source, None)
+
+    assert weights is None
+    assert step_weights is None
+    torch.testing.assert_close(step_output, output, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("lstm", 1), ("gru", 2)])
+def test_direct_decoding_equals_the_equations(cell: str, layers: int) -> None:
+    decoder = make_decoder(cell=cell, layers=layers)
+    source = make_source(decoder, cell, layers)
+
+    assert_equal(decoder.decode_parallel(source), reference(decoder, source, None))
+
+
+MECHANISMS = [
+    (decoding, feeding, score)
+    for decoding, feeding, score in product(("direct", "autoregressive"), (False, True), ("general", "additive"))
+    if (decoding, feeding, score) != ("direct", False, "general")
+]
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("lstm", 2), ("gru", 1)])
+@pytest.mark.parametrize(("decoding", "feeding", "score"), MECHANISMS)
+def test_sequential_decoding_equals_the_equations(
+    decoding: str, feeding: bool, score: str, cell: str, layers: int
+) -> None:
+    decoder = make_decoder(decoding=decoding, input_feeding=feeding, score=score, cell=cell, layers=layers)
+    source = make_source(decoder, cell, layers)
+    feedback = make_feedback(taught=False) if decoding == "autoregressive" else None
+
+    assert not decoder.parallel
+    assert_equal(decoder.decode_stepwise(source, feedback), reference(decoder, source, feedback))
+
+
+def test_a_taught_step_is_fed_the_truth_of_the_step_before() -> None:
+    decoder = make_decoder(decoding="autoregressive")
+    source, taught = make_source(decoder), make_feedback(taught=True)
+
+    found = decoder.decode_stepwise(source, taught)
+
+    assert_equal(found, reference(decoder, source, taught))
+    free = reference(decoder, source, make_feedback(taught=False))[0]
+    assert not np.allclose(found[0].detach().numpy(), free, atol=1e-3)
+
+
+def test_the_truth_of_a_step_moves_only_later_steps() -> None:
+    decoder = make_decoder(decoding="autoregressive")
+    source, feedback = make_source(decoder), make_feedback(taught=False)
+    feedback = replace(feedback, use_truth=torch.ones_like(feedback.use_truth))
+    truth = feedback.truth.clone()
+    truth[:, 2] += 1
+
+    moved = (
+        decoder.decode_stepwise(source, replace(feedback, truth=truth))[0]
+        - decoder.decode_stepwise(source, feedback)[0]
+    )
+
+    assert (moved[:, :3] == 0).all()
+    assert (moved[:, 3:].abs() > 1e-6).all()
+
+
+def test_quantiles_never_cross() -> None:
+    decoder = make_decoder()
+    source = make_source(decoder)
+    with torch.no_grad():
+        decoder.head.step_bias[:, 0] += 3  # the lowest quantile alone would be the highest
+
+    output, _ = decoder.decode_parallel(source)
+
+    assert (output.diff(dim=-1) >= 0).all()
+    assert (output[..., 2] - output[..., 0] > 0.5).all()
+
+
+def test_the_copied_values_enter_only_the_location_of_a_student_t() -> None:
+    decoder = make_decoder("student-t")
+    source = make_source(decoder)
+
+    output, weights = decoder.decode_parallel(source)
+    without, _ = decoder.decode_parallel(replace(source, values=torch.zeros_like(source.values)))
+
+    assert output.shape == (BATCH, HORIZON, 3)
+    assert weights is not None
+    states, _ = decoder.recurrence(source.inputs, source.state)
+    assert source.memory is not None
+    attentional = torch.tanh(decoder.combine(torch.cat([weights @ source.memory.states, states], dim=-1)))
+    assert decoder.copy_gate is not None
+    gate = decoder.copy_gate(attentional, 1)[..., 0]
+    copied = torch.einsum("bts,bs->bt", weights, source.values)
+    torch.testing.assert_close(output[..., 0] - without[..., 0], gate * copied, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(output[..., 1:], without[..., 1:])
+
+
+def test_without_copy_gate_the_values_do_not_enter() -> None:
+    decoder = make_decoder("mae", copy_gate=False)
+    source = make_source(decoder)
+
+    output, _ = decoder.decode_parallel(source)
+
+    assert output.shape == (BATCH, HORIZON, 1)
+    torch.testing.assert_close(output, decoder.decode_parallel(replace(source, values=source.values + 1))[0])
+
+
+def test_dropout_changes_training_and_not_forecasting() -> None:
+    decoder = make_decoder(dropout=0.5)
+    source = make_source(decoder)
+
+    still = [decoder.decode_parallel(source)[0] for _ in range(2)]
+    decoder.train()
+    shaken = [decoder.decode_parallel(source)[0] for _ in range(2)]
+
+    assert torch.equal(*still)
+    assert not torch.allclose(*shaken)

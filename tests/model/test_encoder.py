@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqcast.config import ModelConfig
+from seqcast.model.encoder import Encoder, State
+from tests.panels import randomise
+
+BATCH, CONTEXT, FEATURES, STATIC, HIDDEN, LAYERS = 2, 11, 4, 3, 7, 3
+
+
+def make_encoder(**model: Any) -> Encoder:
+    encoder = Encoder(ModelConfig(hidden=HIDDEN, layers=LAYERS, dropout=0.0, **model), FEATURES, STATIC)
+    randomise(encoder)
+    return encoder.eval()
+
+
+def run(encoder: Encoder, inputs: Tensor, static: Tensor) -> tuple[Tensor, State]:
+    with torch.no_grad():
+        states, final = encoder(inputs, static)
+    return states, final
+
+
+@pytest.fixture
+def inputs() -> Tensor:
+    return torch.randn(BATCH, CONTEXT, FEATURES, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def static() -> Tensor:
+    return torch.randn(BATCH, STATIC, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize(("cell", "parts"), [("lstm", 2), ("gru", 1)])
+def test_states_and_final_state_have_the_decoders_width(
+    cell: str, parts: int, bidirectional: bool, inputs: Tensor, static: Tensor
+) -> None:
+    states, final = run(make_encoder(cell=cell, bidirectional=bidirectional), inputs, static)
+
+    assert states.shape == (BATCH, CONTEXT, HIDDEN)
+    assert [part.shape for part in final] == [(LAYERS, BATCH, HIDDEN)] * parts
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_the_final_state_of_the_top_layer_is_the_last_state(cell: str, inputs: Tensor, static: Tensor) -> None:
+    states, final = run(make_encoder(cell=cell), inputs, static)
+
+    assert torch.equal(final[0][-1], states[:, -1])
+
+
+def test_a_state_knows_nothing_of_later_inputs(inputs: Tensor, static: Tensor) -> None:
+    encoder = make_encoder()
+    later = inputs.clone()
+    later[:, 6:] += 1
+
+    before, after = run(encoder, inputs, static)[0], run(encoder, later, static)[0]
+
+    assert torch.equal(before[:, :6], after[:, :6])
+    assert (before[:, 6:] != after[:, 6:]).any(dim=-1).all()
+
+
+def test_a_state_of_a_bidirectional_encoder_knows_later_inputs(inputs: Tensor, static: Tensor) -> None:
+    encoder = make_encoder(bidirectional=True)
+    later = inputs.clone()
+    later[:, -1] += 1
+
+    before, after = run(encoder, inputs, static)[0], run(encoder, later, static)[0]
+
+    assert (before != after).any(dim=-1).all()
+
+
+def test_the_final_state_of_a_bidirectional_encoder_joins_both_directions(inputs: Tensor, static: Tensor) -> None:
+    encoder = make_encoder(bidirectional=True)
+    states, final = run(encoder, inputs, static)
+
+    first = torch.tanh(encoder.first_state(static)).view(BATCH, 2, 2 * LAYERS, HIDDEN)
+    h, c = (first[:, i].transpose(0, 1).contiguous() for i in range(2))
+    both, (ends, _) = encoder.recurrence.cell(inputs, (h, c))
+    for layer in range(LAYERS):
+        joined = torch.cat([ends[2 * layer], ends[2 * layer + 1]], dim=-1)
+        torch.testing.assert_close(final[0][layer], encoder.final_bridge(joined).detach())
+    torch.testing.assert_close(states, encoder.state_bridge(both).detach())
+
+
+def test_the_first_state_follows_from_the_static_inputs_of_the_same_window(inputs: Tensor, static: Tensor) -> None:
+    encoder = make_encoder()
+    other = static.clone()
+    other[1] += 1
+
+    before, after = run(encoder, inputs, static)[0], run(encoder, inputs, other)[0]
+
+    assert torch.equal(before[0], after[0])
+    assert (before[1, 0] != after[1, 0]).all()

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from seqcast.config import Loss, ModelConfig
+from seqcast.data.windows import WindowBatch
+from seqcast.model.network import (
+    SCALE_FLOOR,
+    STEP_EMBEDDING,
+    CategoryEmbeddings,
+    ForecastNetwork,
+    NetworkShape,
+    Standardisation,
+)
+from tests.panels import CONTEXT, FULL_SHAPE, HIDDEN, HORIZON, random_batch, randomise
+
+BARE_SHAPE = NetworkShape(HORIZON, CONTEXT, season=7, num_past=0, num_known=0, num_static=0)
+MECHANISMS: tuple[dict[str, Any], ...] = (
+    {},
+    {"decoding": "autoregressive"},
+    {"input_feeding": True},
+    {"score": "additive"},
+    {"attention": "none", "copy_gate": False, "lag_bias": False},
+)
+
+
+def make_network(loss: Loss = "quantile", shape: NetworkShape = FULL_SHAPE, **model: Any) -> ForecastNetwork:
+    config = ModelConfig(**{"hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9), **model})
+    network = ForecastNetwork(config, loss, shape)
+    randomise(network)
+    return network.eval()
+
+
+def values_of(network: ForecastNetwork, batch: WindowBatch) -> Tensor:
+    with torch.no_grad():
+        output: Tensor = network(batch).values
+    return output
+
+
+def changed(batch: WindowBatch, part: str, step: int | None, num_codes: tuple[int, ...] = ()) -> WindowBatch:
+    """The batch with one part of window 1 changed, at one step or altogether, and window 0 left alone."""
+    values = getattr(batch, part).clone()
+    place = (1,) if step is None else (1, step)
+    if values.dtype == torch.bool:
+        values[place] = ~values[place]
+    elif num_codes:
+        values[place] = (values[place] + 1) % torch.tensor(num_codes)
+    else:
+        values[place] += 1
+    return replace(batch, **{part: values})
+
+
+INPUTS = [
+    ("context_target", CONTEXT - 1, ()),
+    ("context_target", 0, ()),
+    ("context_observed", 4, ()),
+    ("past_features", 3, ()),
+    ("past_codes", 3, FULL_SHAPE.past_categories),
+    ("known_features", 2, ()),
+    ("known_features", CONTEXT + 2, ()),
+    ("known_codes", 2, FULL_SHAPE.known_categories),
+    ("known_codes", CONTEXT + 2, FULL_SHAPE.known_categories),
+    ("static_features", None, ()),
+    ("static_codes", None, FULL_SHAPE.static_categories),
+]
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize(("part", "step", "num_codes"), INPUTS)
+def test_every_input_of_a_window_moves_its_forecast_and_no_other(
+    part: str, step: int | None, num_codes: tuple[int, ...], mechanism: dict[str, Any]
+) -> None:
+    network, batch = make_network(**mechanism), random_batch()
+
+    before, after = values_of(network, batch), values_of(network, changed(batch, part, step, num_codes))
+
+    torch.testing.assert_close(after[[0, 2]], before[[0, 2]])
+    assert not torch.allclose(after[1, -1], before[1, -1], atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("part", ["future_target", "future_observed"])
+def test_what_happens_after_the_origin_does_not_enter(part: str, mechanism: dict[str, Any]) -> None:
+    network, batch = make_network(**mechanism), random_batch()
+
+    before = values_of(network, batch)
+
+    for step in range(HORIZON):
+        assert torch.equal(values_of(network, changed(batch, part, step)), before)
+
+
+def test_known_inputs_of_a_forecast_step_do_not_move_earlier_steps() -> None:
+    network, batch = make_network(), random_batch()
+
+    before, after = values_of(network, batch), values_of(network, changed(batch, "known_features", CONTEXT + 3))
+
+    torch.testing.assert_close(after[1, :3], before[1, :3])
+    assert (after[1, 3:] != before[1, 3:]).all()
+
+
+def test_an_autoregressive_network_is_fed_the_standardised_truth_where_it_was_observed() -> None:
+    network, batch = make_network(decoding="autoregressive"), random_batch()
+    observed = batch.future_observed.clone()
+    observed[:, 1], observed[:, 2] = True, False
+    batch = replace(batch, future_observed=observed, future_target=batch.future_target * observed)
+    everywhere = torch.ones_like(batch.future_observed)
+
+    with torch.no_grad():
+        taught = network(batch, everywhere).values
+        moved_truth = network(changed(batch, "future_target", 1), everywhere).values
+        moved_hole = network(changed(batch, "future_target", 2), everywhere).values
+
+    assert torch.equal(moved_truth[1, :2], taught[1, :2])
+    assert (moved_truth[1, 2:] != taught[1, 2:]).all()
+    assert torch.equal(moved_hole, taught)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_windows_may_be_batched_in_any_order(mechanism: dict[str, Any]) -> None:
+    network, batch = make_network(**mechanism), random_batch(num_windows=3)
+    order = torch.tensor([2, 0])
+    picked = WindowBatch(**{field.name: getattr(batch, field.name)[order] for field in fields(WindowBatch)})
+
+    torch.testing.assert_close(values_of(network, picked), values_of(network, batch)[order], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["quantile", "student-t", "mae"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_shapes(loss: Loss, cell: str, bidirectional: bool, layers: int) -> None:
+    network = make_network(loss, cell=cell, bidirectional=bidirectional, layers=layers)
+
+    with torch.no_grad():
+        output = network(random_batch(num_windows=2))
+
+    assert output.values.shape == (2, HORIZON, {"quantile": 3, "student-t": 3, "mae": 1}[loss])
+    assert output.weights.shape == (2, HORIZON, CONTEXT)
+    assert output.standardisation.location.shape == (2, 1)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_window_of_nothing_gives_finite_numbers(mechanism: dict[str, Any]) -> None:
+    network, batch = make_network(**mechanism), random_batch(num_windows=2)
+    nothing = torch.zeros_like(batch.context_observed)
+    batch = replace(batch, context_observed=nothing, context_target=torch.zeros_like(batch.context_target))
+
+    output = network(batch)
+    output.values.sum().backward()
+
+    assert torch.isfinite(output.values).all()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+
+
+def test_a_network_without_covariates_works() -> None:
+    network = make_network(shape=BARE_SHAPE)
+
+    assert values_of(network, random_batch(BARE_SHAPE)).shape == (3, HORIZON, 3)
+
+
+def test_each_forecast_step_has_its_own_embedding() -> None:
+    network, batch = make_network(shape=BARE_SHAPE), random_batch(BARE_SHAPE)
+    before = values_of(network, batch)
+
+    with torch.no_grad():
+        network.step_embedding.weight[3] += 1
+
+    after = values_of(network, batch)
+    assert network.step_embedding.weight.shape == (HORIZON, STEP_EMBEDDING)
+    torch.testing.assert_close(after[:, :3], before[:, :3])
+    assert (after[:, 3:] != before[:, 3:]).any(dim=-1).all()
+
+
+def test_standardisation_is_the_mean_and_deviation_of_the_observed_steps() -> None:
+    batch = random_batch(num_windows=5)
+
+    units = Standardisation.of(batch)
+
+    seen = np.where(batch.context_observed.numpy(), batch.context_target.numpy().astype(np.float64), np.nan)
+    scale = np.sqrt(np.nanvar(seen, axis=1) + SCALE_FLOOR**2)
+    np.testing.assert_allclose(units.location[:, 0].numpy(), np.nanmean(seen, axis=1), atol=1e-6)
+    np.testing.assert_allclose(units.scale[:, 0].numpy(), scale, atol=1e-6)
+    expected = np.nan_to_num((seen - np.nanmean(seen, axis=1)[:, None]) / scale[:, None])
+    applied = units.apply(batch.context_target, batch.context_observed)
+    np.testing.assert_allclose(applied.numpy(), expected, atol=1e-5)
+
+
+def test_a_flat_window_has_the_floor_as_its_scale() -> None:
+    batch = random_batch()
+    batch = replace(batch, context_target=torch.full_like(batch.context_target, 3.0) * batch.context_observed)
+
+    units = Standardisation.of(batch)
+
+    assert units.location[:, 0].tolist() == pytest.approx([3.0] * 3)
+    assert units.scale[:, 0].tolist() == pytest.approx([SCALE_FLOOR] * 3)
+
+
+def test_location_and_scale_of_a_window_enter_beside_its_standardised_values() -> None:
+    network, batch = make_network(), random_batch()
+    shifted = replace(batch, context_target=(batch.context_target + 2) * batch.context_observed)
+
+    same_values = Standardisation.of(shifted).apply(shifted.context_target, shifted.context_observed)
+    torch.testing.assert_close(
+        same_values, Standardisation.of(batch).apply(batch.context_target, batch.context_observed), atol=1e-5, rtol=0
+    )
+    assert not torch.allclose(values_of(network, shifted), values_of(network, batch), atol=1e-3)
+
+
+def test_categories_are_embedded_per_column_and_joined() -> None:
+    embeddings = CategoryEmbeddings((3, 50))
+
+    joined = embeddings(torch.tensor([[[2, 49]], [[0, 7]]]))
+
+    assert joined.shape == (2, 1, embeddings.width) == (2, 1, 2 + 16)
+    assert torch.equal(joined[1, 0, :2], embeddings.tables[0].weight[0])
+    assert torch.equal(joined[0, 0, 2:], embeddings.tables[1].weight[49])
+
+
+def test_without_categorical_columns_the_embedding_has_no_width() -> None:
+    joined = CategoryEmbeddings(())(torch.empty(2, 7, 0, dtype=torch.int64))
+
+    assert joined.shape == (2, 7, 0)
+    assert joined.dtype == torch.float32

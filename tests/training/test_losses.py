@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from seqcast.config import Loss
+from seqcast.training.losses import forecast_loss, pinball, student_t_log_density
+
+BATCH, HORIZON = 2, 5
+LEVELS = (0.1, 0.5, 0.9)
+WIDTHS = {"quantile": 3, "student-t": 3, "mae": 1, "mse": 1, "huber": 1}
+
+
+def random(*size: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed)) * 2
+
+
+def expected_of_each(loss: Loss, values: np.ndarray, target: np.ndarray) -> np.ndarray:
+    error = target - values[..., 0]
+    match loss:
+        case "mae":
+            return np.abs(error)
+        case "mse":
+            return error**2
+        case "huber":
+            return np.where(np.abs(error) <= 1, error**2 / 2, np.abs(error) - 0.5)
+        case "quantile":
+            each = [
+                np.where(
+                    target >= values[..., i], level * (target - values[..., i]), (1 - level) * (values[..., i] - target)
+                )
+                for i, level in enumerate(LEVELS)
+            ]
+            return 2 * np.mean(each, axis=0)
+        case _:
+            scale = np.logaddexp(0, values[..., 1]) + 1e-4
+            freedom = 2 + np.logaddexp(0, values[..., 2] + 2)
+            return -stats.t.logpdf(target, freedom, values[..., 0], scale)
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_each_loss_is_its_formula_averaged_over_the_observed_steps(loss: Loss) -> None:
+    values, target = random(BATCH, HORIZON, WIDTHS[loss]), random(BATCH, HORIZON, seed=1)
+    observed = torch.ones(BATCH, HORIZON, dtype=torch.bool)
+    observed[0, 2] = observed[1, 0] = False
+
+    found = forecast_loss(loss, values, target, observed, torch.tensor(LEVELS))
+
+    each = expected_of_each(loss, values.double().numpy(), target.double().numpy())
+    assert float(found) == pytest.approx(each[observed.numpy()].mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_missing_targets_count_nothing_and_give_no_gradient(loss: Loss) -> None:
+    values, target = random(BATCH, HORIZON, WIDTHS[loss]).requires_grad_(), random(BATCH, HORIZON, seed=1)
+    observed = torch.ones(BATCH, HORIZON, dtype=torch.bool)
+    observed[1, 3] = False
+    other = target.clone()
+    other[1, 3] = 1e6
+
+    first = forecast_loss(loss, values, target, observed, torch.tensor(LEVELS))
+    second = forecast_loss(loss, values, other, observed, torch.tensor(LEVELS))
+    second.backward()
+
+    assert float(first.detach()) == float(second.detach())
+    assert values.grad is not None
+    assert (values.grad[1, 3] == 0).all()
+    assert (values.grad[0, 0] != 0).any()
+
+
+def test_the_loss_of_nothing_is_zero() -> None:
+    nothing = torch.zeros(BATCH, HORIZON, dtype=torch.bool)
+
+    assert (
+        float(forecast_loss("mae", random(BATCH, HORIZON, 1), random(BATCH, HORIZON), nothing, torch.tensor(()))) == 0
+    )
+
+
+def test_the_pinball_loss_of_the_median_is_the_absolute_error() -> None:
+    forecast, target = random(7), random(7, seed=1)
+
+    torch.testing.assert_close(pinball(forecast, target, torch.tensor(0.5)), (target - forecast).abs())
+
+
+def test_the_student_t_density_is_the_one_of_scipy() -> None:
+    values, target = random(BATCH, HORIZON, 3), random(BATCH, HORIZON, seed=1) * 5
+
+    found = student_t_log_density(values, target)
+
+    expected = -expected_of_each("student-t", values.double().numpy(), target.double().numpy())
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqcast.config import Config
+from seqcast.data.frequency import parse_frequency
+from seqcast.data.panel import Panel
+from seqcast.errors import DataError, UsageError
+from seqcast.training.plan import Plan, main_season, make_plan
+from tests.panels import make_panel
+
+
+def panel_of(*lengths: int, freq: str = "D") -> Panel:
+    frequency = parse_frequency(freq)
+    return make_panel([np.arange(length, dtype=np.float64) for length in lengths], frequency=frequency)
+
+
+def plan_of(panel: Panel, **sections: dict[str, Any]) -> Plan:
+    return make_plan(panel, Config().override(**sections))
+
+
+def choice(plan: Plan, name: str) -> tuple[str, str]:
+    return next((each.value, each.reason) for each in plan.choices if each.name == name)
+
+
+@pytest.mark.parametrize(
+    ("freq", "horizon", "season"),
+    [
+        ("1", 12, 1),
+        ("B", 10, 5),
+        ("D", 14, 7),
+        ("W", 13, 52),
+        ("h", 24, 24),
+        ("30min", 48, 48),
+        ("min", 96, 1440),
+        ("s", 60, 60),
+        ("MS", 12, 12),
+        ("QS", 6, 4),
+        ("YS", 6, 1),
+        ("7min", 96, 1440),
+        ("11min", 6, 1),
+    ],
+)
+def test_the_horizon_follows_from_the_frequency(freq: str, horizon: int, season: int) -> None:
+    panel = panel_of(1000, freq=freq)
+
+    plan = plan_of(panel)
+
+    assert plan.horizon == horizon
+    assert plan.season == main_season(panel) == season
+    assert choice(plan, "horizon")[0] == str(horizon)
+    assert "usual for" in choice(plan, "horizon")[1]
+
+
+def test_the_horizon_of_a_short_series_is_a_sixth_of_it() -> None:
+    assert plan_of(panel_of(61, freq="h")).horizon == 10
+
+
+@pytest.mark.parametrize(
+    ("freq", "length", "horizon", "context", "reason"),
+    [
+        ("h", 5000, 24, 336, "two of the longest season"),
+        ("D", 5000, 14, 32, "two horizons or three seasons"),
+        ("D", 5000, 50, 100, "two horizons or three seasons"),
+        ("MS", 1000, 5, 36, "two horizons or three seasons"),
+        ("W", 5000, 13, 156, "two horizons or three seasons"),
+        ("1", 5000, 700, 1024, "two horizons or three seasons"),
+        ("h", 300, 24, 123, "as long as the series allow"),
+        ("h", 78, 24, 15, "as long as the series allow"),
+    ],
+)
+def test_the_context_follows_from_season_horizon_and_length(
+    freq: str, length: int, horizon: int, context: int, reason: str
+) -> None:
+    plan = plan_of(panel_of(length, freq=freq), model={"horizon": horizon})
+
+    assert plan.context == context
+    assert choice(plan, "context")[1].endswith(reason)
+
+
+def test_the_context_suits_most_series_and_not_the_longest_alone() -> None:
+    lengths = [90] * 4 + [5000]
+
+    plan = plan_of(panel_of(*lengths, freq="h"), model={"horizon": 7}, data={"validation_size": 7})
+
+    assert plan.context == (90 - 7 - 7) // 2
+
+
+@pytest.mark.parametrize(
+    ("length", "size", "reason"),
+    [
+        (700, 70, "a tenth of a series"),
+        (60, 13, "one horizon"),
+        (9000, 130, "ten horizons"),
+    ],
+)
+def test_the_validation_part_follows_from_length_and_horizon(length: int, size: int, reason: str) -> None:
+    plan = plan_of(panel_of(length), model={"horizon": 13})
+
+    assert plan.config.data.validation_size == size
+    assert choice(plan, "validation size") == (f"{size} steps", f"{reason}, at the end of each series")
+
+
+def test_given_values_are_kept_and_not_listed_as_choices() -> None:
+    plan = plan_of(
+        panel_of(100),
+        data={"validation_size": 11, "test_size": 13},
+        model={"horizon": 5, "context": 7},
+        training={"batch_size": 3, "max_steps": 17, "validate_every": 2},
+    )
+
+    assert plan.choices == ()
+    assert (plan.horizon, plan.context) == (5, 7)
+    assert plan.config.training.max_steps == 17
+    assert plan.config.training.batch_size == 3
+    assert plan.config.training.validate_every == 2
+
+
+def test_a_plan_holds_no_automatic_value() -> None:
+    config = plan_of(panel_of(100, 90)).config
+
+    assert None not in (config.model.horizon, config.model.context, config.data.validation_size)
+    assert None not in (config.training.batch_size, config.training.max_steps, config.training.validate_every)
+
+
+def test_each_series_ends_with_its_validation_and_its_test_part() -> None:
+    plan = plan_of(
+        panel_of(100, 61, 20), data={"validation_size": 11, "test_size": 13}, model={"horizon": 5, "context": 7}
+    )
+
+    assert plan.split.train_ends.tolist() == [76, 37, 0]
+    assert plan.split.validation_ends.tolist() == [87, 48, 7]
+    assert plan.num_train_windows == (76 - 11) + (37 - 11)
+
+
+@pytest.mark.parametrize(
+    ("length", "batch_size", "max_steps"),
+    [(100, "16", "525"), (3000, "128", "2331"), (100_000, "256", "3000")],
+)
+def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: str, max_steps: str) -> None:
+    plan = plan_of(panel_of(length), model={"horizon": 5, "context": 7}, data={"validation_size": 5})
+
+    assert choice(plan, "batch size")[0] == batch_size
+    assert choice(plan, "max steps")[0] == max_steps
+    assert plan.config.training.validate_every == int(max_steps) // 25
+
+
+def test_long_windows_get_fewer_steps() -> None:
+    long = plan_of(panel_of(100_000), model={"horizon": 200, "context": 1000})
+
+    assert long.config.training.max_steps == 90_000_000 // (256 * 1200)
+    assert choice(long, "max steps")[1].endswith("passes over them")
+
+
+def test_a_validation_part_shorter_than_the_horizon_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--validation-size 5 is shorter than the horizon of 7\. Give at least 7"):
+        plan_of(panel_of(100), model={"horizon": 7}, data={"validation_size": 5})
+
+
+def test_too_short_data_is_refused_with_the_number_of_steps_needed() -> None:
+    options: dict[str, Any] = {
+        "data": {"validation_size": 11, "test_size": 13},
+        "model": {"horizon": 5, "context": 7},
+    }
+
+    with pytest.raises(DataError, match=r"longest series has 35 steps; .* 24 held-out steps need 36\. Give more data"):
+        plan_of(panel_of(35, 20), **options)
+    assert plan_of(panel_of(36, 20), **options).num_train_windows == 1
+
+
+def test_series_too_short_to_train_on_are_named() -> None:
+    plan = plan_of(panel_of(100, 20, 90, 19), data={"validation_size": 5}, model={"horizon": 5, "context": 11})
+
+    (notice,) = plan.notices
+    assert notice.kind == "repair"
+    assert notice.count == 2
+    assert notice.text.startswith("2 of 4 series have fewer than 16 training steps")
+    assert notice.text.endswith("'s1', 's3'")
+
+
+def test_at_most_five_short_series_are_named() -> None:
+    plan = plan_of(panel_of(100, *[10] * 7), data={"validation_size": 5}, model={"horizon": 5, "context": 11})
+
+    assert plan.notices[0].text.endswith("'s1', 's2', 's3', 's4', 's5', ...")
+    assert plan.notices[0].count == 7
+
+
+def test_long_enough_series_are_not_remarked_on() -> None:
+    assert plan_of(panel_of(100)).notices == ()
+
+
+def test_without_attention_copy_gate_and_lag_bias_are_switched_off_with_words() -> None:
+    plan = plan_of(panel_of(100), model={"attention": "none"})
+
+    assert not plan.config.model.copy_gate
+    assert not plan.config.model.lag_bias
+    assert choice(plan, "copy, lag bias") == ("off", "there is no attention to copy by")
+
+
+def test_without_attention_and_with_both_off_nothing_is_remarked_on() -> None:
+    plan = plan_of(panel_of(100), model={"attention": "none", "copy_gate": False, "lag_bias": False})
+
+    assert "copy, lag bias" not in [each.name for each in plan.choices]
