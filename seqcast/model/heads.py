@@ -40,7 +40,10 @@ class OutputLayout:
 
 
 class CopyGate(nn.Module):
-    """g_t = sigmoid(w . h~_t + b_t): how much of the attended values sum_s a_ts y_s enters the output of step t."""
+    """g_t = softplus(w . h~_t + b_t): how much of the attended values sum_s a_ts y_s enters the output of step t.
+
+    Above 1 it continues a movement away from the mean of the window, as a non-negative linear forecast often must.
+    """
 
     def __init__(self, hidden: int, horizon: int) -> None:
         super().__init__()
@@ -51,7 +54,7 @@ class CopyGate(nn.Module):
     def forward(self, attentional: Tensor, first_step: int) -> Tensor:
         """Gate (batch, horizon, 1) for attentional states (batch, horizon, hidden)."""
         bias = self.step_bias[first_step - 1 : first_step - 1 + attentional.shape[1]]
-        return torch.sigmoid(self.weight(attentional) + bias[:, None])
+        return functional.softplus(self.weight(attentional) + bias[:, None])
 
 
 class OutputHead(nn.Module):

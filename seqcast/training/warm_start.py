@@ -29,6 +29,9 @@ ITERATIONS = 1000
 FLOOR = 0.02
 """Attention left to lags without weight, together, so that training can still raise them."""
 
+SMALLEST_GATE = 0.02
+"""Start of the copy gate where the linear forecast copies nothing, so that training can still open it."""
+
 
 @dataclass(frozen=True)
 class LinearForecast:
@@ -90,6 +93,6 @@ def apply_warm_start(network: ForecastNetwork, linear: LinearForecast) -> None:
     attention.lag_bias.copy_(torch.log((1 - FLOOR) * share + FLOOR / share.shape[1]))
     if decoder.copy_gate is None:
         return
-    decoder.copy_gate.step_bias.copy_(torch.logit(total[:, 0].clamp(0.02, 0.98)))
+    decoder.copy_gate.step_bias.copy_(torch.log(torch.expm1(total[:, 0].clamp(min=SMALLEST_GATE))))
     if network.layout.increasing:
         decoder.head.step_bias.copy_(linear.residual_quantiles)
