@@ -107,7 +107,7 @@ class ForecastNetwork(nn.Module):
         self.static_embeddings = CategoryEmbeddings(shape.static_categories)
         self.step_embedding = nn.Embedding(shape.horizon, STEP_EMBEDDING)
         known = shape.num_known + self.known_embeddings.width
-        static = shape.num_static + self.static_embeddings.width + 2
+        static = shape.num_static + self.static_embeddings.width
         encoder_inputs = 2 + known + shape.num_past + self.past_embeddings.width
         self.encoder = Encoder(config, encoder_inputs, static)
         attention = None
@@ -139,15 +139,8 @@ class ForecastNetwork(nn.Module):
         context, horizon = self.shape.context, self.shape.horizon
         known = torch.cat([batch.known_features, self.known_embeddings(batch.known_codes)], dim=-1)
         past = torch.cat([batch.past_features, self.past_embeddings(batch.past_codes)], dim=-1)
-        static = torch.cat(
-            [
-                batch.static_features,
-                self.static_embeddings(batch.static_codes),
-                standardisation.location,
-                standardisation.scale.log(),
-            ],
-            dim=-1,
-        )
+        # Neither location nor scale of the window: a level that training has not seen would be extrapolated from.
+        static = torch.cat([batch.static_features, self.static_embeddings(batch.static_codes)], dim=-1)
         own = torch.stack([values, batch.context_observed.to(values.dtype)], dim=-1)
         inputs = torch.cat([own, known[:, :context], past], dim=-1)
         states, state = self.encoder(inputs.flip(1) if self.reverse_input else inputs, static)
