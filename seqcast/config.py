@@ -55,6 +55,8 @@ class DataConfig(Section):
     """Covariates known only up to the last observation."""
     static: Names = ()
     """Covariates that do not change within a series."""
+    calendar: Names | None = None
+    """Calendar cycles whose phase the network is told, such as day and week; None: those that recur in training."""
     validation_size: Annotated[int, Field(ge=1)] | None = None
     """Steps at the end of each series' training range kept for validation."""
     test_size: Annotated[int, Field(ge=0)] = 0

@@ -222,7 +222,8 @@ class Forecasting:
         self.device = next(model.network.parameters()).device
         index = {name: number for number, name in enumerate(model.series_ids)}
         self.series_map = np.array([index.get(name, -1) for name in panel.series_ids])
-        self.tensors = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, self.device)
+        cycles = model.config.data.calendar or ()
+        self.tensors = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, cycles, self.device)
 
     def notices(self) -> tuple[Notice, ...]:
         """Series that training did not see."""

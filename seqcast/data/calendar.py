@@ -70,23 +70,45 @@ CYCLES: tuple[tuple[str, Phase], ...] = (
 """Each cycle and the phase of a time in it; a further calendar feature is a line here and one in `_resolves`."""
 
 
-def calendar_names(frequency: Frequency) -> tuple[str, ...]:
+LENGTHS = {"hour": HOUR, "day": DAY, "week": WEEK, "month": 30 * DAY}
+"""Of the cycles that are shorter than a year, in nanoseconds."""
+YEAR = 365 * DAY
+
+
+def resolved_cycles(frequency: Frequency) -> tuple[str, ...]:
+    """Names of the cycles that steps of this frequency can show; integer and yearly steps have none."""
+    return tuple(name for name, _ in CYCLES if _resolves(frequency, name))
+
+
+def recurring_cycles(frequency: Frequency, starts: TimeArray, ends: TimeArray) -> tuple[str, ...]:
+    """The resolved cycles that come round at least twice between the first start and the last end (exclusive).
+
+    The phase in a cycle that was seen once only tells dates apart, and a network learns those by heart.
+    """
+    cycles = resolved_cycles(frequency)
+    if not cycles:
+        return ()
+    span = (ends.max() - starts.min()) / np.timedelta64(1, "ns")
+    return tuple(name for name in cycles if span >= 2 * LENGTHS.get(name, YEAR))
+
+
+def calendar_names(cycles: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the columns of `calendar_features`, in order: `sin-<cycle>`, `cos-<cycle>` for each cycle."""
-    return tuple(f"{wave}-{name}" for name, _ in CYCLES if _resolves(frequency, name) for wave in ("sin", "cos"))
+    return tuple(f"{wave}-{name}" for name, _ in CYCLES if name in cycles for wave in ("sin", "cos"))
 
 
-def calendar_features(frequency: Frequency, times: TimeArray) -> NDArray[np.float32]:
-    """Sine and cosine of the place of each time in each cycle that the frequency resolves.
+def calendar_features(cycles: tuple[str, ...], times: TimeArray) -> NDArray[np.float32]:
+    """Sine and cosine of the place of each time in each cycle.
 
     Args:
-        frequency: Decides which cycles are present; integer and yearly steps have none.
+        cycles: Names in `CYCLES`.
         times: (n,) times of the panel.
 
     Returns:
-        (n, len(calendar_names(frequency))) values in [-1, 1].
+        (n, len(calendar_names(cycles))) values in [-1, 1].
     """
-    features = np.empty((len(times), len(calendar_names(frequency))), np.float32)
-    present = (phase for name, phase in CYCLES if _resolves(frequency, name))
+    features = np.empty((len(times), len(calendar_names(cycles))), np.float32)
+    present = (phase for name, phase in CYCLES if name in cycles)
     for column, phase in enumerate(present):
         angle = 2 * np.pi * phase(times.astype(times.dtype, copy=False))
         features[:, 2 * column], features[:, 2 * column + 1] = np.sin(angle), np.cos(angle)

@@ -121,7 +121,12 @@ class WindowRange:
 
 
 def panel_to_tensors(
-    panel: Panel, scalers: PanelScalers, series_map: IntArray, ends: IntArray, device: torch.device
+    panel: Panel,
+    scalers: PanelScalers,
+    series_map: IntArray,
+    ends: IntArray,
+    cycles: tuple[str, ...],
+    device: torch.device,
 ) -> PanelTensors:
     """Scale a panel in float64 and place it on a device as float32.
 
@@ -130,12 +135,13 @@ def panel_to_tensors(
         scalers: Fitted on the training part.
         series_map: (series,) index of each series at training, -1 when unseen.
         ends: (series,) rows known at forecast time; unseen series are scaled by these rows alone.
+        cycles: Calendar cycles the network is told the phase of.
         device: Where the tensors live.
     """
     mean, scale = target_scale(scalers, panel, series_map, ends)
     observed = np.isfinite(panel.target)
     scaled = np.nan_to_num(scale_target(scalers, panel, series_map, ends), copy=False, nan=0.0)
-    calendar, calendar_offsets = _calendar_grid(panel)
+    calendar, calendar_offsets = _calendar_grid(panel, cycles)
 
     def number(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
@@ -160,7 +166,7 @@ def panel_to_tensors(
     )
 
 
-def _calendar_grid(panel: Panel) -> tuple[np.ndarray, IntArray]:
+def _calendar_grid(panel: Panel, cycles: tuple[str, ...]) -> tuple[np.ndarray, IntArray]:
     """Calendar features of every distinct time once; series whose grids differ in phase get grids of their own."""
     grids: list[np.ndarray] = []
     offsets = np.zeros(panel.num_series, dtype=np.int64)
@@ -170,7 +176,7 @@ def _calendar_grid(panel: Panel) -> tuple[np.ndarray, IntArray]:
         length = int((ahead + panel.lengths[members]).max())
         offsets[members] = used + ahead
         times = panel.frequency.advance(np.full(length, phase_start), np.arange(length))
-        grids.append(calendar_features(panel.frequency, times))
+        grids.append(calendar_features(cycles, times))
         used += length
     return np.concatenate(grids), offsets
 

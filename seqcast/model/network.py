@@ -126,7 +126,7 @@ class ForecastNetwork(nn.Module):
         """
         standardisation = Standardisation.of(batch)
         values = standardisation.apply(batch.context_target, batch.context_observed)
-        source = self._encode(batch, values, standardisation)
+        source = self._encode(batch, values)
         if self.decoder.parallel:
             output, weights = self.decoder.decode_parallel(source)
         else:
@@ -135,7 +135,7 @@ class ForecastNetwork(nn.Module):
             )
         return NetworkOutput(output, weights, standardisation)
 
-    def _encode(self, batch: WindowBatch, values: Tensor, standardisation: Standardisation) -> Source:
+    def _encode(self, batch: WindowBatch, values: Tensor) -> Source:
         context, horizon = self.shape.context, self.shape.horizon
         known = torch.cat([batch.known_features, self.known_embeddings(batch.known_codes)], dim=-1)
         past = torch.cat([batch.past_features, self.past_embeddings(batch.past_codes)], dim=-1)

@@ -66,7 +66,7 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
     network = _build(directory, config, shape, directory.read_verified(MODEL_FILE, record))
     frequency = parse_frequency(record.frequency)
     scalers_data = directory.read_verified(SCALERS_FILE, record)
-    scalers = load_scalers(scalers_data, _scaler_sizes(record, frequency), str(directory.path / SCALERS_FILE))
+    scalers = load_scalers(scalers_data, _scaler_sizes(record, config), str(directory.path / SCALERS_FILE))
     return TrainedModel(
         config,
         Schema(**record.columns.model_dump()),
@@ -97,7 +97,7 @@ def _build(directory: RunDirectory, config: Config, shape: NetworkShape, data: b
     return network
 
 
-def _scaler_sizes(record: RunRecord, frequency: Frequency) -> ScalerSizes:
+def _scaler_sizes(record: RunRecord, config: Config) -> ScalerSizes:
     """What the scalers must have been fitted on, given the network's sizes."""
 
     def role(num_numeric: int, num_codes: tuple[int, ...]) -> CovariateSizes:
@@ -106,7 +106,7 @@ def _scaler_sizes(record: RunRecord, frequency: Frequency) -> ScalerSizes:
     shape = record.shape
     return ScalerSizes(
         num_series=len(record.series_ids),
-        known=role(shape.num_known - len(calendar_names(frequency)), shape.known_categories),
+        known=role(shape.num_known - len(calendar_names(config.data.calendar or ())), shape.known_categories),
         past=role(shape.num_past, shape.past_categories),
         static=role(shape.num_static, shape.static_categories),
     )

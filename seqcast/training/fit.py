@@ -40,7 +40,7 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str, *
     """
     scalers = fit_scalers(panel, plan.split.train_ends)
     everyone = np.arange(panel.num_series)
-    tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, runtime.device)
+    tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.cycles, runtime.device)
     train_windows = _training_windows(plan)
     validation = _validation_windows(plan).spread(MOST_VALIDATION_WINDOWS)
     config, shape = plan.config, _network_shape(plan, tensors, scalers)

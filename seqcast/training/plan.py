@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqcast.config import Config
+from seqcast.data.calendar import recurring_cycles, resolved_cycles
 from seqcast.data.notices import Notice
 from seqcast.data.panel import IntArray, Panel
 from seqcast.errors import DataError, UsageError
@@ -59,6 +60,12 @@ class Plan:
         assert self.config.model.context is not None
         return self.config.model.context
 
+    @property
+    def cycles(self) -> tuple[str, ...]:
+        """Calendar cycles the network is told the phase of."""
+        assert self.config.data.calendar is not None
+        return self.config.data.calendar
+
 
 def make_plan(panel: Panel, config: Config) -> Plan:
     """Replace every automatic value of `config` by one that suits `panel`.
@@ -74,10 +81,11 @@ def make_plan(panel: Panel, config: Config) -> Plan:
     validation_size = _choose_validation(panel, config, horizon, choices)
     train_lengths = np.maximum(panel.lengths - test_size - validation_size, 0)
     context = _choose_context(panel, config, horizon, train_lengths, choices)
+    cycles = _choose_calendar(panel, config, train_lengths, choices)
     num_windows = _count_windows(panel, train_lengths, context, horizon, test_size + validation_size)
     batch_size, max_steps, every = _choose_budget(config, context + horizon, num_windows, choices)
     resolved = config.override(
-        data={"validation_size": validation_size},
+        data={"validation_size": validation_size, "calendar": cycles},
         model={"horizon": horizon, "context": context},
         training={"batch_size": batch_size, "max_steps": max_steps, "validate_every": every},
     )
@@ -141,6 +149,20 @@ def _choose_context(panel: Panel, config: Config, horizon: int, train_lengths: I
         context, reason = max(1, room), "as long as the series allow"
     choices.append(Choice("context", f"{context} steps", f"{panel.frequency.duration(context)}: {reason}"))
     return context
+
+
+def _choose_calendar(panel: Panel, config: Config, train_lengths: IntArray, choices: list[Choice]) -> tuple[str, ...]:
+    resolved = resolved_cycles(panel.frequency)
+    if config.data.calendar is not None:
+        unknown = [name for name in config.data.calendar if name not in resolved]
+        if unknown:
+            known = ", ".join(resolved) or "none"
+            raise UsageError(f"calendar: {panel.frequency.name} data has no cycle {unknown[0]!r} (it has: {known}).")
+        return config.data.calendar
+    cycles = recurring_cycles(panel.frequency, panel.starts, panel.frequency.advance(panel.starts, train_lengths))
+    if resolved:
+        choices.append(Choice("calendar", ", ".join(cycles) or "none", "the cycles that training sees twice"))
+    return cycles
 
 
 def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon: int, held_out: int) -> int:

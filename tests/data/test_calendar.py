@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqcast.data.calendar import calendar_features, calendar_names
+from seqcast.data.calendar import calendar_features, calendar_names, recurring_cycles, resolved_cycles
 from seqcast.data.frequency import parse_frequency
 
 
@@ -27,8 +27,30 @@ from seqcast.data.frequency import parse_frequency
     ],
 )
 def test_a_frequency_has_the_cycles_it_resolves(alias: str, cycles: list[str]) -> None:
-    expected = tuple(f"{wave}-{cycle}" for cycle in cycles for wave in ("sin", "cos"))
-    assert calendar_names(parse_frequency(alias)) == expected
+    assert resolved_cycles(parse_frequency(alias)) == tuple(cycles)
+
+
+@pytest.mark.parametrize(
+    ("alias", "steps", "cycles"),
+    [
+        ("h", 47, []),
+        ("h", 48, ["day"]),
+        ("h", 8640, ["day", "week"]),
+        ("h", 17_520, ["day", "week", "year"]),
+        ("D", 60, ["week", "month"]),
+        ("MS", 23, []),
+        ("MS", 24, ["month-of-year"]),
+        ("1", 10_000, []),
+    ],
+)
+def test_a_cycle_recurs_when_it_comes_round_twice(alias: str, steps: int, cycles: list[str]) -> None:
+    frequency = parse_frequency(alias)
+    starts = np.array([0]) if frequency.unit == "integer" else np.array(["2023-01-01"], "datetime64[ns]")
+    assert recurring_cycles(frequency, starts, frequency.advance(starts, np.array([steps]))) == tuple(cycles)
+
+
+def test_a_cycle_has_a_sine_and_a_cosine() -> None:
+    assert calendar_names(("day", "week")) == ("sin-day", "cos-day", "sin-week", "cos-week")
 
 
 @pytest.mark.parametrize(
@@ -46,32 +68,32 @@ def test_a_frequency_has_the_cycles_it_resolves(alias: str, cycles: list[str]) -
     ],
 )
 def test_a_feature_is_the_angle_of_the_time_in_its_cycle(alias: str, cycle: str, time: str, share: float) -> None:
-    frequency = parse_frequency(alias)
-    features = calendar_features(frequency, np.array([time], "datetime64[ns]"))[0]
-    column = calendar_names(frequency).index(f"sin-{cycle}")
+    cycles = resolved_cycles(parse_frequency(alias))
+    features = calendar_features(cycles, np.array([time], "datetime64[ns]"))[0]
+    column = calendar_names(cycles).index(f"sin-{cycle}")
     expected = [np.sin(2 * np.pi * share), np.cos(2 * np.pi * share)]
     assert features[column : column + 2] == pytest.approx(expected, abs=1e-6)
 
 
 def test_features_have_a_row_per_time_and_a_column_per_name() -> None:
-    frequency = parse_frequency("h")
+    cycles = ("day", "week")
     times = np.datetime64("2024-01-01", "s") + np.arange(7) * np.timedelta64(3600, "s")
-    features = calendar_features(frequency, times)
-    assert features.shape == (7, len(calendar_names(frequency)))
+    features = calendar_features(cycles, times)
+    assert features.shape == (7, len(calendar_names(cycles)))
     assert features.dtype == np.float32
 
 
 def test_features_do_not_depend_on_the_unit_of_the_times() -> None:
     times = np.datetime64("2024-03-05", "s") + np.arange(5) * np.timedelta64(60, "s")
-    frequency = parse_frequency("min")
-    in_nanoseconds = calendar_features(frequency, times.astype("datetime64[ns]"))
-    assert np.array_equal(calendar_features(frequency, times), in_nanoseconds)
+    cycles = resolved_cycles(parse_frequency("min"))
+    in_nanoseconds = calendar_features(cycles, times.astype("datetime64[ns]"))
+    assert np.array_equal(calendar_features(cycles, times), in_nanoseconds)
 
 
 def test_features_stay_within_one() -> None:
     times = np.datetime64("1999-12-31", "s") + np.arange(731) * np.timedelta64(86_400, "s")
-    assert np.abs(calendar_features(parse_frequency("D"), times)).max() <= 1
+    assert np.abs(calendar_features(("week", "month", "year"), times)).max() <= 1
 
 
-def test_integer_steps_have_no_features() -> None:
-    assert calendar_features(parse_frequency("1"), np.arange(11)).shape == (11, 0)
+def test_no_cycle_is_no_feature() -> None:
+    assert calendar_features((), np.arange(11)).shape == (11, 0)
