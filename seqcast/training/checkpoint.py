@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqcast.errors import RunError
+from seqcast.model.network import ForecastNetwork
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -36,7 +37,9 @@ class ValidationRecord:
 class TrainingState:
     """Everything that changes while training; nothing else does."""
 
-    network: nn.Module
+    network: ForecastNetwork
+    averaged: ForecastNetwork
+    """The same network with the running average of its weights: what is validated and kept."""
     optimizer: torch.optim.Optimizer
     step: int = 0
     loss_sum: float = 0.0
@@ -52,6 +55,7 @@ class TrainingState:
 def dump_state(state: TrainingState, identity: str) -> bytes:
     """The state as the bytes of one file; `identity` names the work it belongs to."""
     tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
+    tensors |= {f"averaged.{name}": value for name, value in state.averaged.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in state.best_weights.items()}
     for name, parameter in state.network.named_parameters():
         for moment, value in state.optimizer.state.get(parameter, {}).items():
@@ -91,6 +95,7 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
         )
     try:
         state.network.load_state_dict(_part(tensors, "network."))
+        state.averaged.load_state_dict(_part(tensors, "averaged."))
         state.best_weights = _part(tensors, "best.") if counters["history"] else {}
         if counters["history"] and _shapes(state.best_weights) != _shapes(state.network.state_dict()):
             raise ValueError("the best weights do not fit the network")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from seqcast.training.losses import forecast_loss
 
 VALIDATION_BATCH = 512
 WARM_UP_SHARE = 0.1
+AVERAGE_DECAY = 0.99
+"""Of the running average of weights that is validated and kept (Polyak and Juditsky 1992): steadier than any step's."""
 TAUGHT_SHARE = 0.8
 """Part of training after which an autoregressive decoder is never fed the truth again."""
 
@@ -97,6 +100,8 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | Non
         done = (state.step - first_step) * (training.batch_size or 0)
         return done / max(time.perf_counter() - started, 1e-9)
 
+    if not state.history:  # training is not allowed to end worse than the warm start
+        _validate_and_keep_best(setup, state)
     while state.step < training.max_steps:
         if state.stale_validations >= training.patience:
             ended_by = f"no improvement in {training.patience} validations"
@@ -131,7 +136,7 @@ def _first_state(setup: TrainingSetup) -> TrainingState:
     optimizer = torch.optim.AdamW(
         setup.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
     )
-    return TrainingState(setup.network, optimizer)
+    return TrainingState(setup.network, copy.deepcopy(setup.network).requires_grad_(False), optimizer)
 
 
 def _train_step(setup: TrainingSetup, state: TrainingState) -> float:
@@ -154,9 +159,18 @@ def _train_step(setup: TrainingSetup, state: TrainingState) -> float:
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
     state.optimizer.step()
+    _update_average(state)
     state.loss_sum += value
     state.loss_count += 1
     return value
+
+
+@torch.no_grad()
+def _update_average(state: TrainingState) -> None:
+    """Averaged <- d averaged + (1 - d) weights, d smaller in the first steps, while there is little to average."""
+    decay = min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step))
+    for average, weight in zip(state.averaged.parameters(), state.network.parameters(), strict=True):
+        average.lerp_(weight, 1 - decay)
 
 
 def _draw(setup: TrainingSetup, step: int) -> IntArray:
@@ -209,23 +223,22 @@ def learning_rate(training: TrainingConfig, step: int) -> float:
 
 
 def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> ValidationRecord:
-    loss, relative_mae = validate(setup)
+    loss, relative_mae = validate(setup, state.averaged)
     rate = learning_rate(setup.config.training, state.step)
     record = ValidationRecord(state.step, state.loss_sum / max(state.loss_count, 1), loss, relative_mae, rate)
     state.loss_sum, state.loss_count = 0.0, 0
     state.history.append(record)
     if loss < state.best_loss:
         state.best_loss, state.best_step, state.stale_validations = loss, state.step, 0
-        state.best_weights = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
+        state.best_weights = {name: value.detach().clone() for name, value in state.averaged.state_dict().items()}
     else:
         state.stale_validations += 1
     return record
 
 
 @torch.no_grad()
-def validate(setup: TrainingSetup) -> tuple[float, float | None]:
-    """Loss of the network running freely, and its absolute error relative to the seasonal naive forecast."""
-    network = setup.network
+def validate(setup: TrainingSetup, network: ForecastNetwork) -> tuple[float, float | None]:
+    """Loss of a network running freely, and its absolute error relative to the seasonal naive forecast."""
     network.eval()
     loss_sum = judged_sum = error_sum = naive_sum = 0.0
     for first in range(0, len(setup.validation_series), VALIDATION_BATCH):
