@@ -22,8 +22,8 @@ from seqcast.run.directory import RunDirectory, choose_directory
 from seqcast.run.source import Source, read_run_source, resolve_roles
 from seqcast.run.trained import TrainedModel, load_trained_model
 from seqcast.runtime import resolve_runtime
-from seqcast.training.fit import Preparation, finish, prepare
-from seqcast.training.loop import Hooks, TrainingResult, train
+from seqcast.training.fit import Preparation, finish, fit, prepare
+from seqcast.training.loop import Hooks, TrainingResult
 from seqcast.training.plan import make_plan
 from seqcast.training.recorded import TrainingJob, save_run
 
@@ -79,7 +79,7 @@ class Forecaster:
         plan = make_plan(loaded.panel, resolve_roles(self.config, loaded.panel))
         runtime = resolve_runtime(self.config.training.device, self.config.training.precision)
         preparation = prepare(loaded.panel, plan, runtime, source.fingerprint)
-        result = train(preparation.setup, hooks)
+        result = fit(preparation, hooks)
         job = TrainingJob(source, plan, runtime)
         model = finish(preparation, result, loaded.panel)
         self.state = FittedState(model, loaded.panel, job.notices, (job, preparation, result))

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -15,10 +20,12 @@ from seqcast.cli.inspect import inspect
 from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
-from seqcast.errors import SeqcastError
+from seqcast.errors import SeqcastError, UsageError
+
+WrongCommandLine = typer.BadParameter.__mro__[1]
+"""The parser's complaint about an option or a command, which Typer does not export by a name of its own."""
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -31,51 +38,99 @@ app.add_typer(runs_app, name="runs")
 
 
 @app.callback(invoke_without_command=True)
-def root(*, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+def root(
+    context: typer.Context, *, version: bool = typer.Option(False, "--version", help="Print the version.")
+) -> None:
     """Options before a subcommand."""
     if version:
         from seqcast import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
 
 
 def main() -> None:
-    """Run the command line; every expected failure ends here with its exit code."""
+    """Run the command line; every failure ends here, as a message and an exit code."""
     # Threads that spin while they wait make small networks 40 times slower where another program shares the cores.
-    # Read when torch is imported, so it must be set before.
+    # The policy is read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if "--debug" in sys.argv:
-        app()
-        return
+    _replace_closed_streams()
     try:
-        app()
-    except SeqcastError as error:
-        sys.exit(_report(error))
-    except BrokenPipeError:
-        sys.exit(_leave_closed_pipe())
-    except (KeyboardInterrupt, EOFError):
-        sys.exit(130)
-    except MemoryError:
-        sys.exit(
-            _report(SeqcastError("out of memory.", hint="Give a smaller --batch-size or --context, or less data."))
-        )
+        with _orderly_end():
+            code = app(prog_name="seqcast", standalone_mode=False) or 0
+            sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough
+        _drop_stdout()
+        code = 1
     except Exception as error:  # noqa: BLE001  # the last resort, so that no user meets a traceback
-        fault = f"internal error: {type(error).__name__}: {error}."
-        sys.exit(_report(SeqcastError(fault, hint="Run again with --debug to see where, and please report it.")))
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        code = _report(_as_expected(error))
+    sys.exit(code)
+
+
+def _as_expected(error: Exception) -> SeqcastError:
+    """Any failure as one of ours."""
+    if isinstance(error, SeqcastError):
+        return error
+    if isinstance(error, WrongCommandLine):
+        wrong = str(error.format_message()).replace("Value error, ", "").rstrip(".")
+        place = "seqcast" if error.ctx is None else error.ctx.command_path
+        return UsageError(f"{wrong}.", hint=f"`{place} -h` lists what there is.")
+    if isinstance(error, MemoryError):
+        return SeqcastError("out of memory.", hint="Give a smaller --batch-size or --context, or less data.")
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return SeqcastError(f"{where}cannot be read or written: {error.strerror}.")
+    fault = f"internal error: {type(error).__name__}: {error}."
+    return SeqcastError(fault, hint="Run again with --debug to see where, and please report it.")
 
 
 def _report(error: SeqcastError) -> int:
     """Print an error for a person, and for a program when it asked for JSON."""
     from seqcast.report.text import plain
 
-    if "--json" in sys.argv:
-        sys.stdout.write(json.dumps(error.as_dict()) + "\n")
+    try:
+        if "--json" in sys.argv:
+            sys.stdout.write(json.dumps(error.as_dict()) + "\n")
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
     sys.stderr.write(f"error: {plain(str(error), 4000)}\n")
     return error.exit_code
 
 
-def _leave_closed_pipe() -> int:
-    """`| head` has read enough: end quietly, without a complaint at shutdown."""
+def _drop_stdout() -> None:
+    """What stdout did not take is lost; nothing may complain about that again at shutdown."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+
+
+def _replace_closed_streams() -> None:
+    """A command started with a stream closed (`>&-`) does its work all the same."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # open to the end
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that no part of an output file is left.
+
+    Those that the caller ignores (`nohup`) stay ignored.
+    """
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    replaced = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in replaced:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)

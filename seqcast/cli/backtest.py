@@ -44,15 +44,17 @@ def backtest(
     from seqcast.output import backtest_frame, output_format, write_frame
     from seqcast.report.scores import score_view
 
+    target = opt.destination(output)
+    file_format = output_format(target, None)
     opened = open_run(screen, run, data, device)
     plan = BacktestPlan("test" if test else "validation", windows, stride, baselines, levels)
     done = run_backtest(opened.model, opened.source.panel, plan)
     screen.notices(done.notices)
     if output is not None:
-        target = opt.destination(output)
         frame = backtest_frame(done.forecast, done.actuals, opened.model.schema, levels)
-        write_frame(frame, target, output_format(target, None))
-        screen.say(f"{len(frame):,} rows written to {output}")
+        write_frame(frame, target, file_format)
+        if target != "-":
+            screen.say(f"{len(frame):,} rows written to {target}")
     if json:
         screen.document(document(done))
     elif output != "-":

@@ -41,6 +41,13 @@ def inspect(
         raise UsageError(f"--top {top}: at least one lag must be shown.")
     if origin is not None and windows is not None:
         raise UsageError("--origin names one origin, --windows counts several.", hint="Give one of them.")
+    wanted = output is not None or format not in (None, "table")
+    if wanted and (json or format == "table"):
+        report_option = "--json" if json else "--format table"
+        raise UsageError(
+            f"{report_option} prints the report, --output and the other formats write the attention table.",
+            hint="Give one of them.",
+        )
     screen = Screen(quiet=quiet)
     from seqcast.attention_report import lag_report
     from seqcast.forecasting import attention_maps
@@ -48,15 +55,15 @@ def inspect(
     from seqcast.report.heatmap import Heatmap
     from seqcast.report.lags import lag_report_view
 
+    target = opt.destination(output)
+    file_format = output_format(target, None if format == "table" else format)
     opened = open_run(screen, run, data, device)
     panel = opened.source.panel if series is None else one_series(opened.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
-    found = attention_maps(opened.model, panel, windows or 1, moment)
+    found = attention_maps(opened.model, panel, 1 if windows is None else windows, moment)
     screen.notices(found.notices)
-    if output is not None or format not in (None, "table"):
-        chosen = None if format == "table" else format
-        target = opt.destination(output)
-        write_tables((attention_table(part) for part in found.maps), target, output_format(target, chosen))
+    if wanted:
+        write_tables((attention_table(part) for part in found.maps), target, file_format)
         return
     report = lag_report(found.maps, relative, by)
     if json:

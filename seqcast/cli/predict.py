@@ -42,6 +42,8 @@ def predict(
     from seqcast.output import forecast_frame, output_format, write_frame
     from seqcast.report.forecasts import forecast_preview
 
+    target = opt.destination(output)
+    file_format = output_format(target, format)
     opened = open_run(screen, run, data, device)
     future_table = None if future is None else read_table(str(future), opened.source.table.options)
     prediction = predict_ahead(opened.model, opened.source.panel, horizon, future_table)
@@ -49,8 +51,9 @@ def predict(
     wanted = output is not None or format is not None
     if wanted:
         frame = forecast_frame(prediction.forecast, opened.model.schema, levels)
-        write_frame(frame, opt.destination(output), output_format(opt.destination(output), format))
-        screen.say(f"{len(frame):,} rows written to {output or '-'}")
+        write_frame(frame, target, file_format)
+        if target != "-":
+            screen.say(f"{len(frame):,} rows written to {target}")
     else:
         screen.result(forecast_preview(prediction.forecast, levels))
     if plot or (plot is None and not wanted and screen.out.is_terminal):

@@ -26,7 +26,7 @@ def runs(context: typer.Context, *, json: opt.Json = False, debug: opt.Debug = F
     from seqcast.report.runs import run_list
     from seqcast.run.directory import list_runs
 
-    found = [(str(directory.path), _read_or_none(directory)) for directory in list_runs()]
+    found = [(str(directory.path), record_or_none(directory)) for directory in list_runs()]
     screen = Screen()
     if json:
         screen.document([_brief(path, record) for path, record in found])
@@ -52,7 +52,8 @@ def show(
         screen.result(run_detail(str(run), record))
 
 
-def _read_or_none(directory: RunDirectory) -> RunRecord | None:
+def record_or_none(directory: RunDirectory) -> RunRecord | None:
+    """What run.json says; None where it cannot be read."""
     try:
         return directory.read_record()
     except RunError:

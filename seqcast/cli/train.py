@@ -13,6 +13,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.progress import TrainingProgress
+from seqcast.cli.runs import record_or_none
 from seqcast.config import (
     AdditiveOrder,
     Attention,
@@ -25,6 +26,7 @@ from seqcast.config import (
     Score,
     read_config,
 )
+from seqcast.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from seqcast.data.table import ReadOptions
@@ -94,14 +96,17 @@ def train(
 ) -> None:
     """Learn from a table and write a self-contained run directory."""
     given = {name: value for name, value in locals().items() if value is not None}
+    if resume and overwrite:
+        raise UsageError("--resume continues the run that is there, --overwrite replaces it.", hint="Give one of them.")
     screen = Screen(quiet=quiet)
+    from seqcast.data.source import STDIN
     from seqcast.data.table import ReadOptions
     from seqcast.run.directory import choose_directory
 
     reading = ReadOptions(delimiter, decimal, encoding, time_format, time_unit, tuple(na_value or ()), timezone)
     base, directory = Config(), None
     if resume:
-        directory = choose_directory(run, data, overwrite=False, resume=True)
+        directory = choose_directory(run or newest_run_of(data), data, overwrite=False, resume=True)
         record = directory.read_record()
         if record.status == "finished":
             _show(screen, directory, record, json=json, note="this run had finished already; nothing was changed")
@@ -111,7 +116,8 @@ def train(
         base = read_config(config)
     job = plan_job(screen, data, base.override(**given_sections(given)), reading, static_file)
     if directory is None:
-        directory = choose_directory(run, data, overwrite=overwrite, resume=False)
+        directory = choose_directory(run, "stdin" if data == STDIN else data, overwrite=overwrite, resume=False)
+    screen.say(f"run: {directory.path}")
     trained = run_job(screen, job, directory, resume=resume)
     _show(screen, directory, trained.record, json=json)
 
@@ -128,6 +134,23 @@ def given_sections(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         if role in sections["data"]:
             sections["data"][role] = opt.names(sections["data"][role])
     return sections
+
+
+def newest_run_of(data: str) -> Path:
+    """The newest run under runs/ that was trained on this table.
+
+    Raises:
+        RunError: There is none.
+    """
+    from seqcast.run.directory import list_runs
+    from seqcast.run.source import absolute_name
+
+    name = absolute_name(data)
+    for directory in list_runs():
+        record = record_or_none(directory)
+        if record is not None and record.data.path == name:
+            return directory.path
+    raise RunError(f"there is no run of {data} under runs/ to resume.", hint="Name one with --run, or drop --resume.")
 
 
 def plan_job(screen: Screen, data: str, config: Config, reading: ReadOptions, static_file: Path | None) -> TrainingJob:
@@ -160,9 +183,16 @@ def run_job(screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], int | None]]:
-    """While open, the first of SIGINT, SIGTERM, SIGHUP is remembered instead of acted on; a second ends at once."""
+    """While open, the first of SIGINT, SIGTERM, SIGHUP is remembered instead of acted on; a second ends at once.
+
+    Those that the caller ignores (`nohup`) stay ignored.
+    """
     received: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
 
     def remember(number: int, _frame: object) -> None:
         received.append(number)

@@ -39,7 +39,8 @@ class Recurrence(nn.Module):
 class Encoder(nn.Module):
     """Context features to states h-bar_1..h-bar_S and the decoder's first state.
 
-    A bidirectional encoder has states of width 2 * hidden; bridges bring both states and final state back to hidden.
+    The encoder starts from what the static covariates say, or from zeros. A bidirectional encoder has states of width
+    2 * hidden; bridges bring both states and final state back to hidden.
     """
 
     def __init__(self, config: ModelConfig, input_size: int, static_size: int) -> None:
@@ -48,7 +49,9 @@ class Encoder(nn.Module):
         self.num_states = 2 if config.cell == "lstm" else 1
         self.layers, self.hidden = config.layers, config.hidden
         self.recurrence = Recurrence(config, input_size, config.bidirectional)
-        self.first_state = nn.Linear(static_size, self.num_states * config.layers * self.directions * config.hidden)
+        state_size = self.num_states * config.layers * self.directions * config.hidden
+        self.first_state = nn.Linear(static_size, state_size) if static_size else None
+        self.state_size = state_size
         width = self.directions * config.hidden
         self.state_bridge = nn.Linear(width, config.hidden) if config.bidirectional else nn.Identity()
         self.final_bridge = nn.Linear(width, config.hidden) if config.bidirectional else nn.Identity()
@@ -56,7 +59,10 @@ class Encoder(nn.Module):
     def forward(self, inputs: Tensor, static: Tensor) -> tuple[Tensor, State]:
         """States (batch, context, hidden) and final state of inputs (batch, context, features) and (batch, static)."""
         batch = len(inputs)
-        first = torch.tanh(self.first_state(static)).view(batch, self.num_states, -1, self.hidden)
+        first = static.new_zeros(batch, self.state_size)
+        if self.first_state is not None:
+            first = torch.tanh(self.first_state(static))
+        first = first.view(batch, self.num_states, -1, self.hidden)
         state = tuple(part.transpose(0, 1).contiguous() for part in first.unbind(dim=1))
         states, final = self.recurrence(inputs, state)
         return self.state_bridge(states), tuple(self.final_bridge(self._join(part)) for part in final)

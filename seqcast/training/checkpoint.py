@@ -15,7 +15,7 @@ from torch import Tensor
 from seqcast.errors import RunError
 from seqcast.model.network import ForecastNetwork
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 1
 """Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 

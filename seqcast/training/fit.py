@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from seqcast.data.windows import PanelTensors, WindowRange, panel_to_tensors
 from seqcast.model.network import ForecastNetwork, NetworkShape
 from seqcast.run.trained import TrainedModel
 from seqcast.runtime import Runtime, seed_step
-from seqcast.training.loop import TrainingResult, TrainingSetup
+from seqcast.training.calibration import conformal_correction
+from seqcast.training.loop import Hooks, TrainingResult, TrainingSetup, train
 from seqcast.training.plan import Plan
 from seqcast.training.warm_start import apply_warm_start, fit_linear_forecast
 
@@ -61,6 +62,21 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str, *
         identity=_identity(config, data_fingerprint),
     )
     return Preparation(setup, scalers)
+
+
+def fit(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | None = None) -> TrainingResult:
+    """Train, then calibrate the quantiles of the best weights on the validation windows.
+
+    Raises:
+        DivergedError, StoppedError, RunError: As `training.loop.train`.
+    """
+    result = train(preparation.setup, hooks, resume_from)
+    network = preparation.setup.network
+    network.load_state_dict(result.weights)
+    if network.layout.increasing:
+        calibrated = result.weights | {"calibration": conformal_correction(preparation.setup)}
+        return replace(result, weights=calibrated)
+    return result
 
 
 def finish(preparation: Preparation, result: TrainingResult, panel: Panel) -> TrainedModel:

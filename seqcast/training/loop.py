@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -236,15 +236,20 @@ def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> Valid
     return record
 
 
+def validation_batches(setup: TrainingSetup) -> Iterator[tuple[IntArray, IntArray, WindowBatch]]:
+    """Series, origins and values of the validation windows, in bounded pieces."""
+    for first in range(0, len(setup.validation_series), VALIDATION_BATCH):
+        part = slice(first, first + VALIDATION_BATCH)
+        series, origins = setup.validation_series[part], setup.validation_origins[part]
+        yield series, origins, _gather(setup, series, origins)
+
+
 @torch.no_grad()
 def validate(setup: TrainingSetup, network: ForecastNetwork) -> tuple[float, float | None]:
     """Loss of a network running freely, and its absolute error relative to the seasonal naive forecast."""
     network.eval()
     loss_sum = judged_sum = error_sum = naive_sum = 0.0
-    for first in range(0, len(setup.validation_series), VALIDATION_BATCH):
-        part = slice(first, first + VALIDATION_BATCH)
-        series, origins = setup.validation_series[part], setup.validation_origins[part]
-        batch = _gather(setup, series, origins)
+    for series, origins, batch in validation_batches(setup):
         with setup.runtime.autocast():
             output = network(batch)
         count = float(batch.future_observed.sum())

@@ -18,8 +18,8 @@ from seqcast.run.trained import TrainedModel, dump_weights, schema_record, shape
 from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
 from seqcast.training.checkpoint import ValidationRecord
-from seqcast.training.fit import Preparation, finish, prepare
-from seqcast.training.loop import Hooks, TrainingResult, check_resumable, train
+from seqcast.training.fit import Preparation, finish, fit, prepare
+from seqcast.training.loop import Hooks, TrainingResult, check_resumable
 from seqcast.training.plan import Plan
 
 
@@ -71,7 +71,7 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
             directory.write_metrics(history)
 
         try:
-            result = train(preparation.setup, replace(hooks, save=save), state)
+            result = fit(preparation, replace(hooks, save=save), state)
         except StoppedError:
             directory.write_record(record.model_copy(update={"status": "stopped"}))
             raise

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqcast.data.calendar import calendar_features
+from seqcast.data.calendar import calendar_features, resolved_cycles
 from seqcast.data.frequency import parse_frequency
 from seqcast.data.panel import Panel
 from seqcast.data.scaling import PanelScalers, encode, fit_scalers, scale_target, transform_numeric
@@ -21,7 +21,8 @@ CPU = torch.device("cpu")
 
 def tensors_of(panel: Panel, scalers: PanelScalers | None = None) -> PanelTensors:
     scalers = scalers or fit_scalers(panel, panel.lengths)
-    return panel_to_tensors(panel, scalers, np.arange(panel.num_series), panel.lengths, CPU)
+    cycles = resolved_cycles(panel.frequency)
+    return panel_to_tensors(panel, scalers, np.arange(panel.num_series), panel.lengths, cycles, CPU)
 
 
 def weekly_panel() -> Panel:
@@ -64,7 +65,7 @@ def test_a_gathered_batch_equals_a_plain_loop(make: Callable[[], Panel]) -> None
             assert bool(observed) == seen
             assert float(target) == pytest.approx(scaled[row] if seen else 0.0, abs=1e-6)
             time = panel.times(np.array([number]), np.array([max(position, 0)]))
-            expected = np.concatenate([known[row], calendar_features(panel.frequency, time)[0]])
+            expected = np.concatenate([known[row], calendar_features(resolved_cycles(panel.frequency), time)[0]])
             np.testing.assert_allclose(batch.known_features[b, step].numpy(), expected, atol=1e-6)
             assert batch.known_codes[b, step].tolist() == known_codes[row].tolist()
             if is_past:
@@ -110,9 +111,8 @@ def test_series_on_different_weekdays_have_a_calendar_each() -> None:
         length = int(panel.lengths[number])
         times = panel.times(np.full(length, number), np.arange(length))
         first = int(tensors.calendar_offsets[number])
-        np.testing.assert_allclose(
-            tensors.calendar[first : first + length].numpy(), calendar_features(panel.frequency, times), atol=1e-6
-        )
+        expected = calendar_features(resolved_cycles(panel.frequency), times)
+        np.testing.assert_allclose(tensors.calendar[first : first + length].numpy(), expected, atol=1e-6)
     assert len(tensors.calendar) == 17 + 17  # Mondays to 22 April; Thursdays to 25 April
 
 
@@ -122,6 +122,16 @@ def test_a_frequency_without_cycles_has_no_calendar() -> None:
     batch = tensors.gather(torch.tensor([0, 2]), torch.tensor([9, 9]), CONTEXT, HORIZON)
 
     assert batch.known_features.shape == (2, CONTEXT + HORIZON, 0)
+
+
+def test_only_the_cycles_asked_for_are_in_the_calendar() -> None:
+    panel = wave_panel()
+    scalers = fit_scalers(panel, panel.lengths)
+
+    tensors = panel_to_tensors(panel, scalers, np.arange(3), panel.lengths, ("week",), CPU)
+
+    np.testing.assert_allclose(tensors.calendar[:7].square().sum(dim=1).numpy(), 1, atol=1e-6)
+    assert tensors.calendar.shape[1] == 2
 
 
 def test_a_small_wave_on_a_level_of_a_billion_survives() -> None:
@@ -139,7 +149,7 @@ def test_a_series_that_training_did_not_see_is_scaled_by_its_known_rows_alone() 
     scalers = fit_scalers(trained, trained.lengths)
     ends, unseen = np.array([4]), np.array([-1])
 
-    tensors = panel_to_tensors(panel, scalers, unseen, ends, CPU)
+    tensors = panel_to_tensors(panel, scalers, unseen, ends, (), CPU)
 
     assert tensors.mean.tolist() == [1.5]
     assert tensors.scale.tolist() == [pytest.approx(np.std([0, 1, 2, 3]))]

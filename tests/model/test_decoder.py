@@ -138,7 +138,7 @@ def reference_window(decoder: Decoder, source: Source, feedback: Feedback | None
         if not decoder.previous_state_asks:
             a = weights_of(decoder, h[-1], states, observed, t)
         attentional = np.tanh(p["combine.weight"] @ np.concatenate([a @ states, h[-1]]))
-        gate = sigmoid(p["copy_gate.weight.weight"][0] @ attentional + p["copy_gate.step_bias"][t])
+        gate = np.logaddexp(0, p["copy_gate.weight.weight"][0] @ attentional + p["copy_gate.step_bias"][t])
         y = np.sort(p["head.linear.weight"] @ attentional + p["head.step_bias"][t] + gate * (a @ values))
         outputs.append(y)
         weights.append(a)

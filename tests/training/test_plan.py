@@ -107,12 +107,13 @@ def test_the_validation_part_follows_from_length_and_horizon(length: int, size: 
 def test_given_values_are_kept_and_not_listed_as_choices() -> None:
     plan = plan_of(
         panel_of(100),
-        data={"validation_size": 11, "test_size": 13},
+        data={"validation_size": 11, "test_size": 13, "calendar": ("week",)},
         model={"horizon": 5, "context": 7},
         training={"batch_size": 3, "max_steps": 17, "validate_every": 2},
     )
 
     assert plan.choices == ()
+    assert plan.cycles == ("week",)
     assert (plan.horizon, plan.context) == (5, 7)
     assert plan.config.training.max_steps == 17
     assert plan.config.training.batch_size == 3
@@ -123,7 +124,38 @@ def test_a_plan_holds_no_automatic_value() -> None:
     config = plan_of(panel_of(100, 90)).config
 
     assert None not in (config.model.horizon, config.model.context, config.data.validation_size)
+    assert config.data.calendar is not None
     assert None not in (config.training.batch_size, config.training.max_steps, config.training.validate_every)
+
+
+@pytest.mark.parametrize(
+    ("freq", "length", "cycles"),
+    [
+        ("D", 30, ("week",)),
+        ("D", 120, ("week", "month")),
+        ("D", 900, ("week", "month", "year")),
+        ("D", 20, ()),
+        ("1", 900, ()),
+    ],
+)
+def test_the_network_is_told_of_the_cycles_that_training_sees_twice(
+    freq: str, length: int, cycles: tuple[str, ...]
+) -> None:
+    plan = plan_of(panel_of(length, freq=freq), model={"horizon": 3, "context": 5}, data={"validation_size": 7})
+
+    assert plan.cycles == cycles
+    if freq == "D":
+        assert choice(plan, "calendar") == (", ".join(cycles) or "none", "the cycles that training sees twice")
+
+
+def test_a_cycle_that_the_frequency_does_not_resolve_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"daily data has no cycle 'hour' \(it has: week, month, year\)"):
+        plan_of(panel_of(100), data={"calendar": ("week", "hour")})
+
+
+def test_a_cycle_of_integer_steps_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"integer steps data has no cycle 'week' \(it has: none\)"):
+        plan_of(panel_of(100, freq="1"), data={"calendar": ("week",)})
 
 
 def test_each_series_ends_with_its_validation_and_its_test_part() -> None:

@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import math
+import signal
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seqcast.config import TrainingConfig
+from seqcast.data.panel import FloatArray
+from seqcast.errors import DivergedError, StoppedError
+from seqcast.model.network import ForecastNetwork
+from seqcast.training import loop
+from seqcast.training.checkpoint import ValidationRecord
+from seqcast.training.losses import forecast_loss
+from seqcast.training.loop import Hooks, Progress, TrainingSetup, learning_rate, train, validate
+from tests.panels import HORIZON, make_panel, randomise, small_config, small_preparation, wave_panel
+
+
+def setup_of(**sections: dict[str, Any]) -> TrainingSetup:
+    return small_preparation(wave_panel(), small_config(**sections))[1].setup
+
+
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def script_validation(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
+    """Let validations find these losses, one after the other."""
+    left = iter(losses)
+    monkeypatch.setattr(loop, "validate", lambda _setup, _network: (next(left), 0.5))
+
+
+def rates(schedule: str, max_steps: int = 1000) -> list[float]:
+    training = TrainingConfig(schedule=schedule, max_steps=max_steps, learning_rate=0.5)  # type: ignore[arg-type]
+    return [learning_rate(training, step) for step in range(1, max_steps + 1)]
+
+
+@pytest.mark.parametrize(("schedule", "first", "peak_at"), [("one-cycle", 0.02, 300), ("cosine", 0.005, 100)])
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_thousandth(
+    schedule: str, first: float, peak_at: int
+) -> None:
+    found = rates(schedule)
+
+    assert found[0] == pytest.approx(first, rel=0.01)
+    assert found[peak_at - 1] == pytest.approx(0.5)
+    assert found[-1] == pytest.approx(0.0005)
+    assert all(np.diff(found[:peak_at]) > 0)
+    assert all(np.diff(found[peak_at - 1 :]) < 0)
+
+
+def test_the_warm_up_of_the_cosine_schedule_is_a_line() -> None:
+    np.testing.assert_allclose(rates("cosine")[:100], 0.5 * np.arange(1, 101) / 100)
+
+
+def test_the_one_cycle_schedule_is_half_a_cosine_up() -> None:
+    assert rates("one-cycle")[149] == pytest.approx((0.5 / 25 + 0.5) / 2)
+
+
+def test_the_optimiser_is_given_the_rate_of_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def spy(training: TrainingConfig, step: int) -> float:
+        asked.append(step)
+        return 0.0
+
+    monkeypatch.setattr(loop, "learning_rate", spy)
+    setup = setup_of(training={"weight_decay": 0.0})
+    before = {name: value.clone() for name, value in setup.network.state_dict().items()}
+
+    train(setup)
+
+    assert {1, 2, 3, 4, 5, 6} <= set(asked)
+    assert same_weights(before, dict(setup.network.state_dict()))
+
+
+def test_training_makes_the_loss_smaller() -> None:
+    setup = setup_of(training={"max_steps": 60, "batch_size": 16, "validate_every": 20, "learning_rate": 0.02})
+    randomise(setup.network, spread=0.2)
+
+    result = train(setup)
+
+    assert result.best.validation_loss < 0.7 * validate(replace_weights(setup_of()))[0]
+    assert result.history[-1].train_loss < result.history[0].train_loss
+
+
+def replace_weights(setup: TrainingSetup) -> TrainingSetup:
+    randomise(setup.network, spread=0.2)
+    return setup
+
+
+def test_two_runs_with_one_seed_are_equal_and_another_seed_is_another_run() -> None:
+    torch.manual_seed(1)
+    one = train(setup_of(model={"dropout": 0.3}))
+    torch.manual_seed(2)
+    two = train(setup_of(model={"dropout": 0.3}))
+    three = train(setup_of(model={"dropout": 0.3}, training={"seed": 1}))
+
+    assert same_weights(one.weights, two.weights)
+    assert one.history == two.history
+    assert not same_weights(one.weights, three.weights)
+
+
+def test_a_result_tells_how_training_went() -> None:
+    result = train(setup_of())
+
+    assert [record.step for record in result.history] == [2, 4, 6]
+    assert result.best in result.history
+    assert result.best.validation_loss == min(record.validation_loss for record in result.history)
+    assert (result.num_steps, result.ended_by) == (6, "budget spent")
+    assert result.seconds > 0
+    assert result.windows_per_second == pytest.approx(6 * 3 / result.seconds, rel=0.2)
+
+
+def test_the_last_step_is_validated_whatever_the_rhythm() -> None:
+    result = train(setup_of(training={"max_steps": 5, "validate_every": 3}))
+
+    assert [record.step for record in result.history] == [3, 5]
+
+
+def test_a_record_holds_the_mean_loss_of_the_steps_since_the_last_one() -> None:
+    losses: list[float] = []
+
+    result = train(setup_of(), Hooks(on_progress=lambda progress: losses.append(progress.loss)))
+
+    assert [record.train_loss for record in result.history] == pytest.approx(
+        [np.mean(losses[0:2]), np.mean(losses[2:4]), np.mean(losses[4:6])]
+    )
+
+
+def test_every_step_is_told_and_the_validations_with_it() -> None:
+    told: list[Progress] = []
+
+    result = train(setup_of(), Hooks(on_progress=told.append))
+
+    assert [progress.step for progress in told] == [1, 2, 3, 4, 5, 6]
+    assert [progress.validation for progress in told] == [None, *sum(([r, None] for r in result.history), [])][:6]
+    assert all(progress.windows_per_second > 0 and progress.max_steps == 6 for progress in told)
+
+
+def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script_validation(monkeypatch, [3.0, 1.0, 2.0, 1.0, 0.5])
+    setup = setup_of(training={"max_steps": 50, "patience": 2})
+    at_step: dict[int, dict[str, torch.Tensor]] = {}
+
+    def remember(progress: Progress) -> None:
+        at_step[progress.step] = {name: value.clone() for name, value in setup.network.state_dict().items()}
+
+    result = train(setup, Hooks(on_progress=remember))
+
+    assert [record.validation_loss for record in result.history] == [3.0, 1.0, 2.0, 1.0]
+    assert result.best.step == 4
+    assert same_weights(result.weights, at_step[4])
+    assert not same_weights(result.weights, at_step[8])
+    assert (result.num_steps, result.ended_by) == (8, "no improvement in 2 validations")
+
+
+def test_an_improvement_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    script_validation(monkeypatch, [3.0, 4.0, 2.0, 4.0, 1.0, 4.0])
+
+    result = train(setup_of(training={"max_steps": 12, "patience": 2}))
+
+    assert (result.num_steps, result.best.step, result.ended_by) == (12, 10, "budget spent")
+
+
+def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
+    """Loss and relative error of all validation windows in one batch, with the naive forecast in a loop."""
+    series, origins = setup.validation_series, setup.validation_origins
+    shape, tensors = setup.network.shape, setup.tensors
+    batch = tensors.gather(torch.from_numpy(series), torch.from_numpy(origins), shape.context, shape.horizon)
+    with torch.no_grad():
+        output = setup.network.eval()(batch)
+    units = output.standardisation
+    judged = batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
+    loss = forecast_loss(
+        "quantile",
+        output.values,
+        units.apply(batch.future_target, batch.future_observed),
+        judged,
+        torch.tensor([0.1, 0.5, 0.9]),
+    )
+    point = (output.values[..., 1] * units.scale + units.location).numpy()
+    errors, naive_errors = [], []
+    for b, (one, origin) in enumerate(zip(series.tolist(), origins.tolist(), strict=True)):
+        values = scaled_series(setup, one)
+        for t in range(shape.horizon):
+            back = origin + t
+            while back >= origin:
+                back -= setup.season
+            if np.isfinite(values[origin + t]) and back >= 0 and np.isfinite(values[back]):
+                errors.append(abs(point[b, t] - values[origin + t]))
+                naive_errors.append(abs(values[back] - values[origin + t]))
+    return float(loss), float(np.sum(errors) / np.sum(naive_errors))
+
+
+def scaled_series(setup: TrainingSetup, number: int) -> FloatArray:
+    first, last = setup.tensors.offsets[number : number + 2].tolist()
+    values = setup.tensors.target[first:last].double().numpy()
+    values[~setup.tensors.observed[first:last].numpy()] = np.nan
+    return np.asarray(values)
+
+
+@pytest.mark.parametrize("chunk", [2, 512])
+def test_validation_judges_every_window_once(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "VALIDATION_BATCH", chunk)
+    panel = wave_panel()
+    panel.target[[56, 57, 110, 115]] = np.nan  # in validation parts
+    panel.target[panel.offsets[1] + 35 : panel.offsets[1] + 46] = np.nan  # a whole context
+    setup = small_preparation(panel, small_config())[1].setup
+    randomise(setup.network)
+
+    loss, relative_mae = validate(setup)
+
+    expected = judged_by_hand(setup)
+    assert loss == pytest.approx(expected[0], rel=1e-5)
+    assert relative_mae == pytest.approx(expected[1], rel=1e-5)
+
+
+def test_there_is_no_relative_error_where_the_naive_forecast_has_none() -> None:
+    panel = make_panel([np.tile(np.arange(7.0), 9)])
+
+    setup = small_preparation(panel, small_config())[1].setup
+
+    assert validate(setup)[1] is None
+
+
+def spy_on_teaching(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """The share of steps that each forward pass was fed the truth of; None where the network ran freely."""
+    shares: list[float | None] = []
+    forward = ForecastNetwork.forward
+
+    def spy(network: ForecastNetwork, batch: Any, use_truth: torch.Tensor | None = None) -> Any:
+        shares.append(None if use_truth is None else float(use_truth.float().mean()))
+        return forward(network, batch, use_truth)
+
+    monkeypatch.setattr(ForecastNetwork, "forward", spy)
+    return shares
+
+
+def test_an_autoregressive_network_is_taught_less_and_less_and_validated_running_freely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shares = spy_on_teaching(monkeypatch)
+
+    train(
+        setup_of(
+            model={"decoding": "autoregressive"},
+            training={"max_steps": 20, "batch_size": 400, "validate_every": 20},
+        )
+    )
+
+    *taught, validated = shares
+    assert validated is None
+    assert taught == pytest.approx([max(0.0, 1 - step / 16) for step in range(1, 21)], abs=0.05)
+    assert taught[15:] == [0.0] * 5
+
+
+def test_direct_decoding_is_never_taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = spy_on_teaching(monkeypatch)
+
+    train(setup_of())
+
+    assert set(shares) == {None}
+
+
+def test_a_loss_that_is_not_finite_ends_training_and_keeps_what_was_saved() -> None:
+    setup = setup_of(training={"learning_rate": 0.04})
+    saved: list[tuple[ValidationRecord, ...]] = []
+
+    def spoil(progress: Progress) -> None:
+        if progress.step == 3:
+            setup.tensors.target[:] = torch.inf
+
+    with pytest.raises(
+        DivergedError, match=r"loss at step 4 is not finite \(learning rate 0\.0\d+\); the best weights so far are kept"
+    ) as caught:
+        train(setup, Hooks(on_progress=spoil, save=lambda _state, history: saved.append(history)))
+
+    assert caught.value.hint == "Try --learning-rate 0.01 or --precision float32."
+    assert caught.value.exit_code == 5
+    assert [[record.step for record in history] for history in saved] == [[2]]
+    assert all(bool(torch.isfinite(value).all()) for value in setup.network.state_dict().values())
+
+
+def test_a_loss_that_is_not_finite_before_the_first_validation_leaves_no_weights() -> None:
+    setup = setup_of()
+    setup.tensors.target[:] = torch.nan
+
+    with pytest.raises(DivergedError, match="loss at step 1 is not finite .*; there are no earlier weights to keep"):
+        train(setup)
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept"), [([math.nan], "no earlier weights"), ([1.0, math.inf], "the best weights so far are kept")]
+)
+def test_a_validation_that_is_not_finite_ends_training_and_is_not_saved(
+    losses: list[float], kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script_validation(monkeypatch, losses)
+    saved: list[tuple[ValidationRecord, ...]] = []
+
+    with pytest.raises(DivergedError, match=f"loss at step {2 * len(losses)} is not finite .*{kept}"):
+        train(setup_of(), Hooks(save=lambda _state, history: saved.append(history)))
+
+    assert len(saved) == len(losses) - 1
+
+
+def test_an_absurd_learning_rate_gives_a_result_of_finite_numbers_or_an_error_with_words() -> None:
+    setup = setup_of(training={"learning_rate": 10.0, "loss": "student-t", "max_steps": 40, "gradient_clip": 1e30})
+
+    try:
+        result = train(setup)
+    except DivergedError as error:
+        assert "Training diverged" in str(error)  # noqa: PT017  # either ending is right
+    else:
+        assert all(bool(torch.isfinite(value).all()) for value in result.weights.values())
+
+
+def test_a_signal_saves_the_state_of_its_step_and_ends_training() -> None:
+    saved: list[tuple[ValidationRecord, ...]] = []
+    told: list[int] = []
+    hooks = Hooks(
+        on_progress=lambda progress: told.append(progress.step),
+        save=lambda _state, history: saved.append(history),
+        stop_signal=lambda: signal.SIGTERM if told[-1] == 3 else None,
+    )
+
+    with pytest.raises(StoppedError, match=r"Stopped by SIGTERM\. The state of step 3 is saved; .* --resume") as caught:
+        train(setup_of(), hooks)
+
+    assert caught.value.exit_code == 143
+    assert told == [1, 2, 3]
+    assert [len(history) for history in saved] == [1, 1]
+
+
+def test_the_default_hooks_do_nothing() -> None:
+    assert Hooks().stop_signal() is None
+    assert train(setup_of(training={"max_steps": 1})).history[0].step == 1
+
+
+def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() -> None:
+    half = setup_of(training={"precision": "bfloat16"})
+    half = replace(half, runtime=replace(half.runtime, dtype=torch.bfloat16))
+
+    found, expected = train(half), train(setup_of())
+
+    assert all(value.dtype == torch.float32 for value in found.weights.values())
+    assert found.best.validation_loss == pytest.approx(expected.best.validation_loss, rel=0.02)
+    assert found.best.validation_loss != expected.best.validation_loss
+    assert setup_of().network.shape.horizon == HORIZON
