@@ -65,3 +65,25 @@ def _brief(path: str, record: RunRecord | None) -> dict[str, object]:
         return {"run": path, "status": "damaged"}
     kept = record.model_dump(mode="json", include={"status", "created", "frequency", "shape", "result"})
     return {"run": path, "data": record.data.path, **kept}
+
+
+@runs_app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="Run directory.")], *, json: opt.Json = False, debug: opt.Debug = False
+) -> None:
+    """Say which files of a run are intact; exit 4 when one is damaged or absent."""
+    from dataclasses import asdict
+
+    from seqcast.report.summary import list_table
+    from seqcast.run.directory import RunDirectory
+    from seqcast.run.verification import verify_run
+
+    states = verify_run(RunDirectory(run))
+    screen = Screen()
+    if json:
+        screen.document({"run": str(run), "files": [asdict(state) for state in states]})
+    else:
+        rows = [(state.name, state.state, state.detail) for state in states]
+        screen.result(list_table(str(run), ("file", "state", "detail"), rows))
+    if any(state.state == "damaged" or "but not there" in state.detail for state in states):
+        raise typer.Exit(RunError.exit_code)

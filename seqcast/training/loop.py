@@ -197,12 +197,15 @@ def _use_truth(setup: TrainingSetup, batch: WindowBatch, step: int) -> Tensor | 
     return torch.rand(batch.future_target.shape, device=batch.future_target.device) < chance
 
 
+def _judged(batch: WindowBatch) -> Tensor:
+    """(batch, horizon) True where a forecast counts: a window without any observed context has no scale to judge by."""
+    return batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
+
+
 def _loss(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> Tensor:
     target = output.standardisation.apply(batch.future_target, batch.future_observed)
-    # A window without any observed context has no scale to be judged by.
-    judged = batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
-    return forecast_loss(setup.config.training.loss, output.values.float(), target, judged, quantiles)
+    return forecast_loss(setup.config.training.loss, output.values.float(), target, _judged(batch), quantiles)
 
 
 def learning_rate(training: TrainingConfig, step: int) -> float:
@@ -252,7 +255,7 @@ def validate(setup: TrainingSetup, network: ForecastNetwork) -> tuple[float, flo
     for series, origins, batch in validation_batches(setup):
         with setup.runtime.autocast():
             output = network(batch)
-        count = float(batch.future_observed.sum())
+        count = float(_judged(batch).sum())
         loss_sum += float(_loss(setup, output, batch)) * count
         judged_sum += count
         units = output.standardisation

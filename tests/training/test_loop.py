@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 
 from seqcast.config import TrainingConfig
 from seqcast.data.panel import FloatArray
@@ -15,9 +16,9 @@ from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.training import loop
 from seqcast.training.checkpoint import ValidationRecord
-from seqcast.training.losses import forecast_loss
 from seqcast.training.loop import Hooks, Progress, TrainingSetup, learning_rate, train, validate
-from tests.panels import HORIZON, make_panel, randomise, small_config, small_preparation, wave_panel
+from seqcast.training.losses import forecast_loss
+from tests.panels import make_panel, randomise, small_config, small_preparation, wave_panel
 
 
 def setup_of(**sections: dict[str, Any]) -> TrainingSetup:
@@ -83,13 +84,10 @@ def test_training_makes_the_loss_smaller() -> None:
 
     result = train(setup)
 
-    assert result.best.validation_loss < 0.7 * validate(replace_weights(setup_of()))[0]
-    assert result.history[-1].train_loss < result.history[0].train_loss
-
-
-def replace_weights(setup: TrainingSetup) -> TrainingSetup:
-    randomise(setup.network, spread=0.2)
-    return setup
+    first, *_, last = result.history
+    assert first.step == 0
+    assert last.validation_loss < 0.7 * first.validation_loss
+    assert last.train_loss < result.history[1].train_loss
 
 
 def test_two_runs_with_one_seed_are_equal_and_another_seed_is_another_run() -> None:
@@ -107,7 +105,7 @@ def test_two_runs_with_one_seed_are_equal_and_another_seed_is_another_run() -> N
 def test_a_result_tells_how_training_went() -> None:
     result = train(setup_of())
 
-    assert [record.step for record in result.history] == [2, 4, 6]
+    assert [record.step for record in result.history] == [0, 2, 4, 6]
     assert result.best in result.history
     assert result.best.validation_loss == min(record.validation_loss for record in result.history)
     assert (result.num_steps, result.ended_by) == (6, "budget spent")
@@ -118,7 +116,7 @@ def test_a_result_tells_how_training_went() -> None:
 def test_the_last_step_is_validated_whatever_the_rhythm() -> None:
     result = train(setup_of(training={"max_steps": 5, "validate_every": 3}))
 
-    assert [record.step for record in result.history] == [3, 5]
+    assert [record.step for record in result.history] == [0, 3, 5]
 
 
 def test_a_record_holds_the_mean_loss_of_the_steps_since_the_last_one() -> None:
@@ -126,9 +124,8 @@ def test_a_record_holds_the_mean_loss_of_the_steps_since_the_last_one() -> None:
 
     result = train(setup_of(), Hooks(on_progress=lambda progress: losses.append(progress.loss)))
 
-    assert [record.train_loss for record in result.history] == pytest.approx(
-        [np.mean(losses[0:2]), np.mean(losses[2:4]), np.mean(losses[4:6])]
-    )
+    means = [0.0, np.mean(losses[0:2]), np.mean(losses[2:4]), np.mean(losses[4:6])]
+    assert [record.train_loss for record in result.history] == pytest.approx(means)
 
 
 def test_every_step_is_told_and_the_validations_with_it() -> None:
@@ -137,35 +134,70 @@ def test_every_step_is_told_and_the_validations_with_it() -> None:
     result = train(setup_of(), Hooks(on_progress=told.append))
 
     assert [progress.step for progress in told] == [1, 2, 3, 4, 5, 6]
-    assert [progress.validation for progress in told] == [None, *sum(([r, None] for r in result.history), [])][:6]
+    by_step = {record.step: record for record in result.history}
+    assert [progress.validation for progress in told] == [by_step.get(step) for step in range(1, 7)]
     assert all(progress.windows_per_second > 0 and progress.max_steps == 6 for progress in told)
 
 
 def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    script_validation(monkeypatch, [3.0, 1.0, 2.0, 1.0, 0.5])
-    setup = setup_of(training={"max_steps": 50, "patience": 2})
+    script_validation(monkeypatch, [3.0, 4.0, 1.0, 2.0, 1.0, 0.5])
     at_step: dict[int, dict[str, torch.Tensor]] = {}
+    setup = setup_of(training={"max_steps": 50, "patience": 2})
 
-    def remember(progress: Progress) -> None:
-        at_step[progress.step] = {name: value.clone() for name, value in setup.network.state_dict().items()}
+    def remember(state: bytes, history: tuple[ValidationRecord, ...]) -> None:
+        at_step[history[-1].step] = {
+            name.removeprefix("averaged."): value for name, value in load(state).items() if name.startswith("averaged.")
+        }
 
-    result = train(setup, Hooks(on_progress=remember))
+    result = train(setup, Hooks(save=remember))
 
-    assert [record.validation_loss for record in result.history] == [3.0, 1.0, 2.0, 1.0]
+    assert [record.validation_loss for record in result.history] == [3.0, 4.0, 1.0, 2.0, 1.0]
     assert result.best.step == 4
     assert same_weights(result.weights, at_step[4])
     assert not same_weights(result.weights, at_step[8])
     assert (result.num_steps, result.ended_by) == (8, "no improvement in 2 validations")
 
 
+def test_training_that_only_makes_it_worse_gives_the_weights_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    script_validation(monkeypatch, [1.0, 2.0, 3.0, 4.0])
+    setup = setup_of()
+    before = {name: value.clone() for name, value in setup.network.state_dict().items()}
+
+    result = train(setup)
+
+    assert result.best.step == 0
+    assert same_weights(result.weights, before)
+    assert not same_weights(dict(setup.network.state_dict()), before)
+
+
 def test_an_improvement_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    script_validation(monkeypatch, [3.0, 4.0, 2.0, 4.0, 1.0, 4.0])
+    script_validation(monkeypatch, [5.0, 3.0, 4.0, 2.0, 4.0, 1.0, 4.0])
 
     result = train(setup_of(training={"max_steps": 12, "patience": 2}))
 
     assert (result.num_steps, result.best.step, result.ended_by) == (12, 10, "budget spent")
+
+
+def test_what_is_kept_is_the_running_average_of_the_weights() -> None:
+    setup = setup_of(training={"max_steps": 3, "validate_every": 1})
+    name = "decoder.head.linear.weight"
+    seen = [setup.network.state_dict()[name].clone()]
+    averages: list[torch.Tensor] = []
+
+    def remember(state: bytes, _history: tuple[ValidationRecord, ...]) -> None:
+        tensors = load(state)
+        seen.append(tensors[f"network.{name}"])
+        averages.append(tensors[f"averaged.{name}"])
+
+    train(setup, Hooks(save=remember))
+
+    expected = seen[0]
+    for step, (weight, average) in enumerate(zip(seen[1:], averages, strict=True), start=1):
+        decay = min(0.99, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * weight
+        torch.testing.assert_close(average, expected)
 
 
 def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
@@ -214,7 +246,7 @@ def test_validation_judges_every_window_once(chunk: int, monkeypatch: pytest.Mon
     setup = small_preparation(panel, small_config())[1].setup
     randomise(setup.network)
 
-    loss, relative_mae = validate(setup)
+    loss, relative_mae = validate(setup, setup.network)
 
     expected = judged_by_hand(setup)
     assert loss == pytest.approx(expected[0], rel=1e-5)
@@ -226,7 +258,7 @@ def test_there_is_no_relative_error_where_the_naive_forecast_has_none() -> None:
 
     setup = small_preparation(panel, small_config())[1].setup
 
-    assert validate(setup)[1] is None
+    assert validate(setup, setup.network)[1] is None
 
 
 def spy_on_teaching(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
@@ -254,8 +286,8 @@ def test_an_autoregressive_network_is_taught_less_and_less_and_validated_running
         )
     )
 
-    *taught, validated = shares
-    assert validated is None
+    before, *taught, after = shares
+    assert before is after is None
     assert taught == pytest.approx([max(0.0, 1 - step / 16) for step in range(1, 21)], abs=0.05)
     assert taught[15:] == [0.0] * 5
 
@@ -283,7 +315,7 @@ def test_a_loss_that_is_not_finite_ends_training_and_keeps_what_was_saved() -> N
 
     assert caught.value.hint == "Try --learning-rate 0.01 or --precision float32."
     assert caught.value.exit_code == 5
-    assert [[record.step for record in history] for history in saved] == [[2]]
+    assert [[record.step for record in history] for history in saved] == [[0, 2]]
     assert all(bool(torch.isfinite(value).all()) for value in setup.network.state_dict().values())
 
 
@@ -291,12 +323,19 @@ def test_a_loss_that_is_not_finite_before_the_first_validation_leaves_no_weights
     setup = setup_of()
     setup.tensors.target[:] = torch.nan
 
-    with pytest.raises(DivergedError, match="loss at step 1 is not finite .*; there are no earlier weights to keep"):
+    with pytest.raises(
+        DivergedError, match=r"loss at step [01] is not finite .*; there are no earlier weights to keep"
+    ):
         train(setup)
 
 
 @pytest.mark.parametrize(
-    ("losses", "kept"), [([math.nan], "no earlier weights"), ([1.0, math.inf], "the best weights so far are kept")]
+    ("losses", "kept"),
+    [
+        ([math.nan, math.nan], "no earlier weights"),
+        ([1.0, math.nan], "the best weights so far are kept"),
+        ([1.0, 0.5, math.inf], "the best weights so far are kept"),
+    ],
 )
 def test_a_validation_that_is_not_finite_ends_training_and_is_not_saved(
     losses: list[float], kept: str, monkeypatch: pytest.MonkeyPatch
@@ -304,10 +343,10 @@ def test_a_validation_that_is_not_finite_ends_training_and_is_not_saved(
     script_validation(monkeypatch, losses)
     saved: list[tuple[ValidationRecord, ...]] = []
 
-    with pytest.raises(DivergedError, match=f"loss at step {2 * len(losses)} is not finite .*{kept}"):
+    with pytest.raises(DivergedError, match=f"loss at step {2 * len(losses) - 2} is not finite .*{kept}"):
         train(setup_of(), Hooks(save=lambda _state, history: saved.append(history)))
 
-    assert len(saved) == len(losses) - 1
+    assert len(saved) == len(losses) - 2
 
 
 def test_an_absurd_learning_rate_gives_a_result_of_finite_numbers_or_an_error_with_words() -> None:
@@ -335,12 +374,12 @@ def test_a_signal_saves_the_state_of_its_step_and_ends_training() -> None:
 
     assert caught.value.exit_code == 143
     assert told == [1, 2, 3]
-    assert [len(history) for history in saved] == [1, 1]
+    assert [[record.step for record in history] for history in saved] == [[0, 2], [0, 2]]
 
 
 def test_the_default_hooks_do_nothing() -> None:
     assert Hooks().stop_signal() is None
-    assert train(setup_of(training={"max_steps": 1})).history[0].step == 1
+    assert train(setup_of(training={"max_steps": 1})).num_steps == 1
 
 
 def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() -> None:
@@ -352,4 +391,3 @@ def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() 
     assert all(value.dtype == torch.float32 for value in found.weights.values())
     assert found.best.validation_loss == pytest.approx(expected.best.validation_loss, rel=0.02)
     assert found.best.validation_loss != expected.best.validation_loss
-    assert setup_of().network.shape.horizon == HORIZON
