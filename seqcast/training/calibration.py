@@ -1,7 +1,8 @@
 """Split-conformal correction of the quantiles on validation windows (Romano, Patterson and Candes 2019, one-sided).
 
 For each forecast step and quantile level the correction is the quantile, at that level, of truth minus forecast over
-the validation windows, in window-standardised units. The median stays: intervals are calibrated, the point is not moved.
+the validation windows, in window-standardised units. The median stays: intervals are calibrated, the point is not
+moved.
 """
 
 from __future__ import annotations
