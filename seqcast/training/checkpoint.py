@@ -94,11 +94,9 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
             hint="Resume with the same data and options, or start afresh with --overwrite.",
         )
     try:
-        state.network.load_state_dict(_part(tensors, "network."))
-        state.averaged.load_state_dict(_part(tensors, "averaged."))
-        state.best_weights = _part(tensors, "best.") if counters["history"] else {}
-        if counters["history"] and _shapes(state.best_weights) != _shapes(state.network.state_dict()):
-            raise ValueError("the best weights do not fit the network")
+        state.network.load_state_dict(_weights(tensors, "network.", state.network))
+        state.averaged.load_state_dict(_weights(tensors, "averaged.", state.network))
+        state.best_weights = _weights(tensors, "best.", state.network) if counters["history"] else {}
         if counters["step"]:
             _restore_optimizer(state, tensors, counters["without_moments"])
         state.step, state.best_step = int(counters["step"]), int(counters["best_step"])
@@ -106,7 +104,7 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
         state.best_loss = float("inf") if counters["best_loss"] is None else float(counters["best_loss"])
         state.stale_validations = int(counters["stale_validations"])
         state.history = [ValidationRecord(**record) for record in counters["history"]]
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(
             f"checkpoint.safetensors is incomplete: {error}.", hint="Start afresh with --overwrite."
         ) from None
@@ -120,6 +118,8 @@ def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if metadata["sha256"] != _fingerprint(tensors, metadata["state"]):
             raise ValueError("its checksum is not that of its content")
         counters = json.loads(metadata["state"])
+        if not isinstance(counters, dict):
+            raise TypeError("its counters are no table")
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"checkpoint.safetensors is damaged: {error}.", hint="Start afresh with --overwrite.") from None
     return tensors, counters
@@ -134,12 +134,15 @@ def _fingerprint(tensors: dict[str, Tensor], text: str) -> str:
     return digest.hexdigest()
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in tensors.items()}
+def _weights(tensors: dict[str, Tensor], prefix: str, network: ForecastNetwork) -> dict[str, Tensor]:
+    """The tensors under `prefix`, which must be exactly those of the network."""
+    found = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    expected = {name: value.shape for name, value in network.state_dict().items()}
+    shapes = {name: value.shape for name, value in found.items()}
+    odd = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
+    if odd:
+        raise ValueError(f"{prefix}{odd[0]} does not fit the network")
+    return found
 
 
 def _restore_optimizer(state: TrainingState, tensors: dict[str, Tensor], without_moments: list[str]) -> None:

@@ -19,7 +19,7 @@ from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.runtime import Runtime, seed_step
 from seqcast.training.checkpoint import TrainingState, ValidationRecord, dump_state, restore_state
-from seqcast.training.losses import forecast_loss
+from seqcast.training.losses import forecast_loss, window_weights
 
 VALIDATION_BATCH = 512
 WARM_UP_SHARE = 0.1
@@ -205,7 +205,9 @@ def _judged(batch: WindowBatch) -> Tensor:
 def _loss(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> Tensor:
     target = output.standardisation.apply(batch.future_target, batch.future_observed)
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
-    return forecast_loss(setup.config.training.loss, output.values.float(), target, _judged(batch), quantiles)
+    context = output.standardisation.apply(batch.context_target, batch.context_observed)
+    weights = window_weights(context, batch.context_observed, setup.season)
+    return forecast_loss(setup.config.training.loss, output.values.float(), target, _judged(batch), quantiles, weights)
 
 
 def learning_rate(training: TrainingConfig, step: int) -> float:

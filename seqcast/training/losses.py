@@ -11,9 +11,32 @@ from torch.nn import functional
 from seqcast.config import Loss
 from seqcast.model.heads import student_t_parameters
 
+SMALLEST_NAIVE_ERROR = 0.1
+"""Added to the naive error of a window, so that a window without noise does not outweigh all others."""
 
-def forecast_loss(loss: Loss, values: Tensor, target: Tensor, observed: Tensor, quantiles: Tensor) -> Tensor:
-    """Mean loss over observed steps.
+
+def window_weights(values: Tensor, observed: Tensor, season: int) -> Tensor:
+    """Weights (batch, 1) = 1 / (mean |y_s - y_{s-m}| + 0.1) from the context of each window, m the season.
+
+    The absolute error in units of the seasonal naive error is MASE (Hyndman and Koehler 2006): without it the noisiest
+    series rule the loss, and regular ones, which could be forecast well, are neglected.
+
+    Args:
+        values: (batch, context) standardised context.
+        observed: (batch, context) True where it was observed.
+        season: Steps; 1 is used where the context is no longer than it.
+    """
+    lag = season if season < values.shape[1] else 1
+    both = observed[:, lag:] & observed[:, :-lag]
+    change = (values[:, lag:] - values[:, :-lag]).abs() * both
+    naive_error = change.sum(dim=1, keepdim=True) / both.sum(dim=1, keepdim=True).clamp(min=1)
+    return 1 / (naive_error + SMALLEST_NAIVE_ERROR)
+
+
+def forecast_loss(
+    loss: Loss, values: Tensor, target: Tensor, observed: Tensor, quantiles: Tensor, weights: Tensor | None = None
+) -> Tensor:
+    """Weighted mean loss over observed steps.
 
     Args:
         loss: Which loss.
@@ -21,6 +44,7 @@ def forecast_loss(loss: Loss, values: Tensor, target: Tensor, observed: Tensor, 
         target: (batch, horizon) standardised truth.
         observed: (batch, horizon) True where the truth is known.
         quantiles: (Q,) levels of the quantile head.
+        weights: (batch, 1) how much each window counts; None: all alike.
     """
     point = values[..., 0]
     match loss:
@@ -34,7 +58,8 @@ def forecast_loss(loss: Loss, values: Tensor, target: Tensor, observed: Tensor, 
             each = functional.huber_loss(point, target, reduction="none")
         case "student-t":
             each = -student_t_log_density(values, target)
-    return torch.where(observed, each, 0.0).sum() / observed.sum().clamp(min=1)
+    counted = observed if weights is None else weights * observed
+    return (torch.where(observed, each, 0.0) * counted).sum() / counted.sum().clamp(min=1e-6)
 
 
 def pinball(forecast: Tensor, target: Tensor, levels: Tensor) -> Tensor:

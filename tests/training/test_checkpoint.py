@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load, save
+from torch import Tensor
+
+from seqcast.config import Config
+from seqcast.data.panel import Panel
+from seqcast.errors import RunError, StoppedError
+from seqcast.training.checkpoint import FORMAT_VERSION, ValidationRecord
+from seqcast.training.loop import Hooks, TrainingResult, TrainingSetup, check_resumable, train
+from tests.panels import one_thread, small_config, small_preparation, wave_panel
+
+NUM_STEPS = 6
+Contents = tuple[dict[str, Tensor], dict[str, Any]]
+
+
+def setup_of(config: Config, panel: Panel | None = None, fingerprint: str = "data") -> TrainingSetup:
+    """A training run about to start, as another process would make it."""
+    return small_preparation(panel or wave_panel(), config, fingerprint)[1].setup
+
+
+def stop_at(setup: TrainingSetup, step: int, resume_from: bytes | None = None) -> bytes:
+    """The state that a signal after `step` leaves behind."""
+    states: list[bytes] = []
+    reached: list[int] = []
+    hooks = Hooks(
+        on_progress=lambda progress: reached.append(progress.step),
+        save=lambda state, _history: states.append(state),
+        stop_signal=lambda: signal.SIGINT if reached[-1] == step else None,
+    )
+    with pytest.raises(StoppedError):
+        train(setup, hooks, resume_from)
+    return states[-1]
+
+
+def assert_same_result(found: TrainingResult, expected: TrainingResult) -> None:
+    assert found.history == expected.history
+    assert found.best == expected.best
+    assert (found.num_steps, found.ended_by) == (expected.num_steps, expected.ended_by)
+    assert found.weights.keys() == expected.weights.keys()
+    assert all(torch.equal(found.weights[name], expected.weights[name]) for name in expected.weights)
+
+
+DIRECT: dict[str, Any] = {"dropout": 0.3, "layers": 2}
+AUTOREGRESSIVE: dict[str, Any] = {"decoding": "autoregressive", "dropout": 0.3, "cell": "gru"}
+# In these some parameters get no gradient, and so have no optimizer state to come back.
+WITHOUT_GRADIENT: dict[str, Any] = {"attention": "none", "bidirectional": True}
+WORKS = {"direct": DIRECT, "autoregressive": AUTOREGRESSIVE, "no attention, bidirectional": WITHOUT_GRADIENT}
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_a_run_stopped_after_any_step_and_resumed_is_the_uninterrupted_run(work: str) -> None:
+    config = small_config(model=WORKS[work])
+    expected = train(setup_of(config))
+
+    for step in range(1, NUM_STEPS + 1):
+        state = stop_at(setup_of(config), step)
+        torch.manual_seed(step)  # what another process's generator might hold
+        assert_same_result(train(setup_of(config), resume_from=state), expected)
+
+
+@pytest.mark.parametrize("work", ["direct", "autoregressive"])
+def test_a_run_stopped_twice_is_the_uninterrupted_run(work: str) -> None:
+    config = small_config(model=WORKS[work])
+    expected = train(setup_of(config))
+
+    first = stop_at(setup_of(config), 1)
+    second = stop_at(setup_of(config), 5, resume_from=first)
+
+    assert_same_result(train(setup_of(config), resume_from=second), expected)
+
+
+def test_a_run_killed_after_a_validation_is_the_uninterrupted_run() -> None:
+    config = small_config(model=DIRECT)
+    states: list[bytes] = []
+    expected = train(setup_of(config), Hooks(save=lambda state, _history: states.append(state)))
+
+    assert len(states) == 3
+    for state in states:
+        assert_same_result(train(setup_of(config), resume_from=state), expected)
+
+
+def test_a_run_stopped_just_before_its_patience_ends_is_the_uninterrupted_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seqcast.training.loop.validate", lambda _setup, _network: (1.0, 0.5))
+    config = small_config(training={"patience": 2, "max_steps": 50})
+    expected = train(setup_of(config))
+
+    state = stop_at(setup_of(config), 3)
+
+    assert expected.ended_by == "no improvement in 2 validations"
+    assert_same_result(train(setup_of(config), resume_from=state), expected)
+
+
+def test_resuming_a_finished_run_does_no_further_step() -> None:
+    states: list[bytes] = []
+    expected = train(setup_of(small_config()), Hooks(save=lambda state, _history: states.append(state)))
+    told: list[object] = []
+
+    again = train(setup_of(small_config()), Hooks(on_progress=told.append), resume_from=states[-1])
+
+    assert told == []
+    assert_same_result(again, expected)
+
+
+def test_training_with_another_batch_order_is_another_run() -> None:
+    """Without this the tests above could not fail."""
+    state = stop_at(setup_of(small_config(model=DIRECT)), 3)
+    tensors, counters = contents(state)
+    earlier = sealed(tensors, counters | {"step": 2})
+
+    expected = train(setup_of(small_config(model=DIRECT)))
+    found = train(setup_of(small_config(model=DIRECT)), resume_from=earlier)
+
+    assert found.history != expected.history
+
+
+@pytest.fixture(scope="module")
+def state() -> bytes:
+    with one_thread():
+        return stop_at(setup_of(small_config()), 3)
+
+
+def contents(state: bytes) -> Contents:
+    """Tensors and counters of a checkpoint."""
+    header = json.loads(state[8 : 8 + int.from_bytes(state[:8], "little")])
+    return load(state), json.loads(header["__metadata__"]["state"])
+
+
+def sealed(tensors: dict[str, Tensor], counters: object) -> bytes:
+    """A checkpoint of this content whose checksum is right."""
+    text = json.dumps(counters)
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode() + value.numpy().tobytes())
+    return save(tensors, metadata={"state": text, "sha256": digest.hexdigest()})
+
+
+def without(mapping: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def test_a_resealed_checkpoint_is_accepted(state: bytes) -> None:
+    """Without this the tests below could not fail."""
+    check_resumable(setup_of(small_config()), sealed(*contents(state)))
+
+
+def test_no_tensor_may_be_missing(state: bytes) -> None:
+    tensors, counters = contents(state)
+    setup = setup_of(small_config())
+    kinds = {name.split(".")[0] for name in tensors}
+
+    assert kinds == {"network", "averaged", "best", "optimizer"}
+    for name in tensors:
+        with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: .*--overwrite"):
+            check_resumable(setup, sealed(without(tensors, name), counters))
+
+
+def test_no_tensor_may_have_another_shape(state: bytes) -> None:
+    tensors, counters = contents(state)
+    setup = setup_of(small_config())
+
+    for name, value in tensors.items():
+        longer = torch.cat([value.flatten(), torch.zeros(1)])
+        with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: "):
+            check_resumable(setup, sealed(tensors | {name: longer}, counters))
+
+
+def test_no_counter_may_be_missing(state: bytes) -> None:
+    tensors, counters = contents(state)
+    setup = setup_of(small_config())
+
+    assert {"format", "identity", "step", "history", "stale_validations"} <= counters.keys()
+    for name in counters:
+        with pytest.raises(RunError, match=r"checkpoint\.safetensors (is incomplete|has format None|belongs to other)"):
+            check_resumable(setup, sealed(tensors, without(counters, name)))
+
+
+def test_no_field_of_a_validation_may_be_missing(state: bytes) -> None:
+    tensors, counters = contents(state)
+    setup = setup_of(small_config())
+
+    for name in ValidationRecord.__dataclass_fields__:
+        history = [without(record, name) for record in counters["history"]]
+        with pytest.raises(RunError, match=f"incomplete: .*{name}"):
+            check_resumable(setup, sealed(tensors, counters | {"history": history}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("step", "three"), ("step", [3]), ("loss_sum", None), ("history", 7), ("without_moments", None), ("step", 1e999)],
+)
+def test_counters_of_another_kind_are_refused(state: bytes, name: str, value: object) -> None:
+    tensors, counters = contents(state)
+
+    with pytest.raises(RunError, match="incomplete"):
+        check_resumable(setup_of(small_config()), sealed(tensors, counters | {name: value}))
+
+
+def test_a_state_that_is_no_table_of_counters_is_refused(state: bytes) -> None:
+    with pytest.raises(RunError, match="damaged"):
+        check_resumable(setup_of(small_config()), sealed(contents(state)[0], ["step", 3]))
+
+
+def test_another_format_is_refused(state: bytes) -> None:
+    tensors, counters = contents(state)
+    newer = sealed(tensors, counters | {"format": FORMAT_VERSION + 1})
+
+    with pytest.raises(RunError, match=f"has format {FORMAT_VERSION + 1}, this seqcast reads {FORMAT_VERSION}"):
+        check_resumable(setup_of(small_config()), newer)
+
+
+OTHER_OPTIONS: tuple[dict[str, dict[str, Any]], ...] = (
+    {"training": {"seed": 1}},
+    {"training": {"max_steps": 7}},
+    {"training": {"learning_rate": 0.001}},
+    {"model": {"dropout": 0.2}},
+    {"model": {"hidden": 5}},
+    {"data": {"validation_size": 8}},
+)
+
+
+@pytest.mark.parametrize("options", OTHER_OPTIONS)
+def test_a_state_of_other_options_is_refused(state: bytes, options: dict[str, dict[str, Any]]) -> None:
+    with pytest.raises(RunError, match=r"belongs to other data or options than these\. Resume with the same"):
+        train(setup_of(small_config(**options)), resume_from=state)
+
+
+def test_a_state_of_other_data_is_refused(state: bytes) -> None:
+    with pytest.raises(RunError, match="belongs to other data or options"):
+        train(setup_of(small_config(), fingerprint="other data"), resume_from=state)
+
+
+def test_the_device_is_no_part_of_the_work(state: bytes) -> None:
+    elsewhere = small_config(training={"device": "cuda", "precision": "auto"})
+
+    train(setup_of(elsewhere), resume_from=state)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: b"",
+        lambda state: state[:5],
+        lambda state: state[: len(state) // 2],
+        lambda state: state[:-1],
+        lambda state: state + b"\0",
+        lambda state: b"not safetensors at all",
+        lambda state: save(load(state)),
+        lambda state: save(load(state), metadata={"state": "{}"}),
+    ],
+)
+def test_damaged_bytes_are_refused(state: bytes, spoil: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(RunError, match=r"checkpoint\.safetensors is damaged: .* Start afresh with --overwrite"):
+        check_resumable(setup_of(small_config()), spoil(state))
+
+
+def places(state: bytes) -> Iterable[int]:
+    """Places in the header, in its text, and in every tensor."""
+    header_end = 8 + int.from_bytes(state[:8], "little")
+    return [*range(0, header_end, 97), *np.linspace(header_end, len(state) - 1, 40).astype(int).tolist()]
+
+
+def test_a_flipped_bit_anywhere_is_refused(state: bytes) -> None:
+    setup = setup_of(small_config())
+
+    for place in places(state):
+        flipped = bytearray(state)
+        flipped[place] ^= 4
+        with pytest.raises(RunError, match=r"checkpoint\.safetensors"):
+            check_resumable(setup, bytes(flipped))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_changed_bytes_are_refused(state: bytes, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(state) - 4))
+    other = data.draw(st.binary(min_size=4, max_size=4).filter(lambda part: part.strip() and part not in state))
+
+    with pytest.raises(RunError, match=r"checkpoint\.safetensors"):
+        check_resumable(setup_of(small_config()), state[:place] + other + state[place + 4 :])
