@@ -64,6 +64,8 @@ def inspect(
     screen.notices(found.notices)
     if wanted:
         write_tables((attention_table(part) for part in found.maps), target, file_format)
+        if target != "-":
+            screen.say(f"{found.num_windows * opened.model.horizon * opened.model.context:,} rows written to {target}")
         return
     report = lag_report(found.maps, relative, by)
     if json:
@@ -93,18 +95,26 @@ def one_series(panel: Panel, name: str) -> Panel:
 
 
 def parse_moment(panel: Panel, text: str) -> TimeArray:
-    """A time of the panel's axis, (1,).
+    """A time of the panel's axis, (1,); one with an offset becomes UTC.
 
     Raises:
         UsageError: The text is no time, or no number where the axis counts steps.
     """
+    from datetime import UTC, datetime
+
     import numpy as np
 
     counts_steps = panel.frequency.unit == "integer"
     try:
-        return np.array([int(text)], dtype=np.int64) if counts_steps else np.array([text], dtype="datetime64[ns]")
-    except ValueError:
-        raise UsageError(
-            f"--origin {text!r} is no {'whole number' if counts_steps else 'time'}.",
-            hint="Write it like 2024-01-31 or 2024-01-31T13:00.",
-        ) from None
+        if counts_steps:
+            return np.array([int(text)], dtype=np.int64)
+        moment = datetime.fromisoformat(text)
+        utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        like = "a whole number" if counts_steps else "a time like 2024-01-31 or 2024-01-31T13:00"
+        raise UsageError(f"--origin {text!r} is not {like}.") from None
+    exact = np.array([utc], dtype="datetime64[us]")
+    found: TimeArray = exact.astype(panel.starts.dtype)
+    if found.astype(exact.dtype) != exact:
+        raise UsageError(f"--origin {text!r} is far outside the times of this table.")
+    return found

@@ -202,11 +202,16 @@ def _judged(batch: WindowBatch) -> Tensor:
     return batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
 
 
+def _window_weights(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> Tensor:
+    """(batch, 1) how much each window counts in the loss."""
+    context = output.standardisation.apply(batch.context_target, batch.context_observed)
+    return window_weights(context, batch.context_observed, setup.season)
+
+
 def _loss(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> Tensor:
     target = output.standardisation.apply(batch.future_target, batch.future_observed)
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
-    context = output.standardisation.apply(batch.context_target, batch.context_observed)
-    weights = window_weights(context, batch.context_observed, setup.season)
+    weights = _window_weights(setup, output, batch)
     return forecast_loss(setup.config.training.loss, output.values.float(), target, _judged(batch), quantiles, weights)
 
 
@@ -257,7 +262,7 @@ def validate(setup: TrainingSetup, network: ForecastNetwork) -> tuple[float, flo
     for series, origins, batch in validation_batches(setup):
         with setup.runtime.autocast():
             output = network(batch)
-        count = float(_judged(batch).sum())
+        count = float((_window_weights(setup, output, batch) * _judged(batch)).sum())
         loss_sum += float(_loss(setup, output, batch)) * count
         judged_sum += count
         units = output.standardisation
@@ -266,7 +271,7 @@ def validate(setup: TrainingSetup, network: ForecastNetwork) -> tuple[float, flo
         comparable = comparable & batch.future_observed
         error_sum += float(((point - batch.future_target).abs() * comparable).sum())
         naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
-    return loss_sum / max(judged_sum, 1.0), error_sum / naive_sum if naive_sum else None
+    return loss_sum / max(judged_sum, 1e-6), error_sum / naive_sum if naive_sum else None
 
 
 def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,8 @@ from seqcast.data.notices import Notice
 from seqcast.data.panel import IntArray, Panel
 from seqcast.errors import DataError, UsageError
 
-HORIZON_BY_UNIT = {"integer": 12, "business_day": 10}
+USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
+"""By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
 LONGEST_USEFUL_SEASON = 400
 LARGEST_AUTOMATIC_CONTEXT = 1024
 WORK = 90_000_000
@@ -113,9 +114,8 @@ def _choose_horizon(panel: Panel, config: Config, choices: list[Choice]) -> int:
         return config.model.horizon
     frequency, longest = panel.frequency, int(panel.lengths.max())
     season = main_season(panel)
-    wanted = HORIZON_BY_UNIT.get(frequency.unit, max(6, min(season, 96)))
-    if frequency.unit == "nanosecond" and season in (7, 52):  # daily, weekly
-        wanted = 14 if season == 7 else 13
+    shortest = 12 if frequency.unit == "integer" else 6
+    wanted = USUAL_HORIZON.get(season, max(shortest, min(season, 96)))
     horizon = max(1, min(wanted, longest // 6))
     choices.append(Choice("horizon", str(horizon), f"{frequency.duration(horizon)}, usual for {frequency.name} data"))
     return horizon

@@ -17,7 +17,7 @@ from seqcast.model.network import ForecastNetwork
 from seqcast.training import loop
 from seqcast.training.checkpoint import ValidationRecord
 from seqcast.training.loop import Hooks, Progress, TrainingSetup, learning_rate, train, validate
-from seqcast.training.losses import forecast_loss
+from seqcast.training.losses import forecast_loss, window_weights
 from tests.panels import make_panel, randomise, small_config, small_preparation, wave_panel
 
 
@@ -215,6 +215,7 @@ def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
         units.apply(batch.future_target, batch.future_observed),
         judged,
         torch.tensor([0.1, 0.5, 0.9]),
+        window_weights(units.apply(batch.context_target, batch.context_observed), batch.context_observed, setup.season),
     )
     point = (output.values[..., 1] * units.scale + units.location).numpy()
     errors, naive_errors = [], []

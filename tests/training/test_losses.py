@@ -8,7 +8,13 @@ import torch
 from scipy import stats
 
 from seqcast.config import Loss
-from seqcast.training.losses import forecast_loss, pinball, student_t_log_density
+from seqcast.training.losses import (
+    SMALLEST_NAIVE_ERROR,
+    forecast_loss,
+    pinball,
+    student_t_log_density,
+    window_weights,
+)
 
 BATCH, HORIZON = 2, 5
 LEVELS = (0.1, 0.5, 0.9)
@@ -70,6 +76,45 @@ def test_missing_targets_count_nothing_and_give_no_gradient(loss: Loss) -> None:
     assert values.grad is not None
     assert (values.grad[1, 3] == 0).all()
     assert (values.grad[0, 0] != 0).any()
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_windows_count_by_their_weight(loss: Loss) -> None:
+    values, target = random(BATCH, HORIZON, WIDTHS[loss]), random(BATCH, HORIZON, seed=1)
+    observed = torch.ones(BATCH, HORIZON, dtype=torch.bool)
+    observed[0, 2] = False
+
+    found = forecast_loss(loss, values, target, observed, torch.tensor(LEVELS), torch.tensor([[3.0], [0.5]]))
+
+    each = expected_of_each(loss, values.double().numpy(), target.double().numpy())
+    counted = np.array([[3.0], [0.5]]) * observed.numpy()
+    assert float(found) == pytest.approx((each * counted).sum() / counted.sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("season", "lag"), [(3, 3), (1, 1), (7, 1), (40, 1)])
+def test_a_window_weighs_the_inverse_of_its_seasonal_naive_error(season: int, lag: int) -> None:
+    values = random(BATCH, 7)
+    observed = torch.ones(BATCH, 7, dtype=torch.bool)
+    observed[0, [0, 5]] = False
+
+    found = window_weights(values * observed, observed, season)
+
+    for b in range(BATCH):
+        seen = [s for s in range(lag, 7) if observed[b, s] and observed[b, s - lag]]
+        naive_error = np.mean([abs(float(values[b, s] - values[b, s - lag])) for s in seen])
+        assert float(found[b, 0]) == pytest.approx(1 / (naive_error + SMALLEST_NAIVE_ERROR), rel=1e-5)
+
+
+def test_a_window_of_nothing_weighs_a_finite_number() -> None:
+    nothing = torch.zeros(1, 7, dtype=torch.bool)
+
+    assert float(window_weights(torch.zeros(1, 7), nothing, 3)) == pytest.approx(1 / SMALLEST_NAIVE_ERROR)
+
+
+def test_a_context_of_one_step_weighs_a_finite_number() -> None:
+    one = torch.ones(2, 1, dtype=torch.bool)
+
+    assert window_weights(torch.ones(2, 1), one, 3)[:, 0].tolist() == pytest.approx([1 / SMALLEST_NAIVE_ERROR] * 2)
 
 
 def test_the_loss_of_nothing_is_zero() -> None:

@@ -38,7 +38,7 @@ def choice(plan: Plan, name: str) -> tuple[str, str]:
         ("min", 96, 1440),
         ("s", 60, 60),
         ("MS", 12, 12),
-        ("QS", 6, 4),
+        ("QS", 8, 4),
         ("YS", 6, 1),
         ("7min", 96, 1440),
         ("11min", 6, 1),
