@@ -35,6 +35,7 @@ def sparsemax(scores: Tensor) -> Tensor:
 
     Scores well below the highest get exactly no weight.
     """
+    scores = scores - scores.amax(dim=-1, keepdim=True)  # beside numbers as large as LOWEST a 1 would be rounded away
     ordered = scores.sort(dim=-1, descending=True).values
     rank = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
     sums = ordered.cumsum(dim=-1)

@@ -31,6 +31,8 @@ def check_view(checked: CheckedTable) -> RenderableType:
     schema, summary, plan = checked.schema, checked.summary, checked.plan
     missing = f"{summary.num_missing:,} of {summary.num_rows:,} steps"
     lengths = f"{summary.shortest:,} to {summary.longest:,} steps, median {summary.median_length:,.0f}"
+    if summary.shortest == summary.longest:
+        lengths = f"{summary.longest:,} steps"
     rows = [
         ("layout", schema.layout),
         ("id column", schema.id),
@@ -45,12 +47,12 @@ def check_view(checked: CheckedTable) -> RenderableType:
         *((f"season {season.season}", _season_text(season)) for season in summary.seasons),
     ]
     model = plan.config.model
+    chosen = {choice.name: f"{choice.value} ({choice.reason})" for choice in plan.choices}
+    given = {"horizon": f"{plan.horizon} steps", "context": f"{plan.context} steps"}
     would = [
-        ("horizon", f"{plan.horizon} steps"),
-        ("context", f"{plan.context} steps"),
+        *({**given, **chosen}.items()),
         ("attention", f"{model.attention}, {model.score} score, {model.decoding} decoding"),
         ("training windows", f"{plan.num_train_windows:,}"),
-        *((choice.name, f"{choice.value} ({choice.reason})") for choice in plan.choices),
     ]
     return Group(key_value_table(checked.name, rows), key_value_table("train would use", would))
 

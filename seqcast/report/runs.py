@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from seqcast.report.summary import key_value_table, list_table
-from seqcast.report.text import plain
+from seqcast.report.text import SENTENCE_WIDTH, plain
 from seqcast.run.record import ResultRecord, RunRecord
 
 
@@ -46,12 +46,9 @@ def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
 def run_list(runs: Sequence[tuple[str, RunRecord | None]]) -> RenderableType:
     """One line per run, newest first; None marks a record that cannot be read."""
     rows = [_list_row(path, record) for path, record in runs]
-    return list_table(
-        "Runs",
-        ("run", "status", "data", "series", "horizon", "context", "error"),
-        rows,
-        ("series", "horizon", "context", "error"),
-    )
+    numeric = ("series", "horizon", "context", "error")
+    table = list_table("Runs, newest first", ("run", "status", "data", *numeric), rows, numeric)
+    return Group(table, Text("error: on validation, as a share of the seasonal naive forecast's", style="dim"))
 
 
 def _list_row(path: str, record: RunRecord | None) -> tuple[str, ...]:
@@ -71,7 +68,7 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
     rows = [
         ("status", record.status),
         ("written by", f"seqcast {record.program_version}, torch {record.torch_version}, {record.created}"),
-        ("device", f"{record.device}, {record.precision}, {record.num_threads} threads"),
+        ("device", f"{record.device}, {record.precision}, {_counted_threads(record.num_threads)}"),
         ("data", data.path),
         ("fingerprint", data.fingerprint),
         ("series", f"{data.num_series:,} with {data.num_rows:,} steps, {data.num_observed:,} observed"),
@@ -86,5 +83,15 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
     if record.choices:
         chosen = [(choice.name, f"{choice.value} ({choice.reason})") for choice in record.choices]
         parts.append(key_value_table("Automatic choices", chosen))
-    parts += [Text(plain(notice, 1000)) for notice in record.notices]
+    parts += [Text(plain(_as_printed(notice), SENTENCE_WIDTH)) for notice in record.notices]
     return Group(*parts)
+
+
+def _counted_threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
+def _as_printed(notice: str) -> str:
+    """A notice as training printed it: only what was repaired is a warning."""
+    kind, _, text = notice.partition(": ")
+    return f"warning: {text}" if kind == "repair" else text

@@ -32,7 +32,7 @@ def list_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()
 ) -> RenderableType:
     """Rows of data text under headings; the `numeric` columns stand on the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         if column in numeric:
             table.add_column(safe_text(column), justify="right", no_wrap=True)

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from seqcast.config import ModelConfig
 from seqcast.errors import UsageError
-from seqcast.model.attention import LagAttention
+from seqcast.model.attention import LagAttention, sparsemax
 from tests.panels import randomise
 
 BATCH, HORIZON, CONTEXT, HIDDEN, SEASON = 2, 5, 11, 3, 7
-SCORES = ("dot", "general", "concat", "additive", "location", "cosine")
+SCORES = ("dot", "general", "concat", "additive", "location", "cosine", "hybrid")
+NORMALISERS = ("softmax", "sparsemax")
 FOCUSES = ("global", "local-m", "local-p")
 
 Array = NDArray[np.float64]
@@ -60,7 +61,7 @@ def score_of(attention: LagAttention, name: str, h: Array, states: Array) -> lis
                 score = sum(h[i] * state[i] for i in range(HIDDEN))
             case "general":
                 score = h @ weights["projection.weight"] @ state
-            case "concat" | "additive":
+            case "concat" | "additive" | "hybrid":  # a hybrid score has no step before its first
                 w_a = np.hstack([weights["query_block.weight"], weights["key_block.weight"]])
                 inner = w_a @ np.concatenate([h, state]) + weights["key_block.bias"]
                 score = weights["vector.weight"][0] @ np.tanh(inner)
@@ -171,10 +172,11 @@ def test_local_m_stays_inside_a_context_shorter_than_the_season(queries: Tensor,
 
 @pytest.mark.parametrize("focus", FOCUSES)
 @pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("normaliser", NORMALISERS)
 def test_steps_that_were_not_observed_get_exactly_nothing(
-    score: str, focus: str, queries: Tensor, states: Tensor, observed: Tensor
+    normaliser: str, score: str, focus: str, queries: Tensor, states: Tensor, observed: Tensor
 ) -> None:
-    attention = make_attention(score=score, attention=focus, lag_bias=True)
+    attention = make_attention(score=score, attention=focus, normaliser=normaliser, lag_bias=True)
 
     weights = attention(queries, attention.remember(states, observed))
 
@@ -184,10 +186,11 @@ def test_steps_that_were_not_observed_get_exactly_nothing(
 
 @pytest.mark.parametrize("focus", FOCUSES)
 @pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("normaliser", NORMALISERS)
 def test_a_window_without_any_observed_step_gets_zeros_and_finite_gradients(
-    score: str, focus: str, queries: Tensor, states: Tensor, observed: Tensor
+    normaliser: str, score: str, focus: str, queries: Tensor, states: Tensor, observed: Tensor
 ) -> None:
-    attention = make_attention(score=score, attention=focus, lag_bias=True)
+    attention = make_attention(score=score, attention=focus, normaliser=normaliser, lag_bias=True)
     observed[1] = False
     states.requires_grad_()
 
@@ -238,6 +241,63 @@ def test_a_whole_window_gets_the_same_weights_beside_a_window_with_holes(
     alone = attention(queries[:1], attention.remember(states[:1], observed[:1]))
 
     np.testing.assert_allclose(array(beside[:1]), array(alone), atol=1e-6)
+
+
+def sparsemax_of(scores: Array) -> Array:
+    """max(z - tau, 0) with the tau at which this sums to 1, found by halving."""
+    low, high = scores.max() - 1, scores.max()
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.maximum(scores - middle, 0).sum() > 1 else (low, middle)
+    return np.maximum(scores - low, 0)
+
+
+def test_sparsemax_is_what_remains_above_a_threshold() -> None:
+    scores = torch.randn(5, 7, 11, generator=torch.Generator().manual_seed(1)) * 2
+
+    weights = array(sparsemax(scores))
+
+    np.testing.assert_allclose(weights, np.apply_along_axis(sparsemax_of, 2, array(scores)), atol=1e-6)
+    assert 0.3 < (weights == 0).mean() < 0.95
+
+
+@pytest.mark.parametrize("focus", FOCUSES)
+def test_sparsemax_weights_are_those_of_the_scores_of_the_observed_steps(
+    focus: str, queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(score="dot", attention=focus, normaliser="sparsemax")
+
+    weights = array(attention(queries, attention.remember(states, observed)))
+
+    for b in range(BATCH):
+        for t in range(HORIZON):
+            with np.errstate(divide="ignore"):
+                focused = np.log(focus_of(attention, focus, array(queries[b, t]), t + 1))
+            scores = np.array(score_of(attention, "dot", array(queries[b, t]), array(states[b]))) + focused
+            seen = observed[b].numpy()
+            np.testing.assert_allclose(weights[b, t][seen], sparsemax_of(scores[seen]), atol=1e-5)
+
+
+def test_the_hybrid_score_adds_what_a_convolution_finds_in_the_weights_of_the_step_before(
+    queries: Tensor, states: Tensor, observed: Tensor
+) -> None:
+    attention = make_attention(score="hybrid")
+    memory = attention.remember(states, observed)
+    before = attention(queries[:, :1], memory)
+
+    weights = attention(queries[:, 1:2], memory, first_step=2, previous=before)
+
+    p = {key: array(value) for key, value in attention.score.named_parameters()}
+    filters, reach = p["convolution.weight"][:, 0], p["convolution.weight"].shape[-1] // 2
+    for b in range(BATCH):
+        scores = []
+        for s in range(CONTEXT):
+            near = [array(before)[b, 0, r] if 0 <= r < CONTEXT else 0.0 for r in range(s - reach, s + reach + 1)]
+            inner = p["query_block.weight"] @ array(queries[b, 1]) + p["key_block.weight"] @ array(states[b, s])
+            inner = inner + p["key_block.bias"] + p["location_block.weight"] @ (filters @ np.array(near))
+            scores.append(float(p["vector.weight"][0] @ np.tanh(inner)))
+        expected = weights_of(scores, [1.0] * CONTEXT, observed[b].tolist())
+        np.testing.assert_allclose(array(weights[b, 0]), expected, atol=1e-6)
 
 
 def test_location_scores_refuse_a_context_of_another_length(queries: Tensor, states: Tensor, observed: Tensor) -> None:

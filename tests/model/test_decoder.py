@@ -82,15 +82,33 @@ def gru_cell(w: dict[str, Array], layer: int, x: Array, h: Array) -> Array:
     return (1 - z) * np.tanh(n_x + sigmoid(r_x + r_h) * n_h) + z * h
 
 
-def weights_of(decoder: Decoder, query: Array, states: Array, observed: Array, step: int) -> Array:
-    """a_t of the general or the additive score with lag bias."""
+def advance(cell: dict[str, Array], below: Array, h: list[Array], c: list[Array]) -> None:
+    """One step of the stacked cells: each layer reads the state of the one below."""
+    is_lstm = len(cell["weight_hh_l0"]) == 4 * HIDDEN
+    for layer in range(len(h)):
+        if is_lstm:
+            h[layer], c[layer] = lstm_cell(cell, layer, below, h[layer], c[layer])
+        else:
+            h[layer] = gru_cell(cell, layer, below, h[layer])
+        below = h[layer]
+
+
+def weights_of(
+    decoder: Decoder, query: Array, states: Array, observed: Array, step: int, before: Array | None
+) -> Array:
+    """a_t of the general, the additive or the hybrid score with lag bias; `before` are the weights of the step before."""
     attention = decoder.attention
     assert attention is not None
     assert attention.lag_bias is not None
     p = parameters(attention.score)
     if "vector.weight" in p:
-        mixed = np.tanh(p["query_block.weight"] @ query + states @ p["key_block.weight"].T + p["key_block.bias"])
-        scores = mixed @ p["vector.weight"][0]
+        inner = p["query_block.weight"] @ query + states @ p["key_block.weight"].T + p["key_block.bias"]
+        if decoder.follows_weights and before is not None:
+            filters = p["convolution.weight"][:, 0]
+            padded = np.pad(before, filters.shape[1] // 2)
+            near = np.lib.stride_tricks.sliding_window_view(padded, filters.shape[1])  # (context, width)
+            inner = inner + near @ filters.T @ p["location_block.weight"].T
+        scores = np.tanh(inner) @ p["vector.weight"][0]
     else:
         scores = states @ (p["projection.weight"].T @ query)
     raised = np.exp(scores + attention.lag_bias[step].detach().double().numpy()) * observed
@@ -117,27 +135,29 @@ def reference_window(decoder: Decoder, source: Source, feedback: Feedback | None
     values = source.values[b].double().numpy()
     h = [part[b].double().numpy() for part in source.state[0]]
     c = [part[b].double().numpy() for part in source.state[-1]]
-    attentional, outputs, weights = np.zeros(HIDDEN), [], []
+    summary, attentional, seen = h[-1], np.zeros(HIDDEN), np.zeros(HIDDEN)
+    outputs: list[Array] = []
+    weights: list[Array] = []
     previous = 0.0 if feedback is None else float(feedback.first[b])
     for t in range(HORIZON):
         x = [source.inputs[b, t].double().numpy()]
+        before = weights[-1] if weights else None
+        if decoder.repeat_context:  # Cho 2014: the summary of the context enters every step
+            x.append(summary)
         if decoder.autoregressive:
             x.append(np.array([previous]))
         if decoder.input_feeding:
             x.append(attentional)
         if decoder.previous_state_asks:  # s_{t-1} asks, and the context vector is an input of s_t
-            a = weights_of(decoder, h[-1], states, observed, t)
-            x.append(a @ states)
-        below = np.concatenate(x)
-        for layer in range(len(h)):
-            if len(source.state) == 2:
-                h[layer], c[layer] = lstm_cell(cell, layer, below, h[layer], c[layer])
-            else:
-                h[layer] = gru_cell(cell, layer, below, h[layer])
-            below = h[layer]
+            a = weights_of(decoder, h[-1], states, observed, t, before)
+            seen = a @ states
+        if decoder.previous_state_asks or decoder.context_feeding:  # Vinyals 2015: what the step before saw
+            x.append(seen)
+        advance(cell, np.concatenate(x), h, c)
         if not decoder.previous_state_asks:
-            a = weights_of(decoder, h[-1], states, observed, t)
-        attentional = np.tanh(p["combine.weight"] @ np.concatenate([a @ states, h[-1]]))
+            a = weights_of(decoder, h[-1], states, observed, t, before)
+            seen = a @ states
+        attentional = np.tanh(p["combine.weight"] @ np.concatenate([seen, h[-1]]))
         gate = np.logaddexp(0, p["copy_gate.weight.weight"][0] @ attentional + p["copy_gate.step_bias"][t])
         y = np.sort(p["head.linear.weight"] @ attentional + p["head.step_bias"][t] + gate * (a @ values))
         outputs.append(y)
@@ -172,9 +192,12 @@ def test_direct_decoding_is_the_same_at_once_and_step_by_step(score: str, cell: 
     torch.testing.assert_close(step_weights, weights, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("attention", ["local-m", "local-p"])
-def test_a_focus_is_the_same_at_once_and_step_by_step(attention: str) -> None:
-    decoder = make_decoder(attention=attention)
+@pytest.mark.parametrize(
+    "options",
+    [{"attention": "local-m"}, {"attention": "local-p"}, {"repeat_context": True}, {"normaliser": "sparsemax"}],
+)
+def test_every_option_of_direct_decoding_is_the_same_at_once_and_step_by_step(options: dict[str, Any]) -> None:
+    decoder = make_decoder(**options)
     source = make_source(decoder)
 
     torch.testing.assert_close(
@@ -195,29 +218,35 @@ def test_without_attention_there_are_no_weights_and_both_ways_agree(cell: str) -
     torch.testing.assert_close(step_output, output, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("repeat_context", [False, True])
 @pytest.mark.parametrize(("cell", "layers"), [("lstm", 1), ("gru", 2)])
-def test_direct_decoding_equals_the_equations(cell: str, layers: int) -> None:
-    decoder = make_decoder(cell=cell, layers=layers)
+def test_direct_decoding_equals_the_equations(cell: str, layers: int, repeat_context: bool) -> None:
+    decoder = make_decoder(cell=cell, layers=layers, repeat_context=repeat_context)
     source = make_source(decoder, cell, layers)
 
     assert_equal(decoder.decode_parallel(source), reference(decoder, source, None))
 
 
-MECHANISMS = [
-    (decoding, feeding, score)
-    for decoding, feeding, score in product(("direct", "autoregressive"), (False, True), ("general", "additive"))
-    if (decoding, feeding, score) != ("direct", False, "general")
+SCORES_IN_SEQUENCE: tuple[dict[str, Any], ...] = (
+    {"score": "general"},
+    {"score": "general", "repeat_context": True},
+    {"score": "additive"},
+    {"score": "additive", "additive_order": "current"},
+    {"score": "hybrid"},
+)
+MECHANISMS: list[dict[str, Any]] = [
+    {"decoding": decoding, "input_feeding": feeding, **score}
+    for decoding, feeding, score in product(("direct", "autoregressive"), (False, True), SCORES_IN_SEQUENCE)
+    if (decoding, feeding, score["score"]) != ("direct", False, "general")
 ]
 
 
 @pytest.mark.parametrize(("cell", "layers"), [("lstm", 2), ("gru", 1)])
-@pytest.mark.parametrize(("decoding", "feeding", "score"), MECHANISMS)
-def test_sequential_decoding_equals_the_equations(
-    decoding: str, feeding: bool, score: str, cell: str, layers: int
-) -> None:
-    decoder = make_decoder(decoding=decoding, input_feeding=feeding, score=score, cell=cell, layers=layers)
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_sequential_decoding_equals_the_equations(mechanism: dict[str, Any], cell: str, layers: int) -> None:
+    decoder = make_decoder(**mechanism, cell=cell, layers=layers)
     source = make_source(decoder, cell, layers)
-    feedback = make_feedback(taught=False) if decoding == "autoregressive" else None
+    feedback = make_feedback(taught=False) if decoder.autoregressive else None
 
     assert not decoder.parallel
     assert_equal(decoder.decode_stepwise(source, feedback), reference(decoder, source, feedback))

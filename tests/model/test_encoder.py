@@ -96,3 +96,14 @@ def test_the_first_state_follows_from_the_static_inputs_of_the_same_window(input
 
     assert torch.equal(before[0], after[0])
     assert (before[1, 0] != after[1, 0]).all()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_without_static_inputs_the_first_state_is_zero(cell: str, inputs: Tensor) -> None:
+    encoder = Encoder(ModelConfig(hidden=HIDDEN, layers=LAYERS, dropout=0.0, cell=cell), FEATURES, 0)  # type: ignore[arg-type]
+    randomise(encoder)
+
+    states, _ = run(encoder.eval(), inputs, torch.empty(BATCH, 0))
+
+    assert encoder.first_state is None
+    torch.testing.assert_close(states, encoder.recurrence.cell(inputs)[0].detach())

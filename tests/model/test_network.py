@@ -10,6 +10,7 @@ from torch import Tensor
 
 from seqcast.config import Loss, ModelConfig
 from seqcast.data.windows import WindowBatch
+from seqcast.model.attention import LagAttention, Memory
 from seqcast.model.network import (
     SCALE_FLOOR,
     STEP_EMBEDDING,
@@ -26,6 +27,10 @@ MECHANISMS: tuple[dict[str, Any], ...] = (
     {"decoding": "autoregressive"},
     {"input_feeding": True},
     {"score": "additive"},
+    {"score": "additive", "additive_order": "current"},
+    {"score": "hybrid"},
+    {"reverse_input": True},
+    {"repeat_context": True},
     {"attention": "none", "copy_gate": False, "lag_bias": False},
 )
 
@@ -156,6 +161,57 @@ def test_a_window_of_nothing_gives_finite_numbers(mechanism: dict[str, Any]) -> 
 
     assert torch.isfinite(output.values).all()
     assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+
+
+def test_reversed_input_is_read_newest_first_and_attended_in_the_order_of_time() -> None:
+    reversed_network, network = make_network(reverse_input=True), make_network()
+    batch, seen = random_batch(), []
+
+    def remember(states: Tensor, observed: Tensor) -> Memory:
+        seen.append((states, observed))
+        return LagAttention.remember(reversed_network.decoder.attention, states, observed)  # type: ignore[arg-type]
+
+    reversed_network.decoder.attention.remember = remember  # type: ignore[union-attr,method-assign,assignment]
+    values_of(reversed_network, batch)
+
+    context = batch.context_target.clone()
+    context[1, CONTEXT - 1] += 1  # the first step read, so every state of this window moves
+    values_of(reversed_network, replace(batch, context_target=context))
+    (before, observed), (after, _) = seen
+    assert (before[1] != after[1]).any(dim=-1).all()
+    assert torch.equal(observed, batch.context_observed)
+    oldest = batch.past_features.clone()
+    oldest[1, 0] += 1  # the last step read, so only the state at its own position moves
+    values_of(reversed_network, replace(batch, past_features=oldest))
+    moved = (seen[2][0][1] != before[1]).any(dim=-1)
+    assert moved.tolist() == [True] + [False] * (CONTEXT - 1)
+    assert not torch.allclose(values_of(network, batch), values_of(reversed_network, batch))
+
+
+@pytest.mark.parametrize("loss", ["quantile", "mae"])
+def test_the_calibration_is_added_to_quantiles_of_forecasts_and_sorted_again(loss: Loss) -> None:
+    network, batch = make_network(loss), random_batch()
+    before = values_of(network, batch)
+    width = 3 if loss == "quantile" else 1
+
+    network.calibration.copy_(
+        torch.arange(HORIZON * width).view(HORIZON, width) * torch.tensor([-1.0, 0.0, 1.0][:width])
+    )
+
+    after = values_of(network, batch)
+    added = network.calibration if loss == "quantile" else torch.zeros(HORIZON, 1)
+    torch.testing.assert_close(after, (before + added).sort(dim=-1).values)
+    network.calibration[:, 0] += 1000
+    assert (values_of(network, batch).diff(dim=-1) >= 0).all()
+
+
+def test_the_calibration_plays_no_part_in_training() -> None:
+    network, batch = make_network(dropout=0.0).train(), random_batch()
+    before = values_of(network, batch)
+
+    network.calibration += 7
+
+    assert torch.equal(values_of(network, batch), before)
 
 
 def test_a_network_without_covariates_works() -> None:

@@ -1,0 +1,120 @@
+"""Runs commands as a shell would, inside the test's own process, and makes the small tables they are run on."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqcast.cli.app import main
+
+HORIZON, CONTEXT = 5, 23
+TINY = ("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7", "--max-steps", "3")
+"""Options of a training run that takes a fraction of a second; all sizes are different primes."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: its exit code and its two streams."""
+
+    code: int
+    out: str
+    err: str
+    out_bytes: bytes
+
+    def document(self) -> Any:
+        """The one JSON document on stdout; a second one, or anything else, is an error."""
+        return json.loads(self.out)
+
+    def table(self) -> pd.DataFrame:
+        """The CSV on stdout."""
+        return pd.read_csv(io.StringIO(self.out))
+
+
+def seqcast(*words: object, stdin: bytes = b"") -> Ran:
+    """Run `seqcast` with these words; whatever happens, it may not show a traceback or an escape code."""
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for name in ("stdout", "stderr")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["seqcast", *map(str, words)])
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        for name, stream in streams.items():
+            patch.setattr(sys, name, stream)
+        with pytest.raises(SystemExit) as end:
+            main()
+    for stream in streams.values():
+        stream.flush()
+    out_bytes, err_bytes = (stream.buffer.getvalue() for stream in streams.values())  # type: ignore[attr-defined]
+    ran = Ran(end.value.code or 0, out_bytes.decode("utf-8", "replace"), err_bytes.decode("utf-8"), out_bytes)
+    assert "Traceback" not in ran.err
+    assert "internal error" not in ran.err
+    assert "\x1b" not in ran.out + ran.err
+    return ran
+
+
+def done(*words: object, stdin: bytes = b"") -> Ran:
+    """Run `seqcast` with these words and require that it succeeds."""
+    ran = seqcast(*words, stdin=stdin)
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def refused(code: int, *words: object) -> str:
+    """Run `seqcast` with these words, require this exit code and an empty stdout; the message."""
+    ran = seqcast(*words)
+    assert ran.code == code, ran.err
+    assert ran.out == ""
+    message = ran.err.splitlines()[-1]
+    assert message.startswith("error: ")
+    return message.removeprefix("error: ")
+
+
+def hours(num_rows: int, start: str = "2024-01-01") -> list[str]:
+    """Times an hour apart."""
+    times = np.datetime64(start, "s") + np.arange(num_rows) * np.timedelta64(1, "h")
+    return [str(time).replace("T", " ") for time in times]
+
+
+def wave(num_rows: int, shift: int = 0) -> list[float]:
+    """A daily wave with a ripple, so that no two hours of a day are alike."""
+    steps = np.arange(num_rows) + shift
+    values = 50 + 10 * np.sin(2 * np.pi * steps / 24) + (steps * 7) % 11
+    return [float(value) for value in np.round(values, 3)]
+
+
+def write_rows(path: Path, header: str, columns: Sequence[Sequence[object]]) -> Path:
+    """A CSV file with these columns."""
+    lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def write_hourly(path: Path, num_rows: int = 131) -> Path:
+    """One hourly series under ds,y."""
+    return write_rows(path, "ds,y", [hours(num_rows), wave(num_rows)])
+
+
+def write_panel(path: Path, lengths: dict[str, int], regions: Sequence[str] = ("north", "south")) -> Path:
+    """A long table of hourly series with a known covariate `promo` and a static one `region`."""
+    rows: list[tuple[object, ...]] = []
+    for index, (name, length) in enumerate(lengths.items()):
+        promo = [(step + index) % 3 for step in range(length)]
+        region = [regions[index % len(regions)]] * length
+        rows += zip([name] * length, hours(length), wave(length, 5 * index), promo, region, strict=True)
+    return write_rows(path, "unique_id,ds,y,promo,region", list(zip(*rows, strict=True)))
+
+
+def write_future(path: Path, lengths: dict[str, int], num_steps: int) -> Path:
+    """The known covariate of `write_panel` for the steps after the end of each series."""
+    rows: list[tuple[object, ...]] = []
+    for name, length in lengths.items():
+        ahead = hours(length + num_steps)[length:]
+        rows += zip([name] * num_steps, ahead, [step % 3 for step in range(num_steps)], strict=True)
+    return write_rows(path, "unique_id,ds,promo", list(zip(*rows, strict=True)))
