@@ -123,7 +123,7 @@ class TrainingConfig(Section):
     loss: Loss = "quantile"
     max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 5e-3
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest gradient norm."""

@@ -15,7 +15,8 @@ from seqcast.errors import DataError, UsageError
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
 LONGEST_USEFUL_SEASON = 400
-LARGEST_AUTOMATIC_CONTEXT = 1024
+LARGEST_AUTOMATIC_CONTEXT = 720
+LARGEST_AUTOMATIC_BATCH = 128
 WORK = 90_000_000
 """Window steps (windows x (context + horizon)) that automatic training may spend."""
 
@@ -140,10 +141,12 @@ def _choose_context(panel: Panel, config: Config, horizon: int, train_lengths: I
     if config.model.context is not None:
         return config.model.context
     useful = [season for season in panel.frequency.seasons if season <= LONGEST_USEFUL_SEASON]
-    wanted = max([2 * horizon, 32, *(2 * season for season in useful), *(3 * season for season in useful[:1])])
-    reason = "two of the longest season" if useful and wanted == 2 * useful[-1] else "two horizons or three seasons"
-    # Most series must give several windows, so the context is at most half of a rather short series.
-    room = (int(np.quantile(train_lengths, 0.2)) - horizon) // 2
+    wanted = max([3 * horizon, 32, *(3 * season for season in useful), *(5 * season for season in useful[:1])])
+    reason = "three of the longest season" if useful and wanted == 3 * useful[-1] else "three horizons or five seasons"
+    if wanted > LARGEST_AUTOMATIC_CONTEXT:
+        reason = "the most that is chosen without being asked"
+    # Most series must give several windows, so the context is at most two thirds of a rather short series.
+    room = (int(np.quantile(train_lengths, 0.2)) - horizon) * 2 // 3
     context = max(1, min(wanted, LARGEST_AUTOMATIC_CONTEXT))
     if room < context:
         context, reason = max(1, room), "as long as the series allow"
@@ -187,7 +190,7 @@ def _choose_budget(config: Config, window_steps: int, num_windows: int, choices:
     training = config.training
     batch_size = training.batch_size
     if batch_size is None:
-        batch_size = int(np.clip(2 ** int(np.log2(max(num_windows / 16, 1))), 16, 256))
+        batch_size = int(np.clip(2 ** int(np.log2(max(num_windows / 16, 1))), 16, LARGEST_AUTOMATIC_BATCH))
         choices.append(Choice("batch size", str(batch_size), f"{num_windows:,} training windows"))
     max_steps = training.max_steps
     if max_steps is None:
