@@ -25,7 +25,7 @@ SMALLEST_CORRELATION = 0.1
 """A peak must explain at least a hundredth of the variance of the changes, however many steps make it significant."""
 FALSE_PEAK_CHANCE = 0.01
 """Chance that white noise of this length shows any peak at all (Bonferroni over the lags)."""
-CLEARLY_HIGHER = 0.03
+CLEARLY_HIGHER = 0.02
 """By how much a multiple of a peak must exceed the multiples before and after it to be a peak of its own."""
 MOST_PEAKS = 5
 
@@ -151,12 +151,13 @@ def _is_multiple(lag: int, of: int) -> bool:
 
 
 def _is_sum(peak: AutocorrelationPeak, found: list[AutocorrelationPeak]) -> bool:
-    """Whether the lag is the sum of two others, the higher of which is higher than it."""
+    """Whether the lag is the sum of two others, one of them higher than it and neither much lower."""
+    pairs = ((first, second) for first in found for second in found if first.lag < second.lag)
     return any(
-        abs(first.lag + second.lag - peak.lag) <= 1 and max(first.correlation, second.correlation) > peak.correlation
-        for first in found
-        for second in found
-        if first.lag < second.lag
+        abs(first.lag + second.lag - peak.lag) <= 1
+        and max(first.correlation, second.correlation) > peak.correlation
+        and min(first.correlation, second.correlation) > 0.75 * peak.correlation
+        for first, second in pairs
     )
 
 

@@ -49,9 +49,8 @@ class Encoder(nn.Module):
         self.num_states = 2 if config.cell == "lstm" else 1
         self.layers, self.hidden = config.layers, config.hidden
         self.recurrence = Recurrence(config, input_size, config.bidirectional)
-        state_size = self.num_states * config.layers * self.directions * config.hidden
-        self.first_state = nn.Linear(static_size, state_size) if static_size else None
-        self.state_size = state_size
+        self.state_size = self.num_states * config.layers * self.directions * config.hidden
+        self.first_state = nn.Linear(static_size, self.state_size) if static_size else None
         width = self.directions * config.hidden
         self.state_bridge = nn.Linear(width, config.hidden) if config.bidirectional else nn.Identity()
         self.final_bridge = nn.Linear(width, config.hidden) if config.bidirectional else nn.Identity()

@@ -49,6 +49,8 @@ class TrainingState:
     best_step: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stale_validations: int = 0
+    start_losses: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """(validation windows,) losses before the first step."""
     history: list[ValidationRecord] = field(default_factory=list)
 
 
@@ -60,6 +62,7 @@ def dump_state(state: TrainingState, identity: str) -> bytes:
     for name, parameter in state.network.named_parameters():
         for moment, value in state.optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{moment}.{name}"] = value
+    tensors["start_losses"] = state.start_losses
     counters = {
         "format": FORMAT_VERSION,
         "identity": identity,
@@ -97,6 +100,7 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
         state.network.load_state_dict(_weights(tensors, "network.", state.network))
         state.averaged.load_state_dict(_weights(tensors, "averaged.", state.network))
         state.best_weights = _weights(tensors, "best.", state.network) if counters["history"] else {}
+        state.start_losses = tensors["start_losses"].to(state.start_losses.device)
         if counters["step"]:
             _restore_optimizer(state, tensors, counters["without_moments"])
         state.step, state.best_step = int(counters["step"]), int(counters["best_step"])

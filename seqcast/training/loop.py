@@ -19,10 +19,12 @@ from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.runtime import Runtime, seed_step
 from seqcast.training.checkpoint import TrainingState, ValidationRecord, dump_state, restore_state
-from seqcast.training.losses import forecast_loss, window_weights
+from seqcast.training.losses import loss_sums, window_weights
 
 VALIDATION_BATCH = 512
 WARM_UP_SHARE = 0.1
+DOUBT = 2.0
+"""Standard errors by which training must improve on its start to be believed."""
 AVERAGE_DECAY = 0.99
 """Of the running average of weights that is validated and kept (Polyak and Juditsky 1992): steadier than any step's."""
 TAUGHT_SHARE = 0.8
@@ -151,7 +153,8 @@ def _train_step(setup: TrainingSetup, state: TrainingState) -> float:
     network.train()
     with setup.runtime.autocast():
         output = network(batch, _use_truth(setup, batch, state.step))
-    loss = _loss(setup, output, batch)
+    sums, counts = _loss_sums(setup, output, batch)
+    loss = sums.sum() / counts.sum().clamp(min=1e-6)
     value = float(loss.detach())
     if not math.isfinite(value):
         return value
@@ -202,17 +205,12 @@ def _judged(batch: WindowBatch) -> Tensor:
     return batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
 
 
-def _window_weights(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> Tensor:
-    """(batch, 1) how much each window counts in the loss."""
-    context = output.standardisation.apply(batch.context_target, batch.context_observed)
-    return window_weights(context, batch.context_observed, setup.season)
-
-
-def _loss(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> Tensor:
+def _loss_sums(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> tuple[Tensor, Tensor]:
     target = output.standardisation.apply(batch.future_target, batch.future_observed)
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
-    weights = _window_weights(setup, output, batch)
-    return forecast_loss(setup.config.training.loss, output.values.float(), target, _judged(batch), quantiles, weights)
+    context = output.standardisation.apply(batch.context_target, batch.context_observed)
+    weights = window_weights(context, batch.context_observed, setup.season)
+    return loss_sums(setup.config.training.loss, output.values.float(), target, _judged(batch), quantiles, weights)
 
 
 def learning_rate(training: TrainingConfig, step: int) -> float:
@@ -233,16 +231,20 @@ def learning_rate(training: TrainingConfig, step: int) -> float:
 
 
 def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> ValidationRecord:
-    loss, relative_mae = validate(setup, state.averaged)
+    """Validate the average; it is kept when it is the best so far and better than the start beyond doubt."""
+    score = validate(setup, state.averaged)
     rate = learning_rate(setup.config.training, state.step)
-    record = ValidationRecord(state.step, state.loss_sum / max(state.loss_count, 1), loss, relative_mae, rate)
+    train_loss = state.loss_sum / max(state.loss_count, 1)
+    record = ValidationRecord(state.step, train_loss, score.loss, score.relative_mae, rate)
+    if not state.history:
+        state.start_losses = score.window_losses
     state.loss_sum, state.loss_count = 0.0, 0
-    state.history.append(record)
-    if loss < state.best_loss:
-        state.best_loss, state.best_step, state.stale_validations = loss, state.step, 0
+    if score.loss < state.best_loss and (not state.history or _beats_start(setup, state, score)):
+        state.best_loss, state.best_step, state.stale_validations = score.loss, state.step, 0
         state.best_weights = {name: value.detach().clone() for name, value in state.averaged.state_dict().items()}
     else:
         state.stale_validations += 1
+    state.history.append(record)
     return record
 
 
@@ -254,24 +256,53 @@ def validation_batches(setup: TrainingSetup) -> Iterator[tuple[IntArray, IntArra
         yield series, origins, _gather(setup, series, origins)
 
 
+def _beats_start(setup: TrainingSetup, state: TrainingState, score: ValidationScore) -> bool:
+    """Whether the loss fell by more than `DOUBT` standard errors since the start of training.
+
+    The warm start is a linear forecast, simple and hard to beat under change; a network that is better on validation by
+    chance is worse elsewhere (the standard error rule of Breiman et al. 1984, section 3.4.3). The windows of a series
+    whose origins lie within one horizon overlap, and count as one observation: a cluster.
+    """
+    block = setup.validation_origins // setup.network.shape.horizon
+    _, cluster = np.unique(np.stack([setup.validation_series, block]), axis=1, return_inverse=True)
+    gains = np.bincount(cluster.reshape(-1), (state.start_losses - score.window_losses).cpu().numpy())
+    if len(gains) < 2:
+        return bool(gains.sum() > 0)
+    return bool(gains.sum() > DOUBT * math.sqrt(len(gains)) * gains.std(ddof=1))
+
+
+@dataclass(frozen=True)
+class ValidationScore:
+    """What one validation found."""
+
+    loss: float
+    relative_mae: float | None
+    """Absolute error over that of the seasonal naive forecast; None where that one has no error."""
+    window_losses: Tensor
+    """(validation windows,) loss of each, summed over its steps."""
+
+
 @torch.no_grad()
-def validate(setup: TrainingSetup, network: ForecastNetwork) -> tuple[float, float | None]:
+def validate(setup: TrainingSetup, network: ForecastNetwork) -> ValidationScore:
     """Loss of a network running freely, and its absolute error relative to the seasonal naive forecast."""
     network.eval()
-    loss_sum = judged_sum = error_sum = naive_sum = 0.0
+    sums: list[Tensor] = []
+    count = error_sum = naive_sum = 0.0
     for series, origins, batch in validation_batches(setup):
         with setup.runtime.autocast():
             output = network(batch)
-        count = float((_window_weights(setup, output, batch) * _judged(batch)).sum())
-        loss_sum += float(_loss(setup, output, batch)) * count
-        judged_sum += count
+        window_sums, window_counts = _loss_sums(setup, output, batch)
+        sums.append(window_sums)
+        count += float(window_counts.sum())
         units = output.standardisation
         point = output.values[..., network.layout.point_index].float() * units.scale + units.location
         naive, comparable = _seasonal_naive(setup, series, origins)
         comparable = comparable & batch.future_observed
         error_sum += float(((point - batch.future_target).abs() * comparable).sum())
         naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
-    return loss_sum / max(judged_sum, 1e-6), error_sum / naive_sum if naive_sum else None
+    losses = torch.cat(sums)
+    relative_mae = error_sum / naive_sum if naive_sum else None
+    return ValidationScore(float(losses.sum()) / max(count, 1e-6), relative_mae, losses)
 
 
 def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -> tuple[Tensor, Tensor]:

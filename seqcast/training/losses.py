@@ -33,10 +33,10 @@ def window_weights(values: Tensor, observed: Tensor, season: int) -> Tensor:
     return 1 / (naive_error + SMALLEST_NAIVE_ERROR)
 
 
-def forecast_loss(
+def loss_sums(
     loss: Loss, values: Tensor, target: Tensor, observed: Tensor, quantiles: Tensor, weights: Tensor | None = None
-) -> Tensor:
-    """Weighted mean loss over observed steps.
+) -> tuple[Tensor, Tensor]:
+    """Of each window, the weighted loss summed over observed steps, and the sum of the weights; both (batch,).
 
     Args:
         loss: Which loss.
@@ -59,7 +59,15 @@ def forecast_loss(
         case "student-t":
             each = -student_t_log_density(values, target)
     counted = observed if weights is None else weights * observed
-    return (torch.where(observed, each, 0.0) * counted).sum() / counted.sum().clamp(min=1e-6)
+    return (torch.where(observed, each, 0.0) * counted).sum(dim=1), counted.sum(dim=1)
+
+
+def forecast_loss(
+    loss: Loss, values: Tensor, target: Tensor, observed: Tensor, quantiles: Tensor, weights: Tensor | None = None
+) -> Tensor:
+    """Weighted mean loss over observed steps; arguments as `loss_sums`."""
+    sums, counts = loss_sums(loss, values, target, observed, quantiles, weights)
+    return sums.sum() / counts.sum().clamp(min=1e-6)
 
 
 def pinball(forecast: Tensor, target: Tensor, levels: Tensor) -> Tensor:
