@@ -8,14 +8,14 @@ first forecast step's eve (1 = last context step); `target`, S - s + t - 1, coun
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.data.frequency import WEEKDAYS, Frequency, TimeArray, show_time
-from seqcast.data.panel import FloatArray, IntArray
+from seqcast.data.panel import BoolArray, FloatArray, IntArray
 from seqcast.errors import UsageError
 from seqcast.results import AttentionMap
 
@@ -26,6 +26,10 @@ BAND_LIFT = 2.0
 """A lag belongs to a band when its share is at least this many times what equal weights would give it."""
 BAND_SHARE = 0.02
 """The least share of a band that is reported."""
+
+UNSTABLE_VARIATION = 0.5
+"""A lag is unstable when its share changes by more than this part of itself (one standard deviation) between origins of
+a series: then the share says more about the moment than about the series."""
 
 _MAX_HORIZON_GROUPS = 4
 _MONTHS = (
@@ -49,6 +53,10 @@ class LagRow:
     """Share over what equal weights on all context positions would give this lag."""
     spread: float | None
     """Standard deviation of the share over windows; None for one window and in groups."""
+    origin_spread: float | None
+    """Standard deviation of the share over the origins of one series; None where no series has several."""
+    unstable: bool
+    """Whether the share varies by more than `UNSTABLE_VARIATION` of itself from origin to origin."""
     attended_time: np.datetime64 | np.int64 | None
     """Time the lag stands for, seen from the first step that reaches it; None for more than one window."""
 
@@ -86,11 +94,20 @@ class LagProfile:
     """(L,) see `LagRow.spread`."""
     attended_times: TimeArray | None = None
     """(L,) see `LagRow.attended_time`."""
+    origin_spread: FloatArray | None = None
+    """(L,) see `LagRow.origin_spread`."""
 
     @property
     def lift(self) -> FloatArray:
         """(L,) share over uniform; 0 where the lag cannot be reached."""
         return np.divide(self.share, self.uniform, out=np.zeros_like(self.share), where=self.uniform > 0)
+
+    @property
+    def unstable(self) -> BoolArray:
+        """(L,) see `LagRow.unstable`."""
+        if self.origin_spread is None:
+            return np.zeros(len(self.share), bool)
+        return self.origin_spread > UNSTABLE_VARIATION * self.share
 
     def rows(self, top: int | None = None) -> tuple[LagRow, ...]:
         """The reachable lags by falling share, at most `top` of them."""
@@ -106,6 +123,8 @@ class LagProfile:
                 cumulative_share=float(cumulative[rank]),
                 lift=float(lift[index]),
                 spread=None if self.spread is None else float(self.spread[index]),
+                origin_spread=None if self.origin_spread is None else float(self.origin_spread[index]),
+                unstable=bool(self.unstable[index]),
                 attended_time=None if self.attended_times is None else self.attended_times[index],
             )
             for rank, index in enumerate(order[:top])
@@ -164,6 +183,16 @@ class LagReport:
             "groups": [group.as_dict(top) for group in self.groups],
         }
 
+    def by_target(self) -> LagProfile:
+        """The profile of all steps with lags counted back from the forecast step, whatever the report shows."""
+        if self.relative == "target":
+            return self.overall
+        share, uniform = np.zeros((2, self.context + self.horizon - 1))
+        for step in range(self.horizon):
+            share[step : step + self.context] += self.step_weights[step, ::-1] / self.horizon
+            uniform[step : step + self.context] += 1 / (self.horizon * self.context)
+        return LagProfile("all steps", self.overall.frequency, share, uniform, self.overall.effective_lags)
+
 
 def lag_report(maps: Iterable[AttentionMap], relative: Relative = "target", group_by: GroupBy = "horizon") -> LagReport:
     """The report of attention maps that come in pieces, at least one window in all.
@@ -198,6 +227,7 @@ class LagSums:
         self._only_cutoff = like.cutoffs[:1]
         self._step_sums = np.zeros((self._horizon, self._context))
         self._share_squares = np.zeros(self._num_lags)
+        self._origins = _OriginSums(self._num_lags)
         self._effective = np.zeros(self._horizon)
         self._groups: dict[int | str, _GroupSums] = {}
 
@@ -219,6 +249,7 @@ class LagSums:
             self._step_sums[step] += weights.sum(axis=0)
             self._not_observed += float(weights[missing].sum())
         self._share_squares += np.square(window_shares).sum(axis=0)
+        self._origins.add(attention.series_ids, window_shares)
         self._effective += effective.sum(axis=0)
         self._num_windows += num_windows
         self._series.update(attention.series_ids)
@@ -268,7 +299,8 @@ class LagSums:
         several = self._num_windows > 1
         mean = sums.weights / counts.sum()
         variance = np.maximum(self._share_squares / self._num_windows - np.square(mean), 0)
-        return self._profile("all steps", sums, np.sqrt(variance) if several else None)
+        profile = self._profile("all steps", sums, np.sqrt(variance) if several else None)
+        return replace(profile, origin_spread=self._origins.spread(self._share_squares))
 
     def _group_profiles(self) -> Iterable[LagProfile]:
         if self._group_by == "horizon":
@@ -311,6 +343,42 @@ class LagSums:
             return self._frequency.advance(self._only_cutoff, 1 - lags)
         reaching = np.maximum(first_step + 1, lags - self._context + 1)
         return self._frequency.advance(self._only_cutoff, reaching - lags)
+
+
+class _OriginSums:
+    """What the spread over the origins of a series needs, of windows that come series by series.
+
+    Only the series that is still coming is held: the sum of squares within all others is that of their shares less that
+    of their means.
+    """
+
+    def __init__(self, num_lags: int) -> None:
+        self._series: str | None = None
+        self._sum, self._count = np.zeros(num_lags), 0
+        self._squared_means, self._num_windows, self._num_series = np.zeros(num_lags), 0, 0
+
+    def add(self, series_ids: tuple[str, ...], shares: FloatArray) -> None:
+        """Take in the shares (W, L) of windows, those of one series next to each other."""
+        ids = np.array(series_ids, dtype=object)
+        starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+        for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
+            if ids[start] != self._series:
+                self._squared_means, self._sum, self._count = self._closed(), np.zeros_like(self._sum), 0
+                self._series, self._num_series = ids[start], self._num_series + 1
+            self._sum = self._sum + shares[start:end].sum(axis=0)
+            self._count += int(end - start)
+        self._num_windows += len(ids)
+
+    def spread(self, squares: FloatArray) -> FloatArray | None:
+        """(L,) standard deviation within series, given the sum of all squared shares; None without repeated origins."""
+        freedom = self._num_windows - self._num_series
+        if freedom <= 0:
+            return None
+        within: FloatArray = np.sqrt(np.maximum(squares - self._closed(), 0) / freedom)
+        return within
+
+    def _closed(self) -> FloatArray:
+        return self._squared_means + np.square(self._sum) / max(1, self._count)
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,6 +51,9 @@ class ScoreFunction(nn.Module, ABC):
         """What is computed once per window from encoder states: (batch, context, hidden)."""
         return states
 
+    def start_silent(self) -> None:
+        """Make every score zero until training raises it, so that a lag bias is heard alone; not every score can."""
+
     @abstractmethod
     def forward(self, queries: Tensor, keys: Tensor, previous: Tensor | None = None) -> Tensor:
         """Scores (batch, horizon, context) of queries (batch, horizon, hidden).
@@ -72,6 +75,9 @@ class GeneralScore(DotScore):
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.projection = nn.Linear(hidden, hidden, bias=False)
+
+    def start_silent(self) -> None:
+        nn.init.zeros_(self.projection.weight)
 
     def keys(self, states: Tensor) -> Tensor:
         projected: Tensor = self.projection(states)
@@ -105,6 +111,9 @@ class ConcatScore(ScoreFunction):
         self.key_block = nn.Linear(hidden, hidden)
         self.vector = nn.Linear(hidden, 1, bias=False)
 
+    def start_silent(self) -> None:
+        nn.init.zeros_(self.vector.weight)
+
     def keys(self, states: Tensor) -> Tensor:
         projected: Tensor = self.key_block(states)
         return projected
@@ -121,6 +130,9 @@ class LocationScore(ScoreFunction):
     def __init__(self, hidden: int, context: int) -> None:
         super().__init__()
         self.projection = nn.Linear(hidden, context, bias=False)
+
+    def start_silent(self) -> None:
+        nn.init.zeros_(self.projection.weight)
 
     def forward(self, queries: Tensor, keys: Tensor, previous: Tensor | None = None) -> Tensor:
         scores: Tensor = self.projection(queries)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqcast.training.loop import TrainingSetup, validation_batches
+from seqcast.training.loop import TrainingSetup, judged, validation_batches
 
 FEWEST_WINDOWS = 30
 """With fewer validation windows quantiles are left as they were learned."""
@@ -34,7 +34,7 @@ def conformal_correction(setup: TrainingSetup) -> Tensor:
         output = network(batch)
         truth = output.standardisation.apply(batch.future_target, batch.future_observed)
         difference = (truth[..., None] - output.values.float()).cpu()
-        residuals.append(difference.masked_fill(~batch.future_observed[..., None].cpu(), torch.nan))
+        residuals.append(difference.masked_fill(~judged(batch)[..., None].cpu(), torch.nan))
     every = torch.cat(residuals)  # (windows, horizon, Q)
     own_share = len(every) / (len(every) + POOLED_WINDOWS)
     for column, level in enumerate(levels):

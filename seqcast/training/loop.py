@@ -200,7 +200,7 @@ def _use_truth(setup: TrainingSetup, batch: WindowBatch, step: int) -> Tensor | 
     return torch.rand(batch.future_target.shape, device=batch.future_target.device) < chance
 
 
-def _judged(batch: WindowBatch) -> Tensor:
+def judged(batch: WindowBatch) -> Tensor:
     """(batch, horizon) True where a forecast counts: a window without any observed context has no scale to judge by."""
     return batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
 
@@ -210,7 +210,7 @@ def _loss_sums(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) 
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
     context = output.standardisation.apply(batch.context_target, batch.context_observed)
     weights = window_weights(context, batch.context_observed, setup.season)
-    return loss_sums(setup.config.training.loss, output.values.float(), target, _judged(batch), quantiles, weights)
+    return loss_sums(setup.config.training.loss, output.values.float(), target, judged(batch), quantiles, weights)
 
 
 def learning_rate(training: TrainingConfig, step: int) -> float:

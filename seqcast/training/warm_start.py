@@ -90,6 +90,7 @@ def apply_warm_start(network: ForecastNetwork, linear: LinearForecast) -> None:
         return
     total = linear.weights.sum(dim=1, keepdim=True)
     share = linear.weights / total.clamp(min=1e-6)
+    attention.score.start_silent()
     attention.lag_bias.copy_(torch.log((1 - FLOOR) * share + FLOOR / share.shape[1]))
     if decoder.copy_gate is None:
         return

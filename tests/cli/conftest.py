@@ -1,0 +1,64 @@
+"""Runs that many tests read and none changes, each trained once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.running import HORIZON, TINY, done, hours, wave, write_future, write_hourly, write_panel, write_rows
+
+LENGTHS = {"b": 131, "a": 113, "c": 127}
+"""Of the panel's series, in the order of the file."""
+VALIDATION, TEST = 13, 17
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run and the table it was trained on."""
+
+    data: Path
+    run: Path
+
+    @property
+    def future(self) -> Path:
+        return self.data.with_name("future.csv")
+
+
+@pytest.fixture(scope="session")
+def panel_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Three series with a known and a static covariate, a validation and a test part."""
+    folder = tmp_path_factory.mktemp("panel")
+    trained = Trained(write_panel(folder / "panel.csv", LENGTHS), folder / "run")
+    write_future(trained.future, LENGTHS, 2 * HORIZON + 1)
+    parts = ("--validation-size", VALIDATION, "--test-size", TEST)
+    done("train", trained.data, *TINY, "--known", "promo", "--static", "region", *parts, "--run", trained.run)
+    return trained
+
+
+@pytest.fixture(scope="session")
+def single_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """One series without id column, its columns named by nobody."""
+    folder = tmp_path_factory.mktemp("single")
+    data = write_rows(folder / "shop.csv", "hour,sales", [hours(109), wave(109)])
+    done("train", data, *TINY, "--run", folder / "run")
+    return Trained(data, folder / "run")
+
+
+@pytest.fixture(scope="session")
+def hourly_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """One series under ds,y with a test part."""
+    folder = tmp_path_factory.mktemp("hourly")
+    data = write_hourly(folder / "hourly.csv")
+    done("train", data, *TINY, "--validation-size", VALIDATION, "--test-size", TEST, "--run", folder / "run")
+    return Trained(data, folder / "run")
+
+
+@pytest.fixture(scope="session")
+def wide_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Two series in columns, in an order that is not that of the alphabet."""
+    folder = tmp_path_factory.mktemp("wide")
+    data = write_rows(folder / "wide.csv", "when,north,east", [hours(103), wave(103), wave(103, 7)])
+    done("train", data, *TINY, "--target", "north,east", "--run", folder / "run")
+    return Trained(data, folder / "run")

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from seqcast.config import read_config
+from seqcast.errors import DivergedError
+from seqcast.run.directory import OWN_FILES
+from seqcast.training import recorded
+from tests.cli.conftest import Trained
+from tests.running import CONTEXT, HORIZON, TINY, done, refused, seqcast, write_hourly, write_rows
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+
+
+def test_a_run_holds_the_files_of_the_design_and_nothing_else(hourly_run: Trained) -> None:
+    assert set(contents(hourly_run.run)) == set(OWN_FILES)
+
+
+def test_runs_are_numbered_after_the_data_when_none_is_named(in_tmp_path: Path) -> None:
+    write_hourly(in_tmp_path / "air traffic.v2.csv")
+    for number in (1, 2):
+        ran = done("train", "air traffic.v2.csv", *TINY)
+        assert f"runs/air_traffic-{number}" in ran.out
+    assert sorted(path.name for path in (in_tmp_path / "runs").iterdir()) == ["air_traffic-1", "air_traffic-2"]
+
+
+def test_what_was_found_and_chosen_is_told_on_stderr(in_tmp_path: Path) -> None:
+    write_rows(in_tmp_path / "t.csv", "when,sales", [[f"2024-01-{day:02}" for day in range(1, 32)] * 1, range(31)])
+    ran = done("train", "t.csv", "--max-steps", 2, "--hidden", 7, "--horizon", 2, "--context", 5)
+    for told in ("time column 'when'", "target 'sales'", "daily (D), inferred", "batch size: 16", "device: cpu"):
+        assert told in ran.err
+    assert "run: runs/t-1" in ran.err
+    assert "step 2/2: loss" in ran.err
+
+
+def test_the_summary_compares_with_the_seasonal_naive(in_tmp_path: Path) -> None:
+    ran = done("train", write_hourly(in_tmp_path / "h.csv"), *TINY)
+    assert "of the seasonal naive forecast's (below 1 is better)" in ran.out
+    assert "steps             3 (budget spent)" in ran.out
+
+
+def test_quiet_leaves_nothing_but_the_result(in_tmp_path: Path) -> None:
+    ran = done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--quiet")
+    assert ran.err == ""
+    assert ran.out.startswith("Trained")
+
+
+def test_quiet_keeps_warnings(in_tmp_path: Path) -> None:
+    path = write_hourly(in_tmp_path / "h.csv")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:40] + lines[42:]))
+    ran = done("train", path, *TINY, "-q")
+    assert ran.err.startswith("warning: 2 time steps have no row, first 2024-01-02 15:00:00")
+    assert "frequency" not in ran.err
+
+
+def test_json_is_one_document_that_names_the_run(in_tmp_path: Path) -> None:
+    document = done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--json").document()
+    assert document["run"] == "runs/h-1"
+    assert document["status"] == "finished"
+    assert (document["shape"]["horizon"], document["shape"]["context"]) == (HORIZON, CONTEXT)
+    assert document["result"]["num_steps"] == 3
+    kept = json.loads((in_tmp_path / "runs/h-1/run.json").read_text())
+    assert document == {"run": "runs/h-1", **{key: value for key, value in kept.items() if key != "series_ids"}}
+
+
+def test_a_configuration_is_accepted_back_unchanged(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    done("train", data, *TINY, "--score", "dot", "--decoding", "autoregressive", "--no-copy", "--run", "one")
+    done("train", data, "--config", "one/config.toml", "--run", "two")
+    assert (in_tmp_path / "one/config.toml").read_bytes() == (in_tmp_path / "two/config.toml").read_bytes()
+    assert read_config(Path("one/config.toml")) == read_config(Path("two/config.toml"))
+    assert (in_tmp_path / "one/model.safetensors").read_bytes() == (in_tmp_path / "two/model.safetensors").read_bytes()
+
+
+def test_the_configuration_of_a_run_leaves_nothing_to_choose(hourly_run: Trained) -> None:
+    values = tomllib.loads((hourly_run.run / "config.toml").read_text())
+    assert values["model"]["context"] == CONTEXT
+    assert values["data"]["freq"] == "h"
+    for key in ("max_steps", "batch_size", "validate_every"):
+        assert values["training"][key] > 0
+
+
+def test_an_option_wins_over_the_configuration_file(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    done("train", data, *TINY, "--run", "one")
+    done("train", data, "--config", "one/config.toml", "--cell", "gru", "--run", "two")
+    assert read_config(Path("two/config.toml")).model.cell == "gru"
+
+
+@pytest.mark.parametrize(
+    ("words", "section", "values"),
+    [
+        (["--attention", "none"], "model", {"attention": "none", "copy_gate": False, "lag_bias": False}),
+        (["--no-copy", "--no-lag-bias"], "model", {"copy_gate": False, "lag_bias": False}),
+        (["--cell", "gru", "--layers", 2, "--bidirectional"], "model", {"cell": "gru", "layers": 2}),
+        (["--decoding", "autoregressive", "--input-feeding"], "model", {"input_feeding": True}),
+        (["--loss", "mse", "--learning-rate", 0.013], "training", {"loss": "mse", "learning_rate": 0.013}),
+        (["--precision", "float32", "--seed", 7], "training", {"precision": "float32", "seed": 7}),
+        (["--validation-size", 7, "--test-size", 11], "data", {"validation_size": 7, "test_size": 11}),
+    ],
+)
+def test_options_reach_the_configuration(
+    words: list[object], section: str, values: dict[str, object], in_tmp_path: Path
+) -> None:
+    done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, *words)
+    found = tomllib.loads((in_tmp_path / "runs/h-1/config.toml").read_text())[section]
+    assert {key: found[key] for key in values} == values
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    for run, seed in (("one", 5), ("two", 5), ("three", 6)):
+        done("train", data, *TINY, "--seed", seed, "--run", run)
+    first, same, other = ((in_tmp_path / run / "model.safetensors").read_bytes() for run in ("one", "two", "three"))
+    assert first == same
+    assert first != other
+
+
+def test_stdin_is_read_and_its_run_is_named_after_it(in_tmp_path: Path) -> None:
+    content = write_hourly(in_tmp_path / "h.csv").read_bytes()
+    assert "runs/stdin-1" in done("train", "-", *TINY, stdin=content).out
+    message = refused(4, "predict")
+    assert message.startswith("<stdin>: the table this run was trained on is not there.")
+    assert done("predict", "-", "--output", "-", stdin=content).table().shape == (HORIZON, 7)
+
+
+def test_an_existing_run_is_never_overwritten_silently(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    done("train", data, *TINY, "--run", "mine")
+    before = contents(in_tmp_path / "mine")
+    message = refused(4, "train", data, *TINY, "--run", "mine")
+    assert message == "mine: there is a run here already. Give --resume, --overwrite or another --run."
+    assert contents(in_tmp_path / "mine") == before
+
+
+def test_overwrite_replaces_the_run_and_leaves_other_files(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    done("train", data, *TINY, "--run", "mine")
+    before = contents(in_tmp_path / "mine")
+    (in_tmp_path / "mine" / "notes.txt").write_text("keep me")
+    done("train", data, *TINY, "--seed", 3, "--run", "mine", "--overwrite")
+    after = contents(in_tmp_path / "mine")
+    assert after.pop("notes.txt") == b"keep me"
+    assert after["model.safetensors"] != before["model.safetensors"]
+    assert set(after) == set(before)
+
+
+def test_overwrite_keeps_the_old_run_when_the_data_cannot_be_used(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    done("train", data, *TINY, "--run", "mine")
+    before = contents(in_tmp_path / "mine")
+    refused(3, "train", data, *TINY, "--target", "z", "--run", "mine", "--overwrite")
+    assert contents(in_tmp_path / "mine") == before
+
+
+def test_a_folder_that_holds_no_run_is_never_written_into(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    message = refused(4, "train", data, *TINY, "--run", ".", "--overwrite")
+    assert message == ".: it is not empty and holds no run. Give another --run."
+    assert [path.name for path in in_tmp_path.iterdir()] == ["h.csv"]
+
+
+def test_resuming_a_finished_run_says_so_and_changes_nothing(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    first = done("train", data, *TINY, "--run", "mine")
+    before = contents(in_tmp_path / "mine")
+    ran = done("train", data, "--run", "mine", "--resume")
+    assert ran.err == "this run had finished already; nothing was changed\n"
+    assert ran.out == first.out
+    assert contents(in_tmp_path / "mine") == before
+    document = done("train", data, "--run", "mine", "--resume", "--json").document()
+    assert (document["run"], document["status"]) == ("mine", "finished")
+
+
+def test_resume_takes_the_newest_run_of_the_same_table(in_tmp_path: Path) -> None:
+    data, other = write_hourly(in_tmp_path / "h.csv"), write_hourly(in_tmp_path / "other.csv", 113)
+    done("train", data, *TINY)
+    done("train", other, *TINY)
+    assert "runs/h-1" in done("train", data, "--resume").out
+
+
+def test_resume_without_a_run_of_that_table_is_refused(in_tmp_path: Path) -> None:
+    data, other = write_hourly(in_tmp_path / "h.csv"), write_hourly(in_tmp_path / "other.csv")
+    done("train", other, *TINY)
+    (in_tmp_path / "runs/other-1/run.json").write_text("damaged")
+    message = refused(4, "train", data, "--resume")
+    assert message.startswith(f"there is no run of {data} under runs/ to resume. Name one with --run")
+
+
+def test_resume_and_overwrite_exclude_each_other(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    assert "--overwrite replaces it. Give one of them." in refused(2, "train", data, "--resume", "--overwrite")
+
+
+def test_a_model_worse_than_the_seasonal_naive_is_told_in_plain_words(in_tmp_path: Path) -> None:
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 5) for day in range(1, 29)]
+    del days[112 - 7 :]
+    times = [str(t) for t in __import__("numpy").arange("2024-01-01", "2024-04-20", dtype="datetime64[D]")]
+    exact = write_rows(in_tmp_path / "week.csv", "ds,y", [times, [step % 7 + step / 1e6 for step in range(len(times))]])
+    ran = done("train", exact, *TINY, "--no-copy", "--no-lag-bias")
+    assert "This model does not beat the seasonal naive forecast on validation" in ran.out
+
+
+def test_a_diverged_training_ends_with_code_5_and_its_words(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_arguments: object, **_options: object) -> None:
+        raise DivergedError("Training diverged: the loss at step 2 is not finite.", hint="Try --learning-rate 0.0005.")
+
+    monkeypatch.setattr(recorded, "train", diverge)
+    ran = seqcast("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--json")
+    assert ran.code == 5
+    assert ran.document()["kind"] == "diverged"
+    assert "error: Training diverged: the loss at step 2 is not finite. Try --learning-rate 0.0005." in ran.err

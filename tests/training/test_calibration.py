@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seqcast.data.panel import Panel
+from seqcast.training import calibration
+from seqcast.training.calibration import POOLED_WINDOWS, conformal_correction
+from seqcast.training.fit import fit
+from seqcast.training.loop import TrainingSetup
+from tests.panels import HORIZON, make_panel, randomise, small_config, small_preparation, wave_panel, waves
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def setup_of(panel: Panel, validation_size: int = 20, **sections: dict[str, Any]) -> TrainingSetup:
+    config = small_config(data={"validation_size": validation_size}, **sections)
+    setup = small_preparation(panel, config)[1].setup
+    randomise(setup.network)
+    return setup
+
+
+def residuals_of(setup: TrainingSetup) -> np.ndarray:
+    """(windows, horizon, Q) truth minus forecast, NaN where there is nothing to judge."""
+    series, origins = torch.from_numpy(setup.validation_series), torch.from_numpy(setup.validation_origins)
+    batch = setup.tensors.gather(series, origins, setup.network.shape.context, HORIZON)
+    with torch.no_grad():
+        output = setup.network.eval()(batch)
+    truth = output.standardisation.apply(batch.future_target, batch.future_observed)
+    judged = (batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)).numpy()
+    return np.where(judged[..., None], (truth[..., None] - output.values).numpy(), np.nan)
+
+
+def holey_panel() -> Panel:
+    panel = wave_panel((61, 59, 67))
+    panel.target[[50, 51, 115, 120]] = np.nan
+    panel.target[panel.offsets[1] + 30 : panel.offsets[1] + 42] = np.nan  # a whole context
+    return panel
+
+
+def test_corrections_are_quantiles_of_the_residuals_drawn_towards_those_of_all_steps() -> None:
+    setup = setup_of(holey_panel())
+
+    found = conformal_correction(setup).numpy()
+
+    residuals = residuals_of(setup)
+    num_windows = len(residuals)
+    assert num_windows == 3 * (20 - HORIZON + 1)
+    for column, level in ((0, 0.1), (2, 0.9)):
+        by_step = [np.nanquantile(residuals[:, step, column], level) for step in range(HORIZON)]
+        pooled = np.median(by_step)
+        share = num_windows / (num_windows + POOLED_WINDOWS)
+        np.testing.assert_allclose(found[:, column], share * np.array(by_step) + (1 - share) * pooled, atol=1e-5)
+
+
+def test_the_median_is_not_moved() -> None:
+    assert (conformal_correction(setup_of(wave_panel()))[:, 1] == 0).all()
+
+
+def test_few_windows_correct_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = setup_of(wave_panel(), validation_size=7)
+    assert len(setup.validation_series) == 9
+
+    assert (conformal_correction(setup) == 0).all()
+    monkeypatch.setattr(calibration, "FEWEST_WINDOWS", 9)
+    assert (conformal_correction(setup)[:, [0, 2]] != 0).all()
+
+
+def test_a_step_without_any_truth_is_not_corrected() -> None:
+    setup = setup_of(wave_panel())
+    setup.tensors.observed[:] = False
+
+    assert (conformal_correction(setup) == 0).all()
+
+
+def test_calibrated_intervals_hold_their_share_of_the_validation_windows() -> None:
+    setup = setup_of(make_panel(waves((211, 223, 227))), validation_size=100)
+    with torch.no_grad():
+        setup.network.decoder.head.step_bias.zero_()  # all quantiles much alike: intervals far too narrow
+        setup.network.decoder.head.linear.weight.zero_()
+    before = (residuals_of(setup) < 0).mean(axis=(0, 1))
+
+    setup.network.calibration.copy_(conformal_correction(setup))
+
+    below = (residuals_of(setup) < 0).mean(axis=(0, 1))
+    assert abs(before[0] - 0.1) > 0.15
+    assert below[0] == pytest.approx(0.1, abs=0.05)
+    assert below[2] == pytest.approx(0.9, abs=0.05)
+
+
+def test_fitting_keeps_the_corrections_with_the_weights_and_moves_no_point() -> None:
+    config = small_config(data={"validation_size": 20})
+    preparation = small_preparation(wave_panel(), config)[1]
+
+    result = fit(preparation)
+
+    network = preparation.setup.network
+    network.load_state_dict(result.weights | {"calibration": torch.zeros(HORIZON, 3)})
+    torch.testing.assert_close(result.weights["calibration"], conformal_correction(preparation.setup))
+    assert (result.weights["calibration"][:, [0, 2]] != 0).all()
+
+
+def test_a_point_loss_is_not_calibrated() -> None:
+    config = small_config(data={"validation_size": 20}, training={"loss": "mae"})
+
+    result = fit(small_preparation(wave_panel(), config)[1])
+
+    assert (result.weights["calibration"] == 0).all()

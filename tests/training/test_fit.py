@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from seqcast.config import Config
+from seqcast.data.panel import Panel
+from seqcast.data.scaling import make_encoder
+from seqcast.training.fit import finish, fit, num_codes, prepare
+from tests.panels import CONTEXT, CPU, HORIZON, full_panel, small_config, small_preparation, wave_panel
+
+CONFIG = small_config(data={"validation_size": 7, "test_size": 3})
+
+
+def identity(config: Config = CONFIG, fingerprint: str = "data") -> str:
+    return small_preparation(wave_panel(), config, fingerprint)[1].setup.identity
+
+
+def held_out_changed(panel: Panel) -> Panel:
+    """The panel with other values after the training part of every series."""
+    target = panel.target.copy()
+    for end in panel.offsets[1:]:
+        target[end - 10 : end] += 1e6
+    return replace(panel, target=target)
+
+
+def test_scaling_and_warm_start_see_the_training_part_alone() -> None:
+    first = small_preparation(full_panel(), CONFIG)[1]
+    second = small_preparation(held_out_changed(full_panel()), CONFIG)[1]
+
+    np.testing.assert_array_equal(first.scalers.target.mean_, second.scalers.target.mean_)
+    weights = second.setup.network.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in first.setup.network.state_dict().items())
+
+
+def test_every_training_window_lies_in_the_training_part() -> None:
+    plan, preparation = small_preparation(wave_panel(), CONFIG)
+    windows = preparation.setup.train_windows
+
+    series, origins = windows.locate(np.arange(len(windows)))
+
+    expected = [
+        (number, origin)
+        for number, length in enumerate((61, 53, 47))
+        for origin in range(CONTEXT, length - 10 - HORIZON + 1)
+    ]
+    assert list(zip(series.tolist(), origins.tolist(), strict=True)) == expected
+    assert plan.num_train_windows == len(expected)
+
+
+def test_every_validation_window_forecasts_the_validation_part() -> None:
+    setup = small_preparation(wave_panel(), CONFIG)[1].setup
+
+    found = list(zip(setup.validation_series.tolist(), setup.validation_origins.tolist(), strict=True))
+
+    assert found == [
+        (number, origin)
+        for number, length in enumerate((61, 53, 47))
+        for origin in range(length - 10, length - 3 - HORIZON + 1)
+    ]
+
+
+def test_a_series_shorter_than_the_held_out_part_is_validated_after_its_first_step() -> None:
+    setup = small_preparation(wave_panel((61, 53, 9)), CONFIG)[1].setup
+
+    assert setup.validation_origins[setup.validation_series == 2].tolist() == [1]
+
+
+def test_many_validation_windows_are_thinned_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcast.training.fit.MOST_VALIDATION_WINDOWS", 5)
+
+    setup = small_preparation(wave_panel(), CONFIG)[1].setup
+
+    assert len(setup.validation_series) == 5
+    assert set(setup.validation_series.tolist()) == {0, 1, 2}
+
+
+def test_the_network_has_the_sizes_of_the_panel() -> None:
+    plan, preparation = small_preparation(full_panel(), CONFIG)
+
+    shape = preparation.setup.network.shape
+
+    assert (shape.horizon, shape.context, shape.season) == (HORIZON, CONTEXT, 7)
+    assert plan.cycles == ("week",)
+    assert (shape.num_past, shape.num_known, shape.num_static) == (1, 1 + 2, 1)
+    assert shape.past_categories == shape.known_categories == (4,)
+    assert len(shape.static_categories) == 1
+    assert preparation.num_parameters == sum(p.numel() for p in preparation.setup.network.parameters())
+
+
+def test_codes_are_counted_with_the_unknown_one() -> None:
+    assert num_codes(make_encoder([np.array(["a", "b"]), np.array(["x"])])) == (3, 2)
+    assert num_codes(None) == ()
+
+
+def test_preparing_twice_gives_equal_networks_whatever_the_generator_holds() -> None:
+    plan, first = small_preparation(wave_panel(), CONFIG)
+    torch.rand(7)
+    second = prepare(wave_panel(), plan, CPU, "data")
+
+    weights = second.setup.network.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in first.setup.network.state_dict().items())
+
+
+def test_a_network_without_warm_start_differs_in_what_it_sets_alone() -> None:
+    plan, warm = small_preparation(wave_panel(), CONFIG)
+    cold = prepare(wave_panel(), plan, CPU, "data", warm=False).setup.network.state_dict()
+
+    changed = {n for n, value in warm.setup.network.state_dict().items() if not torch.equal(value, cold[n])}
+
+    assert changed == {"decoder.attention.lag_bias", "decoder.copy_gate.step_bias", "decoder.head.step_bias"}
+
+
+def test_preparing_leaves_the_panel_as_it_was() -> None:
+    panel = full_panel()
+
+    small_preparation(panel, CONFIG)
+
+    np.testing.assert_array_equal(panel.target, full_panel().target)
+    np.testing.assert_array_equal(panel.known.numeric, full_panel().known.numeric)
+
+
+def test_the_identity_names_data_and_options_but_not_the_device() -> None:
+    same = identity()
+
+    assert identity() == same
+    assert identity(fingerprint="other") != same
+    assert identity(CONFIG.override(training={"seed": 1})) != same
+    assert identity(CONFIG.override(model={"dropout": 0.2})) != same
+    assert identity(CONFIG.override(training={"device": "cuda", "precision": "bfloat16"})) == same
+
+
+def test_a_finished_model_has_the_best_weights_and_is_ready_to_forecast() -> None:
+    panel = full_panel()
+    plan, preparation = small_preparation(panel, CONFIG)
+
+    result = fit(preparation)
+    model = finish(preparation, result, panel)
+
+    assert all(torch.equal(value, result.weights[name]) for name, value in model.network.state_dict().items())
+    assert not model.network.training
+    assert (model.horizon, model.context, model.season) == (HORIZON, CONTEXT, 7)
+    assert (model.series_ids, model.schema, model.config) == (panel.series_ids, panel.schema, plan.config)
