@@ -348,15 +348,23 @@ def _widen(quantiles: FloatArray, rounds_before: int, point_column: int) -> Floa
 
 
 def _writable(tensors: PanelTensors) -> PanelTensors:
-    """A copy whose targets may be filled with forecasts."""
-    return replace(tensors, target=tensors.target.clone(), observed=tensors.observed.clone())
+    """A copy that forecasts may be written into."""
+    return replace(
+        tensors,
+        target=tensors.target.clone(),
+        observed=tensors.observed.clone(),
+        past_features=tensors.past_features.clone(),
+        past_codes=tensors.past_codes.clone(),
+    )
 
 
 def _append(tensors: PanelTensors, origins: Origins, point: FloatArray) -> None:
-    """Write a point forecast behind the history, as if it had been observed."""
+    """Write a point forecast behind the history, as if it had been observed; past covariates are unknown there."""
     scaled = (point - tensors.mean[origins.series, None]) / tensors.scale[origins.series, None]
     steps = np.arange(point.shape[1])
     positions = torch.from_numpy(origins.positions[:, None] + steps).to(tensors.target.device)
     rows = tensors.offsets[torch.from_numpy(origins.series).to(positions.device)][:, None] + positions
     tensors.target[rows] = torch.from_numpy(scaled).to(tensors.target)
     tensors.observed[rows] = True
+    tensors.past_features[rows] = 0.0  # as data.scaling writes what is missing
+    tensors.past_codes[rows] = 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ DTYPES: dict[Literal["float32", "bfloat16", "float16"], torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""Parameters of glibc's mallopt, as malloc.h numbers them."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,17 @@ def _bfloat16_is_faster(device: torch.device) -> tuple[bool, str]:
         fast = probe is not None and probe()
         return fast, "its AMX units are faster in bfloat16" if fast else "float32 is the fastest here"
     return False, "float32 is the safest here"
+
+
+def keep_freed_memory() -> None:
+    """Let the C library reuse what a training step frees instead of handing it back to the system each time.
+
+    Fresh pages cost up to a third of a step on the CPU. Does nothing where the C library is not glibc.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1)):
+            mallopt(parameter, value)
 
 
 def seed_step(seed: int, step: int) -> None:

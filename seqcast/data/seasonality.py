@@ -2,8 +2,9 @@
 
 Changes (first differences) are looked at, not levels. A trend or a slow swing makes levels resemble themselves at every
 short lag; and a cycle whose length varies, such as the 9 to 14 years of sunspots, correlates over a broad range of lags
-although no single lag forecasts anything. Changes lose both: only what recurs after the *same* number of steps is left. Where the frequency has a season, changes are
-taken over a twelfth of it, so that the noise of fine-grained measurements does not drown its course.
+although no single lag forecasts anything. Changes lose both: only what recurs after the *same* number of steps is left.
+Where the frequency has a season, changes are taken over a twelfth of it, so that the noise of fine-grained measurements
+does not drown its course.
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from seqcast.attention_report import LagBand, LagReport
+from seqcast.attention_report import LagReport
 from seqcast.data.frequency import Frequency
 from seqcast.data.panel import Panel
 from seqcast.data.seasonality import Autocorrelation, autocorrelation
+from seqcast.lag_profile import LagBand
 
 Status = Literal["agree", "disagree", "context too short", "no repetition", "cannot tell"]
 

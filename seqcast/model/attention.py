@@ -213,6 +213,9 @@ class Memory:
     """(batch, context, hidden) as the score function wants them."""
     hidden: Tensor | None
     """(batch, 1, context) True on steps that may not be attended; None when all may, which saves masking."""
+    keep: Tensor | None = None
+    """(horizon, context) True on weights that the decoder may use: the others are removed and those left of a step made to
+    sum to 1 again; None: all. For asking what attended steps are worth."""
 
 
 class LagAttention(nn.Module):

@@ -150,6 +150,9 @@ class Decoder(nn.Module):
         assert self.attention is not None
         assert memory is not None
         weights: Tensor = self.attention(queries, memory, first_step, previous)
+        if memory.keep is not None:
+            kept = weights * memory.keep[first_step - 1 : first_step - 1 + queries.shape[1]]
+            weights = kept / kept.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(kept.dtype).tiny)
         return weights, torch.bmm(weights.to(memory.states.dtype), memory.states)
 
     def _combine(self, states: Tensor, context: Tensor | None) -> Tensor:

@@ -7,7 +7,7 @@ Everything is a function of one window, so windows can be batched in any order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,20 @@ class Standardisation:
     def apply(self, values: Tensor, observed: Tensor) -> Tensor:
         """(values - location) / scale where observed, else 0."""
         return (values - self.location) / self.scale * observed
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The context of B windows, read."""
+
+    standardisation: Standardisation
+    source: Source
+
+    def keeping(self, keep: Tensor) -> Encoded:
+        """The same with only the attention weights of `keep` (horizon, context) in use; see `Memory.keep`."""
+        assert self.source.memory is not None, "the network has no attention"
+        memory = replace(self.source.memory, keep=keep)
+        return replace(self, source=replace(self.source, memory=memory))
 
 
 @dataclass(frozen=True)
@@ -128,15 +142,23 @@ class ForecastNetwork(nn.Module):
             use_truth: (batch, horizon) True where an autoregressive decoder is fed the true value of that step; None
                 lets it run freely. Other decoders ignore it: they have no such input.
         """
+        return self.decode(batch, self.encode(batch), use_truth)
+
+    def encode(self, batch: WindowBatch) -> Encoded:
+        """What `decode` needs of the context; one encoding may be decoded several times."""
         standardisation = Standardisation.of(batch)
-        values = standardisation.apply(batch.context_target, batch.context_observed)
-        source = self._encode(batch, values)
+        return Encoded(
+            standardisation, self._encode(batch, standardisation.apply(batch.context_target, batch.context_observed))
+        )
+
+    def decode(self, batch: WindowBatch, encoded: Encoded, use_truth: Tensor | None = None) -> NetworkOutput:
+        """Forecast a batch from its encoding; arguments as `forward`."""
+        standardisation, source = encoded.standardisation, encoded.source
         if self.decoder.parallel:
             output, weights = self.decoder.decode_parallel(source)
         else:
-            output, weights = self.decoder.decode_stepwise(
-                source, self._feedback(batch, values, standardisation, use_truth)
-            )
+            feedback = self._feedback(batch, source.values, standardisation, use_truth)
+            output, weights = self.decoder.decode_stepwise(source, feedback)
         if self.layout.increasing and not self.training:
             output = torch.sort(output + self.calibration, dim=-1).values
         return NetworkOutput(output, weights, standardisation)

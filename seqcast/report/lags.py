@@ -11,7 +11,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from seqcast.attention_report import BAND_LIFT, LagProfile, LagReport
+from seqcast.attention_report import LagReport
+from seqcast.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile
 from seqcast.report.summary import title_text
 from seqcast.report.text import percent_text, safe_text, time_text
 
@@ -20,6 +21,7 @@ TOP = 10
 
 _MIN_BAR, _MAX_BAR = 6, 50
 _UNBOUNDED = 1000
+_UNSTABLE = f"{100 * UNSTABLE_VARIATION:.0f} %"
 _GROUPS_SHOWN = 31
 _LAGS_OF_A_GROUP = 3
 
@@ -76,7 +78,7 @@ class LagTable:
             cells += [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
             if row.spread is not None:
                 cells.append(percent_text(row.spread))
-            table.add_row(*cells)
+            table.add_row(*cells, style="dim" if row.unstable else "")
         return table
 
     def _empty_table(self) -> Table:
@@ -143,6 +145,8 @@ def _footer_lines(report: LagReport, fed_back: bool, two_way: bool) -> Iterable[
         yield "attended time: where the lag lands, seen from the first forecast step that can reach it."
     else:
         yield "spread: standard deviation of the share over windows."
+        if report.overall.origin_spread is not None:
+            yield f"grey: unstable, over the origins of a series its share varies by more than {_UNSTABLE} of itself."
     yield "lags in effect: exp(entropy) of a step's weights, mean over steps and windows."
     if fed_back:
         yield "A step reads the value before it, and may be aligned with that one instead of the value it predicts."

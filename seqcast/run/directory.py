@@ -22,7 +22,7 @@ from seqcast.run.record import (
     SCALERS_FILE,
     RunRecord,
 )
-from seqcast.storage import read_regular_file, sha256_hex, write_atomically
+from seqcast.storage import LOCK_NAME, lock_directory, read_regular_file, sha256_hex, write_atomically
 
 OWN_FILES = (RUN_FILE, CONFIG_FILE, MODEL_FILE, SCALERS_FILE, CHECKPOINT_FILE, METRICS_FILE)
 RUNS_ROOT = Path("runs")
@@ -149,7 +149,7 @@ def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resum
     if run is None:
         return newest_run() if resume else _make_numbered(data_name)
     directory = RunDirectory(run)
-    occupied = run.exists() and (not run.is_dir() or any(run.iterdir()))
+    occupied = run.exists() and (not run.is_dir() or any(path.name != LOCK_NAME for path in run.iterdir()))
     is_run = (run / RUN_FILE).is_file()
     if resume:
         directory.read_record()
@@ -159,10 +159,15 @@ def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resum
             raise RunError(f"{run}: there is a run here already.", hint="Give --resume, --overwrite or another --run.")
         raise RunError(f"{run}: it is not empty and holds no run.", hint="Give another --run.")
     if is_run:
-        for name in OWN_FILES:
-            (run / name).unlink(missing_ok=True)
+        _remove_own_files(run)
     _make(run)
     return directory
+
+
+def _remove_own_files(path: Path) -> None:
+    with lock_directory(path):  # never those of a run that is being trained
+        for name in reversed(OWN_FILES):  # run.json last, so that a kill on the way leaves a run to overwrite
+            (path / name).unlink(missing_ok=True)
 
 
 def _make_numbered(data_name: str) -> RunDirectory:

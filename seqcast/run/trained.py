@@ -15,10 +15,10 @@ from seqcast.data.frequency import Frequency, parse_frequency
 from seqcast.data.panel import Schema
 from seqcast.data.scaler_file import load_scalers
 from seqcast.data.scaling import CovariateSizes, PanelScalers, ScalerSizes
-from seqcast.errors import RunError
+from seqcast.errors import RunError, UsageError
 from seqcast.model.network import ForecastNetwork, NetworkShape
 from seqcast.run.directory import RunDirectory
-from seqcast.run.record import MODEL_FILE, SCALERS_FILE, RunRecord, SchemaRecord, ShapeRecord
+from seqcast.run.record import MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord, SchemaRecord, ShapeRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
     config = directory.read_config(record)
     shape = NetworkShape(**record.shape.model_dump())
     network = _build(directory, config, shape, directory.read_verified(MODEL_FILE, record))
-    frequency = parse_frequency(record.frequency)
+    frequency = _frequency(directory, record)
     scalers_data = directory.read_verified(SCALERS_FILE, record)
     scalers = load_scalers(scalers_data, _scaler_sizes(record, config), str(directory.path / SCALERS_FILE))
     return TrainedModel(
@@ -95,6 +95,13 @@ def _build(directory: RunDirectory, config: Config, shape: NetworkShape, data: b
         raise RunError(f"{file}: refused: it holds weights that are not finite.")
     network.load_state_dict(weights, assign=True)
     return network
+
+
+def _frequency(directory: RunDirectory, record: RunRecord) -> Frequency:
+    try:
+        return parse_frequency(record.frequency)
+    except UsageError:
+        raise RunError(f"{directory.path / RUN_FILE}: damaged: {record.frequency[:40]!r} is no frequency.") from None
 
 
 def _scaler_sizes(record: RunRecord, config: Config) -> ScalerSizes:

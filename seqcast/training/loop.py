@@ -17,7 +17,7 @@ from seqcast.data.panel import IntArray
 from seqcast.data.windows import PanelTensors, WindowBatch, WindowRange
 from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork, NetworkOutput
-from seqcast.runtime import Runtime, seed_step
+from seqcast.runtime import Runtime, keep_freed_memory, seed_step
 from seqcast.training.checkpoint import TrainingState, ValidationRecord, dump_state, restore_state
 from seqcast.training.losses import loss_sums, window_weights
 
@@ -91,6 +91,7 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | Non
         RunError: `resume_from` does not fit.
     """
     training = setup.config.training
+    keep_freed_memory()
     state = _first_state(setup)
     if resume_from is not None:
         restore_state(state, resume_from, setup.identity)

@@ -11,7 +11,7 @@ from seqcast.errors import DivergedError
 from seqcast.run.directory import OWN_FILES
 from seqcast.training import recorded
 from tests.cli.conftest import Trained
-from tests.running import CONTEXT, HORIZON, TINY, done, refused, seqcast, write_hourly, write_rows
+from tests.running import CONTEXT, HORIZON, TINY, done, hours, refused, seqcast, write_hourly, write_rows
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -31,9 +31,9 @@ def test_runs_are_numbered_after_the_data_when_none_is_named(in_tmp_path: Path) 
 
 
 def test_what_was_found_and_chosen_is_told_on_stderr(in_tmp_path: Path) -> None:
-    write_rows(in_tmp_path / "t.csv", "when,sales", [[f"2024-01-{day:02}" for day in range(1, 32)] * 1, range(31)])
+    write_rows(in_tmp_path / "t.csv", "when,sales", [[f"2024-01-{day:02}" for day in range(1, 32)], range(31)])
     ran = done("train", "t.csv", "--max-steps", 2, "--hidden", 7, "--horizon", 2, "--context", 5)
-    for told in ("time column 'when'", "target 'sales'", "daily (D), inferred", "batch size: 16", "device: cpu"):
+    for told in ("time column 'when'", "target column 'sales'", "daily (D), inferred", "batch size: 16", "device: cpu"):
         assert told in ran.err
     assert "run: runs/t-1" in ran.err
     assert "step 2/2: loss" in ran.err
@@ -200,11 +200,9 @@ def test_resume_and_overwrite_exclude_each_other(in_tmp_path: Path) -> None:
 
 
 def test_a_model_worse_than_the_seasonal_naive_is_told_in_plain_words(in_tmp_path: Path) -> None:
-    days = [f"2024-{month:02}-{day:02}" for month in range(1, 5) for day in range(1, 29)]
-    del days[112 - 7 :]
-    times = [str(t) for t in __import__("numpy").arange("2024-01-01", "2024-04-20", dtype="datetime64[D]")]
-    exact = write_rows(in_tmp_path / "week.csv", "ds,y", [times, [step % 7 + step / 1e6 for step in range(len(times))]])
-    ran = done("train", exact, *TINY, "--no-copy", "--no-lag-bias")
+    nearly_periodic = [step % 24 + step / 1e6 for step in range(113)]
+    data = write_rows(in_tmp_path / "day.csv", "ds,y", [hours(113), nearly_periodic])
+    ran = done("train", data, *TINY, "--no-copy", "--no-lag-bias")
     assert "This model does not beat the seasonal naive forecast on validation" in ran.out
 
 
