@@ -43,6 +43,11 @@ class Origins:
     def __getitem__(self, part: slice) -> Origins:
         return Origins(self.series[part], self.positions[part])
 
+    def spread(self, at_most: int) -> Origins:
+        """At most `at_most` of them, evenly spread."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, min(at_most, len(self))).round().astype(np.int64))
+        return Origins(self.series[chosen], self.positions[chosen])
+
     def earliest(self, lengths: IntArray) -> IntArray:
         """(series,) first origin of each series, its length where it has none: the rows a scale may be learned from."""
         earliest = lengths.copy()
@@ -276,13 +281,19 @@ class Forecasting:
     def _each_batch(
         self, tensors: PanelTensors, origins: Origins, read: Callable[[Origins, WindowBatch, NetworkOutput], Result]
     ) -> Iterator[Result]:
-        context, horizon = self.model.context, self.model.horizon
-        size = max(1, BATCH_STEPS // (context + horizon))
+        size = max(1, BATCH_STEPS // (self.model.context + self.model.horizon))
+        for part, batch in self.batches(origins, size, tensors):
+            yield read(part, batch, self.model.network(batch))
+
+    def batches(
+        self, origins: Origins, size: int, tensors: PanelTensors | None = None
+    ) -> Iterator[tuple[Origins, WindowBatch]]:
+        """Windows of the origins, at most `size` at once, of the panel or of `tensors` made from it."""
         for first in range(0, len(origins), size):
             part = origins[first : first + size]
             series, positions = (torch.from_numpy(values).to(self.device) for values in (part.series, part.positions))
-            batch = tensors.gather(series, positions, context, horizon)
-            yield read(part, batch, self.model.network(batch))
+            source = self.tensors if tensors is None else tensors
+            yield part, source.gather(series, positions, self.model.context, self.model.horizon)
 
     @property
     def _levels(self) -> tuple[float, ...]:

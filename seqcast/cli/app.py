@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import typer
 
@@ -22,7 +23,7 @@ from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
 from seqcast.errors import SeqcastError, UsageError
 
-WrongCommandLine = typer.BadParameter.__mro__[1]
+WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """The parser's complaint about an option or a command, which Typer does not export by a name of its own."""
 
 app = typer.Typer(

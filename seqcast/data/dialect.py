@@ -17,7 +17,7 @@ from seqcast.data.notices import Notice
 from seqcast.data.source import Bytes
 from seqcast.data.spelling import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
 from seqcast.data.table import TEXT_TYPE, ReadOptions, name_list, quoted
-from seqcast.errors import DataError, Place
+from seqcast.errors import DataError, Place, UsageError
 
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _GROUPED_NUMBER = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
@@ -58,6 +58,7 @@ def to_utf8(data: Bytes, encoding: str | None, name: str) -> tuple[Bytes, tuple[
 
     Raises:
         DataError: The bytes are not text in the encoding, or hold NUL characters.
+        UsageError: There is no such encoding.
     """
     found = encoding or next((kind for mark, kind in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
     notices: tuple[Notice, ...] = ()
@@ -83,6 +84,7 @@ def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
 
     Raises:
         DataError: There is no header or no row, or the header or decimal separator is ambiguous.
+        UsageError: The given delimiter or decimal separator cannot be one.
     """
     body_start, first_line, header = _first_record(data, name)
     rows = list(_records(data[body_start : body_start + _SAMPLE_BYTES], len(data) > body_start + _SAMPLE_BYTES))
@@ -143,9 +145,10 @@ def record_lines(data: Bytes, dialect: Dialect) -> NDArray[np.int64]:
 
 def _codec_name(encoding: str, name: str) -> str:
     try:
+        b"".decode(encoding)  # refuses codecs that do not make text, such as hex
         return codecs.lookup(encoding).name
-    except LookupError:
-        raise DataError(
+    except (LookupError, ValueError):
+        raise UsageError(
             f"--encoding {encoding[:40]!r} is not known.", place=Place(name), hint="Try latin-1 or cp1252."
         ) from None
 
@@ -215,7 +218,13 @@ def _split(line: str, delimiter: str, name: str) -> list[str]:
 def _given_delimiter(delimiter: str | None) -> str | None:
     if delimiter is None:
         return None
-    return _NAMED_DELIMITERS.get(delimiter, delimiter)
+    plain = _NAMED_DELIMITERS.get(delimiter, delimiter)
+    if len(plain) != 1 or not plain.isascii() or plain.isalnum() or plain in '"\r\n\0':
+        raise UsageError(
+            f"--delimiter {delimiter[:20]!r} cannot separate fields.",
+            hint="Give one ASCII character that is no letter, digit, quote or line end, or the word tab.",
+        )
+    return plain
 
 
 def _find_delimiter(header: str, rows: list[str], name: str) -> str:
@@ -262,6 +271,14 @@ def _require_header(names: tuple[str, ...], cells: list[list[str]], name: str, l
 def _find_decimal(
     cells: list[list[str]], names: tuple[str, ...], options: ReadOptions, delimiter: str, name: str
 ) -> tuple[str, tuple[Notice, ...]]:
+    if options.decimal not in (None, ".", ","):
+        raise UsageError(f"--decimal {options.decimal[:20]!r} is no decimal mark.", hint="Give . or ,.")
+    if options.decimal == delimiter:
+        raise UsageError(
+            f"--decimal {options.decimal}: this mark separates the columns already.",
+            place=Place(name),
+            hint="Give the --delimiter, if it is another one.",
+        )
     if options.decimal is not None or delimiter == ",":
         return options.decimal or ".", ()
     with_comma = [(i, cell) for row in cells for i, cell in enumerate(row) if _COMMA_NUMBER.fullmatch(cell.strip())]

@@ -38,6 +38,7 @@ def read_table(source: str | Path, options: ReadOptions = AS_FOUND) -> Table:
 
     Raises:
         DataError: The source cannot be read, or is not a table with a header and rows of equal length.
+        UsageError: An option that says how to read makes no sense.
     """
     content = read_content(source)
     if content.format == "parquet":

@@ -214,8 +214,8 @@ class Memory:
     hidden: Tensor | None
     """(batch, 1, context) True on steps that may not be attended; None when all may, which saves masking."""
     keep: Tensor | None = None
-    """(horizon, context) True on weights that the decoder may use: the others are removed and those left of a step made to
-    sum to 1 again; None: all. For asking what attended steps are worth."""
+    """(horizon, context) True on weights the decoder may use: the others are removed, and those left to a step made
+    to sum to 1 again; None: all. For asking what attended steps are worth."""
 
 
 class LagAttention(nn.Module):

@@ -144,12 +144,13 @@ class ForecastNetwork(nn.Module):
         """
         return self.decode(batch, self.encode(batch), use_truth)
 
-    def encode(self, batch: WindowBatch) -> Encoded:
-        """What `decode` needs of the context; one encoding may be decoded several times."""
-        standardisation = Standardisation.of(batch)
-        return Encoded(
-            standardisation, self._encode(batch, standardisation.apply(batch.context_target, batch.context_observed))
-        )
+    def encode(self, batch: WindowBatch, standardisation: Standardisation | None = None) -> Encoded:
+        """What `decode` needs of the context; one encoding may be decoded several times.
+
+        A changed batch may be read in the units of the one it was made from: its `standardisation`, else its own.
+        """
+        units = standardisation or Standardisation.of(batch)
+        return Encoded(units, self._encode(batch, units.apply(batch.context_target, batch.context_observed)))
 
     def decode(self, batch: WindowBatch, encoded: Encoded, use_truth: Tensor | None = None) -> NetworkOutput:
         """Forecast a batch from its encoding; arguments as `forward`."""

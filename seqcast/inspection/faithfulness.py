@@ -1,0 +1,292 @@
+"""Does the attended lag matter? What forecasts lose without it, beside what they lose without other lags.
+
+Attention weights may be high where nothing is used and low where much is (Jain and Wallace 2019, arXiv 1902.10186). Two
+questions are put to the model, on windows whose truth is known:
+
+    removed    the weights on a band of lags are set to zero and the others made to sum to 1 again
+    replaced   the value at one lag becomes the mean of its window, before the encoder reads it
+
+each beside random bands of equal width that were not attended. All windows are encoded once for the first question, and
+once for each context step for the second. Only sums are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from seqcast.data.notices import Notice
+from seqcast.data.panel import BoolArray, FloatArray, Panel
+from seqcast.data.windows import WindowBatch
+from seqcast.errors import DataError, UsageError
+from seqcast.forecasting import Forecasting, Origins, observed_ends, rolling_origins
+from seqcast.lag_profile import LagBand, LagProfile
+from seqcast.model.network import Encoded, ForecastNetwork
+from seqcast.run.trained import TrainedModel
+
+Verdict = Literal["faithful", "weak", "contradicted"]
+
+MOST_BANDS = 3
+NUM_CONTROLS = 8
+REMOVAL_WINDOWS = 256
+REPLACEMENT_FORWARDS = 8000
+"""Windows times context steps of the second question."""
+CLEAR_RATIO = 2.0
+"""The attended band must move the forecast at least this many times as much as other bands to count as faithful."""
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change does to the forecast."""
+
+    forecast_change: float
+    """Mean absolute change of the point forecast, in standard deviations of the window."""
+    error_change: float
+    """Change of the mean absolute error as a part of it: 0.1 is ten percent worse."""
+
+
+@dataclass(frozen=True)
+class BandEffect:
+    """One attended band beside random bands of equal width."""
+
+    first_lag: int
+    last_lag: int
+    peak_duration: str
+    share: float
+    removed: Effect
+    removed_control: Effect
+    replaced: Effect
+    replaced_control: Effect
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """The answer."""
+
+    verdict: Verdict
+    reason: str
+    """The verdict's numbers in words."""
+    rank_correlation: float | None
+    """Spearman's, over lags, of mean weight and effect of replacing the value; None where either is constant."""
+    bands: tuple[BandEffect, ...]
+    num_windows: int
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields under their names."""
+        return asdict(self)
+
+
+def verify(model: TrainedModel, panel: Panel, windows: int = 1) -> tuple[Faithfulness, tuple[Notice, ...]]:
+    """What attended lags are worth at the newest `windows` origins of each series whose horizon has been observed.
+
+    Raises:
+        UsageError: The model has no attention.
+        DataError: No series has an origin whose truth is known.
+    """
+    if model.network.decoder.attention is None:
+        raise UsageError("this run was trained with --attention none, so there is nothing to verify.")
+    origins = known_origins(model, panel, windows)
+    forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
+    asked = origins.spread(REMOVAL_WINDOWS)
+    inputs = _replaced_inputs(forecasting, asked.spread(max(4, REPLACEMENT_FORWARDS // model.context)))
+    weights = _mean_weights(forecasting, asked)
+    profile = _profile(weights, panel)
+    bands = profile.bands()[:MOST_BANDS]
+    controls = [_control_bands(profile, band, seed) for seed, band in enumerate(bands)]
+    masks = [(band.first_lag, band.last_lag) for band in bands] + [pair for pairs in controls for pair in pairs]
+    removed = _removed_weights(forecasting, asked, masks)
+    effects, used = [], len(bands)
+    for number, (band, pairs) in enumerate(zip(bands, controls, strict=True)):
+        own, others = removed[number], removed[used : used + len(pairs)]
+        used += len(pairs)
+        replaced = inputs.of_band(band.first_lag, band.last_lag)
+        control = _mean_effect([inputs.of_band(first, last) for first, last in pairs])
+        place = (band.first_lag, band.last_lag, band.peak_duration, band.share)
+        effects.append(BandEffect(*place, own, _mean_effect(others), replaced, control))
+    correlation = _rank_correlation(profile, inputs)
+    verdict, reason = judge(tuple(effects), correlation)
+    return Faithfulness(verdict, reason, correlation, tuple(effects), len(asked)), forecasting.notices()
+
+
+def known_origins(model: TrainedModel, panel: Panel, windows: int) -> Origins:
+    """The newest origins of each series whose whole horizon has been observed, one horizon apart.
+
+    Raises:
+        DataError: There is none.
+    """
+    last = observed_ends(panel) - model.horizon
+    origins = rolling_origins(np.minimum(model.context, np.maximum(last, 1)), last, model.horizon, windows)
+    if not len(origins):
+        raise DataError(f"no series has {model.horizon} observed steps behind an origin.", hint="Give a longer table.")
+    return origins
+
+
+def judge(bands: tuple[BandEffect, ...], correlation: float | None) -> tuple[Verdict, str]:
+    """The verdict and its numbers.
+
+    *faithful*: inputs in the attended bands move the forecast `CLEAR_RATIO` times as much as elsewhere, the error grows
+    without their weights, more than without others, and weight and effect rise together. *contradicted*: other inputs
+    move it as much, or the attended ones do not reduce the error, or effect falls where weight rises. Else *weak*.
+    """
+    if not bands:
+        return "weak", "no lag stands out of equal weights, so there is none to verify"
+    total = sum(band.share for band in bands)
+
+    def mean(values: list[float]) -> float:
+        return sum(value * band.share for value, band in zip(values, bands, strict=True)) / total
+
+    moved = mean([band.replaced.forecast_change for band in bands])
+    elsewhere = mean([band.replaced_control.forecast_change for band in bands])
+    worse = mean([band.removed.error_change for band in bands])
+    worse_elsewhere = mean([band.removed_control.error_change for band in bands])
+    ratio = moved / max(elsewhere, 1e-9)
+    reason = (
+        f"replaced, its inputs move the forecast {min(ratio, 999):.1f} times as much as others; without its weights"
+        f" the error changes by {100 * worse:+.1f} % (others {100 * worse_elsewhere:+.1f} %); rank correlation of"
+        f" weight and effect {'-' if correlation is None else f'{correlation:.2f}'}"
+    )
+    rising = correlation if correlation is not None else 0.0
+    if ratio >= CLEAR_RATIO and worse > max(0.0, worse_elsewhere) and rising > 0:
+        return "faithful", reason
+    if ratio <= 1 or worse <= 0 or rising < 0:
+        return "contradicted", reason
+    return "weak", reason
+
+
+@dataclass(frozen=True, eq=False)
+class InputEffects:
+    """What replacing the value at each lag does, mean over windows and the steps that reach it."""
+
+    forecast_change: FloatArray
+    """(L,) by lag before the forecast step; NaN where no step reaches it."""
+    error_change: FloatArray
+    """(L,) in parts of the error."""
+
+    def of_band(self, first_lag: int, last_lag: int) -> Effect:
+        """Mean over the lags of a band."""
+        part = slice(first_lag - 1, last_lag)
+        return Effect(float(np.nanmean(self.forecast_change[part])), float(np.nanmean(self.error_change[part])))
+
+
+@torch.inference_mode()
+def _mean_weights(forecasting: Forecasting, origins: Origins) -> FloatArray:
+    """(H, S) mean weights."""
+    model = forecasting.model
+    sums = np.zeros((model.horizon, model.context))
+    for _, batch in forecasting.batches(origins, _AT_ONCE):
+        weights = model.network(batch).weights
+        assert weights is not None
+        sums += weights.double().sum(dim=0).cpu().numpy()
+    return sums / len(origins)
+
+
+@torch.inference_mode()
+def _removed_weights(forecasting: Forecasting, origins: Origins, bands: list[tuple[int, int]]) -> list[Effect]:
+    """The effect of removing each band, over the steps that reach it."""
+    model = forecasting.model
+    keeps = [_outside(band, model.horizon, model.context) for band in bands]
+    sums = np.zeros((len(bands), 3))  # forecast change, error, error without change
+    counts = np.zeros((len(bands), 2))
+    for _, batch in forecasting.batches(origins, _AT_ONCE):
+        encoded = model.network.encode(batch)
+        base, seen = _point(model.network, batch, encoded), batch.future_observed
+        truth = encoded.standardisation.apply(batch.future_target, seen)
+        for number, keep in enumerate(keeps):
+            changed = _point(model.network, batch, encoded.keeping(torch.from_numpy(keep).to(base.device)))
+            touched = torch.from_numpy(~keep.all(axis=1)).to(base.device).expand_as(seen)
+            judged = touched & seen
+            parts = ((changed - base).abs()[touched], (changed - truth).abs()[judged], (base - truth).abs()[judged])
+            sums[number] += [float(part.double().sum()) for part in parts]
+            counts[number] += [int(touched.sum()), int(judged.sum())]
+    means = sums / np.maximum(counts[:, [0, 1, 1]], 1)
+    return [Effect(float(row[0]), float(row[1] / max(row[2], 1e-12) - 1)) for row in means]
+
+
+@torch.inference_mode()
+def _replaced_inputs(forecasting: Forecasting, origins: Origins) -> InputEffects:
+    """The effect of every single lag's value."""
+    model, network = forecasting.model, forecasting.model.network
+    moved, worse = np.zeros((2, model.horizon, model.context))
+    reached, judged, base_error = np.zeros((model.horizon, model.context)), 0, 0.0
+    for _, batch in forecasting.batches(origins, _AT_ONCE):
+        encoded = network.encode(batch)
+        units, seen = encoded.standardisation, batch.future_observed
+        base, truth = _point(network, batch, encoded), units.apply(batch.future_target, seen)
+        error = (base - truth).abs() * seen
+        base_error += float(error.double().sum())
+        judged += int(seen.sum())
+        for position in range(model.context):
+            target = batch.context_target.clone()
+            target[:, position] = units.location[:, 0]
+            changed = _point(network, batch, network.encode(replace(batch, context_target=target), units))
+            there = batch.context_observed[:, position, None]
+            moved[:, position] += ((changed - base).abs() * there).double().sum(dim=0).cpu().numpy()
+            change = ((changed - truth).abs() * seen - error) * there
+            worse[:, position] += change.double().sum(dim=0).cpu().numpy()
+            reached[:, position] += int(there.sum())
+    counts = np.maximum(by_lag(reached), 1)
+    known = np.where(by_lag(reached) > 0, 1.0, np.nan)
+    mean_error = max(base_error / max(judged, 1), 1e-12)
+    return InputEffects(by_lag(moved) / counts * known, by_lag(worse) / counts * known / mean_error)
+
+
+def _point(network: ForecastNetwork, batch: WindowBatch, encoded: Encoded) -> Tensor:
+    """(batch, horizon) point forecast in standard deviations of the window."""
+    return network.decode(batch, encoded).values[..., network.layout.point_index]
+
+
+def by_lag(values: FloatArray) -> FloatArray:
+    """(S + H - 1,) sums by lag before the forecast step of values (H, S), oldest context step first."""
+    horizon, context = values.shape
+    sums = np.zeros(context + horizon - 1)
+    for step in range(horizon):
+        sums[step : step + context] += values[step, ::-1]
+    return sums
+
+
+def _outside(band: tuple[int, int], horizon: int, context: int) -> BoolArray:
+    """(H, S) True where a context step does not lie in the band of lags before the forecast step."""
+    lags = context - np.arange(context)[None, :] + np.arange(horizon)[:, None]
+    outside: BoolArray = (lags < band[0]) | (lags > band[1])
+    return outside
+
+
+def _profile(weights: FloatArray, panel: Panel) -> LagProfile:
+    horizon, context = weights.shape
+    uniform = by_lag(np.full((horizon, context), 1 / (horizon * context)))
+    share = by_lag(weights / horizon)
+    return LagProfile("all steps", panel.frequency, share, uniform, float("nan"))
+
+
+def _control_bands(profile: LagProfile, band: LagBand, seed: int) -> list[tuple[int, int]]:
+    """Random bands of equal width that meet no attended band."""
+    width, num_lags = band.last_lag - band.first_lag + 1, len(profile.share)
+    attended = np.zeros(num_lags + 1, bool)
+    for other in profile.bands():
+        attended[other.first_lag : other.last_lag + 1] = True
+    free = [first for first in range(1, num_lags - width + 2) if not attended[first : first + width].any()]
+    chosen = np.random.default_rng(seed).permutation(free)[:NUM_CONTROLS]
+    return [(int(first), int(first) + width - 1) for first in chosen]
+
+
+def _mean_effect(effects: list[Effect]) -> Effect:
+    """The mean; no effect where there was no room for a control."""
+    if not effects:
+        return Effect(0.0, 0.0)
+    changes = [(effect.forecast_change, effect.error_change) for effect in effects]
+    forecast_change, error_change = np.mean(changes, axis=0)
+    return Effect(float(forecast_change), float(error_change))
+
+
+def _rank_correlation(profile: LagProfile, inputs: InputEffects) -> float | None:
+    seen = np.isfinite(inputs.forecast_change)
+    lift, effect = profile.lift[seen], inputs.forecast_change[seen]
+    if np.ptp(lift) < 1e-9 or np.ptp(effect) < 1e-12:
+        return None
+    return float(spearmanr(lift, effect).statistic)

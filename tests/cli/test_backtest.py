@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import LENGTHS, TEST, VALIDATION, Trained
+from tests.running import HORIZON, TINY, done, hours, refused, seqcast, write_hourly
+
+MEASURES = {"mae", "mse", "rmse", "smape", "mase", "rmsse", "wql", "coverage"}
+
+
+def table_of(trained: Trained, *words: object) -> pd.DataFrame:
+    table = done("backtest", "--run", trained.run, "--output", "-", *words).table()
+    return table.assign(ds=pd.to_datetime(table["ds"]), cutoff=pd.to_datetime(table["cutoff"]))
+
+
+def test_the_table_is_the_forecast_table_with_cutoff_and_truth(hourly_run: Trained) -> None:
+    table = table_of(hourly_run, "--level", "90")
+    assert list(table) == ["unique_id", "ds", "cutoff", "y", "seqcast", "seqcast-lo-90", "seqcast-hi-90"]
+    truth = pd.read_csv(hourly_run.data, parse_dates=["ds"]).set_index("ds")["y"]
+    np.testing.assert_array_equal(table["y"], truth[table["ds"]])
+    lead = (table["ds"] - table["cutoff"]) / pd.Timedelta(hours=1)
+    assert lead.tolist() == [*range(1, HORIZON + 1)] * (len(table) // HORIZON)
+
+
+def test_every_origin_of_the_test_part_is_scored_at_stride_one(panel_run: Trained) -> None:
+    table = table_of(panel_run, "--test", "--stride", 1)
+    assert len(table) == len(LENGTHS) * (TEST - HORIZON + 1) * HORIZON
+    for name, length in LENGTHS.items():
+        cutoffs = table[table["unique_id"] == name]["cutoff"].unique()
+        expected = hours(length)[length - TEST - 1 : length - HORIZON]
+        assert [str(time) for time in cutoffs] == expected
+
+
+def test_the_test_part_is_never_trained_or_validated_on(hourly_run: Trained) -> None:
+    validation, test = table_of(hourly_run, "--stride", 1), table_of(hourly_run, "--test", "--stride", 1)
+    assert validation["ds"].max() < test["ds"].min()
+    assert validation["ds"].nunique() == VALIDATION
+    assert test["ds"].nunique() == TEST
+
+
+def test_origins_lie_a_horizon_apart_unless_told_otherwise(hourly_run: Trained) -> None:
+    cutoffs = table_of(hourly_run)["cutoff"].unique()
+    assert len(cutoffs) == (VALIDATION - HORIZON) // HORIZON + 1
+    assert set(np.diff(cutoffs)) == {np.timedelta64(HORIZON, "h")}
+
+
+def test_windows_keeps_the_newest_origins(hourly_run: Trained) -> None:
+    newest, all_of_them = table_of(hourly_run, "--windows", 2, "--stride", 3), table_of(hourly_run, "--stride", 3)
+    kept = all_of_them["cutoff"].unique()[-2:]
+    assert list(newest["cutoff"].unique()) == list(kept)
+
+
+def test_values_after_the_cutoff_do_not_change_a_forecast(hourly_run: Trained, in_tmp_path: Path) -> None:
+    changed = pd.read_csv(hourly_run.data)
+    changed.loc[len(changed) - HORIZON :, "y"] = 1e5
+    changed.to_csv("changed.csv", index=False)
+    last = table_of(hourly_run, "--test", "--stride", 1)["seqcast"][-HORIZON:]
+    other = done("backtest", "changed.csv", "--run", hourly_run.run, "--test", "--stride", 1, "--output", "-").table()
+    np.testing.assert_array_equal(other["seqcast"][-HORIZON:], last)
+    assert set(other["y"][-HORIZON:]) == {1e5}
+
+
+def test_json_holds_the_metrics_of_each_model_and_of_each_step(panel_run: Trained) -> None:
+    document = done("backtest", "--run", panel_run.run, "--test", "--json").document()
+    assert (document["part"], document["stride"], document["horizon"]) == ("test", HORIZON, HORIZON)
+    assert document["num_windows"] == 3 * len(LENGTHS)
+    assert list(document["metrics"]) == ["seqcast", "naive", "seasonal_naive"]
+    for model, numbers in document["metrics"].items():
+        assert set(numbers) >= MEASURES
+        assert [step["step"] for step in numbers["by_step"]] == [*range(1, HORIZON + 1)]
+        assert all(set(step) == {"step"} | MEASURES for step in numbers["by_step"])
+        assert set(numbers["coverage"]) == ({"80", "95"} if model == "seqcast" else set())
+
+
+def test_the_metrics_are_those_of_the_table(hourly_run: Trained) -> None:
+    metrics = done("backtest", "--run", hourly_run.run, "--json").document()["metrics"]["seqcast"]
+    table = table_of(hourly_run)
+    error = table["y"] - table["seqcast"]
+    assert metrics["mae"] == pytest.approx(error.abs().mean())
+    assert metrics["mse"] == pytest.approx((error**2).mean())
+    inside = (table["seqcast-lo-80"] <= table["y"]) & (table["y"] <= table["seqcast-hi-80"])
+    assert metrics["coverage"]["80"] == pytest.approx(inside.mean())
+    by_step = error.abs().groupby(np.arange(len(error)) % HORIZON).mean()
+    assert [step["mae"] for step in metrics["by_step"]] == pytest.approx(by_step.tolist())
+
+
+def test_baselines_can_be_left_out(hourly_run: Trained) -> None:
+    document = done("backtest", "--run", hourly_run.run, "--json", "--no-baselines").document()
+    assert list(document["metrics"]) == ["seqcast"]
+    assert "seasonal_naive" not in done("backtest", "--run", hourly_run.run, "--no-baselines").out
+
+
+def test_json_and_a_file_can_be_had_together(hourly_run: Trained, in_tmp_path: Path) -> None:
+    ran = done("backtest", "--run", hourly_run.run, "--json", "--output", "cv.parquet")
+    assert json.loads(ran.out)["num_windows"] == 2
+    assert len(pd.read_parquet("cv.parquet")) == 2 * HORIZON
+    assert f"{2 * HORIZON} rows written to cv.parquet" in ran.err
+
+
+def test_a_person_sees_the_scores_and_what_was_scored(hourly_run: Trained) -> None:
+    ran = done("backtest", "--run", hourly_run.run, "--test")
+    assert "test part, 3 windows, 5 steps apart" in ran.err
+    assert "Scores of 15 values: 3 windows of 1 series" in ran.out
+    assert "seasonal_naive" in ran.out
+
+
+def test_a_run_without_test_part_says_how_to_get_one(in_tmp_path: Path) -> None:
+    done("train", write_hourly(in_tmp_path / "h.csv"), *TINY)
+    message = refused(2, "backtest", "--test")
+    assert message == "--test: this run kept 0 test steps; a window needs 5. Train with --test-size."
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--windows", 0], "--stride and --windows must be at least 1."),
+        (["--stride", -1], "--stride and --windows must be at least 1."),
+        (["--test", "--windows", 3], "--windows rolls over validation windows, --test over the test part."),
+        (["--output", "scores"], "does not say which format to write"),
+        (["--level", "80,x"], "--level '80,x': levels are numbers, such as 80,95."),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(hourly_run: Trained, words: list[object], told: str) -> None:
+    assert told in refused(2, "backtest", "--run", hourly_run.run, *words)
+
+
+def test_two_results_cannot_share_stdout(hourly_run: Trained) -> None:
+    ran = seqcast("backtest", "--run", hourly_run.run, "--json", "--output", "-")
+    assert ran.code == 2
+    assert ran.document()["error"] == "--json and --output - both write to stdout. Give --output a file."
+
+
+def test_a_table_too_short_to_score_is_refused(hourly_run: Trained, in_tmp_path: Path) -> None:
+    short = write_hourly(in_tmp_path / "short.csv", 4)
+    message = refused(3, "backtest", short, "--run", hourly_run.run)
+    assert message.startswith("no series has a validation window of 5 steps to score. Give more data")
