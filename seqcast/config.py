@@ -6,6 +6,7 @@ A value of None means *automatic*: `training.plan` replaces it by a number chose
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -65,7 +66,7 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _one_role_per_column(self) -> Self:
         columns = [*self.target, *self.known, *self.past, *self.static, *filter(None, (self.time, self.id))]
-        twice = sorted({column for column in columns if columns.count(column) > 1})
+        twice = sorted(column for column, count in Counter(columns).items() if count > 1)
         if twice:
             raise ValueError(f"column {twice[0]!r} has two roles; give it one")
         return self

@@ -15,6 +15,9 @@ from __future__ import annotations
 import signal
 from dataclasses import asdict, dataclass
 
+_LONGEST_NAME = 1000
+"""Letters of a file's name in a message, so that what is wrong with it still fits behind."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -27,8 +30,9 @@ class Place:
 
     def __str__(self) -> str:
         """`data.csv, line 57, column 'y'`: the parts that are known, in reading order."""
+        file = self.file
         parts = [
-            self.file,
+            file if file is None or len(file) <= _LONGEST_NAME else f"{file[:_LONGEST_NAME]}...",
             None if self.line is None else f"line {self.line}",
             None if self.column is None else f"column {self.column!r}",
         ]

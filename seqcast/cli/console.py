@@ -41,7 +41,7 @@ class Screen:
     def say(self, renderable: RenderableType) -> None:
         """Tell what is going on, on stderr, unless quiet."""
         if not self.quiet:
-            self.err.print(renderable)
+            self._tell(renderable)
 
     def notices(self, notices: Sequence[Notice]) -> None:
         """Decisions and warnings, a line each; warnings also when quiet."""
@@ -49,4 +49,8 @@ class Screen:
 
         shown = [notice for notice in notices if notice.kind == "repair" or not self.quiet]
         if shown:
-            self.err.print(notice_lines(shown))
+            self._tell(notice_lines(shown))
+
+    def _tell(self, renderable: RenderableType) -> None:
+        # In a log each message stays on its line, where grep finds it.
+        self.err.print(renderable, soft_wrap=not self.err.is_terminal)

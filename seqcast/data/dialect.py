@@ -6,7 +6,9 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +34,7 @@ _BYTE_ORDER_MARKS = (
 )
 _SAMPLE_BYTES = 2**16
 _PIECE = 2**20
+_LONGEST_FIELD = 2**31 - 1
 _DISTINCT_SHARE = 0.5
 """Numbers with fractions that repeat less than this are measurements; the others keep their spelling."""
 
@@ -87,7 +90,8 @@ def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
         UsageError: The given delimiter or decimal separator cannot be one.
     """
     body_start, first_line, header = _first_record(data, name)
-    rows = list(_records(data[body_start : body_start + _SAMPLE_BYTES], len(data) > body_start + _SAMPLE_BYTES))
+    sample_end = body_start + max(_SAMPLE_BYTES, 4 * body_start)
+    rows = list(_records(data[body_start:sample_end], len(data) > sample_end))
     if not rows:
         raise DataError("the file has a header and no rows.", place=Place(name))
     delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows, name)
@@ -115,18 +119,29 @@ def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)
     line = dialect.first_line
     try:
-        for fields in reader:
-            if fields and len(fields) != expected:
-                shown = quoted(dialect.delimiter.join(fields))
-                return DataError(
-                    f"the row has {len(fields)} fields where the header has {expected}: {shown}.",
-                    place=Place(name, line),
-                    hint="Complete or remove the row; quote fields that hold the delimiter.",
-                )
-            line = dialect.first_line + reader.line_num
+        with _fields_of_any_length():
+            for fields in reader:
+                if fields and len(fields) != expected:
+                    shown = quoted(dialect.delimiter.join(fields))
+                    return DataError(
+                        f"the row has {len(fields)} fields where the header has {expected}: {shown}.",
+                        place=Place(name, line),
+                        hint="Complete or remove the row; quote fields that hold the delimiter.",
+                    )
+                line = dialect.first_line + reader.line_num
     except csv.Error as error:
         return DataError(f"the row cannot be read: {error}.", place=Place(name, line))
     return None
+
+
+@contextmanager
+def _fields_of_any_length() -> Iterator[None]:
+    """Python's CSV reader otherwise refuses fields beyond 128 KiB, for the whole program."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def record_lines(data: Bytes, dialect: Dialect) -> NDArray[np.int64]:
@@ -145,17 +160,20 @@ def record_lines(data: Bytes, dialect: Dialect) -> NDArray[np.int64]:
 
 def _codec_name(encoding: str, name: str) -> str:
     try:
-        b"".decode(encoding)  # refuses codecs that do not make text, such as hex
         return codecs.lookup(encoding).name
     except (LookupError, ValueError):
-        raise UsageError(
-            f"--encoding {encoding[:40]!r} is not known.", place=Place(name), hint="Try latin-1 or cp1252."
-        ) from None
+        raise _unknown_encoding(encoding, name) from None
+
+
+def _unknown_encoding(encoding: str, name: str) -> UsageError:
+    return UsageError(f"--encoding {encoding[:40]!r} is not known.", place=Place(name), hint="Try latin-1 or cp1252.")
 
 
 def _transcode(data: Bytes, encoding: str, name: str) -> bytes:
     try:
         return data.decode(encoding).encode("utf-8")
+    except LookupError:  # a codec that does not make text, such as hex
+        raise _unknown_encoding(encoding, name) from None
     except UnicodeError as error:
         raise DataError(
             f"the bytes are not {encoding}: {error}.", place=Place(name), hint="Give another --encoding."
@@ -190,14 +208,14 @@ def _first_record(data: Bytes, name: str) -> tuple[int, int, str]:
     beginning = re.compile(rb"[^\r\n]").search(data)
     blank = beginning.start() if beginning else 0
     line = _line_at(data, blank)
-    end = blank
+    end, num_quotes = blank, 0
     while True:
         found = re.compile(rb"\r\n|\n|\r").search(data, end)
-        end = found.end() if found else len(data)
+        start, end = end, found.end() if found else len(data)
         line += 1
-        header = data[blank:end]
-        if header.count(b'"') % 2 == 0 or not found:
-            return end, line, header.decode("utf-8").rstrip("\r\n")
+        num_quotes += data.count(b'"', start, end)
+        if num_quotes % 2 == 0 or not found:
+            return end, line, data[blank:end].decode("utf-8").rstrip("\r\n")
 
 
 def _records(sample: Bytes, is_cut: bool) -> Iterator[str]:
@@ -210,7 +228,8 @@ def _records(sample: Bytes, is_cut: bool) -> Iterator[str]:
 
 def _split(line: str, delimiter: str, name: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=delimiter))
+        with _fields_of_any_length():
+            return next(csv.reader([line], delimiter=delimiter))
     except csv.Error as error:
         raise DataError(f"a line cannot be read: {error}.", place=Place(name)) from None
 
@@ -243,7 +262,7 @@ def _find_delimiter(header: str, rows: list[str], name: str) -> str:
 def _column_names(header: list[str], name: str, line: int) -> tuple[str, ...]:
     """Names as written; blank ones are named by their position, as pandas does."""
     names = tuple(column if column.strip() else f"Unnamed: {i}" for i, column in enumerate(header))
-    twice = sorted({column for column in names if names.count(column) > 1}) if len(set(names)) < len(names) else []
+    twice = sorted(column for column, count in Counter(names).items() if count > 1)
     if twice:
         fields = [i + 1 for i, column in enumerate(names) if column == twice[0]]
         raise DataError(
@@ -273,12 +292,6 @@ def _find_decimal(
 ) -> tuple[str, tuple[Notice, ...]]:
     if options.decimal not in (None, ".", ","):
         raise UsageError(f"--decimal {options.decimal[:20]!r} is no decimal mark.", hint="Give . or ,.")
-    if options.decimal == delimiter:
-        raise UsageError(
-            f"--decimal {options.decimal}: this mark separates the columns already.",
-            place=Place(name),
-            hint="Give the --delimiter, if it is another one.",
-        )
     if options.decimal is not None or delimiter == ",":
         return options.decimal or ".", ()
     with_comma = [(i, cell) for row in cells for i, cell in enumerate(row) if _COMMA_NUMBER.fullmatch(cell.strip())]

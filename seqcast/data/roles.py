@@ -65,7 +65,8 @@ def find_roles(table: Table, config: DataConfig) -> Roles:
     schema = Schema(
         layout, ids[0] if len(ids) == 1 else DEFAULT_ID, time, target, config.known, config.past, config.static
     )
-    unused = tuple(column for column in kinds if column not in target)
+    targets = set(target)
+    unused = tuple(column for column in kinds if column not in targets)
     return Roles(schema, ids, unused, _decisions(schema, ids, unused, config))
 
 

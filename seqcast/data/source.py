@@ -146,15 +146,17 @@ def _read_bounded(file: BufferedIOBase, name: str, expected_size: int) -> tuple[
     while size < len(data) and (count := file.readinto(view[size : size + _PIECE])):
         counting.submit(digest.update, view[size : size + count])
         size += count
-    rest = file.read(MAX_STORED_BYTES + 1 - size)
-    counting.submit(digest.update, rest)
+    pieces = [bytes(view[:size])] if size < len(data) else [data]
+    # Asked for all at once, Python would set aside as many bytes as are allowed at most.
+    while size <= MAX_STORED_BYTES and (piece := file.read(_PIECE)):
+        counting.submit(digest.update, piece)
+        pieces.append(piece)
+        size += len(piece)
     fingerprint = counting.submit(digest.hexdigest)
     counting.shutdown(wait=False)
-    if size + len(rest) > MAX_STORED_BYTES:
+    if size > MAX_STORED_BYTES:
         raise DataError(f"the file is larger than {MAX_STORED_BYTES // 2**30} GiB.", place=Place(name))
-    if not rest and size == len(data):
-        return data, fingerprint
-    return bytes(view[:size]) + rest, fingerprint
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces), fingerprint
 
 
 def _decompress(stored: Bytes, compression: str, name: str) -> bytes:

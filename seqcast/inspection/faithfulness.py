@@ -32,12 +32,14 @@ from seqcast.run.trained import TrainedModel
 Verdict = Literal["faithful", "weak", "contradicted"]
 
 MOST_BANDS = 3
-NUM_CONTROLS = 8
-REMOVAL_WINDOWS = 256
-REPLACEMENT_FORWARDS = 8000
+NUM_CONTROLS = 5
+REMOVAL_WINDOWS = 192
+REPLACEMENT_FORWARDS = 4000
 """Windows times context steps of the second question."""
 CLEAR_RATIO = 2.0
 """The attended band must move the forecast at least this many times as much as other bands to count as faithful."""
+CLEAR_USEFULNESS = 0.25
+"""So far above 0 what the attended band adds must be to count as true."""
 _AT_ONCE = 64
 
 
@@ -49,6 +51,10 @@ class Effect:
     """Mean absolute change of the point forecast, in standard deviations of the window."""
     error_change: float
     """Change of the mean absolute error as a part of it: 0.1 is ten percent worse."""
+    usefulness: float
+    """Growth of the squared error over the squared change of the forecast: 1 where what was taken away told the truth
+    as well as it could be told (the error left is unrelated to it), 0 where it was as good as any other, -1 where it was
+    noise. Unlike the change of the error it does not shrink where the data are noisy."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +136,9 @@ def known_origins(model: TrainedModel, panel: Panel, windows: int) -> Origins:
 def judge(bands: tuple[BandEffect, ...], correlation: float | None) -> tuple[Verdict, str]:
     """The verdict and its numbers.
 
-    *faithful*: inputs in the attended bands move the forecast `CLEAR_RATIO` times as much as elsewhere, the error grows
-    without their weights, more than without others, and weight and effect rise together. *contradicted*: other inputs
-    move it as much, or the attended ones do not reduce the error, or effect falls where weight rises. Else *weak*.
+    *faithful*: inputs in the attended bands move the forecast `CLEAR_RATIO` times as much as elsewhere, what is lost
+    without their weights was useful, and effect rises with weight. *contradicted*: other inputs move it as much, or
+    nothing useful is lost, or effect falls where weight rises. Else *weak*.
     """
     if not bands:
         return "weak", "no lag stands out of equal weights, so there is none to verify"
@@ -144,34 +150,46 @@ def judge(bands: tuple[BandEffect, ...], correlation: float | None) -> tuple[Ver
     moved = mean([band.replaced.forecast_change for band in bands])
     elsewhere = mean([band.replaced_control.forecast_change for band in bands])
     worse = mean([band.removed.error_change for band in bands])
-    worse_elsewhere = mean([band.removed_control.error_change for band in bands])
+    useful = mean([band.removed.usefulness for band in bands])
     ratio = moved / max(elsewhere, 1e-9)
+    rising = 0.0 if correlation is None else correlation
     reason = (
-        f"replaced, its inputs move the forecast {min(ratio, 999):.1f} times as much as others; without its weights"
-        f" the error changes by {100 * worse:+.1f} % (others {100 * worse_elsewhere:+.1f} %); rank correlation of"
-        f" weight and effect {'-' if correlation is None else f'{correlation:.2f}'}"
+        f"its inputs move the forecast {min(ratio, 999):.1f} times as much as others; without its weights the error "
+        f"changes by {100 * worse:+.1f} % (usefulness {useful:.2f}); rank correlation of weight and effect {rising:.2f}"
     )
-    rising = correlation if correlation is not None else 0.0
-    if ratio >= CLEAR_RATIO and worse > max(0.0, worse_elsewhere) and rising > 0:
+    if ratio >= CLEAR_RATIO and useful >= CLEAR_USEFULNESS and rising > 0:
         return "faithful", reason
-    if ratio <= 1 or worse <= 0 or rising < 0:
+    if ratio <= 1 or useful <= 0 or rising < 0:
         return "contradicted", reason
     return "weak", reason
 
 
 @dataclass(frozen=True, eq=False)
 class InputEffects:
-    """What replacing the value at each lag does, mean over windows and the steps that reach it."""
+    """What replacing the value at each lag does: sums over windows and the steps that reach it, each (L,)."""
 
-    forecast_change: FloatArray
-    """(L,) by lag before the forecast step; NaN where no step reaches it."""
-    error_change: FloatArray
-    """(L,) in parts of the error."""
+    windows: FloatArray
+    """Of pairs of a window and a step."""
+    moved: FloatArray
+    """Of absolute forecast changes."""
+    worse: FloatArray
+    """Of changes of the absolute error, in parts of the mean error."""
+    squared_change: FloatArray
+    squared_growth: FloatArray
+    """Of changes of the squared error."""
+
+    @property
+    def forecast_change(self) -> FloatArray:
+        """(L,) mean absolute change; NaN where no step reaches the lag."""
+        mean: FloatArray = np.where(self.windows > 0, self.moved / np.maximum(self.windows, 1), np.nan)
+        return mean
 
     def of_band(self, first_lag: int, last_lag: int) -> Effect:
-        """Mean over the lags of a band."""
+        """Mean over the lags of a band, each replaced alone."""
         part = slice(first_lag - 1, last_lag)
-        return Effect(float(np.nanmean(self.forecast_change[part])), float(np.nanmean(self.error_change[part])))
+        windows = max(float(self.windows[part].sum()), 1.0)
+        usefulness = float(self.squared_growth[part].sum() / max(self.squared_change[part].sum(), 1e-12))
+        return Effect(float(self.moved[part].sum()) / windows, float(self.worse[part].sum()) / windows, usefulness)
 
 
 @torch.inference_mode()
@@ -191,49 +209,59 @@ def _removed_weights(forecasting: Forecasting, origins: Origins, bands: list[tup
     """The effect of removing each band, over the steps that reach it."""
     model = forecasting.model
     keeps = [_outside(band, model.horizon, model.context) for band in bands]
-    sums = np.zeros((len(bands), 3))  # forecast change, error, error without change
-    counts = np.zeros((len(bands), 2))
+    sums = torch.zeros(len(bands), 7, dtype=torch.float64)
     for _, batch in forecasting.batches(origins, _AT_ONCE):
         encoded = model.network.encode(batch)
-        base, seen = _point(model.network, batch, encoded), batch.future_observed
-        truth = encoded.standardisation.apply(batch.future_target, seen)
+        base = _point(model.network, batch, encoded)
+        truth = encoded.standardisation.apply(batch.future_target, batch.future_observed)
         for number, keep in enumerate(keeps):
             changed = _point(model.network, batch, encoded.keeping(torch.from_numpy(keep).to(base.device)))
-            touched = torch.from_numpy(~keep.all(axis=1)).to(base.device).expand_as(seen)
-            judged = touched & seen
-            parts = ((changed - base).abs()[touched], (changed - truth).abs()[judged], (base - truth).abs()[judged])
-            sums[number] += [float(part.double().sum()) for part in parts]
-            counts[number] += [int(touched.sum()), int(judged.sum())]
-    means = sums / np.maximum(counts[:, [0, 1, 1]], 1)
-    return [Effect(float(row[0]), float(row[1] / max(row[2], 1e-12) - 1)) for row in means]
+            touched = torch.from_numpy(~keep.all(axis=1)).to(base.device).expand_as(base)
+            sums[number] += _removal_sums(changed, base, truth, touched, batch.future_observed)
+    return [_removal_effect(row) for row in sums.tolist()]
+
+
+def _removal_sums(changed: Tensor, base: Tensor, truth: Tensor, touched: Tensor, seen: Tensor) -> Tensor:
+    """(7,) values, scored ones, change, its square, error, error without the change, growth of the squared error."""
+    judged = touched & seen
+    difference = (changed - base)[touched]
+    after, before = (changed - truth)[judged].double(), (base - truth)[judged].double()
+    squared = (after - before).square().sum()
+    growth = (after.square() - before.square()).sum()
+    counts = torch.tensor([len(difference), len(after)], dtype=torch.float64)
+    sums = (difference.abs().double().sum(), squared, after.abs().sum(), before.abs().sum(), growth)
+    return torch.cat([counts, torch.stack([value.cpu() for value in sums])])
+
+
+def _removal_effect(sums: list[float]) -> Effect:
+    values, _, moved, squared, after, before, growth = sums
+    return Effect(moved / max(values, 1), after / max(before, 1e-12) - 1, growth / max(squared, 1e-12))
 
 
 @torch.inference_mode()
 def _replaced_inputs(forecasting: Forecasting, origins: Origins) -> InputEffects:
     """The effect of every single lag's value."""
     model, network = forecasting.model, forecasting.model.network
-    moved, worse = np.zeros((2, model.horizon, model.context))
-    reached, judged, base_error = np.zeros((model.horizon, model.context)), 0, 0.0
+    sums = np.zeros((5, model.horizon, model.context))
+    judged, base_error = 0, 0.0
     for _, batch in forecasting.batches(origins, _AT_ONCE):
         encoded = network.encode(batch)
         units, seen = encoded.standardisation, batch.future_observed
         base, truth = _point(network, batch, encoded), units.apply(batch.future_target, seen)
-        error = (base - truth).abs() * seen
-        base_error += float(error.double().sum())
+        before = (base - truth) * seen
+        base_error += float(before.abs().double().sum())
         judged += int(seen.sum())
         for position in range(model.context):
             target = batch.context_target.clone()
             target[:, position] = units.location[:, 0]
             changed = _point(network, batch, network.encode(replace(batch, context_target=target), units))
-            there = batch.context_observed[:, position, None]
-            moved[:, position] += ((changed - base).abs() * there).double().sum(dim=0).cpu().numpy()
-            change = ((changed - truth).abs() * seen - error) * there
-            worse[:, position] += change.double().sum(dim=0).cpu().numpy()
-            reached[:, position] += int(there.sum())
-    counts = np.maximum(by_lag(reached), 1)
-    known = np.where(by_lag(reached) > 0, 1.0, np.nan)
+            there, after = batch.context_observed[:, position, None], (changed - truth) * seen
+            growth = (after.abs() - before.abs(), (after - before).square(), after.square() - before.square())
+            parts = torch.stack([torch.ones_like(base), (changed - base).abs(), *growth]) * there
+            sums[:, :, position] += parts.double().sum(dim=1).cpu().numpy()
+    windows, moved, worse, squared, growth_sum = (by_lag(values) for values in sums)
     mean_error = max(base_error / max(judged, 1), 1e-12)
-    return InputEffects(by_lag(moved) / counts * known, by_lag(worse) / counts * known / mean_error)
+    return InputEffects(windows, moved, worse / mean_error, squared, growth_sum)
 
 
 def _point(network: ForecastNetwork, batch: WindowBatch, encoded: Encoded) -> Tensor:
@@ -278,10 +306,10 @@ def _control_bands(profile: LagProfile, band: LagBand, seed: int) -> list[tuple[
 def _mean_effect(effects: list[Effect]) -> Effect:
     """The mean; no effect where there was no room for a control."""
     if not effects:
-        return Effect(0.0, 0.0)
-    changes = [(effect.forecast_change, effect.error_change) for effect in effects]
-    forecast_change, error_change = np.mean(changes, axis=0)
-    return Effect(float(forecast_change), float(error_change))
+        return Effect(0.0, 0.0, 0.0)
+    changes = [(effect.forecast_change, effect.error_change, effect.usefulness) for effect in effects]
+    forecast_change, error_change, usefulness = np.mean(changes, axis=0).tolist()
+    return Effect(forecast_change, error_change, usefulness)
 
 
 def _rank_correlation(profile: LagProfile, inputs: InputEffects) -> float | None:

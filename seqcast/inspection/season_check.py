@@ -79,7 +79,7 @@ def _of_suggestion(lag: int, frequency: Frequency, found: Autocorrelation) -> Se
     if lag > found.longest_lag:
         text = f"the series are too short to tell whether they repeat after {_named(lag, frequency)}"
         return SeasonFinding(lag, frequency.duration(lag), "cannot tell", None, 0.0, text)
-    text = f"no clear repetition after {_named(lag, frequency)}, which the frequency suggests"
+    text = f"no repetition of its own after {_named(lag, frequency)}, which the frequency suggests"
     value = float(found.values[lag])
     return SeasonFinding(lag, frequency.duration(lag), "no repetition", _or_none(value), 0.0, text)
 

@@ -1,4 +1,7 @@
-"""The full state of training in one safetensors file: tensors as tensors, all else one JSON text in its metadata."""
+"""The full state of training in one safetensors file: tensors as tensors, all else one JSON text in its metadata.
+
+A checksum stands in front of that text. It is no metadata of its own, because their order is not the same every time.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def dump_state(state: TrainingState, identity: str) -> bytes:
     }
     cpu = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
     text = json.dumps(counters)
-    return save(cpu, metadata={"state": text, "sha256": _fingerprint(cpu, text)})
+    return save(cpu, metadata={"state": f"{_fingerprint(cpu, text)} {text}"})
 
 
 def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
@@ -118,10 +121,10 @@ def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         tensors = load(data)
         header_size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + header_size])["__metadata__"]
-        if metadata["sha256"] != _fingerprint(tensors, metadata["state"]):
+        checksum, _, text = json.loads(data[8 : 8 + header_size])["__metadata__"]["state"].partition(" ")
+        if checksum != _fingerprint(tensors, text):
             raise ValueError("its checksum is not that of its content")
-        counters = json.loads(metadata["state"])
+        counters = json.loads(text)
         if not isinstance(counters, dict):
             raise TypeError("its counters are no table")
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -136,7 +136,8 @@ def state() -> bytes:
 def contents(state: bytes) -> Contents:
     """Tensors and counters of a checkpoint."""
     header = json.loads(state[8 : 8 + int.from_bytes(state[:8], "little")])
-    return load(state), json.loads(header["__metadata__"]["state"])
+    _checksum, text = header["__metadata__"]["state"].split(" ", 1)
+    return load(state), json.loads(text)
 
 
 def sealed(tensors: dict[str, Tensor], counters: object) -> bytes:
@@ -146,7 +147,7 @@ def sealed(tensors: dict[str, Tensor], counters: object) -> bytes:
     for name in sorted(tensors):
         value = tensors[name]
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode() + value.numpy().tobytes())
-    return save(tensors, metadata={"state": text, "sha256": digest.hexdigest()})
+    return save(tensors, metadata={"state": f"{digest.hexdigest()} {text}"})
 
 
 def without(mapping: dict[str, Any], key: str) -> dict[str, Any]:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import LENGTHS, Trained
+from tests.running import done, hours, refused, seqcast, wave, write_hourly, write_rows
+
+
+def test_roles_frequency_lengths_and_seasons_are_reported(panel_run: Trained) -> None:
+    out = done("check", panel_run.data, "--known", "promo", "--static", "region").out
+    for told in (
+        "layout             long",
+        "id column          unique_id",
+        "time column        ds",
+        "known covariates   promo",
+        "static covariates  region",
+        "series             3",
+        "lengths            113 to 131 steps, median 127",
+        "time               2024-01-01 to 2024-01-06 10:00:00",
+        "frequency          hourly (h)",
+        "missing            0 of 371 steps",
+        "season 24          1 day, autocorrelation 0.",
+        "season 168         1 week, too long to be seen here",
+    ):
+        assert told in out
+
+
+def test_what_train_would_do_is_told_once_each(in_tmp_path: Path) -> None:
+    out = done("check", write_hourly(in_tmp_path / "h.csv")).out
+    plan = out[out.index("train would use") :].splitlines()[1:]
+    labels = [line.partition("  ")[0] for line in plan]
+    assert len(labels) == len(set(labels))
+    assert {"horizon", "context", "validation size", "attention", "training windows"} <= set(labels)
+    assert "lengths      131 steps\n" in "".join(f"{line.rstrip()}\n" for line in out.splitlines())
+
+
+def test_a_given_horizon_and_context_are_planned_with(in_tmp_path: Path) -> None:
+    words = ("check", write_hourly(in_tmp_path / "h.csv"), "--horizon", 7, "--context", 29)
+    assert "horizon           7 steps" in done(*words).out
+    plan = done(*words, "--json").document()["plan"]
+    assert (plan["config"]["model"]["horizon"], plan["config"]["model"]["context"]) == (7, 29)
+
+
+def test_json_is_one_document_with_the_same_facts(panel_run: Trained) -> None:
+    document = done("check", panel_run.data, "--json").document()
+    assert document["columns"]["target"] == ["y"]
+    assert (document["frequency"], document["num_series"], document["num_rows"]) == ("h", 3, sum(LENGTHS.values()))
+    assert [season["season"] for season in document["seasons"]] == [24, 168]
+    assert document["seasons"][1]["autocorrelation"] is None
+    assert any("not used" in notice["text"] for notice in document["notices"])
+
+
+def test_gaps_and_missing_values_are_counted(in_tmp_path: Path) -> None:
+    values: list[object] = list(wave(131))
+    values[17] = ""
+    path = write_rows(in_tmp_path / "gaps.csv", "ds,y", [hours(131), values])
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:41] + lines[44:]))
+    ran = done("check", path)
+    assert "missing      4 of 131 steps" in ran.out
+    assert "warning: 3 time steps have no row, first 2024-01-02 16:00:00" in ran.err
+    assert "warning: 1 of 128 target values are missing" in ran.err
+
+
+def test_stdin_can_be_checked(in_tmp_path: Path) -> None:
+    content = write_hourly(in_tmp_path / "h.csv").read_bytes()
+    assert done("check", "-", stdin=content).out.startswith("<stdin>\n")
+
+
+def test_nothing_is_written(in_tmp_path: Path) -> None:
+    done("check", write_hourly(in_tmp_path / "h.csv"))
+    assert [path.name for path in in_tmp_path.iterdir()] == ["h.csv"]
+
+
+def test_a_table_that_train_would_refuse_is_refused_in_the_same_words(in_tmp_path: Path) -> None:
+    short = write_hourly(in_tmp_path / "short.csv", 7)
+    words = (short, "--horizon", 5, "--context", 5)
+    message = refused(3, "check", *words)
+    assert "the longest series has 7 steps" in message
+    assert message == refused(3, "train", *words)
+
+
+@pytest.mark.parametrize("words", [["nowhere.csv"], ["nowhere.csv", "--horizon", "x"], []])
+def test_errors_are_one_json_document_when_json_is_asked_for(in_tmp_path: Path, words: list[str]) -> None:
+    ran = seqcast("check", *words, "--json")
+    assert ran.code in (2, 3)
+    assert set(ran.document()) == {"error", "kind", "file", "line", "column", "value", "hint"}
+    assert ran.document()["error"] in ran.err

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import LENGTHS, Trained
+from tests.running import CONTEXT, HORIZON, TINY, done, hours, refused, wave, write_hourly, write_rows
+
+COLUMNS = ["unique_id", "cutoff", "ds", "step", "lag_origin", "lag_target", "attended_ds", "weight", "observed"]
+
+
+def attention(trained: Trained, *words: object) -> pd.DataFrame:
+    table = done("inspect", "--run", trained.run, "--output", "-", *words).table()
+    times = {name: pd.to_datetime(table[name]) for name in ("cutoff", "ds", "attended_ds")}
+    return table.assign(**times)
+
+
+def test_the_attention_table_has_a_row_per_series_cutoff_step_and_lag(wide_run: Trained) -> None:
+    table = attention(wide_run, "--windows", 3)
+    assert list(table) == COLUMNS
+    assert len(table) == 2 * 3 * HORIZON * CONTEXT
+    assert not table.duplicated(["unique_id", "cutoff", "step", "lag_origin"]).any()
+    assert list(table["unique_id"].unique()) == ["north", "east"]
+
+
+def test_weights_of_each_step_sum_to_one(wide_run: Trained) -> None:
+    sums = attention(wide_run, "--windows", 3).groupby(["unique_id", "cutoff", "step"])["weight"].sum()
+    np.testing.assert_allclose(sums, 1, atol=1e-5)
+
+
+def test_lags_count_back_from_the_origin_and_from_the_target(wide_run: Trained) -> None:
+    table = attention(wide_run)
+    assert (table["lag_target"] == table["lag_origin"] + table["step"] - 1).all()
+    assert set(table["step"]) == {*range(1, HORIZON + 1)}
+    assert set(table["lag_origin"]) == {*range(1, CONTEXT + 1)}
+
+
+def test_the_attended_time_is_the_forecast_time_less_the_lag(wide_run: Trained) -> None:
+    table, hour = attention(wide_run), pd.Timedelta(hours=1)
+    assert (table["ds"] == table["cutoff"] + table["step"] * hour).all()
+    assert (table["attended_ds"] == table["ds"] - table["lag_target"] * hour).all()
+    assert (table["attended_ds"] == table["cutoff"] - (table["lag_origin"] - 1) * hour).all()
+    assert table["cutoff"].max() == pd.Timestamp(hours(103)[-1])
+
+
+def test_imputed_steps_are_marked_and_get_no_weight(in_tmp_path: Path) -> None:
+    values: list[object] = list(wave(131))
+    values[120:123] = ["", "", ""]
+    data = write_rows(in_tmp_path / "holes.csv", "ds,y", [hours(131), values])
+    done("train", data, *TINY, "--quiet")
+    table = done("inspect", "--format", "csv").table()
+    hidden = table[~table["observed"]]
+    assert sorted(hidden["attended_ds"].unique()) == hours(131)[120:123]
+    assert (hidden["weight"] == 0).all()
+    assert (table[table["observed"]]["weight"] > 0).any()
+
+
+def test_formats_agree(hourly_run: Trained, in_tmp_path: Path) -> None:
+    for name in ("a.csv", "a.parquet", "a.json"):
+        ran = done("inspect", "--run", hourly_run.run, "--output", name)
+        assert ran.out == ""
+        assert f"{HORIZON * CONTEXT} rows written to {name}" in ran.err
+    from_csv, from_json, from_parquet = pd.read_csv("a.csv"), pd.read_json("a.json"), pd.read_parquet("a.parquet")
+    assert list(from_csv) == list(from_json) == list(from_parquet) == COLUMNS
+    for other in (from_json, from_parquet):
+        np.testing.assert_allclose(from_csv["weight"], other["weight"], rtol=1e-6)
+        assert (from_csv["lag_target"] == other["lag_target"]).all()
+        assert (pd.to_datetime(from_csv["attended_ds"]) == pd.to_datetime(other["attended_ds"])).all()
+
+
+def test_stdout_can_be_json_rows(hourly_run: Trained) -> None:
+    rows = done("inspect", "--run", hourly_run.run, "--format", "json").document()
+    assert list(rows[0]) == COLUMNS
+    assert (rows[0]["observed"], rows[0]["step"]) == (True, 1)
+
+
+def test_the_report_names_lags_durations_shares_and_defines_its_numbers(hourly_run: Trained) -> None:
+    out = done("inspect", "--run", hourly_run.run, "--top", 4).out
+    assert "Attended lags relative to the forecast step" in out
+    assert "1 window of 1 series, 5 steps ahead, context of 23." in out
+    for heading in ("lag", "that is", "attended time", "weight", "share", "sum", "lift"):
+        assert heading in out
+    for definition in ("lag_target = lag_origin + step - 1", "lift: share over that of equal weights", "share: part"):
+        assert definition in out
+    assert sum("█" in line for line in out.splitlines()) <= 4
+
+
+def test_the_report_as_json_holds_the_same_shares(hourly_run: Trained) -> None:
+    report = done("inspect", "--run", hourly_run.run, "--json", "--top", 3).document()
+    assert (report["relative"], report["horizon"], report["context"]) == ("target", HORIZON, CONTEXT)
+    assert len(report["lags"]) == 3
+    share = attention(hourly_run).groupby("lag_target")["weight"].sum() / HORIZON
+    for lag in report["lags"]:
+        assert lag["share"] == pytest.approx(share[lag["lag"]], rel=1e-5)
+
+
+def test_lags_can_be_counted_from_the_origin(hourly_run: Trained) -> None:
+    report = done("inspect", "--run", hourly_run.run, "--json", "--relative", "origin", "--top", 50).document()
+    share = attention(hourly_run).groupby("lag_origin")["weight"].sum() / HORIZON
+    assert {lag["lag"]: pytest.approx(lag["share"], rel=1e-5) for lag in report["lags"]} == share.to_dict()
+    out = done("inspect", "--run", hourly_run.run, "--relative", "origin").out
+    assert "Attended lags relative to the start of the forecast" in out
+
+
+@pytest.mark.parametrize(
+    ("by", "labels"),
+    [
+        ("horizon", ["steps 1-2", "step 3", "step 4", "step 5"]),
+        ("hour", ["11:00", "12:00", "13:00", "14:00", "15:00"]),
+        ("weekday", ["Saturday"]),
+        ("month", ["January"]),
+        ("series", ["y"]),
+    ],
+)
+def test_steps_are_grouped_by_what_was_asked(hourly_run: Trained, by: str, labels: list[str]) -> None:
+    report = done("inspect", "--run", hourly_run.run, "--json", "--by", by).document()
+    assert report["group_by"] == by
+    found = [group["label"] for group in report["groups"]]
+    if by == "horizon":
+        assert "".join(found[:1] + found[-1:]).startswith("step")
+    else:
+        assert found == labels
+
+
+def test_groups_are_shown_when_there_are_several(panel_run: Trained) -> None:
+    out = done("inspect", "--run", panel_run.run, "--by", "series").out
+    shown = [line.split()[0] for line in out[out.index("lags in effect   ") :].splitlines()[2:5]]
+    assert shown == list(LENGTHS)
+
+
+def test_one_series_can_be_looked_at_alone(panel_run: Trained) -> None:
+    table = attention(panel_run, "--series", "c")
+    assert set(table["unique_id"]) == {"c"}
+    everything = attention(panel_run)
+    np.testing.assert_allclose(table["weight"], everything[everything["unique_id"] == "c"]["weight"], rtol=1e-5)
+
+
+def test_a_series_that_is_not_there_is_told_with_a_near_one(panel_run: Trained) -> None:
+    message = refused(3, "inspect", "--run", panel_run.run, "--series", "zz")
+    assert message == "there is no series 'zz' among 3. The first is 'b'."
+
+
+def test_a_near_name_is_offered(in_tmp_path: Path) -> None:
+    data = write_rows(in_tmp_path / "w.csv", "ds,berlin,paris", [hours(101), wave(101), wave(101, 3)])
+    done("train", data, *TINY)
+    assert "Did you mean 'berlin'?" in refused(3, "inspect", "--series", "Berlin")
+
+
+def test_windows_are_the_newest_and_a_horizon_apart(hourly_run: Trained) -> None:
+    cutoffs = attention(hourly_run, "--windows", 3)["cutoff"].unique()
+    assert [str(time) for time in cutoffs] == [hours(131)[130 - back * HORIZON] for back in (2, 1, 0)]
+
+
+@pytest.mark.parametrize("origin", ["2024-01-04T12:00", "2024-01-04 12:00:00", "2024-01-04T14:00+02:00"])
+def test_an_origin_can_be_named(hourly_run: Trained, origin: str) -> None:
+    table = attention(hourly_run, "--origin", origin)
+    assert list(table["cutoff"].unique()) == [pd.Timestamp("2024-01-04 12:00")]
+
+
+def test_an_origin_of_an_axis_of_steps_is_a_number(in_tmp_path: Path) -> None:
+    data = write_rows(in_tmp_path / "s.csv", "t,y", [range(101), wave(101)])
+    done("train", data, *TINY, "--time-unit", "step")
+    table = done("inspect", "--origin", 61, "--format", "csv").table()
+    assert set(table["cutoff"]) == {61}
+    assert (table["attended_ds"] == table["ds"] - table["lag_target"]).all()
+    assert refused(2, "inspect", "--origin", "2024-01-01") == "--origin '2024-01-01' is not a whole number."
+    assert refused(2, "inspect", "--origin", 10**30) == f"--origin '{10**30}' is not a whole number."
+
+
+@pytest.mark.parametrize("origin", ["NaT", "today", "2024-13-01", "", "12"])
+def test_what_is_no_time_is_refused(hourly_run: Trained, origin: str) -> None:
+    message = refused(2, "inspect", "--run", hourly_run.run, "--origin", origin)
+    assert message == f"--origin {origin!r} is not a time like 2024-01-31 or 2024-01-31T13:00."
+
+
+@pytest.mark.parametrize("origin", ["1500-01-01", "9999-12-31"])
+def test_a_time_that_no_table_of_this_kind_holds_is_refused(hourly_run: Trained, origin: str) -> None:
+    message = refused(2, "inspect", "--run", hourly_run.run, "--origin", origin)
+    assert message == f"--origin '{origin}' is far outside the times of this table."
+
+
+def test_an_origin_off_the_grid_or_outside_is_refused(hourly_run: Trained) -> None:
+    message = refused(3, "inspect", "--run", hourly_run.run, "--origin", "2024-01-02T00:30")
+    assert "2024-01-02 00:30:00 is no time of this table (frequency h)." in message
+    assert "no series has an origin" in refused(3, "inspect", "--run", hourly_run.run, "--origin", "2031-01-01")
+
+
+def test_known_covariates_without_future_move_the_origin_and_say_so(panel_run: Trained) -> None:
+    ran = done("inspect", "--run", panel_run.run)
+    assert "the newest origin is one horizon before its end" in ran.err
+
+
+def test_the_heatmap_is_drawn_when_asked_for(hourly_run: Trained) -> None:
+    plain, drawn = (done("inspect", "--run", hourly_run.run, *words).out for words in ([], ["--heatmap"]))
+    assert drawn.startswith(plain)
+    assert "Attention: steps downwards" in drawn[len(plain) :]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--top", 0], "--top 0: at least one lag must be shown."),
+        (["--windows", 0], "--windows 0: at least one origin is needed."),
+        (["--windows", 2, "--origin", "2024-01-02"], "--origin names one origin, --windows counts several."),
+        (["--output", "a.xml"], "The name of 'a.xml' does not say which format to write."),
+        (["--output", "a.csv", "--format", "json"], "The name of 'a.csv' says csv, but --format says json. Drop one."),
+        (["--output", "a.csv", "--format", "table"], "--format table prints the report"),
+        (["--format", "xml"], "'xml' is not one of 'table', 'csv', 'parquet', 'json'"),
+        (["--by", "moon"], "'moon' is not one of"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    hourly_run: Trained, in_tmp_path: Path, words: list[object], told: str
+) -> None:
+    assert told in refused(2, "inspect", "--run", hourly_run.run, *words)
+    assert list(in_tmp_path.iterdir()) == []
+
+
+def test_a_model_without_attention_has_nothing_to_inspect(in_tmp_path: Path) -> None:
+    done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--attention", "none")
+    message = refused(2, "inspect")
+    assert message.startswith("this run was trained with --attention none, so there is nothing to inspect.")

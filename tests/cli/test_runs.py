@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from tests.cli.conftest import Trained
+from tests.running import CONTEXT, HORIZON, done, refused, seqcast
+
+
+def keep(trained: Trained, name: str, written: int) -> Path:
+    """A copy of the run under runs/, whose record seems to be of the time `written`."""
+    copied = shutil.copytree(trained.run, Path("runs") / name)
+    os.utime(copied / "run.json", (written, written))
+    return copied
+
+
+def test_runs_are_listed_newest_first(hourly_run: Trained, panel_run: Trained, in_tmp_path: Path) -> None:
+    keep(hourly_run, "old-1", 1000)
+    keep(panel_run, "new-1", 2000)
+    lines = done("runs").out.splitlines()
+    rows = [line.split() for line in lines if "runs/" in line]
+    assert [row[:6] for row in rows] == [
+        ["runs/new-1", "finished", "panel.csv", "3", str(HORIZON), str(CONTEXT)],
+        ["runs/old-1", "finished", "hourly.csv", "1", str(HORIZON), str(CONTEXT)],
+    ]
+    assert "error: on validation, as a share of the seasonal naive forecast's" in lines[-1]
+
+
+def test_the_list_as_json_is_one_document(hourly_run: Trained, in_tmp_path: Path) -> None:
+    keep(hourly_run, "h-1", 1000)
+    (listed,) = done("runs", "--json").document()
+    assert listed["run"] == "runs/h-1"
+    assert listed["data"] == str(hourly_run.data)
+    assert listed["status"] == "finished"
+    assert listed["shape"]["horizon"] == HORIZON
+
+
+def test_no_runs_are_an_empty_list_and_a_hint(in_tmp_path: Path) -> None:
+    ran = done("runs")
+    assert (ran.out, ran.err) == ("", "no runs under runs/ yet; `seqcast train DATA` makes one\n")
+    assert done("runs", "--json").document() == []
+
+
+def test_a_damaged_run_is_listed_as_such(hourly_run: Trained, in_tmp_path: Path) -> None:
+    (keep(hourly_run, "bad-1", 1000) / "run.json").write_text('{"format_version": 1}')
+    Path("runs/not-a-run").mkdir()
+    assert done("runs").out.splitlines()[3].split() == ["runs/bad-1", "damaged"]
+    assert done("runs", "--json").document() == [{"run": "runs/bad-1", "status": "damaged"}]
+
+
+def test_a_run_without_result_has_no_error_in_the_list(hourly_run: Trained, in_tmp_path: Path) -> None:
+    path = keep(hourly_run, "h-1", 1000) / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"result": None, "status": "stopped"}))
+    assert done("runs").out.splitlines()[3].split()[1:] == ["stopped", "hourly.csv", "1", "5", "23"]
+    assert "validation loss" not in done("runs", "show", "runs/h-1").out
+
+
+def test_all_of_one_run_is_shown(panel_run: Trained) -> None:
+    out = done("runs", "show", panel_run.run).out
+    for told in (
+        "status                    finished",
+        f"data                      {panel_run.data}"[:60],
+        "series                    3 with 371 steps, 371 observed",
+        "columns                   long: id unique_id, time ds, target y",
+        "known covariates          promo",
+        "static covariates         region",
+        "horizon, context, season  5, 23, 24",
+        "steps                     3 (budget spent)",
+        "Automatic choices",
+        "frequency: hourly (h), inferred over all series",
+    ):
+        assert told in out
+    assert "decision:" not in out
+
+
+def test_one_run_as_json_is_its_record(panel_run: Trained) -> None:
+    document = done("runs", "show", panel_run.run, "--json").document()
+    assert document == json.loads((panel_run.run / "run.json").read_text())
+
+
+def test_a_run_that_is_not_there_is_told(in_tmp_path: Path) -> None:
+    message = refused(4, "runs", "show", "nowhere")
+    assert message.startswith("nowhere: there is no seqcast run here (no run.json). `seqcast runs` lists")
+
+
+def test_a_newer_format_is_told_with_what_to_do(hourly_run: Trained, in_tmp_path: Path) -> None:
+    path = keep(hourly_run, "h-1", 1000) / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 999, "program_version": "9.9"}))
+    for words in (["runs", "show", "runs/h-1"], ["predict"], ["inspect"], ["backtest"]):
+        message = refused(4, *words)
+        assert "run format 999 is newer than" in message
+        assert "it was written by seqcast '9.9'. Update seqcast." in message
+
+
+def test_an_unknown_subcommand_is_refused(in_tmp_path: Path) -> None:
+    ran = seqcast("runs", "delete", "--json")
+    assert ran.code == 2
+    assert "No such command 'delete'" in ran.document()["error"]
