@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqcast.config import Config, TrainingConfig
-from seqcast.data.panel import IntArray
+from seqcast.data.panel import FloatArray, IntArray
 from seqcast.data.windows import PanelTensors, WindowBatch, WindowRange
 from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork, NetworkOutput
@@ -25,6 +25,8 @@ VALIDATION_BATCH = 512
 WARM_UP_SHARE = 0.1
 DOUBT = 2.0
 """Standard errors by which training must improve on its start to be believed."""
+FEWEST_CLUSTERS = 5
+"""Of which a standard error is taken."""
 AVERAGE_DECAY = 0.99
 """Of the running average of weights that is validated and kept (Polyak and Juditsky 1992): steadier than any step's."""
 TAUGHT_SHARE = 0.8
@@ -261,15 +263,19 @@ def _beats_start(setup: TrainingSetup, state: TrainingState, score: ValidationSc
     """Whether the loss fell by more than `DOUBT` standard errors since the start of training.
 
     The warm start is a linear forecast, simple and hard to beat under change; a network that is better on validation by
-    chance is worse elsewhere (the standard error rule of Breiman et al. 1984, section 3.4.3). The windows of a series
-    whose origins lie within one horizon overlap, and count as one observation: a cluster.
+    chance is worse elsewhere (the standard error rule of Breiman et al. 1984, section 3.4.3). Windows of one series are
+    not independent, nor are windows of one time, so the gain must hold over both kinds of clusters.
     """
+    gains = (state.start_losses - score.window_losses).cpu().numpy()
     block = setup.validation_origins // setup.network.shape.horizon
-    _, cluster = np.unique(np.stack([setup.validation_series, block]), axis=1, return_inverse=True)
-    gains = np.bincount(cluster.reshape(-1), (state.start_losses - score.window_losses).cpu().numpy())
-    if len(gains) < 2:
-        return bool(gains.sum() > 0)
-    return bool(gains.sum() > DOUBT * math.sqrt(len(gains)) * gains.std(ddof=1))
+    return bool(gains.sum() > 0) and all(_beyond_doubt(gains, cluster) for cluster in (setup.validation_series, block))
+
+
+def _beyond_doubt(gains: FloatArray, cluster: IntArray) -> bool:
+    """Whether the sum of the gains exceeds `DOUBT` standard errors over clusters; too few clusters raise no doubt."""
+    _, index = np.unique(cluster, return_inverse=True)
+    sums = np.bincount(index, gains)
+    return len(sums) < FEWEST_CLUSTERS or bool(sums.sum() > DOUBT * math.sqrt(len(sums)) * sums.std(ddof=1))
 
 
 @dataclass(frozen=True)
