@@ -145,8 +145,8 @@ def _choose_context(panel: Panel, config: Config, horizon: int, train_lengths: I
     reason = "three of the longest season" if useful and wanted == 3 * useful[-1] else "three horizons or five seasons"
     if wanted > LARGEST_AUTOMATIC_CONTEXT:
         reason = "the most that is chosen without being asked"
-    # Most series must give several windows, so the context is at most two thirds of a rather short series.
-    room = (int(np.quantile(train_lengths, 0.2)) - horizon) * 2 // 3
+    # Most series must give several windows, so the context is at most half of a rather short series.
+    room = (int(np.quantile(train_lengths, 0.2)) - horizon) // 2
     context = max(1, min(wanted, LARGEST_AUTOMATIC_CONTEXT))
     if room < context:
         context, reason = max(1, room), "as long as the series allow"
