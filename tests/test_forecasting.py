@@ -145,6 +145,20 @@ def test_the_earliest_origin_of_each_series_bounds_what_its_scale_is_learned_fro
     assert len(origins) == 3
 
 
+def test_spread_origins_reach_from_the_first_to_the_last() -> None:
+    origins = Origins(np.repeat([0, 2], 7), np.tile(np.arange(20, 27), 2))
+
+    found = origins.spread(4)
+
+    assert list(zip(found.series.tolist(), found.positions.tolist(), strict=True)) == [
+        (0, 20),
+        (0, 24),
+        (2, 22),
+        (2, 26),
+    ]
+    assert len(origins.spread(99)) == 14
+
+
 # Prediction: leak, sight, prefix
 
 

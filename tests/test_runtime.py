@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from seqcast import runtime
 from seqcast.errors import UsageError
-from seqcast.runtime import Runtime, describe_device, resolve_runtime, seed_step
+from seqcast.runtime import Runtime, describe_device, keep_freed_memory, resolve_runtime, seed_step
 from tests.panels import one_thread
 
 
@@ -168,3 +169,10 @@ def test_every_precision_has_a_type() -> None:
         "bfloat16": "torch.bfloat16",
         "float16": "torch.float16",
     }
+
+
+def test_where_the_c_library_is_not_glibc_its_memory_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(runtime.ctypes, "CDLL", None)  # would fail if it were called
+
+    keep_freed_memory()

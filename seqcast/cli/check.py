@@ -53,7 +53,7 @@ def check(
     if json:
         screen.document(check_document(found))
     else:
-        screen.notices(source.notices)
+        screen.notices(found.notices)
         screen.result(check_view(found))
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.opened import open_run
+from seqcast.cli.opened import OpenedRun, open_run
 from seqcast.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from seqcast.config import Format
     from seqcast.data.frequency import TimeArray
     from seqcast.data.panel import Panel
+    from seqcast.inspection.inspection import Inspection
+    from seqcast.output import Destination
+    from seqcast.run.trained import TrainedModel
 
 
 def inspect(
@@ -29,7 +37,13 @@ def inspect(
         Literal["horizon", "hour", "weekday", "month", "series"], typer.Option(help="Group the forecast steps.")
     ] = "horizon",
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Draw step x lag.")] = False,
-    format: Annotated[Literal["table", "csv", "parquet", "json"] | None, typer.Option()] = None,  # noqa: A002  # the option is called --format
+    verify: Annotated[bool, typer.Option("--verify", help="Test whether the attended lags matter.")] = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Test whether a shorter context would do.")] = False,
+    compare: Annotated[Path | None, typer.Option(help="Another run, to compare lags on the same table.")] = None,
+    format: Annotated[  # noqa: A002  # the option is called --format
+        Literal["table", "csv", "parquet", "json"] | None,
+        typer.Option(help="table shows the report, the others write the attention table."),
+    ] = None,
     output: Annotated[str | None, typer.Option(help="File for the attention table, or - for stdout.")] = None,
     device: opt.DeviceName = "auto",
     quiet: opt.Quiet = False,
@@ -48,33 +62,83 @@ def inspect(
             f"{report_option} prints the report, --output and the other formats write the attention table.",
             hint="Give one of them.",
         )
+    if wanted and (verify or suggest or compare is not None):
+        raise UsageError("--verify, --suggest and --compare belong to the report, not to the attention table.")
     screen = Screen(quiet=quiet)
-    from seqcast.attention_report import lag_report
-    from seqcast.forecasting import attention_maps
-    from seqcast.output import attention_table, output_format, write_tables
+    from seqcast.inspection.inspection import Question
+    from seqcast.inspection.inspection import inspect as ask
+    from seqcast.output import output_format
     from seqcast.report.heatmap import Heatmap
-    from seqcast.report.lags import lag_report_view
 
     target = opt.destination(output)
     file_format = output_format(target, None if format == "table" else format)
     opened = open_run(screen, run, data, device)
     panel = opened.source.panel if series is None else one_series(opened.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
-    found = attention_maps(opened.model, panel, 1 if windows is None else windows, moment)
-    screen.notices(found.notices)
+    count = 1 if windows is None else windows
     if wanted:
-        write_tables((attention_table(part) for part in found.maps), target, file_format)
-        if target != "-":
-            screen.say(f"{found.num_windows * opened.model.horizon * opened.model.context:,} rows written to {target}")
+        write_attention(screen, opened, panel, Table(count, moment, target, file_format))
         return
-    report = lag_report(found.maps, relative, by)
+    other = None if compare is None else open_run(screen, compare, opened.source.table.name, device).model
+    question = Question(count, moment, relative, by, top, verify, suggest, other, str(compare))
+    found = ask(opened.model, panel, question)
+    screen.notices(found.notices)
     if json:
-        screen.document(report.as_dict(top))
+        screen.document(found.as_dict(top))
         return
-    decoding, two_way = opened.model.config.model.decoding, opened.model.config.model.bidirectional
-    screen.result(lag_report_view(report, top, fed_back=decoding == "autoregressive", two_way=two_way))
+    screen.result(inspection_view(found, opened.model, top, single=panel.num_series == 1))
     if heatmap:
-        screen.result(Heatmap(report))
+        screen.result(Heatmap(found.report))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The attention table that is wanted."""
+
+    windows: int
+    origin: TimeArray | None
+    target: Destination
+    file_format: Format
+
+
+def write_attention(screen: Screen, opened: OpenedRun, panel: Panel, table: Table) -> None:
+    """Write the whole attention table as it streams by."""
+    from seqcast.forecasting import attention_maps
+    from seqcast.output import attention_table, write_tables
+
+    found = attention_maps(opened.model, panel, table.windows, table.origin)
+    screen.notices(found.notices)
+    write_tables((attention_table(part) for part in found.maps), table.target, table.file_format)
+    if table.target != "-":
+        rows = found.num_windows * opened.model.horizon * opened.model.context
+        screen.say(f"{rows:,} rows written to {table.target}")
+
+
+def inspection_view(found: Inspection, model: TrainedModel, top: int, *, single: bool) -> RenderableType:
+    """Everything that was asked, for a person; the attention-implied forecast where there is a single series."""
+    from rich.console import Group
+
+    from seqcast.report.inspection import (
+        comparison_view,
+        context_view,
+        faithfulness_view,
+        implied_view,
+        season_view,
+    )
+    from seqcast.report.lags import lag_report_view
+
+    fed_back, two_way = model.config.model.decoding == "autoregressive", model.config.model.bidirectional
+    parts = [season_view(found.seasons)]
+    if found.faithfulness is not None:
+        parts.append(faithfulness_view(found.faithfulness))
+    if single:
+        parts.append(implied_view(found.implied))
+    if found.comparison is not None:
+        parts.append(comparison_view(found.comparison))
+    if found.context is not None:
+        parts.append(context_view(found.context))
+    spaced = [piece for part in parts for piece in ("", part)]
+    return Group(lag_report_view(found.report, top, fed_back=fed_back, two_way=two_way), *spaced)
 
 
 def one_series(panel: Panel, name: str) -> Panel:

@@ -1,13 +1,14 @@
 """Does the attended lag matter? What forecasts lose without it, beside what they lose without other lags.
 
-Attention weights may be high where nothing is used and low where much is (Jain and Wallace 2019, arXiv 1902.10186). Two
-questions are put to the model, on windows whose truth is known:
+Attention weights may be high where nothing is used and low where much is (Jain and Wallace 2019, arXiv 1902.10186).
+Three questions are put to the model, on windows whose truth is known:
 
     removed    the weights on a band of lags are set to zero and the others made to sum to 1 again
     replaced   the value at one lag becomes the mean of its window, before the encoder reads it
+    shuffled   all weights are dealt out to other lags, at random
 
-each beside random bands of equal width that were not attended. All windows are encoded once for the first question, and
-once for each context step for the second. Only sums are kept.
+the first two beside random bands of equal width that were not attended. Windows are encoded once for weights, and once
+for each context step for values. Only sums are kept.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from seqcast.data.notices import Notice
 from seqcast.data.panel import BoolArray, FloatArray, Panel
 from seqcast.data.windows import WindowBatch
 from seqcast.errors import DataError, UsageError
@@ -33,13 +33,14 @@ Verdict = Literal["faithful", "weak", "contradicted"]
 
 MOST_BANDS = 3
 NUM_CONTROLS = 5
+NUM_SHUFFLES = 5
 REMOVAL_WINDOWS = 192
 REPLACEMENT_FORWARDS = 4000
 """Windows times context steps of the second question."""
 CLEAR_RATIO = 2.0
 """The attended band must move the forecast at least this many times as much as other bands to count as faithful."""
-CLEAR_USEFULNESS = 0.25
-"""So far above 0 what the attended band adds must be to count as true."""
+CLEAR_LOSS = 0.1
+"""The error must grow by this part of itself when the weights are shuffled."""
 _AT_ONCE = 64
 
 
@@ -53,8 +54,8 @@ class Effect:
     """Change of the mean absolute error as a part of it: 0.1 is ten percent worse."""
     usefulness: float
     """Growth of the squared error over the squared change of the forecast: 1 where what was taken away told the truth
-    as well as it could be told (the error left is unrelated to it), 0 where it was as good as any other, -1 where it was
-    noise. Unlike the change of the error it does not shrink where the data are noisy."""
+    as well as it could be told (the error left is unrelated to it), 0 where it was as good as any other, -1 where it
+    was noise. Unlike the change of the error it does not shrink where the data are noisy."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Faithfulness:
     """The verdict's numbers in words."""
     rank_correlation: float | None
     """Spearman's, over lags, of mean weight and effect of replacing the value; None where either is constant."""
+    shuffled: Effect
+    """Of dealing the weights out at random; mean over several deals."""
     bands: tuple[BandEffect, ...]
     num_windows: int
 
@@ -88,7 +91,7 @@ class Faithfulness:
         return asdict(self)
 
 
-def verify(model: TrainedModel, panel: Panel, windows: int = 1) -> tuple[Faithfulness, tuple[Notice, ...]]:
+def verify(model: TrainedModel, panel: Panel, windows: int) -> Faithfulness:
     """What attended lags are worth at the newest `windows` origins of each series whose horizon has been observed.
 
     Raises:
@@ -105,19 +108,22 @@ def verify(model: TrainedModel, panel: Panel, windows: int = 1) -> tuple[Faithfu
     profile = _profile(weights, panel)
     bands = profile.bands()[:MOST_BANDS]
     controls = [_control_bands(profile, band, seed) for seed, band in enumerate(bands)]
-    masks = [(band.first_lag, band.last_lag) for band in bands] + [pair for pairs in controls for pair in pairs]
-    removed = _removed_weights(forecasting, asked, masks)
+    tested = [(band.first_lag, band.last_lag) for band in bands]
+    kept = [
+        _outside(pair, model.horizon, model.context) for pair in [*tested, *(p for pairs in controls for p in pairs)]
+    ]
+    removed, shuffled = _changed_weights(forecasting, asked, kept)
     effects, used = [], len(bands)
     for number, (band, pairs) in enumerate(zip(bands, controls, strict=True)):
-        own, others = removed[number], removed[used : used + len(pairs)]
+        others = _mean_effect(removed[used : used + len(pairs)])
         used += len(pairs)
         replaced = inputs.of_band(band.first_lag, band.last_lag)
         control = _mean_effect([inputs.of_band(first, last) for first, last in pairs])
         place = (band.first_lag, band.last_lag, band.peak_duration, band.share)
-        effects.append(BandEffect(*place, own, _mean_effect(others), replaced, control))
+        effects.append(BandEffect(*place, removed[number], others, replaced, control))
     correlation = _rank_correlation(profile, inputs)
-    verdict, reason = judge(tuple(effects), correlation)
-    return Faithfulness(verdict, reason, correlation, tuple(effects), len(asked)), forecasting.notices()
+    verdict, reason = judge(tuple(effects), shuffled, correlation)
+    return Faithfulness(verdict, reason, correlation, shuffled, tuple(effects), len(asked))
 
 
 def known_origins(model: TrainedModel, panel: Panel, windows: int) -> Origins:
@@ -133,12 +139,13 @@ def known_origins(model: TrainedModel, panel: Panel, windows: int) -> Origins:
     return origins
 
 
-def judge(bands: tuple[BandEffect, ...], correlation: float | None) -> tuple[Verdict, str]:
+def judge(bands: tuple[BandEffect, ...], shuffled: Effect, correlation: float | None) -> tuple[Verdict, str]:
     """The verdict and its numbers.
 
-    *faithful*: inputs in the attended bands move the forecast `CLEAR_RATIO` times as much as elsewhere, what is lost
-    without their weights was useful, and effect rises with weight. *contradicted*: other inputs move it as much, or
-    nothing useful is lost, or effect falls where weight rises. Else *weak*.
+    *faithful*: inputs in the attended bands move the forecast `CLEAR_RATIO` times as much as elsewhere, the error grows
+    without their weights, and by `CLEAR_LOSS` when weights are shuffled, and effect rises with weight. *contradicted*:
+    other inputs move it as much, or any order of the weights does as well, or effect falls where weight rises. Else
+    *weak*.
     """
     if not bands:
         return "weak", "no lag stands out of equal weights, so there is none to verify"
@@ -150,16 +157,16 @@ def judge(bands: tuple[BandEffect, ...], correlation: float | None) -> tuple[Ver
     moved = mean([band.replaced.forecast_change for band in bands])
     elsewhere = mean([band.replaced_control.forecast_change for band in bands])
     worse = mean([band.removed.error_change for band in bands])
-    useful = mean([band.removed.usefulness for band in bands])
     ratio = moved / max(elsewhere, 1e-9)
     rising = 0.0 if correlation is None else correlation
     reason = (
-        f"its inputs move the forecast {min(ratio, 999):.1f} times as much as others; without its weights the error "
-        f"changes by {100 * worse:+.1f} % (usefulness {useful:.2f}); rank correlation of weight and effect {rising:.2f}"
+        f"attended inputs move the forecast {min(ratio, 999):.1f} times as much as others; the error changes by "
+        f"{100 * worse:+.1f} % without their weights, by {100 * shuffled.error_change:+.1f} % with shuffled weights; "
+        f"rank correlation of weight and effect {rising:.2f}"
     )
-    if ratio >= CLEAR_RATIO and useful >= CLEAR_USEFULNESS and rising > 0:
+    if ratio >= CLEAR_RATIO and shuffled.error_change >= CLEAR_LOSS and worse > 0 and rising > 0:
         return "faithful", reason
-    if ratio <= 1 or useful <= 0 or rising < 0:
+    if ratio <= 1 or shuffled.error_change <= 0 or rising < 0:
         return "contradicted", reason
     return "weak", reason
 
@@ -205,23 +212,28 @@ def _mean_weights(forecasting: Forecasting, origins: Origins) -> FloatArray:
 
 
 @torch.inference_mode()
-def _removed_weights(forecasting: Forecasting, origins: Origins, bands: list[tuple[int, int]]) -> list[Effect]:
-    """The effect of removing each band, over the steps that reach it."""
-    model = forecasting.model
-    keeps = [_outside(band, model.horizon, model.context) for band in bands]
-    sums = torch.zeros(len(bands), 7, dtype=torch.float64)
+def _changed_weights(forecasting: Forecasting, origins: Origins, keeps: list[BoolArray]) -> tuple[list[Effect], Effect]:
+    """The effect of removing weights, over the steps that had some, and of shuffling them."""
+    model, device = forecasting.model, forecasting.device
+    generator = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(model.context, generator=generator).to(device) for _ in range(NUM_SHUFFLES)]
+    masks = [torch.from_numpy(keep).to(device) for keep in keeps]
+    everywhere = torch.ones(model.horizon, dtype=torch.bool, device=device)
+    sums = torch.zeros(len(masks) + len(orders), 7, dtype=torch.float64)
     for _, batch in forecasting.batches(origins, _AT_ONCE):
         encoded = model.network.encode(batch)
         base = _point(model.network, batch, encoded)
         truth = encoded.standardisation.apply(batch.future_target, batch.future_observed)
-        for number, keep in enumerate(keeps):
-            changed = _point(model.network, batch, encoded.keeping(torch.from_numpy(keep).to(base.device)))
-            touched = torch.from_numpy(~keep.all(axis=1)).to(base.device).expand_as(base)
-            sums[number] += _removal_sums(changed, base, truth, touched, batch.future_observed)
-    return [_removal_effect(row) for row in sums.tolist()]
+        variants = [(encoded.keeping(keep), ~keep.all(dim=1)) for keep in masks]
+        variants += [(encoded.reordered(order), everywhere) for order in orders]
+        for number, (variant, steps) in enumerate(variants):
+            changed, touched = _point(model.network, batch, variant), steps.expand_as(base)
+            sums[number] += _change_sums(changed, base, truth, touched, batch.future_observed)
+    effects = [_effect(row) for row in sums.tolist()]
+    return effects[: len(masks)], _mean_effect(effects[len(masks) :])
 
 
-def _removal_sums(changed: Tensor, base: Tensor, truth: Tensor, touched: Tensor, seen: Tensor) -> Tensor:
+def _change_sums(changed: Tensor, base: Tensor, truth: Tensor, touched: Tensor, seen: Tensor) -> Tensor:
     """(7,) values, scored ones, change, its square, error, error without the change, growth of the squared error."""
     judged = touched & seen
     difference = (changed - base)[touched]
@@ -233,7 +245,7 @@ def _removal_sums(changed: Tensor, base: Tensor, truth: Tensor, touched: Tensor,
     return torch.cat([counts, torch.stack([value.cpu() for value in sums])])
 
 
-def _removal_effect(sums: list[float]) -> Effect:
+def _effect(sums: list[float]) -> Effect:
     values, _, moved, squared, after, before, growth = sums
     return Effect(moved / max(values, 1), after / max(before, 1e-12) - 1, growth / max(squared, 1e-12))
 

@@ -216,6 +216,8 @@ class Memory:
     keep: Tensor | None = None
     """(horizon, context) True on weights the decoder may use: the others are removed, and those left to a step made
     to sum to 1 again; None: all. For asking what attended steps are worth."""
+    order: Tensor | None = None
+    """(context,) the position whose weight each position is given instead of its own; None: its own. For the same."""
 
 
 class LagAttention(nn.Module):

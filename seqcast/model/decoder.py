@@ -150,6 +150,8 @@ class Decoder(nn.Module):
         assert self.attention is not None
         assert memory is not None
         weights: Tensor = self.attention(queries, memory, first_step, previous)
+        if memory.order is not None:
+            weights = weights[..., memory.order]
         if memory.keep is not None:
             kept = weights * memory.keep[first_step - 1 : first_step - 1 + queries.shape[1]]
             weights = kept / kept.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(kept.dtype).tiny)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqcast.config import Loss, ModelConfig
 from seqcast.data.windows import WindowBatch
-from seqcast.model.attention import LagAttention
+from seqcast.model.attention import LagAttention, Memory
 from seqcast.model.decoder import Decoder, Feedback, Source
 from seqcast.model.encoder import Encoder
 from seqcast.model.heads import OutputLayout
@@ -74,8 +74,18 @@ class Encoded:
 
     def keeping(self, keep: Tensor) -> Encoded:
         """The same with only the attention weights of `keep` (horizon, context) in use; see `Memory.keep`."""
+        return self._with_memory(replace(self._memory, keep=keep))
+
+    def reordered(self, order: Tensor) -> Encoded:
+        """The same with attention weights dealt out in another order (context,); see `Memory.order`."""
+        return self._with_memory(replace(self._memory, order=order))
+
+    @property
+    def _memory(self) -> Memory:
         assert self.source.memory is not None, "the network has no attention"
-        memory = replace(self.source.memory, keep=keep)
+        return self.source.memory
+
+    def _with_memory(self, memory: Memory) -> Encoded:
         return replace(self, source=replace(self.source, memory=memory))
 
 

@@ -53,7 +53,7 @@ class TrainingState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stale_validations: int = 0
     start_losses: Tensor = field(default_factory=lambda: torch.zeros(0))
-    """(validation windows,) losses before the first step."""
+    """(validation windows,) losses before the first step; on the CPU."""
     history: list[ValidationRecord] = field(default_factory=list)
 
 
@@ -103,7 +103,9 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
         state.network.load_state_dict(_weights(tensors, "network.", state.network))
         state.averaged.load_state_dict(_weights(tensors, "averaged.", state.network))
         state.best_weights = _weights(tensors, "best.", state.network) if counters["history"] else {}
-        state.start_losses = tensors["start_losses"].to(state.start_losses.device)
+        if tensors["start_losses"].shape != state.start_losses.shape:
+            raise ValueError("start_losses do not fit the validation windows")
+        state.start_losses = tensors["start_losses"]
         if counters["step"]:
             _restore_optimizer(state, tensors, counters["without_moments"])
         state.step, state.best_step = int(counters["step"]), int(counters["best_step"])

@@ -117,8 +117,6 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | Non
         record = None
         if state.step % training.validate_every == 0 or state.step == training.max_steps:
             record = _validate_and_keep_best(setup, state)
-            if not math.isfinite(record.validation_loss):
-                raise _diverged(setup, state)
             hooks.save(dump_state(state, setup.identity), tuple(state.history))
         hooks.on_progress(Progress(state.step, training.max_steps, loss, speed(), record))
         _stop_if_asked(setup, state, hooks)
@@ -141,7 +139,8 @@ def _first_state(setup: TrainingSetup) -> TrainingState:
     optimizer = torch.optim.AdamW(
         setup.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
     )
-    return TrainingState(setup.network, copy.deepcopy(setup.network).requires_grad_(False), optimizer)
+    averaged = copy.deepcopy(setup.network).requires_grad_(False)
+    return TrainingState(setup.network, averaged, optimizer, start_losses=torch.zeros(len(setup.validation_series)))
 
 
 def _train_step(setup: TrainingSetup, state: TrainingState) -> float:
@@ -236,6 +235,8 @@ def learning_rate(training: TrainingConfig, step: int) -> float:
 def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> ValidationRecord:
     """Validate the average; it is kept when it is the best so far and better than the start beyond doubt."""
     score = validate(setup, state.averaged)
+    if not math.isfinite(score.loss):
+        raise _diverged(setup, state)
     rate = learning_rate(setup.config.training, state.step)
     train_loss = state.loss_sum / max(state.loss_count, 1)
     record = ValidationRecord(state.step, train_loss, score.loss, score.relative_mae, rate)
@@ -266,7 +267,7 @@ def _beats_start(setup: TrainingSetup, state: TrainingState, score: ValidationSc
     chance is worse elsewhere (the standard error rule of Breiman et al. 1984, section 3.4.3). Windows of one series are
     not independent, nor are windows of one time, so the gain must hold over both kinds of clusters.
     """
-    gains = (state.start_losses - score.window_losses).cpu().numpy()
+    gains = (state.start_losses - score.window_losses).numpy()
     block = setup.validation_origins // setup.network.shape.horizon
     return bool(gains.sum() > 0) and all(_beyond_doubt(gains, cluster) for cluster in (setup.validation_series, block))
 
@@ -286,7 +287,7 @@ class ValidationScore:
     relative_mae: float | None
     """Absolute error over that of the seasonal naive forecast; None where that one has no error."""
     window_losses: Tensor
-    """(validation windows,) loss of each, summed over its steps."""
+    """(validation windows,) loss of each, summed over its steps; on the CPU."""
 
 
 @torch.no_grad()
@@ -307,7 +308,7 @@ def validate(setup: TrainingSetup, network: ForecastNetwork) -> ValidationScore:
         comparable = comparable & batch.future_observed
         error_sum += float(((point - batch.future_target).abs() * comparable).sum())
         naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
-    losses = torch.cat(sums)
+    losses = torch.cat(sums).cpu()
     relative_mae = error_sum / naive_sum if naive_sum else None
     return ValidationScore(float(losses.sum()) / max(count, 1e-6), relative_mae, losses)
 

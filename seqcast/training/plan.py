@@ -17,7 +17,7 @@ USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 LONGEST_USEFUL_SEASON = 400
 LARGEST_AUTOMATIC_CONTEXT = 720
 LARGEST_AUTOMATIC_BATCH = 128
-WORK = 90_000_000
+WORK = 60_000_000
 """Window steps (windows x (context + horizon)) that automatic training may spend."""
 
 

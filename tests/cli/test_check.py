@@ -61,7 +61,7 @@ def test_gaps_and_missing_values_are_counted(in_tmp_path: Path) -> None:
     ran = done("check", path)
     assert "missing      4 of 131 steps" in ran.out
     assert "warning: 3 time steps have no row, first 2024-01-02 16:00:00" in ran.err
-    assert "warning: 1 of 128 target values are missing" in ran.err
+    assert "warning: 1 of 131 target values are missing" in ran.err
 
 
 def test_stdin_can_be_checked(in_tmp_path: Path) -> None:

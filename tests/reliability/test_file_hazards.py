@@ -11,8 +11,8 @@ import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as parquet
 import pytest
+from pyarrow import parquet
 
 from tests.reliability.hazards import Hazard, daily, dates, error, expect, lines, meet, orderly, rows, values, works
 from tests.running import wave
@@ -152,7 +152,7 @@ def test_a_parquet_list_column_is_refused_with_words(tmp_path: Path) -> None:
         "data.txt",
         "data",
         "a'b;c.csv",
-        "[bold]x[/].csv",
+        "[bold]x[].csv",
         "e\nf.csv",
         "\x1b[31m.csv",
     ],
@@ -188,7 +188,7 @@ def test_a_file_name_with_nul_is_refused() -> None:
 
 
 def test_a_file_name_too_long_is_refused() -> None:
-    expect(orderly("check", "x" * 5000), 3, ["file name too long"])
+    expect(orderly("check", "x" * 5000), 3, ["xxx...: the file cannot be read: file name too long"])
 
 
 def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:

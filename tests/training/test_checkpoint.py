@@ -18,7 +18,7 @@ from seqcast.config import Config
 from seqcast.data.panel import Panel
 from seqcast.errors import RunError, StoppedError
 from seqcast.training.checkpoint import FORMAT_VERSION, ValidationRecord
-from seqcast.training.loop import Hooks, TrainingResult, TrainingSetup, check_resumable, train
+from seqcast.training.loop import Hooks, TrainingResult, TrainingSetup, ValidationScore, check_resumable, train
 from tests.panels import one_thread, small_config, small_preparation, wave_panel
 
 NUM_STEPS = 6
@@ -94,7 +94,10 @@ def test_a_run_killed_after_a_validation_is_the_uninterrupted_run() -> None:
 def test_a_run_stopped_just_before_its_patience_ends_is_the_uninterrupted_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seqcast.training.loop.validate", lambda _setup, _network: (1.0, 0.5))
+    def constant(setup: TrainingSetup, _network: torch.nn.Module) -> ValidationScore:
+        return ValidationScore(1.0, 0.5, torch.ones(len(setup.validation_series)))
+
+    monkeypatch.setattr("seqcast.training.loop.validate", constant)
     config = small_config(training={"patience": 2, "max_steps": 50})
     expected = train(setup_of(config))
 
@@ -164,7 +167,7 @@ def test_no_tensor_may_be_missing(state: bytes) -> None:
     setup = setup_of(small_config())
     kinds = {name.split(".")[0] for name in tensors}
 
-    assert kinds == {"network", "averaged", "best", "optimizer"}
+    assert kinds == {"network", "averaged", "best", "optimizer", "start_losses"}
     for name in tensors:
         with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: .*--overwrite"):
             check_resumable(setup, sealed(without(tensors, name), counters))

@@ -9,7 +9,7 @@ from seqcast.config import Config
 from seqcast.data.frequency import parse_frequency
 from seqcast.data.panel import Panel
 from seqcast.errors import DataError, UsageError
-from seqcast.training.plan import Plan, main_season, make_plan
+from seqcast.training.plan import WORK, Plan, main_season, make_plan
 from tests.panels import make_panel
 
 
@@ -62,14 +62,13 @@ def test_the_horizon_of_a_short_series_is_a_sixth_of_it() -> None:
 @pytest.mark.parametrize(
     ("freq", "length", "horizon", "context", "reason"),
     [
-        ("h", 5000, 24, 336, "two of the longest season"),
-        ("D", 5000, 14, 32, "two horizons or three seasons"),
-        ("D", 5000, 50, 100, "two horizons or three seasons"),
-        ("MS", 1000, 5, 36, "two horizons or three seasons"),
-        ("W", 5000, 13, 156, "two horizons or three seasons"),
-        ("1", 5000, 700, 1024, "two horizons or three seasons"),
-        ("h", 300, 24, 123, "as long as the series allow"),
-        ("h", 78, 24, 15, "as long as the series allow"),
+        ("h", 5000, 24, 504, "three of the longest season"),
+        ("D", 5000, 14, 42, "three horizons or five seasons"),
+        ("D", 5000, 5, 35, "three horizons or five seasons"),
+        ("D", 5000, 50, 150, "three horizons or five seasons"),
+        ("MS", 1000, 5, 60, "three horizons or five seasons"),
+        ("YS", 1000, 5, 32, "three horizons or five seasons"),
+        ("1", 5000, 700, 720, "the most that is chosen without being asked"),
     ],
 )
 def test_the_context_follows_from_season_horizon_and_length(
@@ -81,12 +80,22 @@ def test_the_context_follows_from_season_horizon_and_length(
     assert choice(plan, "context")[1].endswith(reason)
 
 
+@pytest.mark.parametrize("length", [78, 150, 300])
+def test_the_context_of_a_short_series_leaves_several_windows_to_train_on(length: int) -> None:
+    plan = plan_of(panel_of(length, freq="h"), model={"horizon": 24})
+
+    assert choice(plan, "context")[1].endswith("as long as the series allow")
+    assert plan.context > 0.1 * length
+    assert plan.num_train_windows > 0.1 * length
+
+
 def test_the_context_suits_most_series_and_not_the_longest_alone() -> None:
-    lengths = [90] * 4 + [5000]
+    options: dict[str, Any] = {"model": {"horizon": 7}, "data": {"validation_size": 7}}
 
-    plan = plan_of(panel_of(*lengths, freq="h"), model={"horizon": 7}, data={"validation_size": 7})
+    plan = plan_of(panel_of(90, 90, 90, 90, 5000, freq="h"), **options)
 
-    assert plan.context == (90 - 7 - 7) // 2
+    assert plan.context == plan_of(panel_of(90, freq="h"), **options).context
+    assert plan.notices == ()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +179,7 @@ def test_each_series_ends_with_its_validation_and_its_test_part() -> None:
 
 @pytest.mark.parametrize(
     ("length", "batch_size", "max_steps"),
-    [(100, "16", "525"), (3000, "128", "2331"), (100_000, "256", "3000")],
+    [(100, "16", "525"), (3000, "128", "2331"), (100_000, "128", "3000")],
 )
 def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: str, max_steps: str) -> None:
     plan = plan_of(panel_of(length), model={"horizon": 5, "context": 7}, data={"validation_size": 5})
@@ -183,7 +192,7 @@ def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: 
 def test_long_windows_get_fewer_steps() -> None:
     long = plan_of(panel_of(100_000), model={"horizon": 200, "context": 1000})
 
-    assert long.config.training.max_steps == 90_000_000 // (256 * 1200)
+    assert long.config.training.max_steps == WORK // (128 * 1200)
     assert choice(long, "max steps")[1].endswith("passes over them")
 
 

@@ -96,15 +96,15 @@ def test_a_step_that_was_never_observed_has_residuals_of_zero() -> None:
     assert (linear.residual_quantiles == 0).all()
 
 
-def test_an_untrained_network_says_what_the_linear_forecast_says() -> None:
-    preparation = prepared(planted_panel())
-    network, linear = preparation.setup.network.eval(), linear_forecast(preparation)
-    with torch.no_grad():
-        network.decoder.attention.score.projection.weight.zero_()  # type: ignore[union-attr]  # it has attention
+@pytest.mark.parametrize("score", ["general", "concat", "additive", "hybrid", "location"])
+def test_an_untrained_network_says_what_the_linear_forecast_says(score: str) -> None:
+    preparation = prepared(planted_panel(), score=score)
+    linear = linear_forecast(preparation)
     series, origins, past = some_windows(preparation.setup.tensors)
 
     with torch.no_grad():
-        output = network(preparation.setup.tensors.gather(series, origins, CONTEXT, HORIZON)).values
+        batch = preparation.setup.tensors.gather(series, origins, CONTEXT, HORIZON)
+        output = preparation.setup.network.eval()(batch).values
 
     # The floor spreads a little attention evenly, over values that sum to zero.
     expected = (1 - FLOOR) * past.double() @ linear.weights.T
@@ -113,8 +113,9 @@ def test_an_untrained_network_says_what_the_linear_forecast_says() -> None:
     )
 
 
-def test_the_random_content_score_of_an_untrained_network_hardly_moves_its_forecast() -> None:
-    preparation = prepared(planted_panel())
+@pytest.mark.parametrize("score", ["dot", "cosine"])
+def test_a_score_that_cannot_be_silent_starts_near_the_linear_forecast(score: str) -> None:
+    preparation = prepared(planted_panel(), score=score)
     linear = linear_forecast(preparation)
     series, origins, past = some_windows(preparation.setup.tensors)
 
@@ -123,7 +124,7 @@ def test_the_random_content_score_of_an_untrained_network_hardly_moves_its_forec
         output = preparation.setup.network.eval()(batch).values
 
     expected = past.double() @ linear.weights.T + linear.residual_quantiles[:, 1]
-    assert float((output[..., 1] - expected).abs().mean()) < 0.1 * float(expected.abs().mean())
+    assert float((output[..., 1] - expected).abs().mean()) < 0.3 * float(expected.abs().mean())
 
 
 def test_a_network_without_lag_bias_is_left_as_it_is() -> None:

@@ -1,0 +1,91 @@
+"""Everything that is asked of a model's attention in one go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seqcast.attention_report import GroupBy, LagReport, Relative, lag_report
+from seqcast.data.frequency import TimeArray
+from seqcast.data.notices import Notice
+from seqcast.data.panel import Panel
+from seqcast.forecasting import attention_maps
+from seqcast.inspection.comparison import ProfileComparison, compare_profiles
+from seqcast.inspection.faithfulness import Faithfulness, verify
+from seqcast.inspection.implied import ImpliedForecast, ImpliedSums
+from seqcast.inspection.season_check import SeasonCheck, check_seasons
+from seqcast.inspection.shorter_context import ContextSuggestion, suggest_context
+from seqcast.run.trained import TrainedModel
+
+FEWEST_ORIGINS = 16
+"""Origins per series that are scored, at least, where windows with a known truth are asked for."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask."""
+
+    windows: int = 1
+    """Newest origins per series."""
+    origin: TimeArray | None = None
+    """(1,) the only origin, instead."""
+    relative: Relative = "target"
+    group_by: GroupBy = "horizon"
+    top: int = 10
+    """Lags to compare."""
+    verify: bool = False
+    suggest: bool = False
+    other: TrainedModel | None = None
+    """Model to compare with, on the same windows."""
+    other_run: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """The answers."""
+
+    report: LagReport
+    seasons: SeasonCheck
+    implied: ImpliedForecast
+    faithfulness: Faithfulness | None
+    comparison: ProfileComparison | None
+    context: ContextSuggestion | None
+    notices: tuple[Notice, ...]
+
+    def as_dict(self, top: int | None = None) -> dict[str, object]:
+        """The numbers of the printed report under the same names; questions that were not asked are left out."""
+        asked = {"verify": self.faithfulness, "compare": self.comparison, "suggest": self.context}
+        return {
+            **self.report.as_dict(top),
+            "seasons": self.seasons.as_dict(),
+            "attention_implied": self.implied.as_dict(),
+            **{name: answer.as_dict() for name, answer in asked.items() if answer is not None},
+        }
+
+
+def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) -> Inspection:
+    """Look at a model's attention, as it streams by; memory does not grow with the number of windows.
+
+    Raises:
+        UsageError: The model has no attention, or the question makes no sense.
+        DataError: No series has such an origin.
+    """
+    found = attention_maps(model, panel, question.windows, question.origin)
+    implied = ImpliedSums(panel, model.season)
+    report = lag_report(implied.watch(found.maps), question.relative, question.group_by)
+    scored = max(question.windows, FEWEST_ORIGINS)
+    return Inspection(
+        report=report,
+        seasons=check_seasons(report, panel),
+        implied=implied.result(),
+        faithfulness=verify(model, panel, scored) if question.verify else None,
+        comparison=_compare(report, panel, question),
+        context=suggest_context(model, panel, report, scored) if question.suggest else None,
+        notices=found.notices,
+    )
+
+
+def _compare(report: LagReport, panel: Panel, question: Question) -> ProfileComparison | None:
+    if question.other is None:
+        return None
+    maps = attention_maps(question.other, panel, question.windows, question.origin).maps
+    return compare_profiles(report.by_target(), lag_report(maps).overall, question.other_run, question.top)

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqcast as package
+from seqcast.cli import app
+from seqcast.cli.app import main
+from seqcast.errors import DataError
+from tests.running import Ran, done, refused, seqcast, write_hourly
+
+COMMANDS = ("train", "predict", "inspect", "backtest", "check", "runs", "demo")
+
+
+def process(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """`seqcast` in a process of its own."""
+    command = [sys.executable, "-c", "from seqcast.cli.app import main; main()", *words]
+    return subprocess.run(command, check=False, **{"capture_output": True, **options})  # type: ignore[call-overload,no-any-return]
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Ran:
+    """Run `seqcast runs` while looking for runs fails."""
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("seqcast.run.directory.list_runs", fail)
+    return seqcast("runs", "--json")
+
+
+@pytest.mark.parametrize("words", [[command] for command in COMMANDS] + [["runs", "show"], []])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_explains_itself(words: list[str], option: str) -> None:
+    out = done(*words, option).out
+    assert out.startswith(" ".join(["Usage: seqcast", *words]))
+    assert "--help" in out
+
+
+def test_help_names_every_command_and_every_option_has_its_words() -> None:
+    top = done("--help").out
+    assert all(f"\n  {command} " in top for command in COMMANDS)
+    for command in COMMANDS:
+        text = done(command, "--help").out
+        options = [line for line in text[text.index("Options:") :].splitlines() if line.startswith("  -")]
+        following = text[text.index("Options:") :].splitlines()[1:] + [""]
+        for line in options:
+            after = following[following.index(line) + 1]
+            assert len(line.split("  ")) > 2 or after.startswith("     "), f"{command}: {line} has no help"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert done("--version").out == f"{package.__version__}\n"
+
+
+def test_no_command_at_all_shows_the_help_and_is_a_usage_error() -> None:
+    ran = seqcast()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Usage: seqcast")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["bogus"], "No such command 'bogus'. `seqcast -h` lists what there is."),
+        (["train"], "Missing argument 'data'. `seqcast train -h` lists what there is."),
+        (["train", "x.csv", "--hidden", "abc"], "Invalid value for '--hidden'"),
+        (["train", "x.csv", "--score", "cubic"], "Invalid value for '--score': 'cubic' is not one of 'dot'"),
+        (["predict", "--levels", "80"], "No such option: --levels"),
+        (["predict", "--format", "xml"], "Invalid value for '--format': 'xml' is not one of 'csv', 'parquet', 'json'"),
+        (["inspect", "--top", "many"], "Invalid value for '--top'"),
+        (["predict", "a.csv", "b.csv"], "Got unexpected extra argument"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line(words: list[str], told: str) -> None:
+    message = refused(2, *words)
+    assert message.startswith(told)
+    assert message.endswith("-h` lists what there is.")
+
+
+def test_a_wrong_command_line_is_one_json_document_too() -> None:
+    ran = seqcast("train", "x.csv", "--hidden", "abc", "--json")
+    assert ran.document()["kind"] == "usage"
+    assert ran.document()["hint"] == "`seqcast train -h` lists what there is."
+
+
+def test_an_error_of_ours_is_told_to_people_and_programs_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = fail_with(monkeypatch, DataError("no good.", hint="Do better."))
+    assert ran.code == 3
+    assert ran.err == "error: no good. Do better.\n"
+    assert ran.document()["error"] == "no good. Do better."
+
+
+def test_running_out_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = fail_with(monkeypatch, MemoryError())
+    assert (ran.code, ran.document()["kind"]) == (1, "error")
+    assert "out of memory. Give a smaller --batch-size or --context" in ran.err
+
+
+def test_a_failing_disk_is_no_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = fail_with(monkeypatch, OSError(errno.EIO, "Input/output error", "runs"))
+    assert ran.err == "error: runs: cannot be read or written: Input/output error.\n"
+    assert ran.code == 1
+
+
+def test_a_fault_of_the_program_is_told_without_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["seqcast", "runs"])
+    monkeypatch.setattr("seqcast.run.directory.list_runs", lambda: 1 / 0)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    told = capsys.readouterr().err
+    assert told.startswith("error: internal error: ZeroDivisionError: division by zero. Run again with --debug")
+    assert "Traceback" not in told
+
+
+def test_debug_adds_the_traceback_and_keeps_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["seqcast", "check", "nowhere.csv", "--debug"])
+    with pytest.raises(SystemExit, match="3"):
+        main()
+    told = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in told
+    assert told.endswith("error: nowhere.csv: there is no such file.\n")
+
+
+def test_ctrl_c_outside_training_ends_quietly_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = fail_with(monkeypatch, KeyboardInterrupt())
+    assert (ran.code, ran.out, ran.err) == (130, "", "")
+
+
+def test_handlers_of_signals_are_given_back(in_tmp_path: Path) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    done("runs")
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_outside_training_unwinds_the_program(
+    number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unwound = []
+
+    def stop_midway() -> None:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            unwound.append(number)
+
+    monkeypatch.setattr("seqcast.run.directory.list_runs", stop_midway)
+    assert seqcast("runs").code == code
+    assert unwound == [number]
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch, in_tmp_path: Path) -> None:
+    def hang_up() -> list[object]:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return []
+
+    monkeypatch.setattr("seqcast.run.directory.list_runs", hang_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert done("runs", "--json").document() == []
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_full_disk_behind_stdout_is_an_error_without_noise(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = process("runs", "--json", cwd=tmp_path, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert ended.returncode == 1
+    assert ended.stderr == b"error: cannot be read or written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_closed_stream_does_not_stop_a_command(tmp_path: Path, closed: str) -> None:
+    code = "import sys; from seqcast.cli.app import main; main()"
+    shell = f'"{sys.executable}" -c "{code}" runs {closed}>&-'
+    ended = subprocess.run(["/bin/sh", "-c", shell], cwd=tmp_path, capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, b"")
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    code = "import sys; from seqcast.cli.app import main; main()"
+    shell = f'"{sys.executable}" -c "{code}" train --help | head -1'
+    ended = subprocess.run(["/bin/sh", "-c", shell], cwd=tmp_path, capture_output=True, check=False)
+    assert ended.stdout == b"Usage: seqcast train [OPTIONS] {data}\n"
+    assert ended.stderr == b""
+
+
+def test_names_that_the_terminal_cannot_write_do_not_stop_a_command(tmp_path: Path) -> None:
+    data = write_hourly(tmp_path / "données-日本.csv")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    ended = process("check", str(data), env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert b"donn?es-??.csv" in ended.stdout
+    assert app.app is not None

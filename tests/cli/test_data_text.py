@@ -1,0 +1,118 @@
+"""Text from data files is data: printed safely wherever it turns up, written exactly as it was read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.running import HORIZON, TINY, Ran, done, hours, refused, wave
+
+NAMES = {
+    "markup": "[red]x[/]",
+    "unclosed markup": "[/bold] :smile: [link=http://x]",
+    "escape codes": "\x1b[31mred\x1b[0m\x1b]0;title\x07",
+    "new lines": "two\nlines\r\nand a tab\t.",
+    "right to left": "\u202eabc\u202c",
+    "formula": "=1+1",
+    "comma and quote": 'a,"b"',
+    "not available": "NA",
+    "leading zeros": "007",
+    "padded": "  padded  ",
+    "path": "../../etc/passwd",
+    "long": "n" * 2000,
+    "accents": "Zürich 東京",
+}
+
+
+def write_table(path: Path, name: str, column: str = "y") -> Path:
+    """Two series, one of this name, with this target column."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["unique_id", "ds", column])
+        for series, shift in ((name, 0), ("plain", 5)):
+            writer.writerows(zip([series] * 101, hours(101), wave(101, shift), strict=True))
+    return path
+
+
+def assert_printed_safely(ran: Ran) -> None:
+    """No control, bidi or other invisible character reaches the terminal but the end of a line."""
+    for character in ran.out + ran.err:
+        assert character == "\n" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co"}, repr(character)
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+def test_a_series_name_is_written_exactly_and_printed_safely(name: str, in_tmp_path: Path) -> None:
+    assert_printed_safely(done("train", write_table(in_tmp_path / "t.csv", name), *TINY))
+    for command in (["predict"], ["predict", "--plot"], ["inspect", "--by", "series", "--heatmap"], ["runs"]):
+        assert_printed_safely(done(*command))
+    assert_printed_safely(done("runs", "show", "runs/t-1"))
+    rows = list(csv.reader(io.StringIO(done("predict", "--output", "-").out)))
+    assert {row[0] for row in rows[1:]} == {name, "plain"}
+    assert {row["unique_id"] for row in done("predict", "--format", "json").document()} == {name, "plain"}
+    done("predict", "--output", "f.parquet")
+    assert list(pd.read_parquet("f.parquet")["unique_id"].unique()) == [name, "plain"]
+    table = done("inspect", "--format", "csv", "--series", name).out
+    assert {row[0] for row in list(csv.reader(io.StringIO(table)))[1:]} == {name}
+
+
+@pytest.mark.parametrize("name", ["[red]x[/]", "\x1b[31mred", "two\nlines", ":smile:", "東京", "=1+1"])
+def test_a_column_name_is_printed_safely_and_kept(name: str, in_tmp_path: Path) -> None:
+    data = write_table(in_tmp_path / "t.csv", "a", name)
+    for ran in (done("check", data), done("train", data, *TINY), done("runs", "show", "runs/t-1"), done("runs")):
+        assert_printed_safely(ran)
+    assert done("check", data, "--json").document()["columns"]["target"] == [name]
+    assert json.loads(Path("runs/t-1/run.json").read_text())["columns"]["target"] == [name]
+
+
+def test_a_wide_table_keeps_its_headers_as_ids(in_tmp_path: Path) -> None:
+    names = ["[red]x[/]", "\x1b[31mred", "=1+1"]
+    with Path("wide.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["ds", *names])
+        writer.writerows(zip(hours(101), wave(101), wave(101, 3), wave(101, 7), strict=True))
+    assert_printed_safely(done("train", "wide.csv", *TINY))
+    ran = done("predict", "--output", "-")
+    assert [row[0] for row in list(csv.reader(io.StringIO(ran.out)))[1::HORIZON]] == names
+
+
+def test_markup_is_shown_as_it_is_spelled(in_tmp_path: Path) -> None:
+    done("train", write_table(in_tmp_path / "t.csv", "[red]x[/]"), *TINY)
+    assert done("predict").out.startswith("[red]x[/]: 5 steps after")
+
+
+def test_escape_codes_are_shown_as_escapes(in_tmp_path: Path) -> None:
+    done("train", write_table(in_tmp_path / "t.csv", "\x1b[31mred"), *TINY)
+    assert done("predict").out.startswith("\\x1b[31mred: 5 steps after")
+
+
+def test_an_error_shows_data_text_safely(in_tmp_path: Path) -> None:
+    data = write_table(in_tmp_path / "t.csv", "\x1b[31m[red]a")
+    content = data.read_text().replace(hours(101)[7], "\x1b[32m[/]", 1)
+    data.write_text(content)
+    message = refused(3, "check", data)
+    assert "[32m[/]" in message
+    assert message.isprintable()
+
+
+def test_an_id_never_becomes_a_file_name(in_tmp_path: Path) -> None:
+    done("train", write_table(in_tmp_path / "t.csv", "../../evil"), *TINY)
+    done("predict", "--output", "f.csv")
+    assert sorted(path.name for path in in_tmp_path.iterdir()) == ["f.csv", "runs", "t.csv"]
+    assert sorted(path.name for path in in_tmp_path.parent.iterdir() if "evil" in path.name) == []
+
+
+def test_a_file_name_is_printed_safely(in_tmp_path: Path) -> None:
+    data = write_table(in_tmp_path / "[red]\x1b[31m t.csv", "a")
+    ran = done("train", data, *TINY)
+    assert_printed_safely(ran)
+    assert "runs/red_31m_t-1" in ran.out
+    for command in (["predict"], ["runs"], ["runs", "show", "runs/red_31m_t-1"], ["check", data]):
+        assert_printed_safely(done(*command))
+    data.unlink()
+    assert refused(4, "predict").isprintable()

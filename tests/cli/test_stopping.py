@@ -1,0 +1,112 @@
+"""Signals during training, and what is left after them: each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from seqcast.cli.train import stop_signals
+from tests.running import TINY, done, write_hourly
+
+COMMAND = [sys.executable, "-c", "from seqcast.cli.app import main; main()"]
+LONG = [*TINY[:-1], "200000", "--patience", "1000000"]
+"""More steps than any test waits for."""
+
+
+@contextmanager
+def training(folder: Path, *words: str, before: Callable[[], object] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """`seqcast train h.csv` in `folder`, past its first steps."""
+    write_hourly(folder / "h.csv")
+    command = [*COMMAND, "train", "h.csv", *LONG, "--run", "run", *words]
+    with subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before
+    ) as process:
+        try:
+            wait_for(folder / "run" / "checkpoint.safetensors", process)
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    for _ in range(1200):
+        if path.exists():
+            return
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.05)
+    pytest.fail(f"{path} did not appear in a minute")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=lambda value: str(value)
+)
+def test_a_signal_saves_the_state_and_says_how_to_go_on(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    with training(tmp_path, "--validate-every", "1") if False else training(tmp_path) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out == ""
+    assert f"error: Stopped by {number.name}. The state of step" in err
+    assert err.rstrip().endswith("continue with --resume.")
+    assert "Traceback" not in err
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "stopped"
+    assert not list((tmp_path / "run").glob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_a_hang_up_that_the_caller_ignores_does_not_stop_training(tmp_path: Path) -> None:
+    with training(tmp_path, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert process.poll() is None
+
+
+def test_a_stopped_run_is_finished_by_resume(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seqcast.training import loop
+
+    data = write_hourly(in_tmp_path / "h.csv")
+    done("train", data, *TINY, "--run", "whole")
+    asked = []
+
+    def stop_after_two(*arguments: object) -> None:
+        asked.append(arguments)
+        if len(asked) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        original(*arguments)
+
+    original = loop._stop_if_asked
+    from tests.running import seqcast
+
+    monkeypatch.setattr(loop, "_stop_if_asked", stop_after_two)
+    ran = seqcast("train", data, *TINY, "--run", "cut", "--json")
+    monkeypatch.undo()
+    assert ran.code == 130
+    assert ran.document()["kind"] == "stopped"
+    assert "The state of step 2 is saved; continue with --resume." in ran.err
+    message = seqcast("predict", "--run", "cut").err
+    assert "this run has no finished model (its status is 'stopped')" in message
+    assert "--resume" in message
+    done("train", data, "--run", "cut", "--resume")
+    assert Path("cut/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+    assert Path("cut/metrics.jsonl").read_bytes() == Path("whole/metrics.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_is_remembered_and_a_second_would_end_at_once(number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    with stop_signals() as stop_signal:
+        assert stop_signal() is None
+        os.kill(os.getpid(), number)
+        assert stop_signal() == number
+        assert signal.getsignal(number) == signal.SIG_DFL
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
