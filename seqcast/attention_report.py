@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seqcast.data.frequency import WEEKDAYS, TimeArray
 from seqcast.data.panel import FloatArray, IntArray
 from seqcast.errors import UsageError
-from seqcast.lag_profile import LagProfile
+from seqcast.lag_profile import LagProfile, by_lag
 from seqcast.results import AttentionMap
 
 Relative = Literal["target", "origin"]
@@ -65,10 +65,8 @@ class LagReport:
         """The profile of all steps with lags counted back from the forecast step, whatever the report shows."""
         if self.relative == "target":
             return self.overall
-        share, uniform = np.zeros((2, self.context + self.horizon - 1))
-        for step in range(self.horizon):
-            share[step : step + self.context] += self.step_weights[step, ::-1] / self.horizon
-            uniform[step : step + self.context] += 1 / (self.horizon * self.context)
+        share = by_lag(self.step_weights / self.horizon)
+        uniform = by_lag(np.full_like(self.step_weights, 1 / self.step_weights.size))
         return LagProfile("all steps", self.overall.frequency, share, uniform, self.overall.effective_lags)
 
 

@@ -131,3 +131,23 @@ class LagProfile:
             "lags": [row.as_dict() for row in self.rows(top)],
             "bands": [asdict(band) for band in self.bands()],
         }
+
+
+def by_lag(values: FloatArray) -> FloatArray:
+    """(..., S + H - 1) sums by lag before the forecast step of values (..., H, S), oldest context step first."""
+    horizon, context = values.shape[-2:]
+    sums = np.zeros((*values.shape[:-2], context + horizon - 1))
+    for step in range(horizon):
+        sums[..., step : step + context] += values[..., step, ::-1]
+    return sums
+
+
+def total_variation(share: FloatArray, other: FloatArray) -> float:
+    """Half the sum of absolute differences of two profiles, the shorter one taken to be zero beyond its end."""
+    length = max(len(share), len(other))
+    return float(np.abs(padded(share, length) - padded(other, length)).sum() / 2)
+
+
+def padded(share: FloatArray, length: int) -> FloatArray:
+    """(length,) the profile with zeros behind it."""
+    return np.concatenate([share, np.zeros(length - len(share))])

@@ -16,6 +16,7 @@ import typer
 
 from seqcast.cli.backtest import backtest
 from seqcast.cli.check import check
+from seqcast.cli.compare import compare
 from seqcast.cli.demo import demo
 from seqcast.cli.inspect import inspect
 from seqcast.cli.predict import predict
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-for command in (train, predict, inspect, backtest, check, demo):
+for command in (train, predict, inspect, backtest, compare, check, demo):
     app.command()(command)
 app.add_typer(runs_app, name="runs")
 

@@ -39,6 +39,7 @@ def predict(
     screen = Screen(quiet=quiet)
     from seqcast.data.tabular import read_table
     from seqcast.forecasting import predict as predict_ahead
+    from seqcast.inspection.drift import drift_notices
     from seqcast.output import forecast_frame, output_format, write_frame
     from seqcast.report.forecasts import forecast_preview
 
@@ -47,7 +48,7 @@ def predict(
     opened = open_run(screen, run, data, device)
     future_table = None if future is None else read_table(str(future), opened.source.table.options)
     prediction = predict_ahead(opened.model, opened.source.panel, horizon, future_table)
-    screen.notices(prediction.notices)
+    screen.notices((*prediction.notices, *drift_notices(opened.model, opened.source.panel)))
     wanted = output is not None or format is not None
     if wanted:
         frame = forecast_frame(prediction.forecast, opened.model.schema, levels)

@@ -213,6 +213,8 @@ def _show(screen: Screen, directory: RunDirectory, record: RunRecord, *, json: b
     if note:
         screen.say(note)
     if json:
-        screen.document({"run": str(directory.path), **record.model_dump(mode="json", exclude={"series_ids"})})
+        screen.document(
+            {"run": str(directory.path), **record.model_dump(mode="json", exclude={"series_ids", "attention"})}
+        )
     else:
         screen.result(training_summary(str(directory.path), record))

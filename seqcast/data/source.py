@@ -146,7 +146,7 @@ def _read_bounded(file: BufferedIOBase, name: str, expected_size: int) -> tuple[
     while size < len(data) and (count := file.readinto(view[size : size + _PIECE])):
         counting.submit(digest.update, view[size : size + count])
         size += count
-    pieces = [bytes(view[:size])] if size < len(data) else [data]
+    pieces: list[Bytes] = [bytes(view[:size])] if size < len(data) else [data]
     # Asked for all at once, Python would set aside as many bytes as are allowed at most.
     while size <= MAX_STORED_BYTES and (piece := file.read(_PIECE)):
         counting.submit(digest.update, piece)

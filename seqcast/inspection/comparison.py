@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from seqcast.data.panel import FloatArray
-from seqcast.lag_profile import LagProfile
+from seqcast.lag_profile import LagProfile, padded, total_variation
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,10 @@ class ProfileComparison:
         return asdict(self)
 
 
-def total_variation(share: FloatArray, other: FloatArray) -> float:
-    """Half the sum of absolute differences of two profiles, the shorter one taken to be zero beyond its end."""
-    length = max(len(share), len(other))
-    return float(np.abs(_padded(share, length) - _padded(other, length)).sum() / 2)
-
-
 def compare_profiles(profile: LagProfile, other: LagProfile, other_run: str, top: int) -> ProfileComparison:
     """The `top` lags on which two profiles of one frequency differ most."""
     length = max(len(profile.share), len(other.share))
-    share, other_share = _padded(profile.share, length), _padded(other.share, length)
+    share, other_share = padded(profile.share, length), padded(other.share, length)
     order = np.argsort(-np.abs(share - other_share), kind="stable")[:top]
     lags = tuple(
         LagDifference(
@@ -62,7 +55,3 @@ def compare_profiles(profile: LagProfile, other: LagProfile, other_run: str, top
     )
     distance = total_variation(share, other_share)
     return ProfileComparison(other_run, distance, profile.effective_lags, other.effective_lags, lags)
-
-
-def _padded(share: FloatArray, length: int) -> FloatArray:
-    return np.concatenate([share, np.zeros(length - len(share))])

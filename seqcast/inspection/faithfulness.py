@@ -25,7 +25,7 @@ from seqcast.data.panel import BoolArray, FloatArray, Panel
 from seqcast.data.windows import WindowBatch
 from seqcast.errors import DataError, UsageError
 from seqcast.forecasting import Forecasting, Origins, observed_ends, rolling_origins
-from seqcast.lag_profile import LagBand, LagProfile
+from seqcast.lag_profile import LagBand, LagProfile, by_lag
 from seqcast.model.network import Encoded, ForecastNetwork
 from seqcast.run.trained import TrainedModel
 
@@ -279,15 +279,6 @@ def _replaced_inputs(forecasting: Forecasting, origins: Origins) -> InputEffects
 def _point(network: ForecastNetwork, batch: WindowBatch, encoded: Encoded) -> Tensor:
     """(batch, horizon) point forecast in standard deviations of the window."""
     return network.decode(batch, encoded).values[..., network.layout.point_index]
-
-
-def by_lag(values: FloatArray) -> FloatArray:
-    """(S + H - 1,) sums by lag before the forecast step of values (H, S), oldest context step first."""
-    horizon, context = values.shape
-    sums = np.zeros(context + horizon - 1)
-    for step in range(horizon):
-        sums[step : step + context] += values[step, ::-1]
-    return sums
 
 
 def _outside(band: tuple[int, int], horizon: int, context: int) -> BoolArray:

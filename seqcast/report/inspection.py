@@ -65,7 +65,7 @@ def implied_view(found: ImpliedForecast) -> RenderableType:
         table.add_row(time_text(found.times[step]), *(number_text(float(number)) for number in numbers))
     hidden = len(found.times) - _STEPS_SHOWN
     part = "-" if found.explained is None else percent_text(found.explained)
-    note = f"The attended values alone give {part} of the forecast's variation. Without it the rest is the network's."
+    note = f"The attended values alone give {part} of the forecast's variation; the rest is the network's."
     more = [Text(f"and {hidden} more steps")] if hidden > 0 else []
     title = title_text(f"Attention-implied forecast of {plain(found.series_id)}")
     return Group(title, table, *more, Text(note, style="dim"))

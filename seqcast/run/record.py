@@ -103,6 +103,15 @@ class ResultRecord(Part):
     num_parameters: Count
 
 
+class AttentionRecord(Part):
+    """What the model attended to on its validation windows."""
+
+    profile: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=200_000)]
+    """Mean share of each lag before the forecast step, from lag 1 on."""
+    usual_distance: Annotated[float, Field(ge=0, le=1)]
+    """Total variation from the mean that 95 of 100 single windows stay within."""
+
+
 class RunRecord(Part):
     """Everything in run.json."""
 
@@ -124,5 +133,7 @@ class RunRecord(Part):
     choices: tuple[ChoiceRecord, ...] = ()
     notices: tuple[str, ...] = ()
     result: ResultRecord | None = None
+    attention: AttentionRecord | None = None
+    """None before training has finished, and without attention."""
     files: dict[str, str] = {}
     """sha256 of each file a forecast depends on."""

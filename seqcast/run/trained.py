@@ -18,7 +18,7 @@ from seqcast.data.scaling import CovariateSizes, PanelScalers, ScalerSizes
 from seqcast.errors import RunError, UsageError
 from seqcast.model.network import ForecastNetwork, NetworkShape
 from seqcast.run.directory import RunDirectory
-from seqcast.run.record import MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord, SchemaRecord, ShapeRecord
+from seqcast.run.record import MODEL_FILE, RUN_FILE, SCALERS_FILE, AttentionRecord, RunRecord, SchemaRecord, ShapeRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,8 @@ class TrainedModel:
     series_ids: tuple[str, ...]
     scalers: PanelScalers
     network: ForecastNetwork
+    attention: AttentionRecord | None = None
+    """What it attended to when it was validated, where its run says so."""
 
     @property
     def horizon(self) -> int:
@@ -74,6 +76,7 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
         record.series_ids,
         scalers,
         network.to(device).eval(),
+        record.attention,
     )
 
 

@@ -19,6 +19,7 @@ from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
 from seqcast.training.checkpoint import ValidationRecord
 from seqcast.training.fit import Preparation, finish, fit, prepare
+from seqcast.training.lag_memory import usual_attention
 from seqcast.training.loop import Hooks, TrainingResult, check_resumable
 from seqcast.training.plan import Plan
 
@@ -106,8 +107,10 @@ def _write_result(
 ) -> RunRecord:
     files = record.files | {MODEL_FILE: directory.write_model(dump_weights(result.weights))}
     directory.write_metrics(result.history)
+    preparation.setup.network.load_state_dict(result.weights)
     summary = _result_record(plan, preparation, result)
-    record = record.model_copy(update={"status": "finished", "files": files, "result": summary})
+    attention = usual_attention(preparation.setup)
+    record = record.model_copy(update={"status": "finished", "files": files, "result": summary, "attention": attention})
     directory.write_record(record)
     return record
 

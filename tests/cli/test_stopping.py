@@ -14,19 +14,22 @@ from pathlib import Path
 
 import pytest
 
+from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.train import stop_signals
-from tests.running import TINY, done, write_hourly
+from seqcast.training.loop import Progress
+from tests.running import TINY, done, refused, seqcast, write_hourly
 
 COMMAND = [sys.executable, "-c", "from seqcast.cli.app import main; main()"]
-LONG = [*TINY[:-1], "200000", "--patience", "1000000"]
-"""More steps than any test waits for."""
+LONG = [*TINY[:-1], "200000", "--patience", "1000000", "--config", "often.toml"]
+"""More steps than any test waits for, each of them saved."""
 
 
 @contextmanager
-def training(folder: Path, *words: str, before: Callable[[], object] | None = None) -> Iterator[subprocess.Popen[str]]:
+def training(folder: Path, *, before: Callable[[], object] | None = None) -> Iterator[subprocess.Popen[str]]:
     """`seqcast train h.csv` in `folder`, past its first steps."""
     write_hourly(folder / "h.csv")
-    command = [*COMMAND, "train", "h.csv", *LONG, "--run", "run", *words]
+    (folder / "often.toml").write_text("[training]\nvalidate_every = 1\n")
+    command = [*COMMAND, "train", "h.csv", *LONG, "--run", "run"]
     with subprocess.Popen(
         command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before
     ) as process:
@@ -51,7 +54,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=lambda value: str(value)
 )
 def test_a_signal_saves_the_state_and_says_how_to_go_on(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    with training(tmp_path, "--validate-every", "1") if False else training(tmp_path) as process:
+    with training(tmp_path) as process:
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == code
@@ -71,29 +74,23 @@ def test_a_hang_up_that_the_caller_ignores_does_not_stop_training(tmp_path: Path
         assert process.poll() is None
 
 
-def test_a_stopped_run_is_finished_by_resume(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seqcast.training import loop
-
+def test_a_stopped_run_is_finished_by_resume(in_tmp_path: Path) -> None:
     data = write_hourly(in_tmp_path / "h.csv")
     done("train", data, *TINY, "--run", "whole")
-    asked = []
+    steps: list[object] = []
 
-    def stop_after_two(*arguments: object) -> None:
-        asked.append(arguments)
-        if len(asked) == 2:
+    def interrupt_the_second_step(self: TrainingProgress, progress: Progress) -> None:
+        steps.append(progress)
+        if len(steps) == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        original(*arguments)
 
-    original = loop._stop_if_asked
-    from tests.running import seqcast
-
-    monkeypatch.setattr(loop, "_stop_if_asked", stop_after_two)
-    ran = seqcast("train", data, *TINY, "--run", "cut", "--json")
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingProgress, "show", interrupt_the_second_step)
+        ran = seqcast("train", data, *TINY, "--run", "cut", "--json")
     assert ran.code == 130
     assert ran.document()["kind"] == "stopped"
     assert "The state of step 2 is saved; continue with --resume." in ran.err
-    message = seqcast("predict", "--run", "cut").err
+    message = refused(4, "predict", "--run", "cut")
     assert "this run has no finished model (its status is 'stopped')" in message
     assert "--resume" in message
     done("train", data, "--run", "cut", "--resume")

@@ -249,7 +249,7 @@ def test_empty_standard_input_is_an_empty_file() -> None:
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_bomb_is_refused_before_it_fills_memory(kind: str, tmp_path: Path) -> None:
-    (tmp_path / "bomb.csv").write_bytes(compressed(kind, b"ds,y\n" + b"0" * (300 * 2**20)))
+    (tmp_path / "bomb.csv").write_bytes(compressed(kind, b"0" * 2**22) * 70)
     tracemalloc.start()
     expect(orderly("check", tmp_path / "bomb.csv"), 3, ["expands to more than 256 MiB"])
     peak = tracemalloc.get_traced_memory()[1]
@@ -258,8 +258,8 @@ def test_a_bomb_is_refused_before_it_fills_memory(kind: str, tmp_path: Path) -> 
 
 
 def test_many_columns_work_or_end_in_a_short_error(tmp_path: Path) -> None:
-    names = [f"c{i}" for i in range(20_000)]
-    body = [f"{day}," + ",".join(["1"] * 20_000) for day in dates(5)]
+    names = [f"c{i}" for i in range(3_001)]
+    body = [f"{day}," + ",".join(["1"] * 3_001) for day in dates(5)]
     (tmp_path / "wide.csv").write_text(rows("ds," + ",".join(names), body))
     ran = orderly("check", tmp_path / "wide.csv")
     assert ran.code in (0, 3)

@@ -1,0 +1,47 @@
+"""Compared mechanisms on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seqcast.inspection.variants import VariantResult
+from seqcast.report.text import SENTENCE_WIDTH, percent_text, plain
+
+_NOTE = (
+    "error: validation error over the seasonal naive's. lags: a step looks at in effect. unstable: weight on lags that"
+    " vary from origin to origin. peaks: of the strongest bands."
+)
+
+
+def variant_table(rows: Sequence[VariantResult]) -> RenderableType:
+    """One row per variant; the reasons of failures below."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("variant", overflow="fold")
+    for heading in ("error", "windows/s", "weights", "lags", "unstable", "peaks"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict", no_wrap=True)
+    for row in rows:
+        table.add_row(plain(row.variant), *_cells(row))
+    failures = [Text(plain(f"{row.variant}: {row.failure}", SENTENCE_WIDTH), "red") for row in rows if row.failure]
+    return Group(table, *failures, Text(_NOTE, style="dim"))
+
+
+def _cells(row: VariantResult) -> tuple[str, ...]:
+    return (
+        _number(row.relative_mae, "{:.3f}"),
+        _number(row.windows_per_second, "{:,.0f}"),
+        _number(row.num_parameters, "{:,}"),
+        _number(row.effective_lags, "{:.1f}"),
+        "-" if row.unstable_share is None else percent_text(row.unstable_share),
+        row.top_lags or "-",
+        "failed" if row.failure else row.verdict or "-",
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)

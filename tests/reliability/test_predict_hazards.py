@@ -1,0 +1,274 @@
+"""Hazards of forecasting with a trained run, and of training itself."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from seqcast.training import loop
+from tests.reliability.conftest import LENGTHS, SMALL, Trained, write_shops
+from tests.reliability.hazards import daily, dates, expect, orderly, panel, rows, timed, values
+from tests.running import Ran, done, hours, wave, write_rows
+
+
+def ahead(trained: Trained, folder: Path, change: str = "", by: str = "", **columns: object) -> Ran:
+    """Predict with the future table, one text in it replaced."""
+    future = folder / "future.csv"
+    text = trained.future.read_text()
+    assert change in text
+    future.write_text(text.replace(change, by) if change else text)
+    return orderly("predict", "--run", trained.run, "--future", future, "--output", "-")
+
+
+def forecast(ran: Ran) -> pd.DataFrame:
+    assert ran.code == 0, ran.err
+    table = pd.read_csv(io.StringIO(ran.out))
+    assert np.isfinite(table.filter(like="seqcast").to_numpy()).all()
+    return table
+
+
+def test_a_future_table_works(shops: Trained, tmp_path: Path) -> None:
+    assert forecast(ahead(shops, tmp_path))["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3
+
+
+def test_the_target_in_the_future_table_never_changes_the_forecast(shops: Trained, tmp_path: Path) -> None:
+    before = ahead(shops, tmp_path).out
+    table = pd.read_csv(shops.future, dtype=str)
+    table["y"] = "nonsense"
+    table.to_csv(tmp_path / "other.csv", index=False)
+    after = orderly("predict", "--run", shops.run, "--future", tmp_path / "other.csv", "--output", "-")
+    assert after.out == before
+
+
+def test_no_future_table_is_asked_for(shops: Trained) -> None:
+    expect(orderly("predict", "--run", shops.run), 3, ["needs the future values of 'price', 'weather'", "--future"])
+
+
+@pytest.mark.parametrize(
+    ("change", "by", "words"),
+    [
+        ("price", "cost", ["future.csv", "no known covariate column 'price'"]),
+        ("unique_id", "shop", ["future.csv", "'unique_id'"]),
+        ("ds,", "when,", ["future.csv", "'ds'"]),
+        ("2024-01-03 13:00:00", "2024-01-03 13:20:00", ["there is no row for 2024-01-03 13:00", "'a'"]),
+        ("2024-01-03 13:00:00", "2024-01-09 13:00:00", ["there is no row for 2024-01-03 13:00", "'a'"]),
+        ("b,2024-01-03 05:00:00", "zz,2024-01-03 05:00:00", ["there is no row for 2024-01-03 05:00", "'b'"]),
+        (",1.1,", ",cheap,", ["future.csv", "'cheap' is not a number"]),
+        (",1.1,", ",,", ["has no value, but the forecast needs it", "Fill the value in"]),
+        (",1.1,", ",inf,", ["is not a finite number"]),
+        ("2024-01-03 13:00:00", "soon", ["future.csv", "'soon' is not a time"]),
+        ("2024-01-03 14:00:00", "2024-01-03 13:00:00", ["give different values for one time"]),
+    ],
+)
+def test_a_bad_future_table_is_refused(change: str, by: str, words: list[str], shops: Trained, tmp_path: Path) -> None:
+    expect(ahead(shops, tmp_path, change, by), 3, words)
+
+
+def test_a_future_table_too_short_is_refused(shops: Trained, tmp_path: Path) -> None:
+    text = "\n".join(line for line in shops.future.read_text().splitlines() if not line.startswith("b,"))
+    (tmp_path / "future.csv").write_text(text)
+    ran = orderly("predict", "--run", shops.run, "--future", tmp_path / "future.csv")
+    expect(ran, 3, ["3 of 6 rows are missing", "Every series needs the 3 steps"])
+
+
+@pytest.mark.parametrize("source", ["absent.csv", "."])
+def test_a_future_table_that_is_no_file_is_refused(source: str, shops: Trained, in_tmp_path: Path) -> None:
+    expect(orderly("predict", "--run", shops.run, "--future", source), 3, [source])
+
+
+def test_an_unseen_category_is_unknown_and_told(shops: Trained, tmp_path: Path) -> None:
+    ran = ahead(shops, tmp_path, "snow", "locusts")
+    forecast(ran)
+    expect(ran, 0, ["warning: ", "'weather'", "not in the training data", "'locusts'"])
+
+
+def test_known_categories_are_not_told(shops: Trained, tmp_path: Path) -> None:
+    assert "not in the training data" not in ahead(shops, tmp_path).err
+
+
+def test_an_unseen_static_category_is_told(shops: Trained, tmp_path: Path) -> None:
+    table = tmp_path / "other.csv"
+    table.write_text(shops.data.read_text().replace("north", "atlantis"))
+    ran = orderly("predict", table, "--run", shops.run, "--future", shops.future, "--output", "-")
+    forecast(ran)
+    expect(ran, 0, ["warning: ", "'region'", "'atlantis'"])
+
+
+def test_an_unseen_series_works_with_a_notice(shops: Trained, tmp_path: Path) -> None:
+    lengths = {"a": 61, "stranger": 59}
+    data = write_shops(tmp_path / "new.csv", lengths)
+    future = write_shops(tmp_path / "f.csv", {name: length + 3 for name, length in lengths.items()}, first=-3)
+    ran = orderly("predict", data, "--run", shops.run, "--future", future, "--output", "-")
+    assert forecast(ran)["unique_id"].unique().tolist() == ["a", "stranger"]
+    expect(ran, 0, ["1 series were not in the training data and are scaled by their own history: 'stranger'"])
+
+
+def test_other_columns_are_refused(shops: Trained, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(daily())
+    expect(orderly("predict", tmp_path / "d.csv", "--run", shops.run), 3, ["d.csv", "there is no"])
+
+
+def test_another_frequency_is_refused(single: Trained, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(daily())
+    expect(orderly("predict", tmp_path / "d.csv", "--run", single.run), 3, ["its frequency is 'D'", "'h'"])
+
+
+def test_steps_instead_of_times_are_refused(single: Trained, tmp_path: Path) -> None:
+    write_rows(tmp_path / "d.csv", "ds,y", [range(61), wave(61)])
+    expect(orderly("predict", tmp_path / "d.csv", "--run", single.run), 3, ["frequency"])
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_a_history_shorter_than_the_context_is_forecast(length: int, single: Trained, tmp_path: Path) -> None:
+    write_rows(tmp_path / "d.csv", "ds,y", [hours(length), wave(length)])
+    assert len(forecast(orderly("predict", tmp_path / "d.csv", "--run", single.run, "--output", "-"))) == 3
+
+
+def test_missing_last_values_say_where_the_forecast_starts(single: Trained, tmp_path: Path) -> None:
+    write_rows(tmp_path / "d.csv", "ds,y", [hours(61), [*wave(59), "", ""]])
+    ran = orderly("predict", tmp_path / "d.csv", "--run", single.run, "--output", "-")
+    assert forecast(ran)["ds"][0] == hours(61)[59]
+    expect(ran, 0, ["end with missing values", hours(61)[59][:16]])
+
+
+def test_a_gap_before_the_end_is_told(single: Trained, tmp_path: Path) -> None:
+    every = list(zip(hours(61), wave(61), strict=True))
+    write_rows(tmp_path / "d.csv", "ds,y", list(zip(*(every[:50] + every[58:]), strict=True)))
+    ran = orderly("predict", tmp_path / "d.csv", "--run", single.run, "--output", "-")
+    assert forecast(ran)["ds"][0] == hours(62)[61]
+    expect(ran, 0, ["8 time steps have no row"])
+
+
+def test_a_history_without_any_value_is_refused(single: Trained, tmp_path: Path) -> None:
+    write_rows(tmp_path / "d.csv", "ds,y", [hours(61), [""] * 61])
+    expect(orderly("predict", tmp_path / "d.csv", "--run", single.run), 3, ["every value is missing"])
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e-300, 1e9, 1e100, -1e300])
+def test_values_far_out_of_range_give_finite_numbers(factor: float, single: Trained, tmp_path: Path) -> None:
+    write_rows(tmp_path / "d.csv", "ds,y", [hours(61), [value * factor for value in wave(61)]])
+    forecast(orderly("predict", tmp_path / "d.csv", "--run", single.run, "--output", "-"))
+
+
+def test_one_wild_value_gives_finite_numbers(single: Trained, tmp_path: Path) -> None:
+    write_rows(tmp_path / "d.csv", "ds,y", [hours(61), [*wave(60), 1e300]])
+    forecast(orderly("predict", tmp_path / "d.csv", "--run", single.run, "--output", "-"))
+
+
+@pytest.mark.parametrize("horizon", ["0", "-1", "abc", "1e3", "99999999999999999999", "1000000000"])
+def test_an_absurd_horizon_is_refused(horizon: str, single: Trained) -> None:
+    expect(orderly("predict", "--run", single.run, "--horizon", horizon), 2, ["horizon"])
+
+
+@pytest.mark.parametrize("level", ["0", "100", "-5", "abc", "nan", "80,80", "inf"])
+def test_an_absurd_level_is_refused(level: str, single: Trained) -> None:
+    expect(orderly("predict", "--run", single.run, "--level", level), 2, ["--level"])
+
+
+@pytest.mark.parametrize("name", ["forecast", "forecast.xlsx", "."])
+def test_an_output_without_a_known_format_is_refused(name: str, single: Trained, in_tmp_path: Path) -> None:
+    expect(orderly("predict", "--run", single.run, "--output", name), 2, ["does not say which format"])
+    assert not list(in_tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["absent/forecast.csv", "folder.csv"])
+def test_an_output_that_cannot_be_written_is_refused(name: str, single: Trained, in_tmp_path: Path) -> None:
+    (in_tmp_path / "folder.csv").mkdir()
+    expect(orderly("predict", "--run", single.run, "--output", name), 1, [name, "cannot be written"])
+    assert [path.name for path in in_tmp_path.rglob("*")] == ["folder.csv"]
+
+
+def test_changed_data_is_told(single: Trained, tmp_path: Path) -> None:
+    copy = single.copied(tmp_path)
+    other = write_rows(tmp_path / "d.csv", "ds,y", [hours(71), wave(71)])
+    record = json.loads((copy / "run.json").read_text())
+    record["data"]["path"] = str(other)
+    (copy / "run.json").write_text(json.dumps(record))
+    expect(
+        orderly("predict", "--run", copy, "--output", "-"), 0, ["warning: ", "has changed since the run was trained"]
+    )
+
+
+def test_data_that_is_gone_is_told(single: Trained, tmp_path: Path) -> None:
+    copy = single.copied(tmp_path)
+    record = json.loads((copy / "run.json").read_text())
+    record["data"]["path"] = str(tmp_path / "gone.csv")
+    (copy / "run.json").write_text(json.dumps(record))
+    expect(orderly("predict", "--run", copy), 4, ["gone.csv", "is not there", "seqcast predict DATA"])
+
+
+STRANGE_TABLES = {
+    "constant": timed(dates(61)).replace(",", ",5#").split("\n"),
+    "one wild value": values({40: "1e12"}).split("\n"),
+    "a billion": rows("ds,y", [f"{day},{1_000_000_000 + v}" for day, v in zip(dates(61), wave(61), strict=True)]).split(
+        "\n"
+    ),
+    "1e300": rows("ds,y", [f"{day},{1 + i % 7}e300" for i, day in enumerate(dates(61))]).split("\n"),
+    "zero": rows("ds,y", [f"{day},0" for day in dates(61)]).split("\n"),
+    "nearly all missing": rows(
+        "ds,y", [f"{day},{'5' if i % 20 == 0 else ''}" for i, day in enumerate(dates(61))]
+    ).split("\n"),
+    "leading missing": values(dict.fromkeys(range(2, 30), "")).split("\n"),
+}
+STRANGE_TABLES["constant"] = rows("ds,y", [f"{day},5" for day in dates(61)]).split("\n")
+
+
+@pytest.mark.parametrize("name", STRANGE_TABLES)
+def test_strange_numbers_are_trained_on_and_forecast_as_finite_numbers(name: str, in_tmp_path: Path) -> None:
+    Path("d.csv").write_text("\n".join(STRANGE_TABLES[name]))
+    done("train", "d.csv", *SMALL, "--run", "run")
+    forecast(orderly("predict", "--run", "run", "--output", "-"))
+
+
+def test_ids_are_written_exactly_as_read(in_tmp_path: Path) -> None:
+    names = ["007", "NA", " padded ", "=1+1", "[bold]x[/]", ":smile:", "n" * 2000, "../../x", "\x1b[31mred"]
+    Path("d.csv").write_text(panel(names))
+    done("train", "d.csv", *SMALL, "--run", "run")
+    ran = seqcast_raw("predict", "--run", "run", "--output", "forecast.csv")
+    assert ran.code == 0
+    table = pd.read_csv("forecast.csv", dtype={"unique_id": str}, keep_default_na=False)
+    assert table["unique_id"].unique().tolist() == names
+    assert sorted(path.name for path in in_tmp_path.iterdir()) == ["d.csv", "forecast.csv", "run"]
+
+
+def seqcast_raw(*words: object) -> Ran:
+    return orderly(*words)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_at_once(
+    bad: float, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("d.csv").write_text(daily())
+    steps = []
+
+    def spoilt(*arguments: object) -> torch.Tensor:
+        steps.append(1)
+        return torch.tensor(bad, requires_grad=True)
+
+    monkeypatch.setattr(loop, "_train_step", lambda *_: bad)
+    ran = orderly("train", "d.csv", *SMALL, "--run", "run")
+    expect(ran, 5, ["diverged", "learning rate", "--learning-rate"])
+
+
+def test_data_changed_since_the_stop_are_not_resumed_on(in_tmp_path: Path) -> None:
+    Path("d.csv").write_text(daily())
+    done("train", "d.csv", *SMALL, "--run", "run")
+    record = json.loads(Path("run/run.json").read_text())
+    Path("run/run.json").write_text(json.dumps({**record, "status": "stopped"}))
+    Path("d.csv").write_text(values({9: "55"}))
+    before = {path: path.read_bytes() for path in Path("run").iterdir()}
+    expect(orderly("train", "d.csv", *SMALL, "--run", "run", "--resume"), 4, ["other data or options"])
+    assert {path: path.read_bytes() for path in before if path.name != ".lock"} == {
+        path: data for path, data in before.items() if path.name != ".lock"
+    }
+
+
+def test_all_lengths_are_those_of_the_table() -> None:
+    assert min(LENGTHS.values()) > 2 * 12
