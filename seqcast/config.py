@@ -27,7 +27,9 @@ Loss = Literal["quantile", "mae", "mse", "huber", "student-t"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]
 
-Length = Annotated[int, Field(ge=1, le=100_000)]
+MOST_STEPS = 100_000
+"""Of a context or a horizon."""
+Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Names = tuple[str, ...]
 
 QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)

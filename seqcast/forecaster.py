@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -13,12 +15,14 @@ from seqcast.config import Config
 from seqcast.data.assemble import build_panel
 from seqcast.data.notices import Notice
 from seqcast.data.panel import Panel
-from seqcast.data.tabular import table_from_frame
+from seqcast.data.table import Table
+from seqcast.data.tabular import read_table, table_from_frame
 from seqcast.errors import UsageError
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.forecasting import attention_maps, predict
 from seqcast.output import attention_table, forecast_frame
 from seqcast.run.directory import RunDirectory, choose_directory
+from seqcast.run.record import RunRecord
 from seqcast.run.source import Source, read_run_source, resolve_roles
 from seqcast.run.trained import TrainedModel, load_trained_model
 from seqcast.runtime import resolve_runtime
@@ -36,14 +40,20 @@ class FittedState:
 
     model: TrainedModel
     panel: Panel | None
-    """None for a loaded run whose table is not there any more."""
-    notices: tuple[Notice, ...]
+    """None for a loaded run until its table is needed."""
+    static: Table | None
+    """The table of static covariates, where they came in one of their own."""
+    notices: tuple[Notice, ...] = ()
     trained: tuple[TrainingJob, Preparation, TrainingResult] | None = None
     """None for a forecaster that was loaded."""
+    record: RunRecord | None = None
+    """None for a forecaster that was fitted."""
 
 
 class Forecaster:
     """Multi-step forecasts with an LSTM encoder-decoder and Luong attention.
+
+    Whatever had to be repaired in a frame, or is odd about it, is a `UserWarning`.
 
     Example:
         forecaster = Forecaster(horizon=24).fit(frame)
@@ -60,7 +70,7 @@ class Forecaster:
         self.config = config.override(model=given)
         self.state: FittedState | None = None
 
-    def fit(self, frame: pd.DataFrame, *, static: pd.DataFrame | None = None, hooks: Hooks = Hooks()) -> Forecaster:
+    def fit(self, frame: pd.DataFrame, *, static: pd.DataFrame | None = None, hooks: Hooks = Hooks()) -> Self:
         """Learn from a long, wide or single-series frame, which stays as it is; returns self.
 
         Args:
@@ -82,7 +92,8 @@ class Forecaster:
         result = fit(preparation, hooks)
         job = TrainingJob(source, plan, runtime)
         model = finish(preparation, result, loaded.panel)
-        self.state = FittedState(model, loaded.panel, job.notices, (job, preparation, result))
+        self.state = FittedState(model, loaded.panel, static_table, job.notices, (job, preparation, result))
+        _warn(job.notices)
         return self
 
     def predict(
@@ -105,10 +116,11 @@ class Forecaster:
             UsageError: Nothing was fitted, or an argument is out of range.
             DataError: A frame cannot be used.
         """
-        state = self._fitted()
+        model = self._fitted().model
         future_table = None if future is None else table_from_frame(future, "future DataFrame")
-        prediction = predict(state.model, self._panel(frame), horizon, future_table)
-        return forecast_frame(prediction.forecast, state.model.schema, levels)
+        prediction = predict(model, self._panel(frame), horizon, future_table)
+        _warn(prediction.notices)
+        return forecast_frame(prediction.forecast, model.schema, levels)
 
     def attention(self, windows: int = 1, *, frame: pd.DataFrame | None = None) -> pd.DataFrame:
         """The attention table of the newest `windows` origins of each series: a row per (series, cutoff, step, lag).
@@ -117,6 +129,7 @@ class Forecaster:
             UsageError: Nothing was fitted, or the model has no attention.
         """
         maps = attention_maps(self._fitted().model, self._panel(frame), windows)
+        _warn(maps.notices)
         table: pd.DataFrame = pa.concat_tables([attention_table(each) for each in maps.maps]).to_pandas()
         return table
 
@@ -126,13 +139,17 @@ class Forecaster:
         *,
         windows: int | None = None,
         stride: int | None = None,
+        frame: pd.DataFrame | None = None,
     ) -> Backtest:
         """Scores of rolling origins beside the naive forecasts.
 
         Raises:
             UsageError: Nothing was fitted, or there is no such part.
+            DataError: No series holds a window to score.
         """
-        return backtest(self._fitted().model, self._panel(None), BacktestPlan(part, windows, stride))
+        done = backtest(self._fitted().model, self._panel(frame), BacktestPlan(part, windows, stride))
+        _warn(done.notices)
+        return done
 
     def save(self, path: str | Path) -> None:
         """Write a run directory that `load` and the commands read.
@@ -147,8 +164,10 @@ class Forecaster:
         save_run(*trained, choose_directory(Path(path), "", overwrite=False, resume=False))
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str = "auto") -> Forecaster:
-        """Read a run directory, on whatever device it was trained. Without its data file, pass frames to `predict`.
+    def load(cls, path: str | Path, *, device: str = "auto") -> Self:
+        """Read a run directory, on whatever device it was trained.
+
+        The table it was trained on is read when it is needed; where it is not there any more, pass frames.
 
         Raises:
             RunError: The directory is absent, damaged or refused.
@@ -158,9 +177,8 @@ class Forecaster:
         runtime = resolve_runtime(device, "float32")
         model = load_trained_model(directory, record, runtime.device)
         forecaster = cls(config=model.config)
-        has_table = Path(record.data.path).is_file()
-        source = read_run_source(record, model.config, None) if has_table else None
-        forecaster.state = FittedState(model, source.panel if source else None, source.notices if source else ())
+        static = record.data.static_path
+        forecaster.state = FittedState(model, None, None if static is None else read_table(static), record=record)
         return forecaster
 
     def _fitted(self) -> FittedState:
@@ -170,8 +188,23 @@ class Forecaster:
 
     def _panel(self, frame: pd.DataFrame | None) -> Panel:
         state = self._fitted()
-        if frame is None:
-            if state.panel is None:
-                raise UsageError("the table this run was trained on is not there.", hint="Pass a frame.")
+        if frame is not None:
+            loaded = build_panel(table_from_frame(frame), state.model.config.data, static_table=state.static)
+            _warn(loaded.notices, depth=2)
+            return loaded.panel
+        if state.panel is not None:
             return state.panel
-        return build_panel(table_from_frame(frame), state.model.config.data).panel
+        assert state.record is not None
+        if not Path(state.record.data.path).is_file():
+            raise UsageError("the table this run was trained on is not there.", hint="Pass a frame.")
+        source = read_run_source(state.record, state.model.config, None)
+        _warn(source.notices, depth=2)
+        self.state = replace(state, panel=source.panel)
+        return source.panel
+
+
+def _warn(notices: Iterable[Notice], depth: int = 1) -> None:
+    """Warn of repairs in the name of the caller, `depth` calls above this one's caller."""
+    for notice in notices:
+        if notice.kind == "repair":
+            warnings.warn(notice.text, stacklevel=depth + 2)

@@ -11,10 +11,12 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
+from seqcast.config import MOST_STEPS
 from seqcast.data.frequency import TimeArray, show_time
 from seqcast.data.future import extend_panel, head_panel, pad_panel
 from seqcast.data.notices import Notice
 from seqcast.data.panel import FloatArray, IntArray, Panel
+from seqcast.data.scaling import unknown_categories
 from seqcast.data.table import Table
 from seqcast.data.windows import PanelTensors, WindowBatch, panel_to_tensors
 from seqcast.errors import DataError, UsageError
@@ -99,12 +101,13 @@ def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, futur
         future: Known covariates of the steps to forecast.
 
     Raises:
-        UsageError: `horizon` is not positive.
+        UsageError: `horizon` is not positive, or absurd.
         DataError: Future values of known covariates are needed and missing.
     """
     horizon = model.horizon if horizon is None else horizon
-    if horizon < 1:
-        raise UsageError(f"--horizon {horizon}: the number of steps to forecast must be at least 1.")
+    if not 1 <= horizon <= MOST_STEPS:
+        allowed = "at least 1" if horizon < 1 else f"at most {MOST_STEPS:,}"
+        raise UsageError(f"--horizon {horizon}: the number of steps to forecast must be {allowed}.")
     padded = -(-horizon // model.horizon) * model.horizon
     origins = latest_origins(panel)
     ends = observed_ends(panel)
@@ -231,13 +234,14 @@ class Forecasting:
         self.tensors = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, cycles, self.device)
 
     def notices(self) -> tuple[Notice, ...]:
-        """Series that training did not see."""
+        """Series and categories that training did not see."""
+        categories = unknown_categories(self.model.scalers, self.panel)
         unseen = np.flatnonzero(self.series_map < 0)
         if not len(unseen):
-            return ()
+            return categories
         named = ", ".join(repr(self.panel.series_ids[i]) for i in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
         text = f"{len(unseen)} series were not in the training data and are scaled by their own history: {named}"
-        return (Notice("repair", text, len(unseen)),)
+        return (Notice("repair", text, len(unseen)), *categories)
 
     def forecast(self, origins: Origins, horizon: int | None = None) -> Forecast:
         """Forecast `horizon` steps (default: the trained horizon H) from each origin.

@@ -12,7 +12,7 @@ from torch import nn
 
 from seqcast.config import Config
 from seqcast.data.frequency import Frequency, TimeArray, parse_frequency
-from seqcast.data.panel import Covariates, FloatArray, IntArray, Panel, Schema
+from seqcast.data.panel import Covariates, FloatArray, Panel, Schema
 from seqcast.data.windows import WindowBatch
 from seqcast.model.network import NetworkShape
 from seqcast.run.trained import TrainedModel
@@ -176,6 +176,21 @@ def random_batch(shape: NetworkShape = FULL_SHAPE, num_windows: int = 3, seed: i
     )
 
 
-def whole(panel: Panel) -> IntArray:
-    """(series,) every row of each series, as ends."""
-    return panel.lengths.copy()
+def planted_series(num_series: int, length: int, lags: tuple[int, int], seed: int = 0) -> list[FloatArray]:
+    """Series in which every value follows from those `lags` before, and noise."""
+    random = np.random.default_rng(seed)
+    series = []
+    for _ in range(num_series):
+        values = random.normal(0, 1, length + 200)
+        for step in range(max(lags), len(values)):
+            noise = 0.3 * values[step]
+            values[step] = 0.55 * values[step - lags[0]] + 0.40 * values[step - lags[1]] + noise
+        series.append(values[-length:])
+    return series
+
+
+def linear_model(panel: Panel, config: Config) -> TrainedModel:
+    """A model as its warm start leaves it, before any training: a linear forecast by attended values."""
+    plan, preparation = small_preparation(panel, config)
+    network = preparation.setup.network.eval()
+    return TrainedModel(plan.config, panel.schema, panel.frequency, panel.series_ids, preparation.scalers, network)

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
+from seqcast.data.notices import Notice
 from seqcast.data.panel import BoolArray, Covariates, FloatArray, IntArray, Panel
+from seqcast.data.table import MOST_EXAMPLES, name_list, quoted
 from seqcast.errors import DataError, Place
 
 LARGEST_SCALED_TARGET = 1e15
@@ -250,3 +252,23 @@ def encode(encoder: OrdinalEncoder | None, covariates: Covariates) -> IntArray:
         table = np.array([*(position.get(text, 0) for text in covariates.categories[column]), 0])
         codes[:, column] = table[covariates.codes[:, column]]
     return codes
+
+
+def unknown_categories(scalers: PanelScalers, panel: Panel) -> tuple[Notice, ...]:
+    """One notice for each column in which the panel has categories that were not fitted."""
+    roles = (
+        (scalers.known_categories, panel.known),
+        (scalers.past_categories, panel.past),
+        (scalers.static_categories, panel.static),
+    )
+    notices = []
+    for encoder, covariates in roles:
+        fitted = [] if encoder is None else encoder.categories_
+        for name, texts, codes, names in zip(
+            covariates.categorical_names, covariates.categories, covariates.codes.T, fitted, strict=True
+        ):
+            strange = sorted({texts[code] for code in np.unique(codes[codes >= 0])} - set(names.tolist()))
+            if strange:
+                text = f"column {quoted(name)}: {len(strange):,} categories were not in the training data and count as "
+                notices.append(Notice("repair", f"{text}unknown: {name_list(strange, MOST_EXAMPLES)}", len(strange)))
+    return tuple(notices)

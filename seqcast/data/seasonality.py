@@ -25,7 +25,8 @@ FEWEST_REPEATS = 3
 SMALLEST_CORRELATION = 0.1
 """A peak must explain at least a hundredth of the variance of the changes, however many steps make it significant."""
 FALSE_PEAK_CHANCE = 0.01
-"""Chance that white noise of this length shows any peak at all (Bonferroni over the lags)."""
+"""Chance that a series without repetition shows any peak at all (Bonferroni over the lags)."""
+SHORT_MEMORY = 12
 CLEARLY_HIGHER = 0.02
 """By how much a multiple of a peak must exceed the multiples before and after it to be a peak of its own."""
 MOST_PEAKS = 5
@@ -49,7 +50,9 @@ class Autocorrelation:
     values: FloatArray
     """(lags + 1,) by lag, 1 at lag 0; NaN where no series is long enough."""
     num_independent: FloatArray
-    """(lags + 1,) products behind each value that may be taken as independent."""
+    """(lags + 1,) products behind each value, were the changes of a series independent."""
+    short_memory: int
+    """Lags up to this one count as memory that makes others uncertain."""
 
     @property
     def longest_lag(self) -> int:
@@ -60,9 +63,9 @@ class Autocorrelation:
         """The clear peaks, by falling correlation, at most `MOST_PEAKS`.
 
         A lag is one when it is the highest within an eighth of itself to either side, above `SMALLEST_CORRELATION`, and
-        beyond what white noise would show at any lag. Left out is what other peaks explain: a multiple of a shorter
+        beyond what chance would show at any lag. Left out is what other peaks explain: a multiple of a shorter
         peak that does not stand above the multiples beside it (a week stands above six and eight days), the sum or
-        difference of two higher peaks, and a peak of less than half the correlation of its own multiple.
+        difference of two other peaks, and a peak of less than half the correlation of its own multiple.
         """
         found = [AutocorrelationPeak(lag, float(self.values[lag])) for lag in self._candidates()]
         own = [peak for peak in found if not any(self._is_echo(peak.lag, other.lag) for other in found)]
@@ -81,7 +84,9 @@ class Autocorrelation:
 
     def _candidates(self) -> list[int]:
         score = NormalDist().inv_cdf(1 - FALSE_PEAK_CHANCE / len(self.values))
-        needed = np.maximum(SMALLEST_CORRELATION, score / np.sqrt(np.maximum(1, self.num_independent)))
+        # Bartlett 1946: short memory makes the correlations of long lags vary more. A season is no short memory.
+        inflation = 1 + 2 * float(np.nansum(np.square(self.values[1 : self.short_memory + 1])))
+        needed = np.maximum(SMALLEST_CORRELATION, score * self._standard_error * inflation**0.5)
         high = np.flatnonzero(np.nan_to_num(self.values, nan=-1.0) >= needed)
         return [int(lag) for lag in high if 2 <= lag < self.longest_lag and self._is_highest(int(lag))]
 
@@ -95,7 +100,14 @@ class Autocorrelation:
         if not _is_multiple(lag, of):
             return False
         beside = [self._highest_near(lag - of), self._highest_near(lag + of)]
-        return float(self.values[lag]) < max(beside) + CLEARLY_HIGHER
+        margin = max(CLEARLY_HIGHER, 1.5 * float(self._standard_error[lag]))
+        return float(self.values[lag]) < max(beside) + margin
+
+    @property
+    def _standard_error(self) -> FloatArray:
+        """(lags + 1,) of each value, were the changes white noise."""
+        error: FloatArray = 1 / np.sqrt(np.maximum(1, self.num_independent))
+        return error
 
     def _highest_near(self, lag: int) -> float:
         near = self.values[max(1, lag - 1) : lag + 2]
@@ -113,13 +125,13 @@ def autocorrelation(panel: Panel) -> Autocorrelation:
         own, pairs = _of_changes(values[span:] - values[:-span], min(longest, len(values) // FEWEST_REPEATS))
         seen = np.flatnonzero(np.isfinite(own))
         sums[seen] += own[seen]
-        products[seen] += pairs[seen] / span
+        products[seen] += pairs[seen]
         counts[seen] += 1
     mean = np.divide(sums, counts, out=np.full(longest + 1, np.nan), where=counts > 0)
     # Series of a panel move together, so n of them count for sqrt(n).
     independent = np.divide(products, np.sqrt(counts), out=np.zeros(longest + 1), where=counts > 0)
     seasons = tuple(season for season in panel.frequency.seasons if season <= longest)
-    return Autocorrelation(seasons, mean, independent)
+    return Autocorrelation(seasons, mean, independent, max(SHORT_MEMORY, 2 * span))
 
 
 def _of_changes(changes: FloatArray, longest: int) -> tuple[FloatArray, FloatArray]:
@@ -152,14 +164,9 @@ def _is_multiple(lag: int, of: int) -> bool:
 
 
 def _is_sum(peak: AutocorrelationPeak, found: list[AutocorrelationPeak]) -> bool:
-    """Whether the lag is the sum of two others, one of them higher than it and neither much lower."""
-    pairs = ((first, second) for first in found for second in found if first.lag < second.lag)
-    return any(
-        abs(first.lag + second.lag - peak.lag) <= 1
-        and max(first.correlation, second.correlation) > peak.correlation
-        and min(first.correlation, second.correlation) > 0.75 * peak.correlation
-        for first, second in pairs
-    )
+    """Whether the lag is the sum of two others that are not much lower."""
+    high = [other.lag for other in found if other.correlation > 0.75 * peak.correlation]
+    return any(abs(first + second - peak.lag) <= 1 for first in high for second in high if first < second < peak.lag)
 
 
 def _is_difference(peak: AutocorrelationPeak, found: list[AutocorrelationPeak]) -> bool:

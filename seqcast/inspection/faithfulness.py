@@ -33,7 +33,8 @@ Verdict = Literal["faithful", "weak", "contradicted"]
 
 MOST_BANDS = 3
 NUM_CONTROLS = 5
-NUM_SHUFFLES = 5
+NUM_SHUFFLES = 19
+"""So that weights without meaning beat all shuffled ones once in 20 times."""
 REMOVAL_WINDOWS = 192
 REPLACEMENT_FORWARDS = 4000
 """Windows times context steps of the second question."""
@@ -83,6 +84,8 @@ class Faithfulness:
     """Spearman's, over lags, of mean weight and effect of replacing the value; None where either is constant."""
     shuffled: Effect
     """Of dealing the weights out at random; mean over several deals."""
+    shuffles_beaten: float
+    """Part of the deals with a greater error than the model's own weights have."""
     bands: tuple[BandEffect, ...]
     num_windows: int
 
@@ -112,7 +115,8 @@ def verify(model: TrainedModel, panel: Panel, windows: int) -> Faithfulness:
     kept = [
         _outside(pair, model.horizon, model.context) for pair in [*tested, *(p for pairs in controls for p in pairs)]
     ]
-    removed, shuffled = _changed_weights(forecasting, asked, kept)
+    removed, shuffles = _changed_weights(forecasting, asked, kept)
+    shuffled, beaten = _mean_effect(shuffles), float(np.mean([effect.error_change > 0 for effect in shuffles]))
     effects, used = [], len(bands)
     for number, (band, pairs) in enumerate(zip(bands, controls, strict=True)):
         others = _mean_effect(removed[used : used + len(pairs)])
@@ -122,8 +126,8 @@ def verify(model: TrainedModel, panel: Panel, windows: int) -> Faithfulness:
         place = (band.first_lag, band.last_lag, band.peak_duration, band.share)
         effects.append(BandEffect(*place, removed[number], others, replaced, control))
     correlation = _rank_correlation(profile, inputs)
-    verdict, reason = judge(tuple(effects), shuffled, correlation)
-    return Faithfulness(verdict, reason, correlation, shuffled, tuple(effects), len(asked))
+    verdict, reason = judge(tuple(effects), (shuffled, beaten), correlation)
+    return Faithfulness(verdict, reason, correlation, shuffled, beaten, tuple(effects), len(asked))
 
 
 def known_origins(model: TrainedModel, panel: Panel, windows: int) -> Origins:
@@ -139,17 +143,20 @@ def known_origins(model: TrainedModel, panel: Panel, windows: int) -> Origins:
     return origins
 
 
-def judge(bands: tuple[BandEffect, ...], shuffled: Effect, correlation: float | None) -> tuple[Verdict, str]:
-    """The verdict and its numbers.
+def judge(
+    bands: tuple[BandEffect, ...], shuffles: tuple[Effect, float], correlation: float | None
+) -> tuple[Verdict, str]:
+    """The verdict and its numbers; `shuffles` are the mean effect of shuffling and the part of shuffles beaten.
 
     *faithful*: inputs in the attended bands move the forecast `CLEAR_RATIO` times as much as elsewhere, the error grows
-    without their weights, and by `CLEAR_LOSS` when weights are shuffled, and effect rises with weight. *contradicted*:
-    other inputs move it as much, or any order of the weights does as well, or effect falls where weight rises. Else
-    *weak*.
+    without their weights, grows by `CLEAR_LOSS` when they are shuffled and under each shuffle, and effect rises with
+    weight. *contradicted*: other inputs move the forecast as much, or any order of the weights does as well, or effect
+    falls where weight rises. Else *weak*.
     """
     if not bands:
         return "weak", "no lag stands out of equal weights, so there is none to verify"
     total = sum(band.share for band in bands)
+    shuffled, beaten = shuffles
 
     def mean(values: list[float]) -> float:
         return sum(value * band.share for value, band in zip(values, bands, strict=True)) / total
@@ -161,10 +168,11 @@ def judge(bands: tuple[BandEffect, ...], shuffled: Effect, correlation: float | 
     rising = 0.0 if correlation is None else correlation
     reason = (
         f"attended inputs move the forecast {min(ratio, 999):.1f} times as much as others; the error changes by "
-        f"{100 * worse:+.1f} % without their weights, by {100 * shuffled.error_change:+.1f} % with shuffled weights; "
-        f"rank correlation of weight and effect {rising:.2f}"
+        f"{100 * worse:+.1f} % without their weights, by {100 * shuffled.error_change:+.1f} % with shuffled weights "
+        f"(own are better than {100 * beaten:.0f} % of those); rank correlation of weight and effect {rising:.2f}"
     )
-    if ratio >= CLEAR_RATIO and shuffled.error_change >= CLEAR_LOSS and worse > 0 and rising > 0:
+    sharp = ratio >= CLEAR_RATIO and shuffled.error_change >= CLEAR_LOSS and beaten == 1
+    if sharp and worse > 0 and rising > 0:
         return "faithful", reason
     if ratio <= 1 or shuffled.error_change <= 0 or rising < 0:
         return "contradicted", reason
@@ -212,8 +220,10 @@ def _mean_weights(forecasting: Forecasting, origins: Origins) -> FloatArray:
 
 
 @torch.inference_mode()
-def _changed_weights(forecasting: Forecasting, origins: Origins, keeps: list[BoolArray]) -> tuple[list[Effect], Effect]:
-    """The effect of removing weights, over the steps that had some, and of shuffling them."""
+def _changed_weights(
+    forecasting: Forecasting, origins: Origins, keeps: list[BoolArray]
+) -> tuple[list[Effect], list[Effect]]:
+    """The effect of removing weights, over the steps that had some, and of each shuffle."""
     model, device = forecasting.model, forecasting.device
     generator = torch.Generator().manual_seed(0)
     orders = [torch.randperm(model.context, generator=generator).to(device) for _ in range(NUM_SHUFFLES)]
@@ -230,7 +240,7 @@ def _changed_weights(forecasting: Forecasting, origins: Origins, keeps: list[Boo
             changed, touched = _point(model.network, batch, variant), steps.expand_as(base)
             sums[number] += _change_sums(changed, base, truth, touched, batch.future_observed)
     effects = [_effect(row) for row in sums.tolist()]
-    return effects[: len(masks)], _mean_effect(effects[len(masks) :])
+    return effects[: len(masks)], effects[len(masks) :]
 
 
 def _change_sums(changed: Tensor, base: Tensor, truth: Tensor, touched: Tensor, seen: Tensor) -> Tensor:

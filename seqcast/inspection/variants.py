@@ -1,4 +1,4 @@
-"""Several mechanisms trained on one table under one budget, each in a directory of its own, and one table of results."""
+"""Several mechanisms trained on one table under one budget, each in its own directory, and one table of results."""
 
 from __future__ import annotations
 

@@ -93,6 +93,8 @@ def resolve_roles(config: Config, panel: Panel) -> Config:
 def read_run_source(record: RunRecord, config: Config, data: str | None) -> Source:
     """Read the run's own table again, or another one with the same columns.
 
+    Another table must have the frequency that the run was trained on, or be too short to tell.
+
     Raises:
         RunError: The run's own table is not there any more, or never was a file.
         DataError: The table cannot be used, or has another frequency.
@@ -105,9 +107,15 @@ def read_run_source(record: RunRecord, config: Config, data: str | None) -> Sour
         )
     options = ReadOptions(**own.read_options.model_dump())
     roles = config.data.model_copy(update={"freq": None})
-    source = read_source(name, roles, options, own.static_path)
-    if source.panel.frequency.alias != record.frequency:
-        _require_same_frequency(source.panel, record, name)
+    try:
+        source = read_source(name, roles, options, own.static_path)
+        as_trained = source.panel.frequency.alias == record.frequency
+    except DataError:  # such as a table of one row, which has no frequency of its own
+        as_trained = False
+    else:
+        if not as_trained and data is not None:
+            _require_same_frequency(source.panel, record, name)
+    if not as_trained:
         source = read_source(name, config.data, options, own.static_path)
     notices = _whose_data(record, source, data)
     return Source(source.panel, source.table, own.static_path, (*notices, *source.notices))

@@ -35,7 +35,10 @@ DATA_ERRORS = {
         lines_with({58: "2024-01-03 07:00:00,99"}),
         "data.csv, line 58: the same time occurs with different values: 2024-01-03 07:00:00",
     ),
-    "missing field": (lines_with({58: "2024-01-03 08:00:00"}), "data.csv, line 58: the row has 1 fields where the header has 2"),
+    "missing field": (
+        lines_with({58: "2024-01-03 08:00:00"}),
+        "data.csv, line 58: the row has 1 fields where the header has 2",
+    ),
     "no time column": ("a,b\n1,2\n3,4\n", "no time column was found among 'a', 'b'. Name it with --time"),
     "two candidates for the time": (
         "from,until,y\n2024-01-01,2024-01-02,3\n2024-01-02,2024-01-03,4\n",
@@ -76,9 +79,7 @@ def test_data_that_cannot_be_used_is_told_with_its_place(
         (["data.csv", "--static-file", "none.csv"], "none.csv: there is no such file."),
     ],
 )
-def test_a_table_that_does_not_hold_what_is_asked_is_refused(
-    words: list[object], told: str, in_tmp_path: Path
-) -> None:
+def test_a_table_that_does_not_hold_what_is_asked_is_refused(words: list[object], told: str, in_tmp_path: Path) -> None:
     Path("data.csv").write_text(lines_with({}))
     assert told in refused(3, "train", *words)
     assert not Path("runs").exists()

@@ -61,7 +61,7 @@ def test_a_series_name_is_written_exactly_and_printed_safely(name: str, in_tmp_p
     assert {row[0] for row in list(csv.reader(io.StringIO(table)))[1:]} == {name}
 
 
-@pytest.mark.parametrize("name", ["[red]x[/]", "\x1b[31mred", "two\nlines", ":smile:", "東京", "=1+1"])
+@pytest.mark.parametrize("name", ["[red]x[/]", "\x1b[31mred", ":smile:", "東京", "=1+1"])
 def test_a_column_name_is_printed_safely_and_kept(name: str, in_tmp_path: Path) -> None:
     data = write_table(in_tmp_path / "t.csv", "a", name)
     for ran in (done("check", data), done("train", data, *TINY), done("runs", "show", "runs/t-1"), done("runs")):

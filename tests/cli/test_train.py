@@ -207,9 +207,7 @@ def test_a_model_worse_than_the_seasonal_naive_is_told_in_plain_words(in_tmp_pat
     assert "This model does not beat the seasonal naive forecast on validation" in ran.out
 
 
-def test_a_diverged_training_ends_with_code_5_and_its_words(
-    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_diverged_training_ends_with_code_5_and_its_words(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "learning_rate", lambda _training, _step: math.inf)
     ran = seqcast("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--json")
     assert ran.code == 5

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from seqcast.training import loop
-from tests.reliability.conftest import LENGTHS, SMALL, Trained, write_shops
-from tests.reliability.hazards import daily, dates, expect, orderly, panel, rows, timed, values
+from tests.reliability.conftest import SMALL, Trained, write_shops
+from tests.reliability.hazards import daily, dates, expect, orderly, panel, rows, values
 from tests.running import Ran, done, hours, wave, write_rows
 
 
@@ -145,6 +144,13 @@ def test_a_gap_before_the_end_is_told(single: Trained, tmp_path: Path) -> None:
     expect(ran, 0, ["8 time steps have no row"])
 
 
+def test_a_run_with_a_given_frequency_reads_its_own_table_again(in_tmp_path: Path) -> None:
+    every = [f"{moment},{value}" for moment, value in zip(hours(80)[::2], wave(40), strict=True)]
+    Path("d.csv").write_text(rows("ds,y", every))
+    done("train", "d.csv", *SMALL, "--freq", "h", "--run", "run")
+    assert forecast(orderly("predict", "--run", "run", "--output", "-"))["ds"][0] == hours(80)[79]
+
+
 def test_a_history_without_any_value_is_refused(single: Trained, tmp_path: Path) -> None:
     write_rows(tmp_path / "d.csv", "ds,y", [hours(61), [""] * 61])
     expect(orderly("predict", tmp_path / "d.csv", "--run", single.run), 3, ["every value is missing"])
@@ -204,24 +210,21 @@ def test_data_that_is_gone_is_told(single: Trained, tmp_path: Path) -> None:
 
 
 STRANGE_TABLES = {
-    "constant": timed(dates(61)).replace(",", ",5#").split("\n"),
-    "one wild value": values({40: "1e12"}).split("\n"),
+    "constant": rows("ds,y", [f"{day},5" for day in dates(61)]),
+    "one wild value": values({40: "1e12"}),
     "a billion": rows("ds,y", [f"{day},{1_000_000_000 + v}" for day, v in zip(dates(61), wave(61), strict=True)]).split(
         "\n"
     ),
-    "1e300": rows("ds,y", [f"{day},{1 + i % 7}e300" for i, day in enumerate(dates(61))]).split("\n"),
-    "zero": rows("ds,y", [f"{day},0" for day in dates(61)]).split("\n"),
-    "nearly all missing": rows(
-        "ds,y", [f"{day},{'5' if i % 20 == 0 else ''}" for i, day in enumerate(dates(61))]
-    ).split("\n"),
-    "leading missing": values(dict.fromkeys(range(2, 30), "")).split("\n"),
+    "1e300": rows("ds,y", [f"{day},{1 + i % 7}e300" for i, day in enumerate(dates(61))]),
+    "zero": rows("ds,y", [f"{day},0" for day in dates(61)]),
+    "nearly all missing": rows("ds,y", [f"{day},{'5' if i % 20 == 0 else ''}" for i, day in enumerate(dates(61))]),
+    "leading missing": values(dict.fromkeys(range(2, 30), "")),
 }
-STRANGE_TABLES["constant"] = rows("ds,y", [f"{day},5" for day in dates(61)]).split("\n")
 
 
 @pytest.mark.parametrize("name", STRANGE_TABLES)
 def test_strange_numbers_are_trained_on_and_forecast_as_finite_numbers(name: str, in_tmp_path: Path) -> None:
-    Path("d.csv").write_text("\n".join(STRANGE_TABLES[name]))
+    Path("d.csv").write_text(STRANGE_TABLES[name])
     done("train", "d.csv", *SMALL, "--run", "run")
     forecast(orderly("predict", "--run", "run", "--output", "-"))
 
@@ -230,15 +233,11 @@ def test_ids_are_written_exactly_as_read(in_tmp_path: Path) -> None:
     names = ["007", "NA", " padded ", "=1+1", "[bold]x[/]", ":smile:", "n" * 2000, "../../x", "\x1b[31mred"]
     Path("d.csv").write_text(panel(names))
     done("train", "d.csv", *SMALL, "--run", "run")
-    ran = seqcast_raw("predict", "--run", "run", "--output", "forecast.csv")
+    ran = orderly("predict", "--run", "run", "--output", "forecast.csv")
     assert ran.code == 0
     table = pd.read_csv("forecast.csv", dtype={"unique_id": str}, keep_default_na=False)
     assert table["unique_id"].unique().tolist() == names
     assert sorted(path.name for path in in_tmp_path.iterdir()) == ["d.csv", "forecast.csv", "run"]
-
-
-def seqcast_raw(*words: object) -> Ran:
-    return orderly(*words)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -246,12 +245,6 @@ def test_a_loss_that_is_not_finite_stops_at_once(
     bad: float, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("d.csv").write_text(daily())
-    steps = []
-
-    def spoilt(*arguments: object) -> torch.Tensor:
-        steps.append(1)
-        return torch.tensor(bad, requires_grad=True)
-
     monkeypatch.setattr(loop, "_train_step", lambda *_: bad)
     ran = orderly("train", "d.csv", *SMALL, "--run", "run")
     expect(ran, 5, ["diverged", "learning rate", "--learning-rate"])
@@ -268,7 +261,3 @@ def test_data_changed_since_the_stop_are_not_resumed_on(in_tmp_path: Path) -> No
     assert {path: path.read_bytes() for path in before if path.name != ".lock"} == {
         path: data for path, data in before.items() if path.name != ".lock"
     }
-
-
-def test_all_lengths_are_those_of_the_table() -> None:
-    assert min(LENGTHS.values()) > 2 * 12

@@ -11,22 +11,12 @@ import torch
 from safetensors.torch import load
 
 from seqcast.config import TrainingConfig
-from seqcast.data.panel import FloatArray
 from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.training import loop
 from seqcast.training.checkpoint import ValidationRecord
-from seqcast.training.loop import (
-    Hooks,
-    Progress,
-    TrainingSetup,
-    ValidationScore,
-    learning_rate,
-    train,
-    validate,
-)
-from seqcast.training.losses import forecast_loss, window_weights
-from tests.panels import make_panel, randomise, small_config, small_preparation, wave_panel
+from seqcast.training.loop import Hooks, Progress, TrainingSetup, ValidationScore, learning_rate, train
+from tests.panels import randomise, small_config, small_preparation, wave_panel
 
 
 def setup_of(**sections: dict[str, Any]) -> TrainingSetup:
@@ -228,69 +218,6 @@ def test_what_is_kept_is_the_running_average_of_the_weights() -> None:
         decay = min(0.99, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * weight
         torch.testing.assert_close(average, expected)
-
-
-def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
-    """Loss and relative error of all validation windows in one batch, with the naive forecast in a loop."""
-    series, origins = setup.validation_series, setup.validation_origins
-    shape, tensors = setup.network.shape, setup.tensors
-    batch = tensors.gather(torch.from_numpy(series), torch.from_numpy(origins), shape.context, shape.horizon)
-    with torch.no_grad():
-        output = setup.network.eval()(batch)
-    units = output.standardisation
-    judged = batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
-    loss = forecast_loss(
-        "quantile",
-        output.values,
-        units.apply(batch.future_target, batch.future_observed),
-        judged,
-        torch.tensor([0.1, 0.5, 0.9]),
-        window_weights(units.apply(batch.context_target, batch.context_observed), batch.context_observed, setup.season),
-    )
-    point = (output.values[..., 1] * units.scale + units.location).numpy()
-    errors, naive_errors = [], []
-    for b, (one, origin) in enumerate(zip(series.tolist(), origins.tolist(), strict=True)):
-        values = scaled_series(setup, one)
-        for t in range(shape.horizon):
-            back = origin + t
-            while back >= origin:
-                back -= setup.season
-            if np.isfinite(values[origin + t]) and back >= 0 and np.isfinite(values[back]):
-                errors.append(abs(point[b, t] - values[origin + t]))
-                naive_errors.append(abs(values[back] - values[origin + t]))
-    return float(loss), float(np.sum(errors) / np.sum(naive_errors))
-
-
-def scaled_series(setup: TrainingSetup, number: int) -> FloatArray:
-    first, last = setup.tensors.offsets[number : number + 2].tolist()
-    values = setup.tensors.target[first:last].double().numpy()
-    values[~setup.tensors.observed[first:last].numpy()] = np.nan
-    return np.asarray(values)
-
-
-@pytest.mark.parametrize("chunk", [2, 512])
-def test_validation_judges_every_window_once(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "VALIDATION_BATCH", chunk)
-    panel = wave_panel()
-    panel.target[[56, 57, 110, 115]] = np.nan  # in validation parts
-    panel.target[panel.offsets[1] + 35 : panel.offsets[1] + 46] = np.nan  # a whole context
-    setup = small_preparation(panel, small_config())[1].setup
-    randomise(setup.network)
-
-    score = validate(setup, setup.network)
-
-    expected = judged_by_hand(setup)
-    assert score.loss == pytest.approx(expected[0], rel=1e-5)
-    assert score.relative_mae == pytest.approx(expected[1], rel=1e-5)
-    assert score.window_losses.shape == (len(setup.validation_series),)
-
-
-def test_there_is_no_relative_error_where_the_naive_forecast_has_none() -> None:
-    panel = make_panel([np.tile(np.arange(7.0), 9)])
-
-    setup = small_preparation(panel, small_config())[1].setup
-
-    assert validate(setup, setup.network).relative_mae is None
 
 
 def spy_on_teaching(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:

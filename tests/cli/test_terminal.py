@@ -1,0 +1,75 @@
+"""What a person at a terminal sees and a pipe does not: a bar, colours, a plot."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from tests.cli.conftest import Trained
+from tests.running import TINY, write_hourly
+
+COLOUR = re.compile(r"\x1b\[[39][0-7]m")
+CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def at_terminal(folder: Path, *words: object, width: int = 80, **environment: str) -> str:
+    """All that `seqcast` writes when both its streams are a terminal of this width."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(folder)
+        os.environ.update({"TERM": "xterm-256color", "OMP_NUM_THREADS": "1", **environment})
+        os.environ.pop("COLUMNS", None)
+        os.execv(sys.executable, [sys.executable, "-c", "from seqcast.cli.app import main; main()", *map(str, words)])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    parts = []
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    text = b"".join(parts).decode()
+    assert os.waitstatus_to_exitcode(status) == 0, text
+    return text
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that stay on the screen."""
+    return [CODE.sub("", line).split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
+
+
+@pytest.mark.slow
+def test_training_shows_a_bar_and_predicting_a_plot(tmp_path: Path) -> None:
+    trained = at_terminal(tmp_path, "train", write_hourly(tmp_path / "h.csv"), *TINY)
+    assert "━" in trained
+    assert "step 1/3" not in trained
+    predicted = at_terminal(tmp_path, "predict")
+    assert "┤" in predicted
+    assert COLOUR.search(predicted)
+    for line in lines_of(trained) + lines_of(predicted):
+        assert cell_len(line) <= 80
+
+
+def test_no_color_takes_the_colours_away(hourly_run: Trained, tmp_path: Path) -> None:
+    assert COLOUR.search(at_terminal(tmp_path, "runs", "show", hourly_run.run))
+    assert not COLOUR.search(at_terminal(tmp_path, "runs", "show", hourly_run.run, NO_COLOR="1"))
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_a_narrow_terminal_loses_no_line(hourly_run: Trained, tmp_path: Path, width: int) -> None:
+    text = at_terminal(tmp_path, "runs", "show", hourly_run.run, width=width)
+    assert all(cell_len(line) <= width for line in lines_of(text))
+    assert "validation error" in text

@@ -1,0 +1,64 @@
+"""A run.json made by hand, for the tests of what reads and chooses run directories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seqcast.run.directory import RunDirectory
+from seqcast.run.record import DataRecord, ReadOptionsRecord, RunRecord, SchemaRecord, ShapeRecord
+
+READING = ReadOptionsRecord(
+    delimiter=None,
+    decimal=None,
+    encoding=None,
+    time_format=None,
+    time_unit=None,
+    na_values=("?",),
+    timezone=None,
+    text=(),
+)
+DATA = DataRecord(
+    path="/data/sales.csv",
+    fingerprint="0" * 64,
+    size_bytes=7,
+    num_series=2,
+    num_rows=11,
+    num_observed=9,
+    first_time="2024-01-01",
+    last_time="2024-01-11",
+    read_options=READING,
+)
+SHAPE = ShapeRecord(
+    horizon=5,
+    context=11,
+    season=7,
+    num_past=0,
+    num_known=2,
+    num_static=0,
+    past_categories=(),
+    known_categories=(),
+    static_categories=(),
+)
+RECORD = RunRecord(
+    program_version="0.1",
+    torch_version="2.6",
+    status="stopped",
+    created="2024-02-01T00:00:00+00:00",
+    device="cpu",
+    precision="float32",
+    num_threads=1,
+    frequency="D",
+    data=DATA,
+    columns=SchemaRecord(layout="long", id="unique_id", time="ds", target=("y",), known=(), past=(), static=()),
+    series_ids=("a", "b"),
+    shape=SHAPE,
+)
+
+
+def bare_run(path: Path, *others: str) -> RunDirectory:
+    """A directory with a record and other files."""
+    path.mkdir(parents=True)
+    RunDirectory(path).write_record(RECORD)
+    for name in others:
+        (path / name).write_text("x")
+    return RunDirectory(path)

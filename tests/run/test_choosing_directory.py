@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from seqcast.errors import RunError
+from seqcast.run.directory import OWN_FILES, RunDirectory, choose_directory, list_runs, newest_run
+from seqcast.run.record import CHECKPOINT_FILE, MODEL_FILE, RUN_FILE
+from seqcast.storage import LOCK_NAME, lock_directory
+from tests.run.making_records import RECORD, bare_run
+
+
+def choose(run: Path | None, *, overwrite: bool = False, resume: bool = False, data: str = "sales.csv") -> RunDirectory:
+    return choose_directory(run, data, overwrite=overwrite, resume=resume)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("sales.csv", "sales-1"),
+        ("/tmp/some where/my data (2).csv.gz", "my_data_2-1"),
+        ("<stdin>", "stdin-1"),
+        ("../../etc.csv", "etc-1"),
+        (".csv", "data-1"),
+        ("é.csv", "data-1"),
+        ("x" * 300 + ".csv", "x" * 60 + "-1"),
+    ],
+)
+def test_a_run_without_name_is_named_after_its_data(data: str, name: str, in_tmp_path: Path) -> None:
+    assert choose(None, data=data).path == Path("runs") / name
+    assert (in_tmp_path / "runs" / name).is_dir()
+
+
+def test_each_run_gets_the_first_free_number(in_tmp_path: Path) -> None:
+    (in_tmp_path / "runs" / "sales-2").mkdir(parents=True)
+
+    assert [choose(None).path.name for _ in range(3)] == ["sales-1", "sales-3", "sales-4"]
+
+
+def test_a_runs_folder_that_cannot_be_made_is_named(in_tmp_path: Path) -> None:
+    (in_tmp_path / "runs").write_text("a file")
+
+    with pytest.raises(RunError, match=r"runs: cannot be made: .*\. Give another --run"):
+        choose(None)
+
+
+def test_a_numbered_run_that_cannot_be_made_is_named(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (in_tmp_path / "runs").mkdir()
+
+    def full(_path: Path, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("seqcast.run.directory._make", lambda _path: None)
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(RunError, match=r"runs/sales-1: cannot be made: No space left on device"):
+        choose(None)
+
+
+def test_a_named_run_is_made_with_its_parents(tmp_path: Path) -> None:
+    assert choose(tmp_path / "deep" / "run").path.is_dir()
+
+
+def test_an_empty_directory_may_be_used(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+
+    assert choose(tmp_path / "run").path == tmp_path / "run"
+
+
+def test_a_directory_that_a_killed_process_only_locked_may_be_used(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / LOCK_NAME).write_text("process 1 on host\n")
+
+    assert choose(tmp_path / "run").path == tmp_path / "run"
+
+
+def test_a_run_is_never_overwritten_silently(tmp_path: Path) -> None:
+    directory = bare_run(tmp_path / "run", MODEL_FILE)
+
+    with pytest.raises(RunError, match=r"there is a run here already\. Give --resume, --overwrite or another --run"):
+        choose(directory.path)
+    assert (directory.path / MODEL_FILE).read_text() == "x"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_directory_of_other_files_is_refused(overwrite: bool, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+
+    with pytest.raises(RunError, match=r"it is not empty and holds no run\. Give another --run"):
+        choose(tmp_path, overwrite=overwrite)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(RunError, match="it is not empty and holds no run"):
+        choose(tmp_path / "file")
+
+
+def test_overwriting_removes_the_files_of_a_run_and_no_others(tmp_path: Path) -> None:
+    directory = bare_run(tmp_path / "run", *OWN_FILES[1:], "notes.txt")
+
+    choose(directory.path, overwrite=True)
+
+    assert {path.name for path in directory.path.iterdir()} - {LOCK_NAME} == {"notes.txt"}
+
+
+def test_overwriting_removes_a_link_and_not_what_it_points_to(tmp_path: Path) -> None:
+    directory = bare_run(tmp_path / "run")
+    (tmp_path / "precious").write_text("x")
+    (directory.path / MODEL_FILE).symlink_to(tmp_path / "precious")
+
+    choose(directory.path, overwrite=True)
+
+    assert (tmp_path / "precious").read_text() == "x"
+    assert {path.name for path in directory.path.iterdir()} <= {LOCK_NAME}
+
+
+def test_a_run_that_is_being_trained_is_not_overwritten(tmp_path: Path) -> None:
+    directory = bare_run(tmp_path / "run", CHECKPOINT_FILE)
+
+    with lock_directory(directory.path), pytest.raises(RunError, match="is being written by process"):
+        choose(directory.path, overwrite=True)
+    assert directory.has_checkpoint()
+    assert directory.read_record() == RECORD
+
+
+def test_overwriting_nothing_makes_a_new_run(tmp_path: Path) -> None:
+    assert choose(tmp_path / "run", overwrite=True).path.is_dir()
+
+
+def test_a_run_to_resume_is_left_as_it_is(tmp_path: Path) -> None:
+    directory = bare_run(tmp_path / "run", CHECKPOINT_FILE)
+
+    assert choose(directory.path, resume=True) == directory
+    assert directory.has_checkpoint()
+
+
+def test_a_run_to_resume_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no seqcast run here"):
+        choose(tmp_path / "run", resume=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_name_the_newest_run_is_resumed(in_tmp_path: Path) -> None:
+    bare_run(in_tmp_path / "runs" / "a-1")
+    set_age(in_tmp_path / "runs" / "a-1", 10)
+    bare_run(in_tmp_path / "runs" / "b-1")
+
+    assert choose(None, resume=True).path == Path("runs/b-1")
+
+
+def set_age(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path / RUN_FILE, (then, then))
+
+
+def test_runs_are_listed_newest_first_by_their_record(tmp_path: Path) -> None:
+    for name, age in (("a-1", 30), ("b-1", 10), ("a-2", 20)):
+        set_age(bare_run(tmp_path / name).path, age)
+    (tmp_path / "no-run").mkdir()
+    (tmp_path / "file").write_text("x")
+
+    assert [run.path.name for run in list_runs(tmp_path)] == ["b-1", "a-2", "a-1"]
+    assert newest_run(tmp_path).path == tmp_path / "b-1"
+
+
+def test_without_a_runs_folder_there_are_no_runs(tmp_path: Path) -> None:
+    assert list_runs(tmp_path / "runs") == []
+    with pytest.raises(RunError, match=r"there is no run under .*runs/\. Train one with `seqcast train DATA`"):
+        newest_run(tmp_path / "runs")

@@ -1,0 +1,110 @@
+"""Every mechanism through training, a stop, resuming, loading, forecasting and inspection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seqcast.config import Config
+from seqcast.errors import StoppedError
+from seqcast.forecasting import predict
+from seqcast.inspection.inspection import Question, inspect
+from seqcast.run.directory import RunDirectory
+from seqcast.run.source import Source, read_source, resolve_roles
+from seqcast.run.trained import load_trained_model
+from seqcast.training.loop import Hooks
+from seqcast.training.plan import make_plan
+from seqcast.training.recorded import TrainedRun, TrainingJob, train_in_directory
+from tests.panels import CPU, one_thread, planted_series, small_config
+
+HORIZON, CONTEXT, STEPS = 5, 23, 4
+SCORES = ("dot", "general", "concat", "location", "cosine", "additive", "hybrid")
+MECHANISMS: dict[str, dict[str, Any]] = {
+    "none": {"attention": "none"},
+    "none, context at every step": {"attention": "none", "repeat_context": True},
+    **{f"global {score}": {"score": score} for score in SCORES},
+    "additive, current state asks": {"score": "additive", "additive_order": "current"},
+    **{f"local-m {score}": {"attention": "local-m", "score": score} for score in ("dot", "additive", "hybrid")},
+    **{f"local-p {score}": {"attention": "local-p", "score": score} for score in ("general", "additive", "hybrid")},
+    **{
+        f"{score}, input feeding": {"score": score, "input_feeding": True}
+        for score in ("general", "additive", "hybrid")
+    },
+    "autoregressive": {"decoding": "autoregressive"},
+    "sparsemax": {"normaliser": "sparsemax"},
+    "reversed input": {"reverse_input": True},
+    "gru": {"cell": "gru"},
+    "stacked, bidirectional": {"layers": 2, "bidirectional": True},
+    "no bias, no copy": {"lag_bias": False, "copy_gate": False},
+    "no bias, local-m": {"lag_bias": False, "attention": "local-m"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    path = tmp_path_factory.mktemp("planted") / "planted.csv"
+    lines = ["unique_id,ds,y"]
+    for number, values in enumerate(planted_series(3, 101, (7, 11))):
+        times = np.datetime64("2024-01-01") + np.arange(len(values))
+        lines += [f"s{number},{time},{value:.6f}" for time, value in zip(times, values, strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+    return read_source(str(path), Config().data)
+
+
+def make_job(source: Source, mechanism: dict[str, Any]) -> TrainingJob:
+    model = {"horizon": HORIZON, "context": CONTEXT} | mechanism
+    training = {"max_steps": STEPS, "validate_every": 2, "batch_size": 5}
+    config = small_config(model=model, training=training)
+    return TrainingJob(source, make_plan(source.panel, resolve_roles(config, source.panel)), CPU)
+
+
+def train_with_a_stop(job: TrainingJob, directory: RunDirectory) -> TrainedRun:
+    """Stopped after the first validation, then resumed."""
+    saves: list[int] = []
+
+    def signal_after_the_first_save() -> int | None:
+        saves.append(1)
+        return 15 if len(saves) == 2 else None
+
+    with pytest.raises(StoppedError):
+        train_in_directory(job, directory, replace(Hooks(), stop_signal=signal_after_the_first_save), resume=False)
+    return train_in_directory(job, directory, Hooks(), resume=True)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS.values(), ids=MECHANISMS.keys())
+def test_it_trains_stops_resumes_loads_forecasts_and_is_inspected(
+    mechanism: dict[str, Any], source: Source, tmp_path: Path
+) -> None:
+    job = make_job(source, mechanism)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "stopped").mkdir()
+    whole = train_in_directory(job, RunDirectory(tmp_path / "whole"), Hooks(), resume=False)
+    resumed = train_with_a_stop(job, RunDirectory(tmp_path / "stopped"))
+    for name, value in whole.model.network.state_dict().items():
+        assert torch.equal(value, resumed.model.network.state_dict()[name]), name
+
+    directory = RunDirectory(tmp_path / "stopped")
+    model = load_trained_model(directory, directory.read_record(), torch.device("cpu"))
+    forecast = predict(model, source.panel, 2 * HORIZON).forecast
+    assert np.array_equal(forecast.point, predict(whole.model, source.panel, 2 * HORIZON).forecast.point)
+    assert np.isfinite(forecast.quantiles).all()
+
+    if mechanism.get("attention") == "none":
+        assert model.attention is None
+        return
+    report = inspect(model, source.panel, Question(windows=2)).report
+    assert report.overall.share.sum() == pytest.approx(1, abs=1e-5)
+    assert model.attention is not None
+    assert len(model.attention.profile) == CONTEXT + HORIZON - 1
