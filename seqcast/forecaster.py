@@ -42,7 +42,7 @@ class FittedState:
     panel: Panel | None
     """None for a loaded run until its table is needed."""
     static: Table | None
-    """The table of static covariates, where they came in one of their own."""
+    """The table of static covariates that `fit` was given."""
     notices: tuple[Notice, ...] = ()
     trained: tuple[TrainingJob, Preparation, TrainingResult] | None = None
     """None for a forecaster that was loaded."""
@@ -177,8 +177,7 @@ class Forecaster:
         runtime = resolve_runtime(device, "float32")
         model = load_trained_model(directory, record, runtime.device)
         forecaster = cls(config=model.config)
-        static = record.data.static_path
-        forecaster.state = FittedState(model, None, None if static is None else read_table(static), record=record)
+        forecaster.state = FittedState(model, None, None, record=record)
         return forecaster
 
     def _fitted(self) -> FittedState:
@@ -189,7 +188,9 @@ class Forecaster:
     def _panel(self, frame: pd.DataFrame | None) -> Panel:
         state = self._fitted()
         if frame is not None:
-            loaded = build_panel(table_from_frame(frame), state.model.config.data, static_table=state.static)
+            path = None if state.record is None else state.record.data.static_path
+            static = state.static if path is None else read_table(path)
+            loaded = build_panel(table_from_frame(frame), state.model.config.data, static_table=static)
             _warn(loaded.notices, depth=2)
             return loaded.panel
         if state.panel is not None:

@@ -155,7 +155,7 @@ def _lagged_products(values: FloatArray, longest: int) -> FloatArray:
 
 def _is_near(lag: int, other: int) -> bool:
     """Equal but for what a season of a fraction of steps (52.18 weeks) and a flat top make uncertain."""
-    return abs(lag - other) <= max(1, other // 50)
+    return abs(lag - other) <= other // 50
 
 
 def _is_multiple(lag: int, of: int) -> bool:

@@ -47,8 +47,8 @@ def test_a_trend_hides_no_season() -> None:
 
 
 def test_missing_values_take_no_part() -> None:
-    values = waves((307,), period=7)[0]
-    values[np.random.default_rng(0).random(307) < 0.2] = np.nan
+    values = waves((503,), period=7)[0]
+    values[np.random.default_rng(0).random(503) < 0.1] = np.nan
     assert lags_of([values]) == [7]
 
 

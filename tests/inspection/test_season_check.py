@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seqcast.attention_report import LagReport, Relative, lag_report
+from seqcast.data.frequency import parse_frequency
+from seqcast.data.panel import Panel
+from seqcast.inspection.season_check import check_seasons
+from seqcast.results import AttentionMap
+from tests.panels import make_panel, waves
+
+HOURLY = parse_frequency("h")
+
+
+def attending(lags: tuple[int, ...], context: int, horizon: int = 3, relative: Relative = "target") -> LagReport:
+    """A report of all weight on some lags before the forecast step."""
+    weights = np.full((1, horizon, context), 1e-9, np.float32)
+    for step in range(horizon):
+        for lag in lags:
+            weights[0, step, context - lag + step] = 1
+    weights /= weights.sum(axis=2, keepdims=True)
+    attention = AttentionMap(
+        frequency=HOURLY,
+        series_ids=("s0",),
+        cutoffs=np.array([np.datetime64("2024-01-01", "ns")]),
+        weights=weights,
+        observed=np.ones((1, context), bool),
+        values=np.ones((1, context)),
+        point=np.zeros((1, horizon)),
+    )
+    return lag_report([attention], relative)
+
+
+@pytest.fixture(scope="module")
+def daily() -> Panel:
+    """Hourly series with a daily season."""
+    return make_panel(waves((907,), period=24), frequency=HOURLY)
+
+
+def texts(report: LagReport, panel: Panel) -> list[str]:
+    return [finding.text for finding in check_seasons(report, panel).findings]
+
+
+NO_WEEK = "no repetition of its own after lag 168 (1 week), which the frequency suggests"
+
+
+@pytest.mark.parametrize("relative", ["target", "origin"])
+def test_an_attended_season_agrees_however_lags_are_shown(relative: Relative, daily: Panel) -> None:
+    assert texts(attending((24,), 96, relative=relative), daily) == ["agree: lag 24 (1 day)", NO_WEEK]
+
+
+def test_a_multiple_of_the_season_agrees_too(daily: Panel) -> None:
+    found = texts(attending((72,), 96), daily)
+    assert found[0] == "agree: lag 24 (1 day), at its multiple lag 72 (3 days)"
+
+
+def test_a_season_that_is_passed_over_and_a_lag_without_one_disagree(daily: Panel) -> None:
+    assert texts(attending((31,), 96), daily) == [
+        "disagree: the data repeat after lag 24 (1 day), no band of attention is there",
+        NO_WEEK,
+        "disagree: lag 31 (1 day 7 hours) holds 100.0 % of the weight, and the data do not repeat after it",
+    ]
+
+
+def test_the_newest_values_need_no_season(daily: Panel) -> None:
+    assert texts(attending((4, 24), 96, horizon=2), daily)[2:] == [
+        "disagree: lag 4 (4 hours) holds 50.0 % of the weight, and the data do not repeat after it"
+    ]
+    assert texts(attending((2, 24), 96, horizon=2), daily)[2:] == []
+
+
+def test_a_context_shorter_than_the_season_is_named(daily: Panel) -> None:
+    assert texts(attending((2,), 13, horizon=2), daily)[0] == "the context of 13 is too short to see lag 24 (1 day)"
+
+
+def test_series_too_short_for_a_season_of_their_frequency_are_named() -> None:
+    panel = make_panel(waves((307,), period=24), frequency=HOURLY)
+    assert texts(attending((24,), 48), panel)[-1] == (
+        "the series are too short to tell whether they repeat after lag 168 (1 week)"
+    )
+
+
+def test_the_numbers_go_into_a_document(daily: Panel) -> None:
+    first = check_seasons(attending((24,), 96), daily).as_dict()[0]
+    assert first.pop("correlation") == pytest.approx(0.9, abs=0.1)
+    assert first.pop("share") == pytest.approx(1, abs=1e-3)
+    assert first == {"lag": 24, "duration": "1 day", "status": "agree", "text": "agree: lag 24 (1 day)"}

@@ -1,0 +1,80 @@
+"""How a run directory is turned against its reader, and what must come of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.reliability.conftest import Trained
+from tests.reliability.hazards import expect, orderly
+from tests.running import Ran
+
+MOST_KILOBYTES = 2**20
+MOST_SECONDS = 10
+MARKER = "marker"
+"""A file that only code run from a spoilt file would make."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One idea, carried out on a copy of a run."""
+
+    name: str
+    carry_out: Callable[[Path], None]
+    words: tuple[str, ...] = ()
+    code: int = 4
+
+
+def sign(run: Path) -> None:
+    """Make run.json vouch for the files as they are, as whoever spoilt them would."""
+    record = json.loads((run / "run.json").read_text())
+    record["files"] = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in record["files"]}
+    (run / "run.json").write_text(json.dumps(record))
+
+
+def change_record(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change run.json."""
+    record = json.loads((run / "run.json").read_text())
+    change(record)
+    (run / "run.json").write_text(json.dumps(record))
+
+
+def predict(run: Path, trained: Trained) -> Ran:
+    """Forecast with a run, in bounded time and memory, whatever is in it."""
+    return bounded("predict", "--run", run, "--future", trained.future, "--output", "-")
+
+
+def bounded(*words: object) -> Ran:
+    """Run a command that may take neither long nor much memory nor load what it has no use for."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    loaded = {name for name in sys.modules if not name.startswith(("seqcast", "tests"))}
+    ran = orderly(*words)
+    assert time.perf_counter() - started < MOST_SECONDS
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_KILOBYTES
+    for name in ("antigravity", "this", "turtle"):
+        assert name not in set(sys.modules) - loaded
+    return ran
+
+
+def survive(attack: Attack, trained: Trained, folder: Path) -> None:
+    """Carry out an attack on a copy of the run and require that it comes to nothing."""
+    run = trained.copied(folder)
+    attack.carry_out(run)
+    sent = sorted(path.name for path in run.iterdir())
+    ran = predict(run, trained)
+    assert not Path(MARKER).exists()
+    assert not (run / MARKER).exists()
+    assert sorted(path.name for path in run.iterdir()) == sent
+    if attack.code == 0:
+        expect(ran, 0, attack.words)
+        assert ran.out == predict(trained.run, trained).out
+    else:
+        expect(ran, attack.code, attack.words)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import RenderableType
+
+from seqcast.inspection.comparison import LagDifference, ProfileComparison
+from seqcast.inspection.faithfulness import BandEffect, Effect, Faithfulness
+from seqcast.inspection.implied import ImpliedForecast
+from seqcast.inspection.season_check import SeasonCheck, SeasonFinding
+from seqcast.inspection.shorter_context import ContextRow, ContextSuggestion
+from seqcast.inspection.variants import VariantResult
+from seqcast.report.inspection import comparison_view, context_view, faithfulness_view, implied_view, season_view
+from seqcast.report.variants import variant_table
+
+Show = Callable[[RenderableType, int], str]
+EFFECT = Effect(0.25, 0.125, 1.0)
+FAITHFULNESS = Faithfulness(
+    verdict="faithful",
+    reason="attended inputs matter",
+    rank_correlation=0.5,
+    shuffled=Effect(0.75, 0.5, 1.0),
+    shuffles_beaten=1.0,
+    bands=(BandEffect(23, 25, "1 day", 0.5, EFFECT, EFFECT, EFFECT, EFFECT),),
+    num_windows=7,
+)
+
+
+def row_of(text: str, *starts: str) -> list[str]:
+    """The words of the first line that begins so."""
+    return next(line.split() for line in text.splitlines() if line.split()[: len(starts)] == list(starts))
+
+
+class TestSeasons:
+    def test_a_finding_is_a_line_with_its_autocorrelation(self, show: Show) -> None:
+        finding = SeasonFinding(24, "1 day", "agree", 0.441, 0.3, "agree: lag 24 (1 day)")
+        blind = SeasonFinding(168, "1 week", "cannot tell", None, 0.0, "the series are too short")
+        lines = show(season_view(SeasonCheck((finding, blind))), 80).splitlines()
+        assert lines[1:3] == ["  agree: lag 24 (1 day)  (autocorrelation 0.44)", "  the series are too short"]
+
+    def test_data_that_do_not_repeat_are_said_not_to(self, show: Show) -> None:
+        assert "do not repeat after any fixed number of steps" in show(season_view(SeasonCheck(())), 80)
+
+
+class TestFaithfulness:
+    def test_the_verdict_stands_before_its_numbers(self, show: Show) -> None:
+        text = show(faithfulness_view(FAITHFULNESS), 100)
+        assert text.splitlines()[0] == "Does the attended lag matter? faithful: attended inputs matter"
+        assert row_of(text, "lags", "23-25")[4:] == "removed 50.0 % 0.250 +12.5 % 0.250 +12.5 %".split()
+        assert row_of(text, "all", "lags,")[4:] == "0.750 +50.0 %".split()
+
+    def test_without_bands_there_is_no_table(self, show: Show) -> None:
+        assert len(show(faithfulness_view(replace(FAITHFULNESS, bands=())), 80).split("\n")) <= 3
+
+
+class TestImplied:
+    @pytest.mark.parametrize(("num_steps", "more"), [(3, False), (17, True)])
+    def test_each_step_shows_three_forecasts(self, num_steps: int, more: bool, show: Show) -> None:
+        times = np.datetime64("2024-03-01", "ns") + np.arange(num_steps) * np.timedelta64(1, "D")
+        numbers = np.arange(float(num_steps))
+        found = ImpliedForecast("a\x1b[31mb", times, numbers + 100, numbers + 200, numbers * np.nan, 0.875)
+        text = show(implied_view(found), 80)
+        assert row_of(text, "2024-03-02") == ["2024-03-02", "101.0", "201.0", "-"]
+        assert ("and 5 more steps" in text) is more
+        assert "give 87.5 % of the forecast's variation" in text
+
+
+def test_a_comparison_shows_shares_and_their_difference(show: Show) -> None:
+    lags = (LagDifference(24, "1 day", 0.5, 0.125, 0.375),)
+    text = show(comparison_view(ProfileComparison("runs/other", 0.4, 3.0, 5.0, lags)), 80)
+    assert row_of(text, "24") == ["24", "1", "day", "50.0", "%", "12.5", "%", "+37.5", "%"]
+    assert "40.0 % of the weight lies on other lags" in text
+
+
+def test_the_suggested_context_is_marked(show: Show) -> None:
+    rows = (ContextRow(96, "4 days", 1.0, 0.5, 0.0), ContextRow(48, "2 days", 0.75, 0.505, 0.01))
+    text = show(context_view(ContextSuggestion(rows, 48, 11)), 80)
+    assert row_of(text, "48") == ["48", "<", "2", "days", "75.0", "%", "0.5050", "+1.0", "%"]
+    assert row_of(text, "96")[1] != "<"
+
+
+def test_variants_stand_side_by_side_and_failures_below(show: Show) -> None:
+    done = VariantResult("dot-s0", "global", "dot", 0, None, 0.75, 1234.5, 56789, 3.25, 0.125, "24, 37", "faithful")
+    failed = VariantResult("none-s0", "none", None, 0, "the loss was not finite.")
+    text = show(variant_table([done, failed]), 90)
+    expected = ["dot-s0", "0.750", "1,234", "56,789", "3.2", "12.5", "%", "24,", "37", "faithful"]
+    assert row_of(text, "dot-s0") == expected
+    assert row_of(text, "none-s0") == ["none-s0", *"------", "failed"]
+    assert "none-s0: the loss was not finite." in text

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import seqcast
+from seqcast import Forecaster
+from seqcast.config import Config
+from seqcast.errors import DataError, DivergedError, RunError, UsageError
+from seqcast.training.loop import Hooks, Progress
+from tests.running import CONTEXT, HORIZON, done, hours, wave, write_future, write_hourly, write_panel
+
+LENGTHS = {"b": 131, "a": 113}
+SMALL = Config().override(model={"hidden": 7}, training={"max_steps": 3})
+WITH_COVARIATES = SMALL.override(data={"known": ("promo",), "static": ("region",)})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("frames")
+    write_panel(made / "panel.csv", LENGTHS)
+    write_future(made / "future.csv", LENGTHS, 2 * HORIZON)
+    write_hourly(made / "hourly.csv")
+    return made
+
+
+@pytest.fixture
+def panel(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "panel.csv")
+
+
+@pytest.fixture
+def future(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "future.csv")
+
+
+@pytest.fixture
+def hourly(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "hourly.csv", parse_dates=["ds"])
+
+
+@pytest.fixture(scope="module")
+def fitted(folder: Path) -> Forecaster:
+    return Forecaster(HORIZON, CONTEXT, config=SMALL).fit(pd.read_csv(folder / "hourly.csv", parse_dates=["ds"]))
+
+
+@pytest.fixture(scope="module")
+def fitted_panel(folder: Path) -> Forecaster:
+    return Forecaster(HORIZON, CONTEXT, config=WITH_COVARIATES).fit(pd.read_csv(folder / "panel.csv"))
+
+
+def test_the_package_offers_the_forecaster_by_its_name_alone() -> None:
+    assert seqcast.Forecaster is Forecaster
+    with pytest.raises(AttributeError, match="module 'seqcast' has no attribute 'Predictor'"):
+        seqcast.Predictor  # noqa: B018  # looking it up is what is tested
+
+
+def test_fit_returns_the_forecaster_and_predict_the_forecast_table(hourly: pd.DataFrame) -> None:
+    forecaster = Forecaster(horizon=HORIZON, context=CONTEXT, config=SMALL)
+    assert forecaster.fit(hourly) is forecaster
+    table = forecaster.predict(levels=(80, 97.5))
+    bounds = ["seqcast-lo-80", "seqcast-hi-80", "seqcast-lo-97.5", "seqcast-hi-97.5"]
+    assert list(table) == ["unique_id", "ds", "seqcast", *bounds]
+    assert table["ds"].tolist() == [pd.Timestamp(time) for time in hours(131 + HORIZON)[131:]]
+    assert set(table["unique_id"]) == {"y"}
+
+
+def test_no_frame_is_ever_changed(panel: pd.DataFrame, future: pd.DataFrame) -> None:
+    frames = (panel, future)
+    before = [frame.copy(deep=True) for frame in frames]
+    forecaster = Forecaster(HORIZON, CONTEXT, config=WITH_COVARIATES).fit(panel)
+    forecaster.predict(future=future)
+    forecaster.predict(frame=panel, future=future)
+    forecaster.attention(frame=panel)
+    forecaster.backtest(frame=panel)
+    for frame, copy in zip(frames, before, strict=True):
+        pd.testing.assert_frame_equal(frame, copy)
+
+
+def test_the_command_and_the_forecaster_say_the_same(folder: Path, fitted: Forecaster, tmp_path: Path) -> None:
+    words = ("--horizon", HORIZON, "--context", CONTEXT, "--hidden", 7, "--max-steps", 3, "--run", tmp_path / "run")
+    done("train", folder / "hourly.csv", *words)
+    done("predict", "--run", tmp_path / "run", "--output", tmp_path / "f.parquet")
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "f.parquet"), fitted.predict(), check_dtype=False, check_exact=True
+    )
+
+
+def test_horizons_are_prefixes_of_each_other(fitted: Forecaster) -> None:
+    longer, trained, shorter = (fitted.predict(horizon) for horizon in (2 * HORIZON + 1, None, 2))
+    pd.testing.assert_frame_equal(longer[:HORIZON], trained)
+    pd.testing.assert_frame_equal(trained[:2], shorter)
+    assert longer.notna().all(axis=None)
+
+
+def test_known_covariates_come_from_the_future_frame(fitted_panel: Forecaster, future: pd.DataFrame) -> None:
+    table = fitted_panel.predict(future=future)
+    assert table["unique_id"].tolist() == ["b"] * HORIZON + ["a"] * HORIZON
+    with pytest.raises(DataError, match="the forecast needs the future values of 'promo'"):
+        fitted_panel.predict()
+    with pytest.raises(DataError, match="future DataFrame, column 'promo': there is no known covariate column"):
+        fitted_panel.predict(future=future[["unique_id", "ds"]])
+
+
+def test_a_known_covariate_matters(panel: pd.DataFrame, future: pd.DataFrame) -> None:
+    # Without lag bias there is no linear forecast to begin with, which would know nothing of covariates.
+    forecaster = Forecaster(HORIZON, CONTEXT, config=WITH_COVARIATES.override(model={"lag_bias": False})).fit(panel)
+    before, after = (forecaster.predict(future=each)["seqcast"] for each in (future, future.assign(promo=2)))
+    changed = (future.groupby("unique_id", sort=False).head(HORIZON)["promo"] != 2).to_numpy()
+    assert (before[changed] != after[changed]).all()
+
+
+def test_static_covariates_may_come_in_a_frame_of_their_own(panel: pd.DataFrame) -> None:
+    plain = panel[["unique_id", "ds", "y"]]
+    static = pd.DataFrame({"unique_id": ["a", "b"], "size": [2.0, 3.0]})
+    forecaster = Forecaster(HORIZON, CONTEXT, config=SMALL.override(data={"static": ("size",)}))
+    forecaster.fit(plain, static=static)
+    table = forecaster.predict()
+    pd.testing.assert_frame_equal(table, forecaster.predict(frame=plain))
+
+
+def test_attention_weights_sum_to_one_and_lags_add_up(fitted: Forecaster) -> None:
+    table = fitted.attention(windows=3)
+    assert len(table) == 3 * HORIZON * CONTEXT
+    np.testing.assert_allclose(table.groupby(["cutoff", "step"])["weight"].sum(), 1, atol=1e-5)
+    assert (table["lag_target"] == table["lag_origin"] + table["step"] - 1).all()
+    hour = pd.Timedelta(hours=1)
+    assert (table["attended_ds"] == table["ds"] - table["lag_target"] * hour).all()
+
+
+def test_attention_of_many_windows_is_that_of_each(fitted: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fitted.attention(windows=7)
+    monkeypatch.setattr("seqcast.forecasting.BATCH_STEPS", 2 * (CONTEXT + HORIZON))
+    in_parts = fitted.attention(windows=7)
+    pd.testing.assert_frame_equal(whole.drop(columns="weight"), in_parts.drop(columns="weight"))
+    np.testing.assert_allclose(whole["weight"], in_parts["weight"], atol=1e-5)
+
+
+def test_backtest_scores_beside_the_naive_forecasts(fitted: Forecaster) -> None:
+    done_test = fitted.backtest(windows=2, stride=3)
+    assert len(done_test.actuals) == 2
+    assert list(done_test.scores.as_dict()) == ["seqcast", "naive", "seasonal_naive"]
+    with pytest.raises(UsageError, match="this run kept 0 test steps"):
+        fitted.backtest("test")
+
+
+def test_saved_and_loaded_elsewhere_it_forecasts_the_same_bits(
+    fitted: Forecaster, hourly: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted.save(tmp_path / "saved")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    loaded = Forecaster.load("../saved")
+    for horizon in (2, HORIZON, 11):
+        pd.testing.assert_frame_equal(loaded.predict(horizon, frame=hourly), fitted.predict(horizon), check_exact=True)
+    pd.testing.assert_frame_equal(loaded.attention(frame=hourly), fitted.attention())
+    assert loaded.backtest(frame=hourly).scores.as_dict() == fitted.backtest().scores.as_dict()
+
+
+def test_a_run_of_the_command_is_loaded_with_its_table_from_any_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    done("train", "hourly.csv", "--horizon", HORIZON, "--context", CONTEXT, "--hidden", 7, "--max-steps", 3, "--run", "r")
+    expected = done("predict", "--run", "r", "--output", "-").table()
+    monkeypatch.chdir(tmp_path)
+    loaded = Forecaster.load(folder / "r")
+    np.testing.assert_array_equal(loaded.predict()["seqcast"], expected["seqcast"])
+    assert len(loaded.attention()) == HORIZON * CONTEXT
+    assert len(loaded.backtest().actuals) > 0
+
+
+def test_a_saved_forecaster_is_a_run_for_the_command(fitted: Forecaster, folder: Path, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "saved")
+    shown = done("runs", "show", tmp_path / "saved").out
+    assert "data                      DataFrame" in shown
+    table = done("predict", folder / "hourly.csv", "--run", tmp_path / "saved", "--output", "-").table()
+    np.testing.assert_array_equal(table["seqcast"], fitted.predict()["seqcast"])
+
+
+def test_a_static_file_is_found_again_by_a_loaded_run(panel: pd.DataFrame, tmp_path: Path) -> None:
+    plain = panel[["unique_id", "ds", "y"]]
+    plain.to_csv(tmp_path / "plain.csv", index=False)
+    (tmp_path / "static.csv").write_text("unique_id,size\na,2\nb,3\n")
+    words = ("--static", "size", "--static-file", tmp_path / "static.csv", "--run", tmp_path / "run")
+    sizes = ("--horizon", HORIZON, "--context", CONTEXT, "--hidden", 7, "--max-steps", 3)
+    done("train", tmp_path / "plain.csv", *sizes, *words)
+    loaded = Forecaster.load(tmp_path / "run")
+    pd.testing.assert_frame_equal(loaded.predict(frame=plain), loaded.predict())
+
+
+def test_a_loaded_run_without_its_table_asks_for_a_frame(fitted: Forecaster, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "saved")
+    loaded = Forecaster.load(tmp_path / "saved")
+    for ask in (loaded.predict, loaded.attention, loaded.backtest):
+        with pytest.raises(UsageError, match="the table this run was trained on is not there. Pass a frame."):
+            ask()
+
+
+def test_changed_data_of_a_loaded_run_is_a_warning(folder: Path, tmp_path: Path) -> None:
+    data = write_hourly(tmp_path / "h.csv")
+    sizes = ("--horizon", HORIZON, "--context", CONTEXT, "--hidden", 7, "--max-steps", 3)
+    done("train", data, *sizes, "--run", tmp_path / "run")
+    write_hourly(data, 137)
+    loaded = Forecaster.load(tmp_path / "run")
+    with pytest.warns(UserWarning, match="has changed since the run was trained"):
+        loaded.predict()
+    loaded.predict()
+
+
+def test_what_is_repaired_is_a_warning_in_the_name_of_the_caller(hourly: pd.DataFrame, fitted: Forecaster) -> None:
+    gaps = hourly.drop(index=[40, 41])
+    with pytest.warns(UserWarning, match="2 time steps have no row, first 2024-01-02 16:00:00") as caught:
+        Forecaster(HORIZON, CONTEXT, config=SMALL).fit(gaps)
+    assert {warning.filename for warning in caught} == {__file__}
+    with pytest.warns(UserWarning, match="2 time steps have no row") as caught:
+        fitted.predict(frame=gaps)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_series_that_training_never_saw_is_a_warning(
+    fitted_panel: Forecaster, panel: pd.DataFrame, future: pd.DataFrame
+) -> None:
+    renamed = {"a": "new"}
+    with pytest.warns(UserWarning, match="1 series were not in the training data .*'new'"):
+        table = fitted_panel.predict(
+            frame=panel.replace({"unique_id": renamed}), future=future.replace({"unique_id": renamed})
+        )
+    assert list(table["unique_id"].unique()) == ["b", "new"]
+
+
+def test_a_series_with_a_time_index_is_a_frame_too(hourly: pd.DataFrame, fitted: Forecaster) -> None:
+    series = hourly.set_index("ds")["y"]
+    for frame in (series.to_frame(), series):
+        table = Forecaster(HORIZON, CONTEXT, config=SMALL).fit(frame).predict()
+        np.testing.assert_array_equal(table["seqcast"], fitted.predict()["seqcast"])
+
+
+def test_a_wide_frame_is_many_series() -> None:
+    frame = pd.DataFrame({"at": pd.to_datetime(hours(101)), "north": wave(101), "east": wave(101, 7)})
+    table = Forecaster(HORIZON, CONTEXT, config=SMALL).fit(frame).predict()
+    assert table["unique_id"].tolist() == ["north"] * HORIZON + ["east"] * HORIZON
+    assert list(table)[1] == "at"
+
+
+def test_progress_is_told_through_hooks(hourly: pd.DataFrame) -> None:
+    told: list[Progress] = []
+    Forecaster(HORIZON, CONTEXT, config=SMALL).fit(hourly, hooks=Hooks(on_progress=told.append))
+    assert [progress.step for progress in told if progress.step] == [1, 2, 3]
+
+
+def test_an_unfitted_forecaster_says_so(tmp_path: Path) -> None:
+    forecaster = Forecaster(HORIZON)
+    for ask in (forecaster.predict, forecaster.attention, forecaster.backtest, lambda: forecaster.save(tmp_path)):
+        with pytest.raises(UsageError, match="this forecaster has not been fitted. Call fit first."):
+            ask()
+
+
+@pytest.mark.parametrize("sizes", [{"horizon": 0}, {"horizon": -1}, {"context": 0}, {"horizon": "five"}])
+def test_sizes_that_make_no_sense_are_refused_at_once(sizes: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=next(iter(sizes))):
+        Forecaster(**sizes)  # type: ignore[arg-type]
+
+
+def test_bad_arguments_of_predict_are_refused(fitted: Forecaster) -> None:
+    with pytest.raises(UsageError, match="--horizon 0: the number of steps to forecast must be at least 1"):
+        fitted.predict(0)
+    with pytest.raises(UsageError, match="An interval level must be between 0 and 100, got 100"):
+        fitted.predict(levels=(100,))
+    with pytest.raises(UsageError, match="--windows 0: at least one origin is needed"):
+        fitted.attention(0)
+
+
+def test_a_frame_that_cannot_be_used_is_named_as_such(fitted: Forecaster, hourly: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="DataFrame, column 'y': row 1: 'abc' is not a number"):
+        Forecaster(HORIZON, config=Config().override(data={"target": ("y",)})).fit(hourly.assign(y="abc"))
+    with pytest.raises(DataError, match="DataFrame"):
+        fitted.predict(frame=hourly[["ds"]])
+
+
+def test_an_occupied_place_is_not_saved_over(fitted: Forecaster, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "saved")
+    with pytest.raises(RunError, match="there is a run here already"):
+        fitted.save(tmp_path / "saved")
+    with pytest.raises(UsageError, match="a loaded forecaster is saved already; copy its directory"):
+        Forecaster.load(tmp_path / "saved").save(tmp_path / "again")
+
+
+def test_a_place_without_run_cannot_be_loaded(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no seqcast run here"):
+        Forecaster.load(tmp_path)
+
+
+def test_a_diverged_fit_leaves_the_forecaster_unfitted(hourly: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcast.training.loop.learning_rate", lambda _training, _step: float("inf"))
+    forecaster = Forecaster(HORIZON, CONTEXT, config=SMALL)
+    with pytest.raises(DivergedError, match="Training diverged"):
+        forecaster.fit(hourly)
+    assert forecaster.state is None
