@@ -338,3 +338,45 @@ def test_a_report_can_be_taken_before_the_last_piece() -> None:
     assert sums.report().overall.rows(1)[0].lag == 9
     sums.add(second)
     assert sums.report().overall.share[[8, 10]] == pytest.approx([0.5, 0.5])
+
+
+class TestStability:
+    def test_the_spread_over_origins_is_that_within_series(self) -> None:
+        weights = random_weights(num_windows=5)
+        ids = ("a", "a", "a", "b", "b")
+        shares = np.stack([lag_report([make_map(weights[[w]])]).overall.share for w in range(5)])
+        squares = sum(np.square(part - part.mean(axis=0)).sum(axis=0) for part in (shares[:3], shares[3:]))
+        spread = lag_report([make_map(weights, ids)]).overall.origin_spread
+        assert spread is not None
+        assert np.allclose(spread, np.sqrt(squares / (5 - 2)), atol=1e-6)
+
+    def test_a_series_that_comes_in_two_pieces_counts_once(self) -> None:
+        weights, ids = random_weights(num_windows=5), ("a", "a", "a", "b", "b")
+        whole = lag_report([make_map(weights, ids)]).overall.origin_spread
+        pieces = lag_report([make_map(weights[:2], ids[:2]), make_map(weights[2:], ids[2:])]).overall.origin_spread
+        assert whole is not None
+        assert pieces is not None
+        assert np.allclose(whole, pieces)
+
+    def test_series_with_one_origin_each_have_none(self) -> None:
+        profile = lag_report([make_map(random_weights())]).overall
+        assert profile.origin_spread is None
+        assert not profile.unstable.any()
+
+    def test_a_lag_that_comes_and_goes_is_unstable_and_one_that_stays_is_not(self) -> None:
+        weights = np.concatenate([planted_weights((9,), 2), planted_weights((9, 11), 2)])
+        profile = lag_report([make_map(weights, ("a",) * 4)]).overall
+        assert profile.unstable[11 - 1]
+        assert not profile.unstable[9 - 1]
+        rows = {row.lag: row for row in profile.rows(2)}
+        assert (rows[9].unstable, rows[11].unstable) == (False, True)
+        assert rows[11].as_dict()["unstable"] is True
+
+
+@pytest.mark.parametrize("relative", ["target", "origin"])
+def test_the_profile_by_target_does_not_depend_on_how_lags_are_shown(relative: Relative) -> None:
+    weights = random_weights()
+    profile = lag_report([make_map(weights)], relative).by_target()
+    expected = lag_report([make_map(weights)], "target").overall
+    assert np.allclose(profile.share, expected.share, atol=1e-6)
+    assert np.allclose(profile.uniform, expected.uniform)

@@ -164,7 +164,9 @@ def test_a_run_of_the_command_is_loaded_with_its_table_from_any_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    done("train", "hourly.csv", "--horizon", HORIZON, "--context", CONTEXT, "--hidden", 7, "--max-steps", 3, "--run", "r")
+    done(
+        "train", "hourly.csv", "--horizon", HORIZON, "--context", CONTEXT, "--hidden", 7, "--max-steps", 3, "--run", "r"
+    )
     expected = done("predict", "--run", "r", "--output", "-").table()
     monkeypatch.chdir(tmp_path)
     loaded = Forecaster.load(folder / "r")
@@ -196,7 +198,7 @@ def test_a_loaded_run_without_its_table_asks_for_a_frame(fitted: Forecaster, tmp
     fitted.save(tmp_path / "saved")
     loaded = Forecaster.load(tmp_path / "saved")
     for ask in (loaded.predict, loaded.attention, loaded.backtest):
-        with pytest.raises(UsageError, match="the table this run was trained on is not there. Pass a frame."):
+        with pytest.raises(UsageError, match=r"the table this run was trained on is not there\. Pass a frame\."):
             ask()
 
 
@@ -255,7 +257,7 @@ def test_progress_is_told_through_hooks(hourly: pd.DataFrame) -> None:
 def test_an_unfitted_forecaster_says_so(tmp_path: Path) -> None:
     forecaster = Forecaster(HORIZON)
     for ask in (forecaster.predict, forecaster.attention, forecaster.backtest, lambda: forecaster.save(tmp_path)):
-        with pytest.raises(UsageError, match="this forecaster has not been fitted. Call fit first."):
+        with pytest.raises(UsageError, match=r"this forecaster has not been fitted\. Call fit first\."):
             ask()
 
 

@@ -70,7 +70,7 @@ def backtest(model: TrainedModel, panel: Panel, plan: BacktestPlan = BacktestPla
     actuals = panel.target[rows]
     forecasts = {MODEL: forecast} | (_baselines(model, panel, origins, forecast) if plan.baselines else {})
     levels: Sequence[float] = plan.levels if forecast.quantile_levels else ()
-    train_ends = np.maximum(first, 1) if plan.part == "validation" else _split_ends(model.config.data, panel)[0]
+    train_ends, _ = _split_ends(model.config.data, panel)
     scores = score(actuals, forecasts, seasonal_scales(panel, train_ends, model.season), levels)
     return Backtest(forecast, actuals, scores, plan.part, stride, forecasting.notices())
 

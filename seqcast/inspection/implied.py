@@ -45,12 +45,23 @@ class ImpliedForecast:
         return {"unique_id": self.series_id, "explained": self.explained, "steps": steps}
 
 
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """What is kept of the window that is shown."""
+
+    series_id: str
+    cutoff: TimeArray
+    """(1,)"""
+    implied: FloatArray
+    forecast: FloatArray
+
+
 class ImpliedSums:
     """Takes in maps as they stream by and keeps the newest window of the first series, and two sums."""
 
     def __init__(self, panel: Panel, season: int) -> None:
         self._panel, self._season = panel, season
-        self._shown: tuple[AttentionMap, int] | None = None
+        self._shown: _Window | None = None
         self._between, self._around = 0.0, 0.0
 
     def watch(self, maps: Iterable[AttentionMap]) -> Iterator[AttentionMap]:
@@ -62,27 +73,29 @@ class ImpliedSums:
     def result(self) -> ImpliedForecast:
         """What was found; at least one window must have passed."""
         assert self._shown is not None, "no attention map has passed"
-        attention, window = self._shown
-        series, cutoff = attention.series_ids[window], attention.cutoffs[window : window + 1]
-        index = np.array([self._panel.series_ids.index(series)])
-        origin = self._panel.frequency.steps_between(self._panel.starts[index], cutoff) + 1
-        naive = seasonal_naive(self._panel, index, origin, attention.horizon, self._season)
+        shown, panel = self._shown, self._panel
+        index, horizon = np.array([panel.series_ids.index(shown.series_id)]), len(shown.forecast)
+        origin = panel.frequency.steps_between(panel.starts[index], shown.cutoff) + 1
+        naive = seasonal_naive(panel, index, origin, horizon, self._season)
         return ImpliedForecast(
-            series_id=series,
-            times=self._panel.frequency.advance(cutoff, np.arange(1, attention.horizon + 1)),
-            implied=implied_values(attention)[window],
-            forecast=attention.point[window],
+            series_id=shown.series_id,
+            times=panel.frequency.advance(shown.cutoff, np.arange(1, horizon + 1)),
+            implied=shown.implied,
+            forecast=shown.forecast,
             seasonal_naive=naive[0],
             explained=1 - self._between / self._around if self._around > 0 else None,
         )
 
     def _add(self, attention: AttentionMap) -> None:
-        first = attention.series_ids[0] if self._shown is None else self._shown[0].series_ids[0]
+        implied = implied_values(attention)
+        first = attention.series_ids[0] if self._shown is None else self._shown.series_id
         of_first = [window for window, series in enumerate(attention.series_ids) if series == first]
         if of_first:
-            self._shown = (attention, of_first[-1])
+            newest = of_first[-1]
+            cutoff = attention.cutoffs[newest : newest + 1]
+            self._shown = _Window(first, cutoff, implied[newest], attention.point[newest])
         level = _mean_seen(attention.values)[:, None]
-        between, around = attention.point - implied_values(attention), attention.point - level
+        between, around = attention.point - implied, attention.point - level
         usable = np.isfinite(between) & np.isfinite(around)
         self._between += float(np.square(between[usable]).sum())
         self._around += float(np.square(around[usable]).sum())

@@ -47,11 +47,10 @@ def test_help_names_every_command_and_every_option_has_its_words() -> None:
     assert all(f"\n  {command} " in top for command in COMMANDS)
     for command in COMMANDS:
         text = done(command, "--help").out
-        options = [line for line in text[text.index("Options:") :].splitlines() if line.startswith("  -")]
-        following = text[text.index("Options:") :].splitlines()[1:] + [""]
-        for line in options:
-            after = following[following.index(line) + 1]
-            assert len(line.split("  ")) > 2 or after.startswith("     "), f"{command}: {line} has no help"
+        options = text[text.index("Options:") :].splitlines()
+        for line, following in zip(options, [*options[1:], ""], strict=True):
+            if line.startswith("  -"):
+                assert "  " in line.strip() or following.startswith("      "), f"{command}: {line} has no words"
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -115,7 +115,7 @@ def test_a_run_of_other_options_is_not_taken_for_this_one(source: Source, tmp_pa
 
 def test_a_signal_ends_the_comparison_and_keeps_the_table(source: Source, tmp_path: Path) -> None:
     bench = Bench(source, tmp_path)
-    bench.failing["none-s3"] = StoppedError("stopped", 15)
-    with pytest.raises(StoppedError, match="stopped"):
+    bench.failing["none-s3"] = StoppedError(15, "Resume it.")
+    with pytest.raises(StoppedError, match="Stopped by SIGTERM"):
         bench.compare(DOT, NONE)
     assert [row["variant"] for row in json.loads((tmp_path / "comparison.json").read_text())] == ["dot-s3"]

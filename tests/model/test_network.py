@@ -280,3 +280,59 @@ def test_without_categorical_columns_the_embedding_has_no_width() -> None:
 
     assert joined.shape == (2, 7, 0)
     assert joined.dtype == torch.float32
+
+
+STEPWISE_TOO = [{}, {"input_feeding": True}, {"score": "hybrid"}, {"score": "additive"}]
+
+
+@pytest.mark.parametrize("mechanism", STEPWISE_TOO)
+def test_weights_that_may_not_be_used_are_gone_and_the_others_sum_to_one(mechanism: dict[str, Any]) -> None:
+    network, batch = make_network(**mechanism), random_batch()
+    keep = torch.rand(HORIZON, CONTEXT, generator=torch.Generator().manual_seed(0)) < 0.7
+    with torch.inference_mode():
+        encoded = network.encode(batch)
+        weights = network.decode(batch, encoded.keeping(keep)).weights
+    assert weights is not None
+    assert (weights[:, ~keep] == 0).all()
+    assert torch.allclose(weights.sum(dim=-1), torch.ones(3, HORIZON), atol=1e-5)
+
+
+@pytest.mark.parametrize("mechanism", STEPWISE_TOO)
+def test_keeping_all_weights_in_their_order_changes_nothing(mechanism: dict[str, Any]) -> None:
+    network, batch = make_network(**mechanism), random_batch()
+    with torch.inference_mode():
+        encoded = network.encode(batch)
+        same = encoded.keeping(torch.ones(HORIZON, CONTEXT, dtype=torch.bool)).reordered(torch.arange(CONTEXT))
+        assert torch.allclose(network.decode(batch, same).values, network(batch).values, atol=1e-6)
+
+
+def test_a_step_left_without_any_weight_gives_finite_numbers() -> None:
+    network, batch = make_network(), random_batch()
+    with torch.inference_mode():
+        nothing = network.encode(batch).keeping(torch.zeros(HORIZON, CONTEXT, dtype=torch.bool))
+        output = network.decode(batch, nothing)
+    assert output.weights is not None
+    assert (output.weights == 0).all()
+    assert torch.isfinite(output.values).all()
+
+
+def test_reordered_weights_are_those_of_the_positions_named() -> None:
+    network, batch = make_network(), random_batch()
+    order = torch.randperm(CONTEXT, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        own = network(batch).weights
+        moved = network.decode(batch, network.encode(batch).reordered(order)).weights
+    assert own is not None
+    assert moved is not None
+    for position, source in enumerate(order.tolist()):
+        assert torch.equal(moved[..., position], own[..., source])
+
+
+def test_a_changed_window_may_be_read_in_the_units_of_the_first() -> None:
+    network, batch = make_network(), random_batch()
+    units = Standardisation.of(batch)
+    target = batch.context_target.clone()
+    target[:, 3] = units.location[:, 0]
+    values = network.encode(replace(batch, context_target=target), units).source.values
+    assert (values[:, 3] == 0).all()
+    assert torch.equal(values[:, 4:], network.encode(batch).source.values[:, 4:])

@@ -141,9 +141,9 @@ ATTACKS = [
         Attack(f"compressed by {kind}", replaced(reencoded(compress=(kind, 3))), WORDS)
         for kind in ("zlib", "gzip", "bz2", "lzma", "xz")
     ),
-    Attack("gzip by hand", replaced(lambda data: gzip.compress(data)), WORDS),
-    Attack("bzip2 by hand", replaced(lambda data: bz2.compress(data)), WORDS),
-    Attack("xz by hand", replaced(lambda data: lzma.compress(data)), WORDS),
+    Attack("gzip by hand", replaced(gzip.compress), WORDS),
+    Attack("bzip2 by hand", replaced(bz2.compress), WORDS),
+    Attack("xz by hand", replaced(lzma.compress), WORDS),
     Attack("an old ZF file", replaced(ZF), WORDS),
     Attack("the two letters ZF", replaced(b"ZF"), WORDS),
     Attack("a ZF bomb", replaced(b"ZF" + b"0xffffffffffff".ljust(19) + zlib.compress(b"0" * 10**6)), WORDS),

@@ -183,3 +183,17 @@ class TestFooter:
     def test_it_says_what_an_encoder_state_holds(self, show: Show) -> None:
         assert "summarises everything up to it" in self.footer(show, make_report())
         assert "everything before and after it" in self.footer(show, make_report(), two_way=True)
+
+
+def test_an_unstable_lag_is_greyed_and_the_footer_says_why(show: Show, show_in_colour: Show) -> None:
+    report = make_report(num_windows=3, ids=("a", "a", "a"))
+    share = report.overall.share
+    spread = np.where(np.arange(len(share)) + 1 == 23, share, 0.0)
+    unstable = replace(report, overall=replace(report.overall, origin_spread=spread))
+    lines = show_in_colour(LagTable(unstable.overall, 2), 100).splitlines()
+    greyed = [line for line in lines if "\x1b[2" in line and "%" in line]
+    assert len(greyed) == 1
+    assert "23" in greyed[0]
+    assert "grey: unstable, over the origins of a series its share varies by more than 50 % of itself" in show(
+        lag_report_view(unstable), 120
+    )

@@ -1,0 +1,73 @@
+"""What `seqcast inspect` is asked beyond the lags, and what `predict` says about them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from tests.cli.conftest import Trained
+from tests.running import TINY, done, refused
+
+
+def test_the_report_ends_with_the_seasons_of_the_data(wide_run: Trained) -> None:
+    assert "Seasons of the data" in done("inspect", "--run", wide_run.run).out
+
+
+def test_a_single_series_shows_the_forecast_that_attention_implies(wide_run: Trained) -> None:
+    one = done("inspect", "--run", wide_run.run, "--series", "east").out
+    assert "Attention-implied forecast of east" in one
+    assert "Attention-implied" not in done("inspect", "--run", wide_run.run).out
+
+
+def test_verify_suggest_and_compare_answer_in_words_and_in_json(wide_run: Trained) -> None:
+    words = ("inspect", "--run", wide_run.run, "--verify", "--suggest", "--compare", wide_run.run)
+    text = done(*words).out
+    assert "Does the attended lag matter?" in text
+    assert "Shorter contexts" in text
+    assert "0.0 % of the weight lies on other lags" in text
+    document = json.loads(done(*words, "--json").out)
+    assert document["verify"]["verdict"] in ("faithful", "weak", "contradicted")
+    assert document["suggest"]["rows"][0]["error_change"] == 0
+    assert document["compare"]["distance"] == 0
+    assert document["attention_implied"]["unique_id"] == "north"
+    assert {finding["lag"] for finding in document["seasons"]} >= {24}
+
+
+def test_questions_do_not_go_with_the_attention_table(wide_run: Trained) -> None:
+    error = refused(2, "inspect", "--run", wide_run.run, "--verify", "--output", "-")
+    assert "--verify, --suggest and --compare belong to the report, not to the attention table." in error
+
+
+def test_the_run_keeps_what_it_usually_attends_to(wide_run: Trained) -> None:
+    record = json.loads((wide_run.run / "run.json").read_text())
+    assert abs(sum(record["attention"]["profile"]) - 1) < 1e-3
+    assert 0 <= record["attention"]["usual_distance"] <= 1
+
+
+def test_predict_warns_when_usually_attended_steps_are_missing(wide_run: Trained, tmp_path: Path) -> None:
+    table = pd.read_csv(wide_run.data)
+    table.loc[table.index[-40:-2], ["north", "east"]] = None
+    table.to_csv(tmp_path / "holes.csv", index=False)
+    told = done("predict", tmp_path / "holes.csv", "--run", wide_run.run)
+    assert "% of the attention usually lies on steps that are missing today" in told.err
+    assert "attention" not in done("predict", "--run", wide_run.run).err
+
+
+def test_compare_trains_each_mechanism_once_and_shows_one_table(wide_run: Trained, tmp_path: Path) -> None:
+    mechanisms = ("--attention", "global,none", "--score", "dot,location", "--target", "north,east")
+    words = ("compare", wide_run.data, *TINY, *mechanisms, "--run", tmp_path / "all")
+    document = json.loads(done(*words, "--json").out)
+    assert [row["variant"] for row in document["variants"]] == ["dot-s0", "location-s0", "none-s0"]
+    assert [row["failure"] for row in document["variants"]] == [None] * 3
+    written = (tmp_path / "all" / "dot-s0" / "run.json").stat().st_mtime_ns
+    text = done(*words).out
+    assert "location-s0" in text
+    assert (tmp_path / "all" / "dot-s0" / "run.json").stat().st_mtime_ns == written
+    assert json.loads((tmp_path / "all" / "comparison.json").read_text()) == document["variants"]
+
+
+def test_compare_refuses_a_mechanism_that_does_not_exist(wide_run: Trained) -> None:
+    error = refused(2, "compare", wide_run.data, "--score", "dot,cosinus")
+    assert "--score 'cosinus' is not one of dot, general, concat, location, additive, cosine, hybrid." in error

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from rich.console import RenderableType
+
+from seqcast.data.table import ReadOptions
+from seqcast.report.runs import run_detail, run_list, training_summary
+from seqcast.run.record import RunRecord
+
+Show = Callable[[RenderableType, int], str]
+
+RESULT = {
+    "validation_loss": 0.12345,
+    "relative_mae": 0.8127,
+    "best_step": 1200,
+    "num_steps": 2400,
+    "ended_by": "budget spent",
+    "seconds": 61.26,
+    "windows_per_second": 12345.6,
+    "num_train_windows": 9000,
+    "num_parameters": 56789,
+}
+
+
+def record(**changes: Any) -> RunRecord:
+    values: dict[str, Any] = {
+        "program_version": "0.1.0",
+        "torch_version": "2.9.1",
+        "status": "finished",
+        "created": "2024-05-06T07:08:09+00:00",
+        "device": "cpu",
+        "precision": "float32",
+        "num_threads": 2,
+        "frequency": "h",
+        "data": {
+            "path": "/data/sales.csv",
+            "fingerprint": "ab" * 32,
+            "size_bytes": 1234,
+            "num_series": 1013,
+            "num_rows": 20011,
+            "num_observed": 19997,
+            "first_time": "2024-01-01",
+            "last_time": "2024-03-01",
+            "read_options": asdict(ReadOptions()),
+        },
+        "columns": {
+            "layout": "long",
+            "id": "shop",
+            "time": "day",
+            "target": ("y",),
+            "known": ("promo", "price"),
+            "past": (),
+            "static": ("region",),
+        },
+        "series_ids": ("a",),
+        "shape": {
+            "horizon": 24,
+            "context": 336,
+            "season": 24,
+            "num_past": 0,
+            "num_known": 2,
+            "num_static": 0,
+            "past_categories": (),
+            "known_categories": (),
+            "static_categories": (3,),
+        },
+        "result": RESULT,
+    }
+    return RunRecord.model_validate(values | changes)
+
+
+def row_of(text: str, label: str) -> str:
+    return next(line.removeprefix(label).strip() for line in text.splitlines() if line.startswith(f"{label}  "))
+
+
+def test_training_ends_with_run_error_steps_and_time(show: Show) -> None:
+    text = show(training_summary("runs/sales-1", record()), 100)
+    assert text.splitlines()[0] == "Trained"
+    assert row_of(text, "run") == "runs/sales-1"
+    assert row_of(text, "validation loss") == "0.1235 at step 1200"
+    assert row_of(text, "validation error") == "0.813 of the seasonal naive forecast's (below 1 is better)"
+    assert row_of(text, "steps") == "2400 (budget spent)"
+    assert row_of(text, "time") == "61.3 s, 12,346 windows/s"
+    assert row_of(text, "parameters") == "56,789"
+
+
+@pytest.mark.parametrize(("relative", "is_warned"), [(0.999, False), (1.0, True), (3.2, True), (None, False)])
+def test_a_model_that_does_not_beat_the_seasonal_naive_is_called_so(
+    show: Show, relative: float | None, is_warned: bool
+) -> None:
+    text = show(training_summary("r", record(result=RESULT | {"relative_mae": relative})), 80)
+    assert ("This model does not beat the seasonal naive forecast" in text) == is_warned
+    assert ("validation error" in text) == (relative is not None)
+
+
+def test_the_list_has_a_line_per_run_in_the_given_order(show: Show) -> None:
+    stopped = record(status="stopped", result=None)
+    text = show(run_list([("runs/b-2", record()), ("runs/a-1", stopped), ("runs/c-1", None)]), 80)
+    rows = [line.split() for line in text.splitlines() if "runs/" in line]
+    assert rows == [
+        ["runs/b-2", "finished", "sales.csv", "1,013", "24", "336", "0.813"],
+        ["runs/a-1", "stopped", "sales.csv", "1,013", "24", "336"],
+        ["runs/c-1", "damaged"],
+    ]
+    assert "error: on validation" in text.splitlines()[-1]
+
+
+def test_everything_known_of_a_run_is_shown(show: Show) -> None:
+    choices = ({"name": "context", "value": "336 steps", "reason": "two weeks"},)
+    notices = ("decision: time column 'day'", "repair: 3 rows are odd: 'repair: me'")
+    text = show(run_detail("runs/sales-1", record(choices=choices, notices=notices)), 120)
+    assert row_of(text, "written by") == "seqcast 0.1.0, torch 2.9.1, 2024-05-06T07:08:09+00:00"
+    assert row_of(text, "device") == "cpu, float32, 2 threads"
+    assert row_of(text, "data") == "/data/sales.csv"
+    assert row_of(text, "fingerprint") == "ab" * 32
+    assert row_of(text, "series") == "1,013 with 20,011 steps, 19,997 observed"
+    assert row_of(text, "time") == "2024-01-01 to 2024-03-01, frequency h"
+    assert row_of(text, "columns") == "long: id shop, time day, target y"
+    assert row_of(text, "known covariates") == "promo, price"
+    assert row_of(text, "static covariates") == "region"
+    assert "past covariates" not in text
+    assert row_of(text, "horizon, context, season") == "24, 336, 24"
+    assert row_of(text, "context") == "336 steps (two weeks)"
+    assert text.splitlines()[-2:] == ["time column 'day'", "warning: 3 rows are odd: 'repair: me'"]
+
+
+def test_an_unfinished_run_is_shown_without_result(show: Show) -> None:
+    text = show(run_detail("r", record(status="training", result=None, num_threads=1)), 80)
+    assert row_of(text, "status") == "training"
+    assert row_of(text, "device") == "cpu, float32, 1 thread"
+    assert "validation" not in text
+    assert "Automatic choices" not in text
+
+
+def test_text_of_the_data_is_shown_safely(show: Show) -> None:
+    data = record().data.model_copy(update={"path": "/data/[red]\x1b[31m.csv"})
+    odd = record(data=data.model_dump(), notices=("repair: \x07[bold]",))
+    assert "[red]\\x1b[31m.csv" in show(run_list([("runs/[b]", odd)]), 120)
+    text = show(run_detail("runs/[b]", odd), 120)
+    assert text.splitlines()[0] == "runs/[b]"
+    assert text.splitlines()[-1] == "warning: \\x07[bold]"
