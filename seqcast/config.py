@@ -5,6 +5,7 @@ A value of None means *automatic*: `training.plan` replaces it by a number chose
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -31,6 +32,10 @@ MOST_STEPS = 100_000
 """Of a context or a horizon."""
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Names = tuple[str, ...]
+
+LARGEST_TOML = 8 * 2**20
+"""Bytes of a configuration file; the names of very many columns are the longest part of it."""
+_LONGEST_KEY = 100
 
 QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
@@ -185,9 +190,28 @@ def read_config(path: Path) -> Config:
         UsageError: The file is absent, is not TOML, or holds a key or value that is not allowed.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            values = parse_toml(file.read(LARGEST_TOML + 1))
     except FileNotFoundError:
         raise UsageError(f"{path}: there is no such configuration file.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as TOML: {error}.") from None
     return parse_config(values, str(path))
+
+
+def parse_toml(data: bytes) -> dict[str, Any]:
+    """The tables of a TOML document of bounded size and depth, from whomever it comes.
+
+    Raises:
+        ValueError: It is no such document.
+    """
+    if len(data) > LARGEST_TOML:
+        raise ValueError(f"it is larger than {LARGEST_TOML:,} bytes")
+    text = data.decode("utf-8")
+    # The time to parse a dotted key grows with the square of its parts.
+    if "." * _LONGEST_KEY in re.sub(r"[\w \t-]+", "", re.sub(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', "", text)):
+        raise ValueError(f"a key has more than {_LONGEST_KEY} parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

@@ -22,6 +22,8 @@ DTYPES: dict[Literal["float32", "bfloat16", "float16"], torch.dtype] = {
 }
 
 
+FLOAT16_LOSS_SCALE = 2.0**10
+"""A constant, so that there is no scaler state to save; gradients are divided by it before they are clipped."""
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, as malloc.h numbers them."""
 
@@ -39,6 +41,11 @@ class Runtime:
     def precision(self) -> Literal["float32", "bfloat16", "float16"]:
         """Name of the precision."""
         return next(name for name, dtype in DTYPES.items() if dtype is self.dtype)
+
+    @property
+    def loss_scale(self) -> float:
+        """Factor of the loss in the backward pass: a small gradient would be zero in float16, which has few exponents."""
+        return FLOAT16_LOSS_SCALE if self.dtype is torch.float16 else 1.0
 
     def autocast(self) -> AbstractContextManager[None]:
         """Context in which the network runs; losses and scaling stay outside it."""

@@ -90,7 +90,6 @@ def test_every_file_but_the_future_one_is_covered(shared_data: Path) -> None:
     assert present == set(CASES)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES.keys())
 def test_a_real_file_trains_predicts_and_is_inspected(
     name: str, case: Case, shared_data: Path, in_tmp_path: Path

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from seqcast.config import Config, parse_config
+from seqcast.config import LARGEST_TOML, Config, parse_config, parse_toml
 from seqcast.errors import RunError, UsageError
 from seqcast.run.record import (
     CHECKPOINT_FILE,
@@ -54,6 +53,8 @@ class RunDirectory:
                 f" reads; it was written by seqcast {str(values.get('program_version'))[:20]!r}.",
                 hint="Update seqcast.",
             )
+        if type(version) is not int or version < 1:
+            raise RunError(f"{self.path / RUN_FILE}: damaged: {str(version)[:20]!r} is no run format.")
         try:
             return RunRecord.model_validate(values)
         except ValidationError as error:
@@ -76,8 +77,18 @@ class RunDirectory:
         return values
 
     def write_config(self, config: Config) -> str:
-        """Write config.toml; returns its sha256."""
-        return self._write_hashed(CONFIG_FILE, config.to_toml().encode())
+        """Write config.toml; returns its sha256.
+
+        Raises:
+            RunError: It cannot be written, or would be too large to read back.
+        """
+        data = config.to_toml().encode()
+        if len(data) > LARGEST_TOML:
+            raise RunError(
+                f"{self.path / CONFIG_FILE}: the names of the columns are too long to keep ({len(data):,} bytes).",
+                hint="Give fewer columns, or shorter names.",
+            )
+        return self._write_hashed(CONFIG_FILE, data)
 
     def read_config(self, record: RunRecord) -> Config:
         """Read config.toml as it was written.
@@ -87,7 +98,7 @@ class RunDirectory:
         """
         text = self.read_verified(CONFIG_FILE, record)
         try:
-            return parse_config(tomllib.loads(text.decode()), CONFIG_FILE)
+            return parse_config(parse_toml(text), CONFIG_FILE)
         except (ValueError, UsageError) as error:
             raise RunError(f"{self.path / CONFIG_FILE}: damaged: {error}") from None
 
@@ -126,7 +137,7 @@ class RunDirectory:
         Raises:
             RunError: The file is absent, no regular file, too large, or its checksum differs.
         """
-        limit = LARGEST_TENSORS if name == MODEL_FILE else LARGEST_TEXT
+        limit = {MODEL_FILE: LARGEST_TENSORS, CONFIG_FILE: LARGEST_TOML}.get(name, LARGEST_TEXT)
         data = read_regular_file(self.path / name, limit)
         if record.files.get(name) != sha256_hex(data):
             raise RunError(

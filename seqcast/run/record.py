@@ -17,6 +17,8 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 METRICS_FILE = "metrics.jsonl"
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
+CategoryCounts = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(max_length=10_000)]
+"""Per categorical column, the number of its codes."""
 
 
 class Part(BaseModel):
@@ -76,9 +78,9 @@ class ShapeRecord(Part):
     num_past: Annotated[int, Field(ge=0, le=10_000)]
     num_known: Annotated[int, Field(ge=0, le=10_000)]
     num_static: Annotated[int, Field(ge=0, le=10_000)]
-    past_categories: tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...]
-    known_categories: tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...]
-    static_categories: tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...]
+    past_categories: CategoryCounts
+    known_categories: CategoryCounts
+    static_categories: CategoryCounts
 
 
 class ChoiceRecord(Part):

@@ -14,7 +14,7 @@ from seqcast.data.notices import Notice
 from seqcast.data.panel import Panel
 from seqcast.data.table import ReadOptions, Table
 from seqcast.data.tabular import read_table
-from seqcast.errors import DataError, RunError
+from seqcast.errors import DataError, Place, RunError
 from seqcast.run.record import DataRecord, ReadOptionsRecord, RunRecord
 
 
@@ -101,10 +101,7 @@ def read_run_source(record: RunRecord, config: Config, data: str | None) -> Sour
     """
     own = record.data
     name = data or own.path
-    if data is None and not Path(name).is_file():
-        raise RunError(
-            f"{name}: the table this run was trained on is not there.", hint="Name a table: `seqcast predict DATA`."
-        )
+    _require_tables(own, data)
     options = ReadOptions(**own.read_options.model_dump())
     roles = config.data.model_copy(update={"freq": None})
     try:
@@ -113,12 +110,32 @@ def read_run_source(record: RunRecord, config: Config, data: str | None) -> Sour
     except DataError:  # such as a table of one row, which has no frequency of its own
         as_trained = False
     else:
-        if not as_trained and data is not None:
+        if not as_trained and source.fingerprint != own.fingerprint:
             _require_same_frequency(source.panel, record, name)
     if not as_trained:
         source = read_source(name, config.data, options, own.static_path)
     notices = _whose_data(record, source, data)
     return Source(source.panel, source.table, own.static_path, (*notices, *source.notices))
+
+
+def _require_tables(own: DataRecord, data: str | None) -> None:
+    """Raise for a table that run.json names and that is no file; a pipe or a device there would never end."""
+    if data is None and not _is_file(own.path):
+        raise RunError(
+            "the table this run was trained on is not there.",
+            place=Place(file=own.path),
+            hint="Name a table: `seqcast predict DATA`.",
+        )
+    if own.static_path is not None and not _is_file(own.static_path):
+        raise RunError("the static table of this run is not there.", place=Place(file=own.static_path))
+
+
+def _is_file(name: str) -> bool:
+    """Whether a path, which may be any text, leads to a plain file."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _require_same_frequency(panel: Panel, record: RunRecord, name: str) -> None:

@@ -161,7 +161,12 @@ def _train_step(setup: TrainingSetup, state: TrainingState) -> float:
     if not math.isfinite(value):
         return value
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    scale = setup.runtime.loss_scale
+    (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    if scale != 1:
+        for parameter in network.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= scale
     torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
     state.optimizer.step()
     _update_average(state)

@@ -13,6 +13,7 @@ from safetensors.torch import load
 from seqcast.config import TrainingConfig
 from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork
+from seqcast.runtime import Runtime
 from seqcast.training import loop
 from seqcast.training.checkpoint import ValidationRecord
 from seqcast.training.loop import Hooks, Progress, TrainingSetup, ValidationScore, learning_rate, train
@@ -341,8 +342,18 @@ def test_the_default_hooks_do_nothing() -> None:
     assert train(setup_of(training={"max_steps": 1})).num_steps == 1
 
 
+def test_the_loss_scale_of_float16_changes_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = train(setup_of())
+    assert Runtime(torch.device("cuda"), torch.float16, "").loss_scale == 1024.0
+    monkeypatch.setattr(Runtime, "loss_scale", 1024.0)
+
+    found = train(setup_of())
+
+    assert all(torch.equal(found.weights[name], value) for name, value in expected.weights.items())
+
+
 def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() -> None:
-    half = setup_of(training={"precision": "bfloat16"})
+    half = setup_of()
     half = replace(half, runtime=replace(half.runtime, dtype=torch.bfloat16))
 
     found, expected = train(half), train(setup_of())
