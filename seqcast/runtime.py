@@ -44,7 +44,7 @@ class Runtime:
 
     @property
     def loss_scale(self) -> float:
-        """Factor of the loss in the backward pass: a small gradient would be zero in float16, which has few exponents."""
+        """Factor of the loss in the backward pass: float16 has few exponents, and small gradients would be zero."""
         return FLOAT16_LOSS_SCALE if self.dtype is torch.float16 else 1.0
 
     def autocast(self) -> AbstractContextManager[None]:

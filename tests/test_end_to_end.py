@@ -24,7 +24,12 @@ def command(folder: Path, *words: str) -> str:
     code = "from seqcast.cli.app import main; main()"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", code, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
