@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from seqcast.config import Format
+from seqcast.data.notices import Notice
 from seqcast.data.panel import FloatArray, Schema
+from seqcast.data.table import quoted
 from seqcast.errors import UsageError
 from seqcast.results import AttentionMap, Forecast, interval
 from seqcast.storage import output_file
@@ -38,6 +40,8 @@ _FORMAT_OF_SUFFIX: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".
 _TIME_FORMS = (("date", 86_400 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
 """Ways to write a time, shortest first, with the nanoseconds each can tell apart."""
 _ROWS_AT_ONCE = 100_000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that a spreadsheet takes for a formula when it opens a CSV file."""
 
 
 def interval_columns(level: float) -> tuple[str, str]:
@@ -95,6 +99,30 @@ def _frame(columns: Sequence[tuple[str, Any]]) -> pd.DataFrame:
             hint="Give each level once, and rename a data column that has the name of an output column.",
         )
     return pd.DataFrame(dict(columns), copy=False)
+
+
+def formula_notices(frame: pd.DataFrame) -> tuple[Notice, ...]:
+    """A warning when ids (the first column) or column names may be run as formulas by a spreadsheet."""
+    texts = [*frame.columns, *frame.iloc[:, 0].unique()]
+    risky = [text for text in texts if text.startswith(_FORMULA_STARTS)]
+    if not risky:
+        return ()
+    text = (
+        f"{len(risky):,} ids or column names begin like a formula, such as {quoted(risky[0])}, and a spreadsheet may "
+        "run them; --excel-safe writes them with an apostrophe in front"
+    )
+    return (Notice("repair", text, len(risky)),)
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each id (the first column) and column name that begins like a formula."""
+
+    def safe(text: str) -> str:
+        return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+    ids = frame.iloc[:, 0]
+    plain = ids.map({text: safe(text) for text in ids.unique()}).astype(ids.dtype)
+    return frame.assign(**{str(frame.columns[0]): plain}).rename(columns=safe)
 
 
 def attention_table(attention: AttentionMap) -> pa.Table:

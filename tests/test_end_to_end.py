@@ -43,7 +43,7 @@ def test_three_commands_lead_from_a_file_to_a_forecast_and_its_lags(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_rows(tmp_path / "data.csv", "ds,y", [hours(197), wave(197)])
-    assert "runs/data-1" in command(tmp_path, "train", "data.csv", "--max-steps", "20")
+    assert "runs/data-1" in command(tmp_path, "train", "data.csv", "--max-steps", "3")
     assert "y: 48 steps after 2024-01-09 04:00" in command(tmp_path, "predict", "--horizon", "48")
     monkeypatch.chdir(tmp_path)
     assert "Attended lags relative to the forecast step" in done("inspect").out

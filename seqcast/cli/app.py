@@ -82,13 +82,20 @@ def _as_expected(error: Exception) -> SeqcastError:
         wrong = str(error.format_message()).replace("Value error, ", "").rstrip(".")
         place = "seqcast" if error.ctx is None else error.ctx.command_path
         return UsageError(f"{wrong}.", hint=f"`{place} -h` lists what there is.")
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return SeqcastError("out of memory.", hint="Give a smaller --batch-size or --context, or less data.")
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return SeqcastError(f"{where}cannot be read or written: {error.strerror}.")
     fault = f"internal error: {type(error).__name__}: {error}."
     return SeqcastError(fault, hint="Run again with --debug to see where, and please report it.")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether torch found no memory, on a GPU or, where it has no name of its own for that, on the CPU."""
+    return isinstance(error, RuntimeError) and (
+        type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    )
 
 
 def _report(error: SeqcastError) -> int:

@@ -9,6 +9,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.opened import open_run
+from seqcast.cli.written import refuse_unless_csv, write_output
 from seqcast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def backtest(
     baselines: Annotated[bool, typer.Option(help="Score the naive forecasts too.")] = True,
     level: opt.Levels = opt.DEFAULT_LEVELS,
     output: Annotated[str | None, typer.Option(help="File for every forecast with its truth, or - for stdout.")] = None,
+    excel_safe: opt.ExcelSafe = False,
     device: opt.DeviceName = "auto",
     quiet: opt.Quiet = False,
     json: opt.Json = False,
@@ -41,20 +43,19 @@ def backtest(
     screen = Screen(quiet=quiet)
     from seqcast.evaluation.backtest import BacktestPlan
     from seqcast.evaluation.backtest import backtest as run_backtest
-    from seqcast.output import backtest_frame, output_format, write_frame
+    from seqcast.output import backtest_frame, output_format
     from seqcast.report.scores import score_view
 
     target = opt.destination(output)
     file_format = output_format(target, None)
+    refuse_unless_csv(file_format, excel_safe=excel_safe)
     opened = open_run(screen, run, data, device)
     plan = BacktestPlan("test" if test else "validation", windows, stride, baselines, levels)
     done = run_backtest(opened.model, opened.source.panel, plan)
     screen.notices(done.notices)
     if output is not None:
         frame = backtest_frame(done.forecast, done.actuals, opened.model.schema, levels)
-        write_frame(frame, target, file_format)
-        if target != "-":
-            screen.say(f"{len(frame):,} rows written to {target}")
+        write_output(screen, frame, target, file_format, excel_safe=excel_safe)
     if json:
         screen.document(document(done))
     elif output != "-":

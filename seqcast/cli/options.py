@@ -18,6 +18,10 @@ DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+ExcelSafe = Annotated[
+    bool,
+    typer.Option("--excel-safe", help="Put an apostrophe before ids that begin like a formula."),
+]
 Levels = Annotated[str, typer.Option("--level", help="Prediction intervals in percent, such as 80,95.")]
 
 Target = Annotated[str | None, typer.Option("--target", help="Target column; a,b,c of a wide table.")]

@@ -10,6 +10,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.opened import OpenedRun, open_run
+from seqcast.cli.written import refuse_unless_csv, write_output
 from seqcast.config import Format
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def predict(
     level: opt.Levels = opt.DEFAULT_LEVELS,
     output: Annotated[str | None, typer.Option(help="File to write, or - for stdout.")] = None,
     format: Annotated[Format | None, typer.Option(help="Default: from the file's name.")] = None,  # noqa: A002  # the option is called --format
+    excel_safe: opt.ExcelSafe = False,
     plot: Annotated[bool | None, typer.Option(help="Draw the first series; default: on a terminal.")] = None,
     device: opt.DeviceName = "auto",
     quiet: opt.Quiet = False,
@@ -40,11 +42,12 @@ def predict(
     from seqcast.data.tabular import read_table
     from seqcast.forecasting import predict as predict_ahead
     from seqcast.inspection.drift import drift_notices
-    from seqcast.output import forecast_frame, output_format, write_frame
+    from seqcast.output import forecast_frame, output_format
     from seqcast.report.forecasts import forecast_preview
 
     target = opt.destination(output)
     file_format = output_format(target, format)
+    refuse_unless_csv(file_format, excel_safe=excel_safe)
     opened = open_run(screen, run, data, device)
     future_table = None if future is None else read_table(str(future), opened.source.table.options)
     prediction = predict_ahead(opened.model, opened.source.panel, horizon, future_table)
@@ -52,9 +55,7 @@ def predict(
     wanted = output is not None or format is not None
     if wanted:
         frame = forecast_frame(prediction.forecast, opened.model.schema, levels)
-        write_frame(frame, target, file_format)
-        if target != "-":
-            screen.say(f"{len(frame):,} rows written to {target}")
+        write_output(screen, frame, target, file_format, excel_safe=excel_safe)
     else:
         screen.result(forecast_preview(prediction.forecast, levels))
     if plot or (plot is None and not wanted and screen.out.is_terminal):

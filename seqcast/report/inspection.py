@@ -47,12 +47,13 @@ def faithfulness_view(found: Faithfulness) -> RenderableType:
     for band in found.bands:
         lags = f"lag {band.first_lag}" if band.first_lag == band.last_lag else f"lags {band.first_lag}-{band.last_lag}"
         name, share = f"{lags} ({band.peak_duration})", percent_text(band.share)
-        table.add_row(f"{name}, weights removed", share, *_effect(band.removed), "", *_effect(band.removed_control))
-        table.add_row(f"{name}, values replaced", share, *_effect(band.replaced), "", *_effect(band.replaced_control))
-    table.add_row("all lags, weights shuffled", "", *_effect(found.shuffled), "", "", "")
+        table.add_row(f"{name}: removed", share, *_effect(band.removed), "", *_effect(band.removed_control))
+        table.add_row(f"{name}: replaced", share, *_effect(band.replaced), "", *_effect(band.replaced_control))
+    table.add_row("all lags: shuffled", "", *_effect(found.shuffled), "", "", "")
     note = (
-        f"{found.num_windows} windows whose truth is known. change: of the forecast, mean, in standard deviations of"
-        " the window. error: growth of the mean absolute error. others: random bands of equal width."
+        f"{found.num_windows} windows whose truth is known. removed: weights; replaced: values, by the window's mean;"
+        " shuffled: weights, over lags. change: of the forecast, mean, in standard deviations of the window. error:"
+        " growth of the mean absolute error. others: random bands of equal width."
     )
     return Group(verdict, table, Text(note, style="dim"))
 

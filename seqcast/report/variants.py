@@ -19,14 +19,16 @@ _NOTE = (
 
 
 def variant_table(rows: Sequence[VariantResult]) -> RenderableType:
-    """One row per variant; the reasons of failures below."""
+    """One row per variant, named without its seed where there is one seed; the reasons of failures below."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("variant", overflow="fold")
     for heading in ("error", "windows/s", "weights", "lags", "unstable", "peaks"):
         table.add_column(heading, justify="right")
     table.add_column("verdict", no_wrap=True)
+    several_seeds = len({row.seed for row in rows}) > 1
     for row in rows:
-        table.add_row(plain(row.variant), *_cells(row))
+        name = row.variant if several_seeds else row.variant.removesuffix(f"-s{row.seed}")
+        table.add_row(plain(name), *_cells(row))
     failures = [Text(plain(f"{row.variant}: {row.failure}", SENTENCE_WIDTH), "red") for row in rows if row.failure]
     return Group(table, *failures, Text(_NOTE, style="dim"))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from seqcast.config import Config, TrainingConfig
 from seqcast.data.panel import FloatArray, IntArray
 from seqcast.data.windows import PanelTensors, WindowBatch, WindowRange
-from seqcast.errors import DivergedError, StoppedError
+from seqcast.errors import DivergedError, SeqcastError, StoppedError
 from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.runtime import Runtime, keep_freed_memory, seed_step
 from seqcast.training.checkpoint import TrainingState, ValidationRecord, dump_state, restore_state
@@ -91,6 +91,7 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | Non
         DivergedError: A loss is not finite; the last good state is saved.
         StoppedError: A signal asked to stop; the state is saved.
         RunError: `resume_from` does not fit.
+        SeqcastError: The device has too little memory; the state of the last validation is saved.
     """
     training = setup.config.training
     keep_freed_memory()
@@ -111,7 +112,10 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | Non
         if state.stale_validations >= training.patience:
             ended_by = f"no improvement in {training.patience} validations"
             break
-        loss = _train_step(setup, state)
+        try:
+            loss = _train_step(setup, state)
+        except torch.OutOfMemoryError:
+            raise _out_of_memory(setup, state) from None
         if not math.isfinite(loss):
             raise _diverged(setup, state)
         record = None
@@ -335,6 +339,15 @@ def _diverged(setup: TrainingSetup, state: TrainingState) -> DivergedError:
     return DivergedError(
         f"Training diverged: the loss at step {state.step} is not finite (learning rate {rate:.2g}); {kept}.",
         hint=f"Try --learning-rate {setup.config.training.learning_rate / 4:.2g} or --precision float32.",
+    )
+
+
+def _out_of_memory(setup: TrainingSetup, state: TrainingState) -> SeqcastError:
+    size = setup.config.training.batch_size or 1
+    smaller = f"--batch-size {size // 2}, " if size > 1 else ""
+    return SeqcastError(
+        f"{setup.runtime.device} ran out of memory at step {state.step}, with batches of {size} windows.",
+        hint=f"Train again with {smaller}a shorter --context or a smaller --hidden.",
     )
 
 

@@ -49,8 +49,8 @@ class TestFaithfulness:
     def test_the_verdict_stands_before_its_numbers(self, show: Show) -> None:
         text, numbers = show(faithfulness_view(FAITHFULNESS), 100), ["0.250", "+12.5", "%"]
         assert text.splitlines()[0] == "Does the attended lag matter? faithful: attended inputs matter"
-        assert row_of(text, "lags", "23-25")[5:] == ["removed", "50.0", "%", *numbers, *numbers]
-        assert row_of(text, "all", "lags,")[-3:] == ["0.750", "+50.0", "%"]
+        assert row_of(text, "lags", "23-25")[4:] == ["removed", "50.0", "%", *numbers, *numbers]
+        assert row_of(text, "all", "lags:")[-3:] == ["0.750", "+50.0", "%"]
 
     def test_without_bands_there_is_no_table(self, show: Show) -> None:
         assert len(show(faithfulness_view(replace(FAITHFULNESS, bands=())), 80).split("\n")) <= 3
@@ -86,7 +86,12 @@ def test_variants_stand_side_by_side_and_failures_below(show: Show) -> None:
     done = VariantResult("dot-s0", "global", "dot", 0, None, 0.75, 1234.5, 56789, 3.25, 0.125, "24, 37", "faithful")
     failed = VariantResult("none-s0", "none", None, 0, "the loss was not finite.")
     text = show(variant_table([done, failed]), 90)
-    expected = ["dot-s0", "0.750", "1,234", "56,789", "3.2", "12.5", "%", "24,", "37", "faithful"]
-    assert row_of(text, "dot-s0") == expected
-    assert row_of(text, "none-s0") == ["none-s0", *"------", "failed"]
+    expected = ["dot", "0.750", "1,234", "56,789", "3.2", "12.5", "%", "24,", "37", "faithful"]
+    assert row_of(text, "dot") == expected
+    assert row_of(text, "none") == ["none", *"------", "failed"]
     assert "none-s0: the loss was not finite." in text
+
+
+def test_seeds_are_named_where_there_are_several(show: Show) -> None:
+    rows = [VariantResult(f"dot-s{seed}", "global", "dot", seed) for seed in (0, 1)]
+    assert row_of(show(variant_table(rows), 80), "dot-s1")[0] == "dot-s1"

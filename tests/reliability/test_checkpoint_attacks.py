@@ -1,0 +1,162 @@
+"""checkpoint.safetensors from a stranger, taken up by --resume."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from seqcast.training.checkpoint import _fingerprint
+from tests.reliability.attacks import MARKER, bounded, change_record
+from tests.reliability.conftest import SMALL, Trained
+from tests.reliability.hazards import expect
+
+NAME = "checkpoint.safetensors"
+State = tuple[dict[str, Tensor], dict[str, Any]]
+
+
+def opened(data: bytes) -> State:
+    size = struct.unpack("<Q", data[:8])[0]
+    return load(data), json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["state"])
+
+
+def sealed(tensors: dict[str, Tensor], text: str) -> bytes:
+    """A checkpoint whose own checksum agrees."""
+    return save(tensors, {"state": text, "sha256": _fingerprint(tensors, text)})
+
+
+def forged(change: Callable[[dict[str, Tensor], dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    def spoil(data: bytes) -> bytes:
+        tensors, counters = opened(data)
+        change(tensors, counters)
+        return sealed(tensors, json.dumps(counters))
+
+    return spoil
+
+
+def counter(name: str, value: object) -> Callable[[bytes], bytes]:
+    return forged(lambda _, counters: counters.update({name: value}))
+
+
+def with_text(text: str) -> Callable[[bytes], bytes]:
+    return lambda data: sealed(opened(data)[0], text)
+
+
+ATTACKS: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda _: b"",
+    "half": lambda data: data[: len(data) // 2],
+    "a header without end": lambda data: struct.pack("<Q", 2**60) + data[8:],
+    "a pickle": lambda _: b"\x80\x04cposix\nsystem\n(S'touch marker'\ntR.",
+    "a flipped weight": lambda data: data[:-9] + bytes([data[-9] ^ 64]) + data[-8:],
+    "no metadata": lambda data: save(opened(data)[0]),
+    "text that is no JSON": with_text("hello"),
+    "a list for counters": with_text("[]"),
+    "deep nesting": with_text("[" * 100_000),
+    "an endless number": with_text('{"format": ' + "9" * 10_000 + "}"),
+    "a newer format": counter("format", 99),
+    "another identity": counter("identity", "x"),
+    "no identity": forged(lambda _, counters: counters.pop("identity")),
+    "a negative step": counter("step", -1),
+    "a step that is a text": counter("step", "x"),
+    "an endless step": counter("step", 10**400),
+    "a step past the end": counter("step", 10**9),
+    "a step that is a list": counter("step", [4]),
+    "a best step without record": counter("best_step", 3),
+    "an infinite loss": counter("loss_sum", float("inf")),
+    "a negative count": counter("loss_count", -5),
+    "no history": counter("history", []),
+    "a history of texts": counter("history", ["x"]),
+    "a history with other keys": counter("history", [{"__class__": 1}]),
+    "a history with wrong types": counter(
+        "history", [{"step": "x", "train_loss": [], "validation_loss": {}, "relative_mae": "", "learning_rate": None}]
+    ),
+    "moments that are missing": forged(
+        lambda tensors, _: [tensors.pop(name) for name in list(tensors) if "exp_avg" in name]
+    ),
+    "parameters said to have no moments": counter("without_moments", 5),
+    "a tensor less": forged(
+        lambda tensors, _: tensors.pop(next(name for name in tensors if name.startswith("network.")))
+    ),
+    "a tensor of another shape": forged(
+        lambda tensors, _: tensors.update({name: value.reshape(-1) for name, value in tensors.items()})
+    ),
+    "a tensor of another type": forged(
+        lambda tensors, _: tensors.update({name: value.to(torch.int64) for name, value in tensors.items()})
+    ),
+    "weights that are not finite": forged(
+        lambda tensors, _: tensors.update({name: value * float("nan") for name, value in tensors.items()})
+    ),
+    "an average that is not finite": forged(
+        lambda tensors, _: tensors.update(
+            {name: value * float("nan") for name, value in tensors.items() if name.startswith("averaged.")}
+        )
+    ),
+    "best weights that are not finite": forged(
+        lambda tensors, _: tensors.update(
+            {name: value * float("inf") for name, value in tensors.items() if name.startswith("best.")}
+        )
+    ),
+    "moments that are not finite": forged(
+        lambda tensors, _: tensors.update(
+            {name: value * float("nan") for name, value in tensors.items() if name.startswith("optimizer.")}
+        )
+    ),
+}
+
+
+def stopped(trained: Trained, folder: Path) -> Path:
+    run = trained.copied(folder)
+    change_record(run, lambda found: found.update(status="stopped"))
+    return run
+
+
+def resume(trained: Trained, run: Path) -> Any:
+    roles = ("--known", "price,weather", "--static", "region", "--target", "y")
+    return bounded("train", trained.data, *SMALL, *roles, "--run", run, "--resume")
+
+
+def test_an_honest_checkpoint_is_resumed(shops: Trained, tmp_path: Path) -> None:
+    run = stopped(shops, tmp_path)
+    expect(resume(shops, run), 0, ["Trained"])
+    assert (run / "model.safetensors").read_bytes() == (shops.run / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_by_a_checkpoint_is_refused(name: str, shops: Trained, in_tmp_path: Path) -> None:
+    run = stopped(shops, in_tmp_path)
+    (run / NAME).write_bytes(ATTACKS[name]((run / NAME).read_bytes()))
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.name != ".lock"}
+    expect(resume(shops, run), 4, [NAME])
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.name != ".lock"} == before
+    assert not Path(MARKER).exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_a_checkpoint_that_is_no_file_is_refused(kind: str, shops: Trained, tmp_path: Path) -> None:
+    import os
+
+    run = stopped(shops, tmp_path)
+    path = run / NAME
+    path.rename(tmp_path / "elsewhere")
+    {"link": lambda: path.symlink_to(tmp_path / "elsewhere"), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[
+        kind
+    ]()
+    expect(resume(shops, run), 4, [NAME])
+
+
+def test_the_lock_of_a_stranger_cannot_direct_a_write_elsewhere(shops: Trained, tmp_path: Path) -> None:
+    run = stopped(shops, tmp_path)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (run / ".lock").unlink(missing_ok=True)
+    (run / ".lock").symlink_to(victim)
+    ran = resume(shops, run)
+    assert victim.read_text() == "precious"
+    assert ran.code in (0, 4)
