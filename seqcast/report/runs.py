@@ -30,7 +30,8 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
-    rows = [("validation loss", f"{result.validation_loss:.4f} at step {result.best_step}")]
+    best = f"step {result.best_step}" if result.best_step else "the start: no step was better beyond doubt"
+    rows = [("validation loss", f"{result.validation_loss:.4f} at {best}")]
     if result.relative_mae is not None:
         rows.append(
             ("validation error", f"{result.relative_mae:.3f} of the seasonal naive forecast's (below 1 is better)")
