@@ -30,6 +30,7 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]
 
 MOST_STEPS = 100_000
 """Of a context or a horizon."""
+MOST_TRAINING_STEPS = 10_000_000
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Names = tuple[str, ...]
 
@@ -129,7 +130,7 @@ class TrainingConfig(Section):
     """How the network is trained."""
 
     loss: Loss = "quantile"
-    max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_steps: Annotated[int, Field(ge=1, le=MOST_TRAINING_STEPS)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 5e-3
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-2

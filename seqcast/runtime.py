@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,7 +72,6 @@ def resolve_runtime(device: str, precision: Precision) -> Runtime:
     Raises:
         UsageError: The device asked for is not there, or cannot compute in the precision asked for.
     """
-    torch.set_flush_denormal(True)
     chosen, reason = _resolve_device(device)
     if precision != "auto":
         if precision == "float16" and chosen.type == "cpu":
@@ -113,6 +112,20 @@ def _bfloat16_is_faster(device: torch.device) -> tuple[bool, str]:
         fast = probe is not None and probe()
         return fast, "its AMX units are faster in bfloat16" if fast else "float32 is the fastest here"
     return False, "float32 is the safest here"
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Count numbers below the normal range as zero meanwhile.
+
+    Gradients that vanish over a long context become such numbers, and arithmetic on them is slow. Afterwards the
+    arithmetic of the host program is exact again.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def keep_freed_memory() -> None:

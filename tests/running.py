@@ -56,8 +56,6 @@ def seqcast(*words: object, stdin: bytes = b"") -> Ran:
             patch.setattr(sys, name, stream)
         with pytest.raises(SystemExit) as end:
             main()
-    if "torch" in sys.modules:  # a command sets this for its whole process, which here is that of all tests
-        sys.modules["torch"].set_flush_denormal(False)
     for stream in streams.values():
         stream.flush()
     out_bytes, err_bytes = (stream.buffer.getvalue() for stream in streams.values())  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import torch
 
 from seqcast import runtime
 from seqcast.errors import UsageError
-from seqcast.runtime import Runtime, describe_device, keep_freed_memory, resolve_runtime, seed_step
+from seqcast.runtime import Runtime, describe_device, flushed_denormals, keep_freed_memory, resolve_runtime, seed_step
 from tests.panels import one_thread
 
 
@@ -142,13 +142,14 @@ def test_devices_are_described(two_gpus: None) -> None:
     assert describe_device(torch.device("mps")) == "mps"
 
 
-def test_denormal_numbers_are_flushed_to_zero() -> None:
-    resolve_runtime("cpu", "float32")
+def test_denormal_numbers_are_flushed_to_zero_for_a_while_only() -> None:
+    def denormal() -> float:
+        return float(torch.tensor([1e-38]) * torch.tensor([1e-3]))
 
-    try:
-        assert float(torch.tensor([1e-38]) * torch.tensor([1e-3])) == 0.0
-    finally:
-        torch.set_flush_denormal(False)
+    with flushed_denormals():
+        assert denormal() == 0.0
+
+    assert denormal() > 0
 
 
 def test_a_step_seed_depends_on_seed_and_step_alone() -> None:

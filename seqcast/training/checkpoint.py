@@ -8,18 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any, Self
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from seqcast.config import MOST_TRAINING_STEPS
 from seqcast.errors import RunError
 from seqcast.model.network import ForecastNetwork
 
 FORMAT_VERSION = 1
 """Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
+_Steps = Annotated[int, Field(ge=0, le=MOST_TRAINING_STEPS)]
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -34,6 +37,29 @@ class ValidationRecord:
     relative_mae: float | None
     """Mean absolute validation error over that of the seasonal naive forecast; None where that one has no error."""
     learning_rate: float
+
+
+class _Counters(BaseModel):
+    """Everything in the file that is no tensor, with the type it must have."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    format: int
+    identity: str
+    step: _Steps
+    loss_sum: FiniteFloat
+    loss_count: _Steps
+    best_loss: float | None
+    best_step: _Steps
+    stale_validations: _Steps
+    history: list[ValidationRecord]
+    without_moments: list[str]
+
+    @model_validator(mode="after")
+    def _best_is_in_the_history(self) -> Self:
+        if self.history and self.best_step not in {record.step for record in self.history}:
+            raise ValueError("best_step has no validation record")
+        return self
 
 
 @dataclass
@@ -91,32 +117,46 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
     """
     tensors, counters = _parse(data)
     if counters.get("format") != FORMAT_VERSION:
-        raise RunError(
-            f"checkpoint.safetensors has format {counters.get('format')}, this seqcast reads {FORMAT_VERSION}."
-        )
+        found = str(counters.get("format"))[:20]
+        raise RunError(f"checkpoint.safetensors has format {found}, this seqcast reads {FORMAT_VERSION}.")
     if counters.get("identity") != identity:
         raise RunError(
             "checkpoint.safetensors belongs to other data or options than these.",
             hint="Resume with the same data and options, or start afresh with --overwrite.",
         )
     try:
+        kept = _Counters.model_validate_json(json.dumps(counters))
+        _require_finite(tensors)
         state.network.load_state_dict(_weights(tensors, "network.", state.network))
         state.averaged.load_state_dict(_weights(tensors, "averaged.", state.network))
-        state.best_weights = _weights(tensors, "best.", state.network) if counters["history"] else {}
-        if tensors["start_losses"].shape != state.start_losses.shape:
+        state.best_weights = _weights(tensors, "best.", state.network) if kept.history else {}
+        start, expected = tensors["start_losses"], state.start_losses
+        if (start.shape, start.dtype) != (expected.shape, expected.dtype):
             raise ValueError("start_losses do not fit the validation windows")
-        state.start_losses = tensors["start_losses"]
-        if counters["step"]:
-            _restore_optimizer(state, tensors, counters["without_moments"])
-        state.step, state.best_step = int(counters["step"]), int(counters["best_step"])
-        state.loss_sum, state.loss_count = float(counters["loss_sum"]), int(counters["loss_count"])
-        state.best_loss = float("inf") if counters["best_loss"] is None else float(counters["best_loss"])
-        state.stale_validations = int(counters["stale_validations"])
-        state.history = [ValidationRecord(**record) for record in counters["history"]]
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        state.start_losses = start
+        if kept.step:
+            _restore_optimizer(state, tensors, kept.without_moments)
+    except (KeyError, ValueError) as error:
+        reason = _first_complaint(error) if isinstance(error, ValidationError) else str(error)
         raise RunError(
-            f"checkpoint.safetensors is incomplete: {error}.", hint="Start afresh with --overwrite."
+            f"checkpoint.safetensors is incomplete: {reason}.", hint="Start afresh with --overwrite."
         ) from None
+    state.step, state.best_step = kept.step, kept.best_step
+    state.loss_sum, state.loss_count = kept.loss_sum, kept.loss_count
+    state.best_loss = float("inf") if kept.best_loss is None else kept.best_loss
+    state.stale_validations, state.history = kept.stale_validations, kept.history
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))[:80]!r}: {first['msg']}"
+
+
+def _require_finite(tensors: dict[str, Tensor]) -> None:
+    for name, value in tensors.items():
+        # a window without a finite loss before the first step is no reason to stop
+        if name != "start_losses" and not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{name} holds numbers that are not finite")
 
 
 def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -129,7 +169,7 @@ def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         counters = json.loads(text)
         if not isinstance(counters, dict):
             raise TypeError("its counters are no table")
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"checkpoint.safetensors is damaged: {error}.", hint="Start afresh with --overwrite.") from None
     return tensors, counters
 
@@ -146,9 +186,9 @@ def _fingerprint(tensors: dict[str, Tensor], text: str) -> str:
 def _weights(tensors: dict[str, Tensor], prefix: str, network: ForecastNetwork) -> dict[str, Tensor]:
     """The tensors under `prefix`, which must be exactly those of the network."""
     found = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    expected = {name: value.shape for name, value in network.state_dict().items()}
-    shapes = {name: value.shape for name, value in found.items()}
-    odd = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
+    expected = {name: (value.shape, value.dtype) for name, value in network.state_dict().items()}
+    kinds = {name: (value.shape, value.dtype) for name, value in found.items()}
+    odd = sorted(name for name in expected.keys() | kinds.keys() if expected.get(name) != kinds.get(name))
     if odd:
         raise ValueError(f"{prefix}{odd[0]} does not fit the network")
     return found

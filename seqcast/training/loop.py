@@ -17,7 +17,7 @@ from seqcast.data.panel import FloatArray, IntArray
 from seqcast.data.windows import PanelTensors, WindowBatch, WindowRange
 from seqcast.errors import DivergedError, SeqcastError, StoppedError
 from seqcast.model.network import ForecastNetwork, NetworkOutput
-from seqcast.runtime import Runtime, keep_freed_memory, seed_step
+from seqcast.runtime import Runtime, flushed_denormals, keep_freed_memory, seed_step
 from seqcast.training.checkpoint import TrainingState, ValidationRecord, dump_state, restore_state
 from seqcast.training.losses import loss_sums, window_weights
 
@@ -84,6 +84,7 @@ class Hooks:
     """Asked after every step; a signal number ends training with the state saved."""
 
 
+@flushed_denormals()
 def train(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: bytes | None = None) -> TrainingResult:
     """Train until the budget is spent or validation stops improving.
 

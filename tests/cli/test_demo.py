@@ -25,22 +25,16 @@ def test_the_demo_trains_predicts_and_inspects_and_shows_the_commands(in_tmp_pat
         assert command in ran.err
     shown = [ran.out.index(part) for part in ("Trained", "s01: 24 steps after", "┤", "Attended lags")]
     assert shown == sorted(shown)
-    assert [path.name for path in Path("runs").iterdir()] == ["planted_hourly-1"]
-
-
-@pytest.mark.usefixtures("short_demo")
-def test_the_demo_finds_the_planted_lags(in_tmp_path: Path) -> None:
-    done("demo", "--run", "mine", "--quiet")
-    lags = done("inspect", "--run", "mine", "--json", "--top", 2).document()["lags"]
+    lags = done("inspect", "--json", "--top", 2).document()["lags"]
     assert {lag["lag"] for lag in lags} == {24, 37}
 
 
 @pytest.mark.usefixtures("short_demo")
 def test_the_demo_takes_the_next_free_number_and_overwrites_nothing(in_tmp_path: Path) -> None:
-    done("demo", "-q")
+    Path("runs/planted_hourly-1").mkdir(parents=True)
     done("demo", "-q")
     assert sorted(path.name for path in Path("runs").iterdir()) == ["planted_hourly-1", "planted_hourly-2"]
-    assert "there is a run here already" in refused(4, "demo", "--run", "runs/planted_hourly-1")
+    assert "there is a run here already" in refused(4, "demo", "--run", "runs/planted_hourly-2")
 
 
 @pytest.mark.slow

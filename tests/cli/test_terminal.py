@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from seqcast.cli.app import main
 from tests.cli.conftest import Trained
 from tests.running import TINY, write_hourly
 
@@ -51,16 +53,53 @@ def lines_of(text: str) -> list[str]:
     return [CODE.sub("", line).split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
 
 
-@pytest.mark.slow
-def test_training_shows_a_bar_and_predicting_a_plot(tmp_path: Path) -> None:
-    trained = at_terminal(tmp_path, "train", write_hourly(tmp_path / "h.csv"), *TINY)
-    assert "━" in trained
-    assert "step 1/3" not in trained
-    predicted = at_terminal(tmp_path, "predict")
-    assert "┤" in predicted
-    assert COLOUR.search(predicted)
-    for line in lines_of(trained) + lines_of(predicted):
-        assert cell_len(line) <= 80
+class Terminal(io.TextIOWrapper):
+    """A stream that says it is a terminal; for commands whose libraries take long to start anew."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def as_if_at_terminal(*words: object) -> str:
+    """The same as `at_terminal`, 80 columns wide, within this process."""
+    both = Terminal(io.BytesIO(), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["seqcast", *map(str, words)])
+        patch.setattr(sys, "stdout", both)
+        patch.setattr(sys, "stderr", both)
+        patch.setenv("COLUMNS", "80")
+        patch.setenv("TERM", "xterm-256color")
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert not end.value.code
+    both.seek(0)
+    return both.read()
+
+
+def test_training_shows_a_bar_and_no_lines_of_steps(in_tmp_path: Path) -> None:
+    text = as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY)
+    assert "━" in text
+    assert "step 1/3" not in text
+    assert all(cell_len(line) <= 80 for line in lines_of(text))
+
+
+def test_quiet_training_shows_no_bar(in_tmp_path: Path) -> None:
+    assert "━" not in as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--quiet")
+
+
+def test_predicting_draws_a_coloured_plot_and_none_when_told_so(hourly_run: Trained) -> None:
+    words = ("predict", "--run", hourly_run.run)
+    text = as_if_at_terminal(*words)
+    assert "┤" in text
+    assert COLOUR.search(text[text.index("┤") :])
+    assert all(cell_len(line) <= 80 for line in lines_of(text))
+    assert "┤" not in as_if_at_terminal(*words, "--no-plot")
+
+
+def test_a_heatmap_is_coloured(hourly_run: Trained) -> None:
+    text = as_if_at_terminal("inspect", "--run", hourly_run.run, "--heatmap")
+    assert re.search(r"\x1b\[[0-9;]*[34]8;", text[text.index(": steps downwards") :])
+    assert all(cell_len(line) <= 80 for line in lines_of(text))
 
 
 def test_no_color_takes_the_colours_away(hourly_run: Trained, tmp_path: Path) -> None:

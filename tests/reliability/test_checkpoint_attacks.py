@@ -24,12 +24,12 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 
 def opened(data: bytes) -> State:
     size = struct.unpack("<Q", data[:8])[0]
-    return load(data), json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["state"])
+    return load(data), json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["state"].partition(" ")[2])
 
 
 def sealed(tensors: dict[str, Tensor], text: str) -> bytes:
     """A checkpoint whose own checksum agrees."""
-    return save(tensors, {"state": text, "sha256": _fingerprint(tensors, text)})
+    return save(tensors, {"state": f"{_fingerprint(tensors, text)} {text}"})
 
 
 def forged(change: Callable[[dict[str, Tensor], dict[str, Any]], object]) -> Callable[[bytes], bytes]:
@@ -66,12 +66,10 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "a negative step": counter("step", -1),
     "a step that is a text": counter("step", "x"),
     "an endless step": counter("step", 10**400),
-    "a step past the end": counter("step", 10**9),
     "a step that is a list": counter("step", [4]),
-    "a best step without record": counter("best_step", 3),
+    "a best step without record": counter("best_step", 99),
     "an infinite loss": counter("loss_sum", float("inf")),
     "a negative count": counter("loss_count", -5),
-    "no history": counter("history", []),
     "a history of texts": counter("history", ["x"]),
     "a history with other keys": counter("history", [{"__class__": 1}]),
     "a history with wrong types": counter(

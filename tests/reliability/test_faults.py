@@ -1,0 +1,285 @@
+"""Disks that fill up, and processes that are killed, at every single file operation."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pytest
+
+from seqcast.run.directory import RunDirectory
+from seqcast.run.verification import verify_run
+from tests.reliability.attacks import change_record
+from tests.reliability.conftest import SMALL, Trained
+from tests.reliability.hazards import daily, orderly
+from tests.running import Ran, done
+
+MOST_CALLS = 400
+
+
+class Disk:
+    """Fails at the n-th file operation, counted over all kinds, and counts them."""
+
+    def __init__(self, fail_at: int) -> None:
+        self.fail_at, self.calls = fail_at, 0
+
+    def count(self, path: object) -> None:
+        self.calls += 1
+        if self.calls == self.fail_at:
+            name = None if isinstance(path, int) else os.fspath(path)  # type: ignore[call-overload]
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+
+
+class FailingFile:
+    """A file whose writes are counted."""
+
+    def __init__(self, file: Any, disk: Disk) -> None:
+        self.file, self.disk = file, disk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def __enter__(self) -> FailingFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def write(self, data: Any) -> Any:
+        self.disk.count(self.file.fileno())
+        return self.file.write(data)
+
+
+@contextmanager
+def failing(fail_at: int, folder: Path) -> Iterator[Disk]:
+    """A disk on which writing below `folder` fails once."""
+    disk = Disk(fail_at)
+
+    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *arguments: Any, **options: Any) -> Any:
+            if isinstance(path, int) or str(path).startswith(str(folder)):
+                disk.count(path)
+            return original(path, *arguments, **options)
+
+        return call
+
+    plain_open = Path.open
+
+    def open_file(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if not str(path).startswith(str(folder)) or mode.startswith("r"):
+            return plain_open(path, mode, *arguments, **options)
+        disk.count(path)
+        return FailingFile(plain_open(path, mode, *arguments, **options), disk)
+
+    plain_os_open = os.open
+
+    def open_descriptor(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if str(path).startswith(str(folder)) and flags & (os.O_CREAT | os.O_DIRECTORY):
+            disk.count(path)
+        return plain_os_open(path, flags, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", open_descriptor)
+        for name in ("fsync", "replace", "mkdir", "unlink"):
+            patch.setattr(os, name, counted(getattr(os, name)))
+        patch.setattr(Path, "open", open_file)
+        yield disk
+
+
+def every_fault(
+    run: Callable[[], Ran], folder: Path, before: Callable[[], object], check: Callable[[Ran], None]
+) -> int:
+    """Repeat a command with a disk that is full at its 1st, 2nd, ... file operation, until it meets none."""
+    for number in range(1, MOST_CALLS):
+        before()
+        with failing(number, folder) as disk:
+            ran = run()
+        if disk.calls < number:
+            assert ran.code == 0, ran.err
+            return number - 1
+        check(ran)
+    raise AssertionError("the command never ended")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+
+
+def require_free(run: Path) -> None:
+    """The lock is free, and nothing temporary is left."""
+    with filelock.FileLock(run / ".lock", timeout=0):
+        pass
+    assert not list(run.glob(".seqcast-*"))
+
+
+def require_whole(run: Path) -> None:
+    """Every file that the record vouches for is as it was written."""
+    if (run / "run.json").exists():
+        assert all(state.state != "damaged" for state in verify_run(RunDirectory(run)))
+
+
+def require_words(ran: Ran) -> None:
+    if ran.code:
+        assert ran.code in (1, 4), ran.err
+        last = ran.err.splitlines()[-1]
+        assert last.startswith("error: ")
+        assert "No space left on device" in last
+
+
+def test_a_full_disk_at_any_moment_of_training_leaves_whole_files(tmp_path: Path) -> None:
+    data, run = tmp_path / "d.csv", tmp_path / "run"
+    data.write_text(daily())
+
+    def check(ran: Ran) -> None:
+        require_words(ran)
+        if run.exists():
+            require_free(run)
+            require_whole(run)
+
+    def again() -> None:
+        for path in run.iterdir() if run.exists() else ():
+            path.unlink()
+
+    calls = every_fault(lambda: orderly("train", data, *SMALL, "--run", run), run, again, check)
+    assert calls > 20
+
+
+def test_a_full_disk_at_any_moment_of_a_resume_keeps_a_state_to_resume_from(single: Trained, tmp_path: Path) -> None:
+    run = single.copied(tmp_path)
+    change_record(run, lambda record: record.update(status="stopped"))
+    old, honest = contents(run), (single.run / "model.safetensors").read_bytes()
+
+    def restore() -> None:
+        for name, data in old.items():
+            (run / name).write_bytes(data)
+
+    def check(ran: Ran) -> None:
+        require_words(ran)
+        require_free(run)
+        if ran.code:
+            assert (run / "checkpoint.safetensors").read_bytes() == old["checkpoint.safetensors"]
+            done("train", single.data, *SMALL, "--run", run, "--resume")
+        assert (run / "model.safetensors").read_bytes() == honest
+
+    command = ("train", single.data, *SMALL, "--run", run, "--resume")
+    assert every_fault(lambda: orderly(*command), run, restore, check) > 10
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("predict", "out.csv"),
+        ("predict", "out.parquet"),
+        ("predict", "out.json"),
+        ("inspect", "out.csv"),
+        ("inspect", "out.parquet"),
+        ("backtest", "out.csv"),
+    ],
+)
+def test_a_full_disk_at_any_moment_of_writing_leaves_the_old_or_the_new_file(
+    command: str, name: str, single: Trained, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    output = folder / name
+
+    def old() -> None:
+        output.write_bytes(b"old")
+
+    def check(ran: Ran) -> None:
+        require_words(ran)
+        if ran.code:
+            assert name in ran.err
+        assert [path.name for path in folder.iterdir()] == [name]
+        assert (output.read_bytes() == b"old") == ("the old file is intact" in ran.err)
+
+    words = (command, "--run", single.run, "--output", output)
+    assert every_fault(lambda: orderly(*words), folder, old, check) >= 4
+
+
+def test_a_full_device_ends_in_words(single: Trained) -> None:
+    ran = orderly("predict", "--run", single.run, "--output", "/dev/full", "--format", "csv")
+    assert ran.code == 1
+    assert "error: /dev/full: cannot be written: No space left on device" in ran.err
+
+
+def start(*words: object, **options: Any) -> subprocess.Popen[bytes]:
+    code = "import sys; from seqcast.cli.app import main; sys.argv[0] = 'seqcast'; main()"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    arguments = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)
+
+
+def kill_and_resume(kills: int, folder: Path, single: Trained, dice: random.Random) -> None:
+    """Kill training again and again, each time a little later, and resume it; nothing that was saved is lost."""
+    run = folder / "run"
+    options = (*SMALL[:-5], "--max-steps", "400", "--batch-size", "5", "-q", "--run", run)
+    reached = 0
+    for _ in range(kills):
+        process = start("train", single.data, *options, *(("--resume",) if (run / "run.json").exists() else ()))
+        deadline = time.monotonic() + 60
+        # A kill before the first file is written proves little: begin when the lock is taken.
+        while not (run / ".lock").exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(dice.uniform(0.5, 3.0))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if (run / "run.json").exists():
+            require_whole(run)
+            RunDirectory(run).read_record()
+        if (run / "metrics.jsonl").exists():
+            steps = len((run / "metrics.jsonl").read_text().splitlines())
+            assert steps >= reached
+            reached = steps
+    ended = orderly(
+        "train", single.data, *options, *(("--resume",) if (run / "run.json").exists() else ("--overwrite",))
+    )
+    assert ended.code == 0, ended.err
+    assert not list(run.glob(".seqcast-*"))
+
+
+def test_a_killed_training_loses_nothing_that_was_saved(single: Trained, tmp_path: Path) -> None:
+    kill_and_resume(2, tmp_path, single, random.Random(0))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_hundred_kills_lose_nothing_that_was_saved(single: Trained, tmp_path: Path) -> None:
+    kill_and_resume(100, tmp_path, single, random.Random(1))
+
+
+SAVER = """
+import sys
+from pathlib import Path
+from seqcast.storage import write_atomically
+path = Path(sys.argv[1])
+print("ready", flush=True)
+for number in range(10**9):
+    write_atomically(path, bytes([number % 251]) * 100_003)
+"""
+
+
+@pytest.mark.parametrize("kills", [7, pytest.param(150, marks=pytest.mark.slow)])
+def test_a_kill_while_saving_leaves_the_old_or_the_new_file(kills: int, tmp_path: Path) -> None:
+    path, dice = tmp_path / "state", random.Random(kills)
+    for _ in range(kills):
+        process = subprocess.Popen([sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(dice.uniform(0.01, 0.05))
+        process.kill()
+        process.communicate()
+        data = path.read_bytes()
+        assert len(data) == 100_003
+        assert len(set(data)) == 1

@@ -1,0 +1,216 @@
+"""Any bytes and any text into the reader, and tables in every dialect back to the same numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqcast.config import DataConfig
+from seqcast.data.assemble import build_panel
+from seqcast.data.table import ReadOptions
+from seqcast.data.tabular import read_table
+from seqcast.errors import SeqcastError
+from tests.reliability.hazards import dates
+
+QUICK = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+LONG = settings(QUICK, max_examples=5000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _denormal_numbers() -> Iterator[None]:
+    """Commands of other tests may have switched them off for the whole process."""
+    import torch
+
+    torch.set_flush_denormal(False)
+    yield
+
+
+def read_whatever(folder: Path, data: bytes, options: ReadOptions = ReadOptions()) -> None:
+    """Read bytes as a table and as a panel: either works, or an error of ours says why."""
+    path = folder / "data.csv"
+    path.write_bytes(data)
+    with suppress(SeqcastError):
+        loaded = build_panel(read_table(path, options), DataConfig())
+        assert np.isfinite(loaded.panel.target).any()
+        assert len(loaded.panel.target) < 10_000
+
+
+OPTIONS = st.builds(
+    ReadOptions,
+    delimiter=st.sampled_from([None, ",", ";", "tab", "::", "", "é", '"']),
+    decimal=st.sampled_from([None, ".", ",", "x"]),
+    encoding=st.sampled_from([None, "utf-8", "latin-1", "utf-16", "hex", "idna", "nothing"]),
+    time_format=st.sampled_from([None, "%Y", "%d/%m/%Y", "%Q", "%", ""]),
+    time_unit=st.sampled_from([None, "s", "ns", "day", "excel", "step", "year"]),
+    na_values=st.lists(st.text(max_size=3), max_size=2).map(tuple),
+    timezone=st.sampled_from([None, "UTC", "Europe/Berlin", "Nowhere/None", ""]),
+)
+CELL = st.one_of(
+    st.text(max_size=6),
+    st.sampled_from(
+        ["2024-01-01", "1e999", "-0", "nan", "NA", "1,5", '"', '""', '"a', "\r", "\n", "\t", "5;6", "\0", "é"]
+    ),
+    st.sampled_from(dates(9)),
+    st.integers(-(2**70), 2**70).map(str),
+    st.floats(allow_nan=True, allow_infinity=True).map(str),
+)
+TABLES = st.builds(
+    lambda header, body, mark, end: end.join(mark.join(row) for row in [header, *body]),
+    st.lists(st.one_of(st.sampled_from(["ds", "y", "unique_id", "x"]), CELL), min_size=1, max_size=4),
+    st.lists(st.lists(CELL, min_size=1, max_size=4), max_size=9),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
+
+
+@QUICK
+@given(data=st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(data: bytes, tmp_path: Path) -> None:
+    read_whatever(tmp_path, data)
+
+
+@QUICK
+@given(
+    start=st.sampled_from([b"PAR1", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"ds,y\n"]),
+    data=st.binary(max_size=200),
+)
+def test_any_bytes_behind_a_known_beginning_are_read_or_refused(start: bytes, data: bytes, tmp_path: Path) -> None:
+    read_whatever(tmp_path, start + data)
+
+
+@QUICK
+@given(text=TABLES)
+def test_any_text_is_read_or_refused(text: str, tmp_path: Path) -> None:
+    read_whatever(tmp_path, text.encode("utf-8", "surrogatepass"))
+
+
+@QUICK
+@given(text=TABLES, options=OPTIONS)
+def test_any_options_work_or_are_refused(text: str, options: ReadOptions, tmp_path: Path) -> None:
+    read_whatever(tmp_path, text.encode("utf-8", "surrogatepass"), options)
+
+
+@QUICK
+@given(cells=st.lists(CELL, min_size=9, max_size=9))
+def test_any_numbers_beside_good_times_are_read_or_refused(cells: list[str], tmp_path: Path) -> None:
+    lines = [f"{day},{cell}" for day, cell in zip(dates(9), cells, strict=True)]
+    read_whatever(tmp_path, "\n".join(["ds,y", *lines]).encode("utf-8", "surrogatepass"))
+
+
+@QUICK
+@given(cells=st.lists(CELL, min_size=9, max_size=9))
+def test_any_times_beside_good_numbers_are_read_or_refused(cells: list[str], tmp_path: Path) -> None:
+    lines = [f"{cell},{number}" for number, cell in enumerate(cells)]
+    read_whatever(tmp_path, "\n".join(["ds,y", *lines]).encode("utf-8", "surrogatepass"))
+
+
+NUMBERS = st.lists(
+    st.one_of(
+        st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**6), 10**6).map(float), st.just(math.nan)
+    ),
+    min_size=4,
+    max_size=13,
+).filter(lambda numbers: any(math.isfinite(number) for number in numbers))
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1, max_size=8).filter(str.strip)
+
+
+def written(numbers: list[float], name: str, mark: str, decimal: str, end: str, quoting: int, order: list[int]) -> str:
+    """A table as some program writes it."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, delimiter=mark, lineterminator=end, quoting=quoting)
+    every = [
+        [day, name, "" if math.isnan(number) else repr(number).replace(".", decimal)]
+        for day, number in zip(dates(len(numbers)), numbers, strict=True)
+    ]
+    for row in [["ds", "unique_id", "y"], *every]:
+        writer.writerow([row[column] for column in order])
+    return buffer.getvalue()
+
+
+def reads_back(folder: Path, numbers: list[float], name: str, text: str, bom: bool, options: ReadOptions) -> None:
+    (folder / "data.csv").write_bytes((b"\xef\xbb\xbf" if bom else b"") + text.encode())
+    panel = build_panel(read_table(folder / "data.csv", options), DataConfig()).panel
+    assert panel.series_ids == (name,)
+    np.testing.assert_array_equal(panel.target, np.array(numbers))
+
+
+DIALECTS = {
+    "numbers": NUMBERS,
+    "name": NAMES,
+    "mark": st.sampled_from([",", ";", "\t", "|"]),
+    "decimal": st.sampled_from([".", ","]),
+    "end": st.sampled_from(["\n", "\r\n", "\r"]),
+    "quoting": st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    "order": st.permutations([0, 1, 2]),
+    "bom": st.booleans(),
+}
+
+
+@QUICK
+@given(**DIALECTS)
+def test_a_table_of_any_dialect_reads_back_to_the_same_numbers(
+    numbers: list[float],
+    name: str,
+    mark: str,
+    decimal: str,
+    end: str,
+    quoting: int,
+    order: list[int],
+    bom: bool,
+    tmp_path: Path,
+) -> None:
+    text = written(numbers, name, mark, decimal, end, quoting, order)
+    reads_back(tmp_path, numbers, name, text, bom, ReadOptions(delimiter=mark, decimal=decimal))
+
+
+@QUICK
+@given(**{**DIALECTS, "decimal": st.just("."), "name": st.from_regex(r"[a-z]{1,8}", fullmatch=True)})
+def test_the_delimiter_is_found(
+    numbers: list[float],
+    name: str,
+    mark: str,
+    decimal: str,
+    end: str,
+    quoting: int,
+    order: list[int],
+    bom: bool,
+    tmp_path: Path,
+) -> None:
+    text = written(numbers, name, mark, decimal, end, quoting, order)
+    reads_back(tmp_path, numbers, name, text, bom, ReadOptions())
+
+
+@pytest.mark.slow
+@LONG
+@given(text=TABLES, options=OPTIONS)
+def test_any_options_work_or_are_refused_for_long(text: str, options: ReadOptions, tmp_path: Path) -> None:
+    read_whatever(tmp_path, text.encode("utf-8", "surrogatepass"), options)
+
+
+@pytest.mark.slow
+@LONG
+@given(**DIALECTS)
+def test_tables_of_any_dialect_read_back_for_long(
+    numbers: list[float],
+    name: str,
+    mark: str,
+    decimal: str,
+    end: str,
+    quoting: int,
+    order: list[int],
+    bom: bool,
+    tmp_path: Path,
+) -> None:
+    text = written(numbers, name, mark, decimal, end, quoting, order)
+    reads_back(tmp_path, numbers, name, text, bom, ReadOptions(delimiter=mark, decimal=decimal))
