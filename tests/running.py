@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
-from seqcast.cli.app import main
+from seqcast.cli import app
 
 HORIZON, CONTEXT = 5, 23
 TINY = ("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7", "--max-steps", "3")
 """Options of a training run that takes a fraction of a second; all sizes are different primes."""
+
+
+COMMAND = typer.main.get_command(app.app)
+"""Built once: building it anew takes longer than most of the commands that are tested."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,12 @@ def seqcast(*words: object, stdin: bytes = b"") -> Ran:
     streams = {name: io.TextIOWrapper(Pipe(), encoding="utf-8") for name in ("stdout", "stderr")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["seqcast", *map(str, words)])
+        patch.setattr(app, "app", COMMAND)
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         for name, stream in streams.items():
             patch.setattr(sys, name, stream)
         with pytest.raises(SystemExit) as end:
-            main()
+            app.main()
     for stream in streams.values():
         stream.flush()
     out_bytes, err_bytes = (stream.buffer.getvalue() for stream in streams.values())  # type: ignore[attr-defined]

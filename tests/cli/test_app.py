@@ -188,6 +188,40 @@ def test_a_closed_stream_does_not_stop_a_command(tmp_path: Path, closed: str) ->
     assert (ended.returncode, ended.stdout) == (0, b"")
 
 
+def end_with_stdout(monkeypatch: pytest.MonkeyPatch, stdout: object, *words: str) -> object:
+    """The exit code of `seqcast` with another stdout."""
+    monkeypatch.setattr(sys, "argv", ["seqcast", *words])
+    monkeypatch.setattr(sys, "stdout", stdout)
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+def test_a_reader_that_has_gone_ends_a_command_without_a_word(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as stdout:  # noqa: PTH123  # a Path cannot open a descriptor
+        assert end_with_stdout(monkeypatch, stdout, "runs", "--json") == 1
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("words", [["runs", "--json"], ["runs", "show", "nowhere", "--json"]])
+def test_a_full_disk_behind_stdout_is_told_on_stderr(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        assert end_with_stdout(monkeypatch, full, *words) in (1, 4)
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_without_stdout_a_command_does_its_work(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = end_with_stdout(monkeypatch, None, "runs", "--json")
+    sys.stdout.close()
+    assert code == 0
+
+
 def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     code = "import sys; from seqcast.cli.app import main; main()"
     shell = f'"{sys.executable}" -c "{code}" train --help | head -1'

@@ -100,3 +100,20 @@ def test_an_unknown_subcommand_is_refused(in_tmp_path: Path) -> None:
     ran = seqcast("runs", "delete", "--json")
     assert ran.code == 2
     assert "No such command 'delete'" in ran.document()["error"]
+
+
+def test_verifying_an_intact_run_says_so_of_every_file(hourly_run: Trained) -> None:
+    files = done("runs", "verify", hourly_run.run, "--json").document()["files"]
+    assert {file["name"] for file in files} >= {"run.json", "config.toml", "model.safetensors", "scalers.joblib"}
+    assert "damaged" not in {file["state"] for file in files}
+    assert "model.safetensors" in done("runs", "verify", hourly_run.run).out
+
+
+def test_verifying_names_the_file_that_is_damaged_and_fails(hourly_run: Trained, in_tmp_path: Path) -> None:
+    path = keep(hourly_run, "h-1", 1000) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    ran = seqcast("runs", "verify", "runs/h-1", "--json")
+    assert ran.code == 4
+    assert [file["name"] for file in ran.document()["files"] if file["state"] == "damaged"] == ["model.safetensors"]
+    path.unlink()
+    assert seqcast("runs", "verify", "runs/h-1").code == 4

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
-from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,11 @@ LONG = settings(QUICK, max_examples=5000)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _denormal_numbers() -> Iterator[None]:
+def _denormal_numbers() -> None:
     """Commands of other tests may have switched them off for the whole process."""
     import torch
 
     torch.set_flush_denormal(False)
-    yield
 
 
 def read_whatever(folder: Path, data: bytes, options: ReadOptions = ReadOptions()) -> None:
@@ -125,70 +125,60 @@ NUMBERS = st.lists(
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1, max_size=8).filter(str.strip)
 
 
-def written(numbers: list[float], name: str, mark: str, decimal: str, end: str, quoting: int, order: list[int]) -> str:
+@dataclass(frozen=True)
+class Written:
     """A table as some program writes it."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, delimiter=mark, lineterminator=end, quoting=quoting)
-    every = [
-        [day, name, "" if math.isnan(number) else repr(number).replace(".", decimal)]
-        for day, number in zip(dates(len(numbers)), numbers, strict=True)
-    ]
-    for row in [["ds", "unique_id", "y"], *every]:
-        writer.writerow([row[column] for column in order])
-    return buffer.getvalue()
+
+    numbers: list[float]
+    name: str
+    mark: str
+    decimal: str
+    end: str
+    quoting: int
+    order: list[int]
+    has_mark: bool
+
+    def data(self) -> bytes:
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, delimiter=self.mark, lineterminator=self.end, quoting=self.quoting)  # type: ignore[arg-type]
+        texts = ["" if math.isnan(number) else repr(number).replace(".", self.decimal) for number in self.numbers]
+        every = [[day, self.name, text] for day, text in zip(dates(len(texts)), texts, strict=True)]
+        for row in [["ds", "unique_id", "y"], *every]:
+            writer.writerow([row[column] for column in self.order])
+        return (codecs.BOM_UTF8 if self.has_mark else b"") + buffer.getvalue().encode()
 
 
-def reads_back(folder: Path, numbers: list[float], name: str, text: str, bom: bool, options: ReadOptions) -> None:
-    (folder / "data.csv").write_bytes((b"\xef\xbb\xbf" if bom else b"") + text.encode())
+def tables(names: st.SearchStrategy[str], decimals: str) -> st.SearchStrategy[Written]:
+    return st.builds(
+        Written,
+        numbers=NUMBERS,
+        name=names,
+        mark=st.sampled_from([",", ";", "\t", "|"]),
+        decimal=st.sampled_from(decimals),
+        end=st.sampled_from(["\n", "\r\n", "\r"]),
+        quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+        order=st.permutations([0, 1, 2]),
+        has_mark=st.booleans(),
+    )
+
+
+def require_read_back(folder: Path, table: Written, options: ReadOptions) -> None:
+    (folder / "data.csv").write_bytes(table.data())
     panel = build_panel(read_table(folder / "data.csv", options), DataConfig()).panel
-    assert panel.series_ids == (name,)
-    np.testing.assert_array_equal(panel.target, np.array(numbers))
-
-
-DIALECTS = {
-    "numbers": NUMBERS,
-    "name": NAMES,
-    "mark": st.sampled_from([",", ";", "\t", "|"]),
-    "decimal": st.sampled_from([".", ","]),
-    "end": st.sampled_from(["\n", "\r\n", "\r"]),
-    "quoting": st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
-    "order": st.permutations([0, 1, 2]),
-    "bom": st.booleans(),
-}
+    assert panel.series_ids == (table.name,)
+    np.testing.assert_array_equal(panel.target, np.array(table.numbers))
 
 
 @QUICK
-@given(**DIALECTS)
-def test_a_table_of_any_dialect_reads_back_to_the_same_numbers(
-    numbers: list[float],
-    name: str,
-    mark: str,
-    decimal: str,
-    end: str,
-    quoting: int,
-    order: list[int],
-    bom: bool,
-    tmp_path: Path,
-) -> None:
-    text = written(numbers, name, mark, decimal, end, quoting, order)
-    reads_back(tmp_path, numbers, name, text, bom, ReadOptions(delimiter=mark, decimal=decimal))
+@given(table=tables(NAMES, ".,"))
+def test_a_table_of_any_dialect_reads_back_to_the_same_numbers(table: Written, tmp_path: Path) -> None:
+    require_read_back(tmp_path, table, ReadOptions(delimiter=table.mark, decimal=table.decimal))
 
 
 @QUICK
-@given(**{**DIALECTS, "decimal": st.just("."), "name": st.from_regex(r"[a-z]{1,8}", fullmatch=True)})
-def test_the_delimiter_is_found(
-    numbers: list[float],
-    name: str,
-    mark: str,
-    decimal: str,
-    end: str,
-    quoting: int,
-    order: list[int],
-    bom: bool,
-    tmp_path: Path,
-) -> None:
-    text = written(numbers, name, mark, decimal, end, quoting, order)
-    reads_back(tmp_path, numbers, name, text, bom, ReadOptions())
+@given(table=tables(st.from_regex(r"[a-z]{1,8}", fullmatch=True), "."))
+def test_the_delimiter_is_found(table: Written, tmp_path: Path) -> None:
+    require_read_back(tmp_path, table, ReadOptions())
 
 
 @pytest.mark.slow
@@ -200,17 +190,6 @@ def test_any_options_work_or_are_refused_for_long(text: str, options: ReadOption
 
 @pytest.mark.slow
 @LONG
-@given(**DIALECTS)
-def test_tables_of_any_dialect_read_back_for_long(
-    numbers: list[float],
-    name: str,
-    mark: str,
-    decimal: str,
-    end: str,
-    quoting: int,
-    order: list[int],
-    bom: bool,
-    tmp_path: Path,
-) -> None:
-    text = written(numbers, name, mark, decimal, end, quoting, order)
-    reads_back(tmp_path, numbers, name, text, bom, ReadOptions(delimiter=mark, decimal=decimal))
+@given(table=tables(NAMES, ".,"))
+def test_tables_of_any_dialect_read_back_for_long(table: Written, tmp_path: Path) -> None:
+    require_read_back(tmp_path, table, ReadOptions(delimiter=table.mark, decimal=table.decimal))
