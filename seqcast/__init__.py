@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from seqcast.config import Config
     from seqcast.forecaster import Forecaster
 
-__all__ = ["Forecaster", "__version__"]
+__all__ = ["Config", "Forecaster", "__version__"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import the Forecaster, and torch with it, only where it is asked for: the command starts without it."""
-    if name != "Forecaster":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from seqcast.forecaster import Forecaster
+    """Import what is asked for, torch with the Forecaster, no sooner: the command starts without it."""
+    if name == "Config":
+        from seqcast.config import Config
 
-    return Forecaster
+        return Config
+    if name == "Forecaster":
+        from seqcast.forecaster import Forecaster
+
+        return Forecaster
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -60,6 +60,10 @@ def backtest(
         screen.document(document(done))
     elif output != "-":
         screen.say(f"{done.part} part, {len(done.actuals):,} windows, {done.stride} steps apart")
+        if done.part == "validation":
+            screen.say(
+                "training chose its weights on this part; --test scores a part that no choice has seen (--test-size)"
+            )
         screen.result(score_view(done.scores))
 
 

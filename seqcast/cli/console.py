@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ PIPED_WIDTH = 120
 
 def _console(stream_is_stderr: bool) -> Console:
     stream = sys.stderr if stream_is_stderr else sys.stdout
-    width = None if stream.isatty() else PIPED_WIDTH
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
     return Console(stderr=stream_is_stderr, markup=False, highlight=False, emoji=False, width=width)
 
 

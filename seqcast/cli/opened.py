@@ -26,21 +26,23 @@ class OpenedRun:
 
 
 def open_run(screen: Screen, run: Path | None, data: str | None, device: str = "auto") -> OpenedRun:
-    """Load the run (the newest when none is named) and read its table, or another one.
+    """Load the run (the newest finished one when none is named) and read its table, or another one.
 
     Raises:
         RunError: There is no such run, or it cannot be used.
         DataError: The table cannot be used.
     """
-    from seqcast.run.directory import RunDirectory, newest_run
+    from seqcast.run.directory import RunDirectory, newest_finished_run, newest_run
     from seqcast.run.source import read_run_source
     from seqcast.run.trained import load_trained_model
     from seqcast.runtime import resolve_runtime
 
-    directory = newest_run() if run is None else RunDirectory(run)
+    directory = newest_finished_run() if run is None else RunDirectory(run)
     record = directory.read_record()
     model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
     screen.say(f"run: {directory.path}")
+    if run is None and directory.path != newest_run().path:
+        screen.say(f"({newest_run().path} is newer, but has no finished model)")
     source = read_run_source(record, model.config, data)
     told = set(record.notices)
     screen.notices([notice for notice in source.notices if notice.line not in told])

@@ -125,7 +125,7 @@ def _near_file(name: str) -> str | None:
         others = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f"There is no folder {str(path.parent)!r} either."
-    close = difflib.get_close_matches(path.name, others, n=1)
+    close = difflib.get_close_matches(path.name, others, n=1, cutoff=0.75)
     return f"Did you mean {str(path.with_name(close[0]))!r}?" if close else None
 
 

@@ -30,11 +30,18 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
-    best = f"step {result.best_step}" if result.best_step else "the start: no step was better beyond doubt"
+    best = (
+        f"step {result.best_step}"
+        if result.best_step
+        else "the closed-form start, which training did not beat beyond doubt"
+    )
     rows = [("validation loss", f"{result.validation_loss:.4f} at {best}")]
     if result.relative_mae is not None:
         rows.append(
-            ("validation error", f"{result.relative_mae:.3f} of the seasonal naive forecast's (below 1 is better)")
+            (
+                "validation error",
+                f"{result.relative_mae:.3f} of the seasonal naive forecast's (below 1 is better), over every origin",
+            )
         )
     return [
         *rows,

@@ -25,6 +25,7 @@ from seqcast.storage import LOCK_NAME, lock_directory, read_regular_file, sha256
 
 OWN_FILES = (RUN_FILE, CONFIG_FILE, MODEL_FILE, SCALERS_FILE, CHECKPOINT_FILE, METRICS_FILE)
 RUNS_ROOT = Path("runs")
+CHECKSUM_KEY = "checksum"
 LARGEST_TEXT = 256 * 2**20
 LARGEST_TENSORS = 4 * 2**30
 
@@ -36,8 +37,9 @@ class RunDirectory:
     path: Path
 
     def write_record(self, record: RunRecord) -> None:
-        """Write run.json."""
-        write_atomically(self.path / RUN_FILE, record.model_dump_json(indent=1).encode())
+        """Write run.json, a checksum of its content behind it."""
+        content = record.model_dump(mode="json") | {CHECKSUM_KEY: _checksum(record)}
+        write_atomically(self.path / RUN_FILE, (json.dumps(content, indent=1) + "\n").encode())
 
     def read_record(self) -> RunRecord:
         """Read and check run.json.
@@ -55,12 +57,19 @@ class RunDirectory:
             )
         if type(version) is not int or version < 1:
             raise RunError(f"{self.path / RUN_FILE}: damaged: {str(version)[:20]!r} is no run format.")
+        checksum = values.pop(CHECKSUM_KEY, None)
         try:
-            return RunRecord.model_validate(values)
+            record = RunRecord.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"])
             raise RunError(f"{self.path / RUN_FILE}: damaged at {key[:80]!r}: {first['msg']}.") from None
+        if checksum not in (None, _checksum(record)):
+            raise RunError(
+                f"{self.path / RUN_FILE}: damaged: its checksum is not that of its content.",
+                hint=f"If it was changed by hand, take the line {CHECKSUM_KEY!r} out.",
+            )
+        return record
 
     def _read_json(self) -> dict[str, object]:
         if not (self.path / RUN_FILE).is_file():
@@ -151,6 +160,10 @@ class RunDirectory:
         return sha256_hex(data)
 
 
+def _checksum(record: RunRecord) -> str:
+    return sha256_hex(record.model_dump_json().encode())
+
+
 def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resume: bool) -> RunDirectory:
     """The directory a training run writes to, made if needed: `runs/<data-stem>-<n>` when none is given.
 
@@ -226,3 +239,18 @@ def newest_run(root: Path = RUNS_ROOT) -> RunDirectory:
             f"there is no run under {root}/.", hint="Train one with `seqcast train DATA`, or name one with --run."
         )
     return runs[0]
+
+
+def newest_finished_run(root: Path = RUNS_ROOT) -> RunDirectory:
+    """The newest run that has a model; the newest of all where none has, so that its own state is what is told.
+
+    Raises:
+        RunError: There is no run.
+    """
+    for directory in list_runs(root):
+        try:
+            if directory.read_record().status == "finished":
+                return directory
+        except RunError:
+            continue
+    return newest_run(root)

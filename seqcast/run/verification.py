@@ -42,7 +42,7 @@ def _state(directory: RunDirectory, name: str, has_checksum: bool) -> FileState:
         wanted = has_checksum or name == RUN_FILE
         return FileState(name, "absent", "named in run.json, but not there" if wanted else "not written")
     if not has_checksum:
-        return FileState(name, "present", "readable" if name == RUN_FILE else "has no checksum")
+        return FileState(name, "present", "agrees with itself" if name == RUN_FILE else "has no checksum")
     try:
         directory.read_verified(name, directory.read_record())
     except RunError as error:

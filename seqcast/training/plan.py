@@ -198,7 +198,7 @@ def _choose_budget(config: Config, window_steps: int, num_windows: int, choices:
         useful = 100 * num_windows // batch_size
         max_steps = int(np.clip(min(affordable, useful), 200, 3000))
         choices.append(
-            Choice("max steps", str(max_steps), f"{max_steps * batch_size / num_windows:.2g} passes over them")
+            Choice("max steps", str(max_steps), f"{max_steps * batch_size / num_windows:.3g} passes over them")
         )
     every = training.validate_every or max(1, max_steps // 25)
     return batch_size, max_steps, every

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 
 from seqcast.training import loop
+from tests.reliability.attacks import change_record
 from tests.reliability.conftest import SMALL, Trained, write_shops
 from tests.reliability.hazards import daily, dates, expect, orderly, panel, rows, values
 from tests.running import Ran, done, hours, wave, write_rows
@@ -193,9 +193,7 @@ def test_an_output_that_cannot_be_written_is_refused(name: str, single: Trained,
 def test_changed_data_is_told(single: Trained, tmp_path: Path) -> None:
     copy = single.copied(tmp_path)
     other = write_rows(tmp_path / "d.csv", "ds,y", [hours(71), wave(71)])
-    record = json.loads((copy / "run.json").read_text())
-    record["data"]["path"] = str(other)
-    (copy / "run.json").write_text(json.dumps(record))
+    change_record(copy, lambda record: record["data"].update(path=str(other)))
     expect(
         orderly("predict", "--run", copy, "--output", "-"), 0, ["warning: ", "has changed since the run was trained"]
     )
@@ -203,9 +201,7 @@ def test_changed_data_is_told(single: Trained, tmp_path: Path) -> None:
 
 def test_data_that_is_gone_is_told(single: Trained, tmp_path: Path) -> None:
     copy = single.copied(tmp_path)
-    record = json.loads((copy / "run.json").read_text())
-    record["data"]["path"] = str(tmp_path / "gone.csv")
-    (copy / "run.json").write_text(json.dumps(record))
+    change_record(copy, lambda record: record["data"].update(path=str(tmp_path / "gone.csv")))
     expect(orderly("predict", "--run", copy), 4, ["gone.csv", "is not there", "seqcast predict DATA"])
 
 
@@ -251,8 +247,7 @@ def test_a_loss_that_is_not_finite_stops_at_once(
 def test_data_changed_since_the_stop_are_not_resumed_on(in_tmp_path: Path) -> None:
     Path("d.csv").write_text(daily())
     done("train", "d.csv", *SMALL, "--run", "run")
-    record = json.loads(Path("run/run.json").read_text())
-    Path("run/run.json").write_text(json.dumps({**record, "status": "stopped"}))
+    change_record(Path("run"), lambda record: record.update(status="stopped"))
     Path("d.csv").write_text(values({9: "55"}))
     before = {path: path.read_bytes() for path in Path("run").iterdir()}
     expect(orderly("train", "d.csv", *SMALL, "--run", "run", "--resume"), 4, ["other data or options"])

@@ -82,7 +82,10 @@ def test_training_ends_with_run_error_steps_and_time(show: Show) -> None:
     assert text.splitlines()[0] == "Trained"
     assert row_of(text, "run") == "runs/sales-1"
     assert row_of(text, "validation loss") == "0.1235 at step 1200"
-    assert row_of(text, "validation error") == "0.813 of the seasonal naive forecast's (below 1 is better)"
+    assert (
+        row_of(text, "validation error")
+        == "0.813 of the seasonal naive forecast's (below 1 is better), over every origin"
+    )
     assert row_of(text, "steps") == "2400 (budget spent)"
     assert row_of(text, "time") == "61.3 s, 12,346 windows/s"
     assert row_of(text, "parameters") == "56,789"

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from seqcast.errors import RunError
-from seqcast.run.directory import OWN_FILES, RunDirectory, choose_directory, list_runs, newest_run
+from seqcast.run.directory import (
+    OWN_FILES,
+    RunDirectory,
+    choose_directory,
+    list_runs,
+    newest_finished_run,
+    newest_run,
+)
 from seqcast.run.record import CHECKPOINT_FILE, MODEL_FILE, RUN_FILE
 from seqcast.storage import LOCK_NAME, lock_directory
 from tests.run.making_records import RECORD, bare_run
@@ -172,3 +179,18 @@ def test_without_a_runs_folder_there_are_no_runs(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "runs") == []
     with pytest.raises(RunError, match=r"there is no run under .*runs/\. Train one with `seqcast train DATA`"):
         newest_run(tmp_path / "runs")
+
+
+def test_the_newest_finished_run_is_used_although_a_stopped_one_is_newer(tmp_path: Path) -> None:
+    bare_run(tmp_path / "older").write_record(RECORD.model_copy(update={"status": "finished"}))
+    set_age(tmp_path / "older", 20)
+    bare_run(tmp_path / "stopped")
+    (bare_run(tmp_path / "damaged").path / RUN_FILE).write_text("{")
+
+    assert newest_finished_run(tmp_path).path == tmp_path / "older"
+
+
+def test_without_a_finished_run_the_newest_says_what_it_lacks(tmp_path: Path) -> None:
+    bare_run(tmp_path / "stopped")
+
+    assert newest_finished_run(tmp_path).path == tmp_path / "stopped"

@@ -8,7 +8,7 @@ import pytest
 
 from seqcast.config import Config
 from seqcast.errors import RunError
-from seqcast.run.directory import RunDirectory
+from seqcast.run.directory import CHECKSUM_KEY, RunDirectory
 from seqcast.run.record import CONFIG_FILE, FORMAT_VERSION, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
 from seqcast.storage import sha256_hex
 from seqcast.training.checkpoint import ValidationRecord
@@ -17,7 +17,9 @@ from tests.run.making_records import RECORD, SHAPE, bare_run
 
 def edit_record(directory: RunDirectory, **changes: Any) -> None:
     file = directory.path / RUN_FILE
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    kept = json.loads(file.read_text())
+    kept.pop(CHECKSUM_KEY, None)
+    file.write_text(json.dumps(kept | changes))
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:

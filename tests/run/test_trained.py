@@ -16,7 +16,7 @@ from seqcast.data.future import extend_panel
 from seqcast.errors import RunError
 from seqcast.forecasting import Forecasting, attention_maps, latest_origins, predict
 from seqcast.results import Forecast
-from seqcast.run.directory import RunDirectory
+from seqcast.run.directory import CHECKSUM_KEY, RunDirectory
 from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
 from seqcast.run.trained import TrainedModel, load_trained_model
 from seqcast.storage import sha256_hex
@@ -44,7 +44,9 @@ def load_from(directory: RunDirectory) -> TrainedModel:
 
 def edit_record(directory: RunDirectory, **changes: Any) -> None:
     file = directory.path / RUN_FILE
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    kept = json.loads(file.read_text())
+    kept.pop(CHECKSUM_KEY, None)
+    file.write_text(json.dumps(kept | changes))
 
 
 def replace_file(directory: RunDirectory, name: str, data: bytes) -> None:
