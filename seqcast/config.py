@@ -179,9 +179,13 @@ def parse_config(values: dict[str, Any], source: str) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        given = "" if first["type"] == "value_error" else f", got {str(first['input'])[:80]!r}"
-        raise UsageError(f"{source}: {key}: {first['msg'].removeprefix('Value error, ')}{given}.") from None
+        what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+        if first["type"] == "string_pattern_mismatch":
+            what = "it should be auto, cpu, cuda, cuda:N or mps"  # the only text that has a pattern
+        if first["type"] != "value_error":
+            key = ".".join(str(part) for part in first["loc"])
+            what = f"{key} {str(first['input'])[:80]!r}: {what}"
+        raise UsageError(f"{source}: {what}.") from None
 
 
 def read_config(path: Path) -> Config:

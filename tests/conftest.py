@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Before any test imports torch, and for the commands that tests start: sums do not depend on the number of cores.
-os.environ["OMP_NUM_THREADS"] = "2"
+os.environ["OMP_NUM_THREADS"] = "1"
 # The width of a table or an error does not depend on the terminal the tests run in, nor its colours.
 os.environ["COLUMNS"] = "120"
 for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):

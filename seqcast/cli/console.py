@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from rich.console import Console, RenderableType
 
@@ -17,8 +19,18 @@ PIPED_WIDTH = 120
 
 def _console(stream_is_stderr: bool) -> Console:
     stream = sys.stderr if stream_is_stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
-    return Console(stderr=stream_is_stderr, markup=False, highlight=False, emoji=False, width=width)
+    return Console(stderr=stream_is_stderr, markup=False, highlight=False, emoji=False, width=_width(stream))
+
+
+def _width(stream: TextIO) -> int:
+    """What COLUMNS says, if that is a width; otherwise that of the terminal."""
+    told = os.environ.get("COLUMNS", "")
+    if re.fullmatch("[1-9][0-9]{0,3}", told):
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or PIPED_WIDTH
+    except (OSError, ValueError):
+        return PIPED_WIDTH
 
 
 class Screen:

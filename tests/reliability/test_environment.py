@@ -40,20 +40,23 @@ def table(in_tmp_path: Path) -> Path:
     return path
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     "environment",
     [
         {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"},
+        pytest.param({"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}, marks=SLOW),
         {"COLUMNS": "20"},
         {"COLUMNS": "0"},
-        {"COLUMNS": "abc"},
-        {"TERM": "dumb"},
+        pytest.param({"COLUMNS": "abc"}, marks=SLOW),
+        pytest.param({"TERM": "dumb"}, marks=SLOW),
         {"TZ": "Pacific/Kiritimati"},
-        {"TZ": ":nowhere"},
-        {"HOME": "/nonexistent"},
-        {"PYTHONHASHSEED": "1"},
-        {"PYTHONOPTIMIZE": "1"},
+        pytest.param({"TZ": ":nowhere"}, marks=SLOW),
+        pytest.param({"HOME": "/nonexistent"}, marks=SLOW),
+        pytest.param({"PYTHONHASHSEED": "1"}, marks=SLOW),
+        pytest.param({"PYTHONOPTIMIZE": "1"}, marks=SLOW),
     ],
     ids=str,
 )
@@ -71,6 +74,7 @@ def test_an_error_about_strange_letters_works_in_the_c_locale(table: Path) -> No
     assert b"is not a number" in ran.stderr
 
 
+@SLOW
 def test_a_forecast_is_the_same_in_every_time_zone_and_locale(single: Trained) -> None:
     words = ("predict", "--run", single.run, "--output", "-")
     here = run(*words, environment={"TZ": "UTC"})
@@ -99,7 +103,10 @@ def test_a_strict_umask_is_kept(in_tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
-@pytest.mark.parametrize("redirect", [">&-", "2>&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "redirect",
+    [">&-", *(pytest.param(each, marks=SLOW) for each in ("2>&-", ">&- 2>&-", "<&-")), "<&- >&- 2>&-"],
+)
 def test_a_closed_stream_is_no_reason_to_fail(redirect: str, table: Path) -> None:
     script = f'exec "$0" -c "$1" check d.csv {redirect}'
     arguments = ["sh", "-c", script, sys.executable, COMMAND]
@@ -107,6 +114,7 @@ def test_a_closed_stream_is_no_reason_to_fail(redirect: str, table: Path) -> Non
     orderly(ran)
 
 
+@SLOW
 def test_a_reader_that_has_read_enough_ends_the_command_quietly(single: Trained) -> None:
     script = f'"$0" -c "$1" predict --run {single.run} --horizon 20000 --output - | head -1'
     ran = subprocess.run(["bash", "-c", script, sys.executable, COMMAND], capture_output=True, timeout=120, check=False)
@@ -123,13 +131,16 @@ def test_a_folder_that_cannot_be_written_is_told(single: Trained, tmp_path: Path
     assert b"Permission denied" in ran.stderr
 
 
+@SLOW
 def test_a_run_is_read_from_a_folder_that_is_never_written(single: Trained) -> None:
     before = {path: path.stat().st_mtime_ns for path in single.run.iterdir()}
     orderly(run("predict", "--run", single.run, "--output", "-"))
     assert {path: path.stat().st_mtime_ns for path in single.run.iterdir()} == before
 
 
-@pytest.mark.parametrize("words", [("check", "d.csv"), ("train", "d.csv", *SMALL, "--run", "run")])
+@pytest.mark.parametrize(
+    "words", [("check", "d.csv"), pytest.param(("train", "d.csv", *SMALL, "--run", "run"), marks=SLOW)]
+)
 def test_a_limit_on_the_size_of_files_is_told(words: tuple[str, ...], in_tmp_path: Path) -> None:
     """RLIMIT_FSIZE stands for a full disk; SIGXFSZ is ignored by Python, so the write fails."""
     Path("d.csv").write_text(daily())
