@@ -149,7 +149,7 @@ WRONG_CONTENT = {
     "a mean of float32": (changed(target=spoiled(mean_=ONES.astype(np.float32))), "has type 'f4'"),
     "a mean of foreign byte order": (changed(target=spoiled(mean_=ONES.astype(">f8"))), "has type 'f8'"),
     "a mean of objects": (changed(target=spoiled(mean_=ONES.astype(object))), "has type 'O8'"),
-    "a matrix": (changed(target=spoiled(mean_=np.asmatrix(ONES))), "numpy.matrix"),
+    "a matrix": (changed(target=spoiled(mean_=ONES.view(np.matrix))), "numpy.matrix"),
     "a function": (changed(target=os.system), r"names 'posix.system', which is not allowed"),
 }  # fmt: skip
 

@@ -40,23 +40,23 @@ def table(in_tmp_path: Path) -> Path:
     return path
 
 
-SLOW = pytest.mark.slow
+LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize(
     "environment",
     [
         {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        pytest.param({"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}, marks=SLOW),
+        pytest.param({"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}, marks=LONG),
         {"COLUMNS": "20"},
         {"COLUMNS": "0"},
-        pytest.param({"COLUMNS": "abc"}, marks=SLOW),
-        pytest.param({"TERM": "dumb"}, marks=SLOW),
+        pytest.param({"COLUMNS": "abc"}, marks=LONG),
+        pytest.param({"TERM": "dumb"}, marks=LONG),
         {"TZ": "Pacific/Kiritimati"},
-        pytest.param({"TZ": ":nowhere"}, marks=SLOW),
-        pytest.param({"HOME": "/nonexistent"}, marks=SLOW),
-        pytest.param({"PYTHONHASHSEED": "1"}, marks=SLOW),
-        pytest.param({"PYTHONOPTIMIZE": "1"}, marks=SLOW),
+        pytest.param({"TZ": ":nowhere"}, marks=LONG),
+        pytest.param({"HOME": "/nonexistent"}, marks=LONG),
+        pytest.param({"PYTHONHASHSEED": "1"}, marks=LONG),
+        pytest.param({"PYTHONOPTIMIZE": "1"}, marks=LONG),
     ],
     ids=str,
 )
@@ -74,7 +74,7 @@ def test_an_error_about_strange_letters_works_in_the_c_locale(table: Path) -> No
     assert b"is not a number" in ran.stderr
 
 
-@SLOW
+@LONG
 def test_a_forecast_is_the_same_in_every_time_zone_and_locale(single: Trained) -> None:
     words = ("predict", "--run", single.run, "--output", "-")
     here = run(*words, environment={"TZ": "UTC"})
@@ -105,7 +105,7 @@ def test_a_strict_umask_is_kept(in_tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "redirect",
-    [">&-", *(pytest.param(each, marks=SLOW) for each in ("2>&-", ">&- 2>&-", "<&-")), "<&- >&- 2>&-"],
+    [">&-", *(pytest.param(each, marks=LONG) for each in ("2>&-", ">&- 2>&-", "<&-")), "<&- >&- 2>&-"],
 )
 def test_a_closed_stream_is_no_reason_to_fail(redirect: str, table: Path) -> None:
     script = f'exec "$0" -c "$1" check d.csv {redirect}'
@@ -114,7 +114,7 @@ def test_a_closed_stream_is_no_reason_to_fail(redirect: str, table: Path) -> Non
     orderly(ran)
 
 
-@SLOW
+@LONG
 def test_a_reader_that_has_read_enough_ends_the_command_quietly(single: Trained) -> None:
     script = f'"$0" -c "$1" predict --run {single.run} --horizon 20000 --output - | head -1'
     ran = subprocess.run(["bash", "-c", script, sys.executable, COMMAND], capture_output=True, timeout=120, check=False)
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_told(single: Trained, tmp_path: Path
     assert b"Permission denied" in ran.stderr
 
 
-@SLOW
+@LONG
 def test_a_run_is_read_from_a_folder_that_is_never_written(single: Trained) -> None:
     before = {path: path.stat().st_mtime_ns for path in single.run.iterdir()}
     orderly(run("predict", "--run", single.run, "--output", "-"))
@@ -139,7 +139,7 @@ def test_a_run_is_read_from_a_folder_that_is_never_written(single: Trained) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [("check", "d.csv"), pytest.param(("train", "d.csv", *SMALL, "--run", "run"), marks=SLOW)]
+    "words", [("check", "d.csv"), pytest.param(("train", "d.csv", *SMALL, "--run", "run"), marks=LONG)]
 )
 def test_a_limit_on_the_size_of_files_is_told(words: tuple[str, ...], in_tmp_path: Path) -> None:
     """RLIMIT_FSIZE stands for a full disk; SIGXFSZ is ignored by Python, so the write fails."""

@@ -253,7 +253,7 @@ def test_a_killed_training_loses_nothing_that_was_saved(single: Trained, tmp_pat
     kill_and_resume(2, tmp_path, single, random.Random(0))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_hundred_kills_lose_nothing_that_was_saved(single: Trained, tmp_path: Path) -> None:
     kill_and_resume(100, tmp_path, single, random.Random(1))
@@ -270,7 +270,7 @@ for number in range(10**9):
 """
 
 
-@pytest.mark.parametrize("kills", [7, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [7, pytest.param(150, marks=pytest.mark.long)])
 def test_a_kill_while_saving_leaves_the_old_or_the_new_file(kills: int, tmp_path: Path) -> None:
     path, dice = tmp_path / "state", random.Random(kills)
     for _ in range(kills):

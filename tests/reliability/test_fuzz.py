@@ -181,14 +181,14 @@ def test_the_delimiter_is_found(table: Written, tmp_path: Path) -> None:
     require_read_back(tmp_path, table, ReadOptions())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @LONG
 @given(text=TABLES, options=OPTIONS)
 def test_any_options_work_or_are_refused_for_long(text: str, options: ReadOptions, tmp_path: Path) -> None:
     read_whatever(tmp_path, text.encode("utf-8", "surrogatepass"), options)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @LONG
 @given(table=tables(NAMES, ".,"))
 def test_tables_of_any_dialect_read_back_for_long(table: Written, tmp_path: Path) -> None:

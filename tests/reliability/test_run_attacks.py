@@ -364,7 +364,7 @@ def test_a_flipped_byte_is_named_or_harmless(name: str, shops: Trained, tmp_path
         require_named_or_same(predict(run, shops), name, honest.out)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", [RECORD, CONFIG, MODEL, "scalers.joblib"])
 def test_two_hundred_flipped_bytes_are_named_or_harmless(name: str, shops: Trained, tmp_path: Path) -> None:
     run, dice = shops.copied(tmp_path), random.Random(name)
