@@ -10,8 +10,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Under nohup a hang-up is ignored, by the commands that tests start too; here it is what the tests are about.
+# Started by nohup or in the background, signals are ignored, by the commands that tests start too; here they are tested.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Before any test imports torch, and for the commands that tests start: sums do not depend on the number of cores.
 os.environ["OMP_NUM_THREADS"] = "1"
 # The width of a table or an error does not depend on the terminal the tests run in, nor its colours.
