@@ -21,13 +21,22 @@ from seqcast.lag_profile import LagProfile, by_lag
 from seqcast.results import AttentionMap
 
 Relative = Literal["target", "origin"]
-GroupBy = Literal["horizon", "hour", "weekday", "month", "series"]
+GroupBy = Literal["horizon", "hour", "weekday", "month", "series", "error"]
 
 _MAX_HORIZON_GROUPS = 4
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+
+
+@dataclass(frozen=True, eq=False)
+class WindowGroups:
+    """Groups of whole windows that were found before, such as by error."""
+
+    labels: tuple[str, ...]
+    codes: IntArray
+    """(W,) index of the label of each window, in the order in which the windows come."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +79,15 @@ class LagReport:
         return LagProfile("all steps", self.overall.frequency, share, uniform, self.overall.effective_lags)
 
 
-def lag_report(maps: Iterable[AttentionMap], relative: Relative = "target", group_by: GroupBy = "horizon") -> LagReport:
+def lag_report(
+    maps: Iterable[AttentionMap],
+    relative: Relative = "target",
+    group_by: GroupBy = "horizon",
+    window_groups: WindowGroups | None = None,
+) -> LagReport:
     """The report of attention maps that come in pieces, at least one window in all.
+
+    `window_groups` are those of all windows, for grouping by error.
 
     Raises:
         UsageError: Grouping by hour, weekday or month where the time column counts steps.
@@ -79,7 +95,7 @@ def lag_report(maps: Iterable[AttentionMap], relative: Relative = "target", grou
     pieces = iter(maps)
     first = next(pieces, None)
     assert first is not None, "a report needs an attention map"
-    sums = LagSums(first, relative, group_by)
+    sums = LagSums(first, relative, group_by, window_groups)
     sums.add(first)
     for piece in pieces:
         sums.add(piece)
@@ -89,12 +105,20 @@ def lag_report(maps: Iterable[AttentionMap], relative: Relative = "target", grou
 class LagSums:
     """Running sums over attention maps of one frequency, horizon and context; `report` turns them into a LagReport."""
 
-    def __init__(self, like: AttentionMap, relative: Relative = "target", group_by: GroupBy = "horizon") -> None:
+    def __init__(
+        self,
+        like: AttentionMap,
+        relative: Relative = "target",
+        group_by: GroupBy = "horizon",
+        window_groups: WindowGroups | None = None,
+    ) -> None:
+        assert (group_by == "error") == (window_groups is not None)
         if group_by in ("hour", "weekday", "month") and like.cutoffs.dtype.kind != "M":
             raise UsageError(
                 f"Lags cannot be grouped by {group_by}: the time column counts steps.", hint="Use --by horizon."
             )
         self._relative, self._group_by, self._frequency = relative, group_by, like.frequency
+        self._window_groups = window_groups
         self._horizon, self._context = like.horizon, like.context
         self._num_lags = like.context + (like.horizon - 1 if relative == "target" else 0)
         self._series: set[str] = set()
@@ -159,6 +183,9 @@ class LagSums:
         shape = (len(attention.series_ids), self._horizon)
         if self._group_by == "horizon":
             return [], np.zeros(shape, np.int64)
+        if self._window_groups is not None:
+            codes = self._window_groups.codes[self._num_windows : self._num_windows + shape[0]]
+            return list(range(len(self._window_groups.labels))), np.broadcast_to(codes[:, None], shape)
         if self._group_by == "series":
             keys = list(dict.fromkeys(attention.series_ids))
             index = {key: code for code, key in enumerate(keys)}
@@ -187,7 +214,14 @@ class LagSums:
         else:
             keys = self._groups if self._group_by == "series" else sorted(self._groups)
             for key in keys:
-                yield self._profile(_group_label(key, self._group_by), self._groups[key])
+                yield self._profile(self._group_label(key), self._groups[key])
+
+    def _group_label(self, key: int | str) -> str:
+        if isinstance(key, str):
+            return key
+        if self._window_groups is not None:
+            return self._window_groups.labels[key]
+        return {"hour": f"{key:02d}:00", "weekday": WEEKDAYS[key % 7], "month": _MONTHS[key % 12]}[self._group_by]
 
     def _sums_of_steps(self, steps: slice) -> _GroupSums:
         weights = np.zeros(self._num_lags)
@@ -286,9 +320,3 @@ def _calendar_part(times: TimeArray, group_by: GroupBy) -> NDArray[np.int64]:
     if group_by == "weekday":
         return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7  # 1970 began on a Thursday
     return times.astype("datetime64[M]").astype(np.int64) % 12
-
-
-def _group_label(key: int | str, group_by: GroupBy) -> str:
-    if isinstance(key, str):
-        return key
-    return {"hour": f"{key:02d}:00", "weekday": WEEKDAYS[key % 7], "month": _MONTHS[key % 12]}[group_by]

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -44,9 +45,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that a spreadsheet takes for a formula when it opens a CSV file."""
 
 
-def interval_columns(level: float) -> tuple[str, str]:
+def interval_columns(level: float, model: str = MODEL) -> tuple[str, str]:
     """Names of the lower and upper bound of an interval of `level` percent."""
-    return f"{MODEL}-lo-{level:.10g}", f"{MODEL}-hi-{level:.10g}"
+    return f"{model}-lo-{level:.10g}", f"{model}-hi-{level:.10g}"
 
 
 def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) -> pd.DataFrame:
@@ -61,8 +62,16 @@ def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) 
     return _frame([*keys, *_prediction_columns(forecast, levels)])
 
 
-def backtest_frame(forecast: Forecast, actuals: FloatArray, schema: Schema, levels: Sequence[float]) -> pd.DataFrame:
+def backtest_frame(
+    forecast: Forecast,
+    actuals: FloatArray,
+    schema: Schema,
+    levels: Sequence[float],
+    others: Mapping[str, Forecast] = MappingProxyType({}),
+) -> pd.DataFrame:
     """The forecast table with the cutoff and the observed values; `actuals` is (W, H), NaN where not observed.
+
+    Forecasts of the same windows by `others` follow, in columns of their own names.
 
     Raises:
         UsageError: As `forecast_frame`.
@@ -74,7 +83,8 @@ def backtest_frame(forecast: Forecast, actuals: FloatArray, schema: Schema, leve
         (CUTOFF, np.repeat(forecast.cutoffs, forecast.horizon)),
         (ACTUAL, actuals.ravel()),
     ]
-    return _frame([*keys, *_prediction_columns(forecast, levels)])
+    of_others = [column for name, other in others.items() for column in _prediction_columns(other, levels, name)]
+    return _frame([*keys, *_prediction_columns(forecast, levels), *of_others])
 
 
 def _row_ids(forecast: Forecast) -> Any:
@@ -82,11 +92,13 @@ def _row_ids(forecast: Forecast) -> Any:
     return pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
 
 
-def _prediction_columns(forecast: Forecast, levels: Sequence[float]) -> list[tuple[str, FloatArray]]:
-    columns = [(MODEL, forecast.point.ravel())]
+def _prediction_columns(
+    forecast: Forecast, levels: Sequence[float], model: str = MODEL
+) -> list[tuple[str, FloatArray]]:
+    columns = [(model, forecast.point.ravel())]
     for level in levels if forecast.quantile_levels else ():
         bounds = interval(forecast, level)
-        columns += [(name, bound.ravel()) for name, bound in zip(interval_columns(level), bounds, strict=True)]
+        columns += [(name, bound.ravel()) for name, bound in zip(interval_columns(level, model), bounds, strict=True)]
     return columns
 
 

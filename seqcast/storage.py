@@ -13,6 +13,7 @@ import re
 import secrets
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -152,22 +153,51 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
     Raises:
         RunError: The file is absent, unreadable, not a plain file, or too large.
     """
+    with _opened_regular_file(path, max_bytes) as (file, size):
+        data = file.read(size + 1)
+        if len(data) != size:
+            hint = "Try again when nothing writes to it."
+            raise RunError("changed while it was read.", place=Place(file=str(path)), hint=hint)
+        return data
+
+
+def fingerprint_regular_file(path: Path, max_bytes: int) -> str:
+    """The SHA-256 fingerprint of a plain file as `read_regular_file` takes it, in memory that does not grow with it.
+
+    Raises:
+        RunError: The file is absent, unreadable, not a plain file, or too large.
+    """
+    with _opened_regular_file(path, max_bytes) as (file, _):
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_regular_file(path: Path) -> None:
+    """Raise where `read_regular_file` would, whatever the size.
+
+    Raises:
+        RunError: The file is absent, unreadable, or not a plain file.
+    """
+    with _opened_regular_file(path, sys.maxsize):
+        pass
+
+
+@contextmanager
+def _opened_regular_file(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
+    """A plain file, and its size in bytes."""
     place = Place(file=str(path))
     try:
         # Without O_NONBLOCK opening a pipe would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise RunError(f"is {_describe(status.st_mode)}, not a plain file.", place=place)
         with open(descriptor, "rb") as file:  # noqa: PTH123 (a Path cannot open a descriptor)
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise RunError(f"is {_describe(status.st_mode)}, not a plain file.", place=place)
             if status.st_size > max_bytes:
                 raise RunError(f"is too large: {status.st_size:,} bytes, at most {max_bytes:,} allowed.", place=place)
-            data = file.read(status.st_size + 1)
+            yield file, status.st_size
     except OSError as error:
         _refuse_unreadable(error, place)
-    if len(data) != status.st_size:
-        raise RunError("changed while it was read.", place=place, hint="Try again when nothing writes to it.")
-    return data
 
 
 def _refuse_unreadable(error: OSError, place: Place) -> NoReturn:

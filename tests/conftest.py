@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from tests.statistical_models import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,3 +57,20 @@ def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run the test inside an empty folder, so that `runs/` and relative outputs land there."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def made_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the models of statsforecast be made ones, whether it is installed or not."""
+    models = ModuleType("statsforecast.models")
+    for name, model in MODELS.items():
+        setattr(models, name, model)
+    monkeypatch.setitem(sys.modules, "statsforecast", ModuleType("statsforecast"))
+    monkeypatch.setitem(sys.modules, models.__name__, models)
+
+
+@pytest.fixture
+def no_statsforecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let statsforecast be absent."""
+    monkeypatch.setitem(sys.modules, "statsforecast", None)
+    monkeypatch.setitem(sys.modules, "statsforecast.models", None)

@@ -1,19 +1,21 @@
-"""`seqcast backtest`: score rolling origins beside the naive forecasts."""
+"""`seqcast backtest`: score rolling origins beside simple forecasts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.opened import open_run
+from seqcast.cli.opened import OpenedRun, open_run
+from seqcast.cli.progress import TrainingProgress
+from seqcast.cli.train import stop_signals
 from seqcast.cli.written import refuse_unless_csv, write_output
-from seqcast.errors import UsageError
+from seqcast.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
-    from seqcast.evaluation.backtest import Backtest
+    from seqcast.evaluation.backtest import Backtest, BacktestPlan
 
 
 def backtest(
@@ -24,9 +26,16 @@ def backtest(
     test: Annotated[bool, typer.Option("--test", help="Score the test part instead of the validation part.")] = False,
     stride: Annotated[int | None, typer.Option(help="Steps between origins; default: the horizon.")] = None,
     baselines: Annotated[bool, typer.Option(help="Score the naive forecasts too.")] = True,
+    models: Annotated[
+        str | None, typer.Option(help="Score these too, refitted at each window: AutoETS,AutoTheta,MSTL.")
+    ] = None,
+    refit_every: Annotated[
+        int | None, typer.Option(help="Train anew at every K-th origin, on what was known there.")
+    ] = None,
     level: opt.Levels = opt.DEFAULT_LEVELS,
     output: Annotated[str | None, typer.Option(help="File for every forecast with its truth, or - for stdout.")] = None,
     excel_safe: opt.ExcelSafe = False,
+    context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
     quiet: opt.Quiet = False,
     json: opt.Json = False,
@@ -39,40 +48,77 @@ def backtest(
         )
     if json and output == "-":
         raise UsageError("--json and --output - both write to stdout.", hint="Give --output a file.")
-    levels = opt.parse_levels(level)
+    levels, statistical = opt.parse_levels(level), tuple(dict.fromkeys(opt.names(models) or ()))
     screen = Screen(quiet=quiet)
     from seqcast.evaluation.backtest import BacktestPlan
-    from seqcast.evaluation.backtest import backtest as run_backtest
     from seqcast.output import backtest_frame, output_format
-    from seqcast.report.scores import score_view
 
     target = opt.destination(output)
     file_format = output_format(target, None)
     refuse_unless_csv(file_format, excel_safe=excel_safe)
-    opened = open_run(screen, run, data, device)
-    plan = BacktestPlan("test" if test else "validation", windows, stride, baselines, levels)
-    done = run_backtest(opened.model, opened.source.panel, plan)
+    opened = open_run(screen, run, data, device, context)
+    part: Literal["validation", "test"] = "test" if test else "validation"
+    plan = BacktestPlan(part, windows, stride, baselines, levels, statistical, refit_every)
+    done = _run(screen, opened, plan)
     screen.notices(done.notices)
     if output is not None:
-        frame = backtest_frame(done.forecast, done.actuals, opened.model.schema, levels)
+        frame = backtest_frame(done.forecast, done.actuals, opened.model.schema, levels, done.statistical)
         write_output(screen, frame, target, file_format, excel_safe=excel_safe)
     if json:
-        screen.document(document(done))
+        screen.document(document(done, plan))
     elif output != "-":
-        screen.say(f"{done.part} part, {len(done.actuals):,} windows, {done.stride} steps apart")
-        if done.part == "validation":
-            screen.say(
-                "training chose its weights on this part; --test scores a part that no choice has seen (--test-size)"
-            )
-        screen.result(score_view(done.scores))
+        _show(screen, done, plan)
 
 
-def document(done: Backtest) -> dict[str, object]:
+def _run(screen: Screen, opened: OpenedRun, plan: BacktestPlan) -> Backtest:
+    """The backtest with its progress on the screen."""
+    from seqcast.evaluation.backtest import Watch
+    from seqcast.evaluation.backtest import backtest as run_backtest
+    from seqcast.evaluation.refit import Refit
+    from seqcast.training.loop import Hooks
+
+    model, panel = opened.model, opened.source.panel
+    with TrainingProgress(screen) as progress:
+        if plan.refit_every is None:
+            return run_backtest(model, panel, plan, Watch(on_window=progress.show_windows))
+        with stop_signals() as stop_signal:
+
+            def tell(refit: Refit) -> None:
+                screen.say(f"training {refit.number} of {refit.total}, on data up to {refit.last_time}")
+
+            def show_windows(done: int, total: int) -> None:
+                number = stop_signal()
+                if number is not None:
+                    raise StoppedError(number, "A backtest keeps no state: start it again.")
+                progress.show_windows(done, total)
+
+            hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)
+            return run_backtest(model, panel, plan, Watch(tell, hooks, show_windows))
+
+
+def _show(screen: Screen, done: Backtest, plan: BacktestPlan) -> None:
+    from seqcast.report.scores import score_view
+
+    screen.say(f"{done.part} part, {len(done.actuals):,} windows, {done.stride} steps apart")
+    if done.part == "validation" and plan.refit_every is None:
+        screen.say(
+            "training chose its weights on this part; --test scores a part that no choice has seen (--test-size)"
+        )
+    screen.result(score_view(done.scores, done.comparisons))
+
+
+def document(done: Backtest, plan: BacktestPlan) -> dict[str, object]:
     """The JSON document of a backtest."""
+    from seqcast.evaluation.baselines import SEASONAL_NAIVE
+
     return {
         "part": done.part,
         "stride": done.stride,
+        "refit_every": plan.refit_every,
         "num_windows": len(done.actuals),
+        "num_series": len(done.scores.series_ids),
         "horizon": done.forecast.horizon,
-        "metrics": done.scores.as_dict(),
+        "season": done.scores.season,
+        "metrics": done.scores.as_dict(SEASONAL_NAIVE if plan.baselines else None),
+        "comparisons": [comparison.as_dict() for comparison in done.comparisons],
     }

@@ -29,6 +29,9 @@ def compare(
     score: Annotated[str, typer.Option(help="Scores to compare, a,b,...")] = SCORES,
     attention: Annotated[str, typer.Option(help="Attentions to compare, a,b,...")] = "global",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each, with seeds --seed, --seed + 1, ...")] = 1,
+    planted: Annotated[
+        str | None, typer.Option(help="True lags of a made table, such as 24,37: are they found?")
+    ] = None,
     target: opt.Target = None,
     time: opt.Time = None,
     id: opt.Id = None,  # noqa: A002  # the option is called --id
@@ -76,6 +79,7 @@ def compare(
         _one_of("attention", name, get_args(Attention)) for name in opt.names(attention) or ()
     ]
     scores: list[Score] = [_one_of("score", name, get_args(Score)) for name in opt.names(score) or ()]
+    true_lags = _lags(planted)
     variants = variants_of(attentions, scores, seeds, seed or 0)
     base = Config().override(**given_sections({k: v for k, v in given.items() if k not in ("attention", "score")}))
     runtime = resolve_runtime(base.training.device, base.training.precision)
@@ -90,11 +94,23 @@ def compare(
     def train(job: TrainingJob, directory: RunDirectory, resume: bool) -> TrainedRun:
         return run_job(screen, job, directory, resume=resume)
 
-    rows = list(compare_variants(variants, make_job, root, train))
+    rows = list(compare_variants(variants, make_job, root, train, true_lags))
     if json:
         screen.document({"run": str(root), "variants": [asdict(row) for row in rows]})
     else:
         screen.result(variant_table(rows))
+
+
+def _lags(text: str | None) -> tuple[int, ...]:
+    """`24,37` as (24, 37); none when not given.
+
+    Raises:
+        UsageError: A lag is no positive whole number, or is given twice.
+    """
+    words = opt.names(text) or ()
+    if not all(word.isdecimal() and int(word) >= 1 for word in words) or len(set(map(int, words))) < len(words):
+        raise UsageError(f"--planted {text!r}: lags are different positive whole numbers, such as 24,37.")
+    return tuple(map(int, words))
 
 
 def _one_of(option: str, name: str, allowed: tuple[Name, ...]) -> Name:

@@ -34,7 +34,8 @@ def inspect(
     relative: Annotated[Literal["target", "origin"], typer.Option(help="Count lags back from here.")] = "target",
     top: Annotated[int, typer.Option(help="Lags to show.")] = 10,
     by: Annotated[
-        Literal["horizon", "hour", "weekday", "month", "series"], typer.Option(help="Group the forecast steps.")
+        Literal["horizon", "hour", "weekday", "month", "series", "error"],
+        typer.Option(help="Group the forecast steps, or past origins by error."),
     ] = "horizon",
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Draw step x lag.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Test whether the attended lags matter.")] = False,
@@ -45,6 +46,7 @@ def inspect(
         typer.Option(help="table shows the report, the others write the attention table."),
     ] = None,
     output: Annotated[str | None, typer.Option(help="File for the attention table, or - for stdout.")] = None,
+    context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
     quiet: opt.Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")] = False,
@@ -62,8 +64,10 @@ def inspect(
             f"{report_option} prints the report, --output and the other formats write the attention table.",
             hint="Give one of them.",
         )
-    if wanted and (verify or suggest or compare is not None):
-        raise UsageError("--verify, --suggest and --compare belong to the report, not to the attention table.")
+    if wanted and (verify or suggest or compare is not None or by == "error"):
+        raise UsageError(
+            "--verify, --suggest, --compare and --by error belong to the report, not to the attention table."
+        )
     screen = Screen(quiet=quiet)
     from seqcast.inspection.inspection import Question
     from seqcast.inspection.inspection import inspect as ask
@@ -72,15 +76,15 @@ def inspect(
 
     target = opt.destination(output)
     file_format = output_format(target, None if format == "table" else format)
-    opened = open_run(screen, run, data, device)
+    opened = open_run(screen, run, data, device, context)
     panel = opened.source.panel if series is None else one_series(opened.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
-    count = 1 if windows is None else windows
     if wanted:
+        count = 1 if windows is None else windows
         write_attention(screen, opened, panel, Table(count, moment, target, file_format))
         return
     other = None if compare is None else open_run(screen, compare, opened.source.table.name, device).model
-    question = Question(count, moment, relative, by, top, verify, suggest, other, str(compare))
+    question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare))
     found = ask(opened.model, panel, question)
     screen.notices(found.notices)
     if json:
@@ -121,6 +125,7 @@ def inspection_view(found: Inspection, model: TrainedModel, top: int, *, single:
     from seqcast.report.inspection import (
         comparison_view,
         context_view,
+        error_view,
         faithfulness_view,
         implied_view,
         season_view,
@@ -129,6 +134,8 @@ def inspection_view(found: Inspection, model: TrainedModel, top: int, *, single:
 
     fed_back, two_way = model.config.model.decoding == "autoregressive", model.config.model.bidirectional
     parts = [season_view(found.seasons)]
+    if found.errors is not None:
+        parts.insert(0, error_view(found.report, found.errors, top))
     if found.faithfulness is not None:
         parts.append(faithfulness_view(found.faithfulness))
     if single:

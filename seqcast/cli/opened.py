@@ -25,13 +25,17 @@ class OpenedRun:
     source: Source
 
 
-def open_run(screen: Screen, run: Path | None, data: str | None, device: str = "auto") -> OpenedRun:
+def open_run(
+    screen: Screen, run: Path | None, data: str | None, device: str = "auto", context: int | None = None
+) -> OpenedRun:
     """Load the run (the newest finished one when none is named) and read its table, or another one.
 
     Raises:
+        UsageError: The model cannot look at `context` past steps.
         RunError: There is no such run, or it cannot be used.
         DataError: The table cannot be used.
     """
+    from seqcast.inspection.context_length import context_notices, with_context
     from seqcast.run.directory import RunDirectory, newest_finished_run, newest_run
     from seqcast.run.source import read_run_source
     from seqcast.run.trained import load_trained_model
@@ -40,10 +44,14 @@ def open_run(screen: Screen, run: Path | None, data: str | None, device: str = "
     directory = newest_finished_run() if run is None else RunDirectory(run)
     record = directory.read_record()
     model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
+    trained = model.context
+    if context is not None:
+        model = with_context(model, context)
     screen.say(f"run: {directory.path}")
     if run is None and directory.path != newest_run().path:
         screen.say(f"({newest_run().path} is newer, but has no finished model)")
     source = read_run_source(record, model.config, data)
     told = set(record.notices)
-    screen.notices([notice for notice in source.notices if notice.line not in told])
+    read = [notice for notice in source.notices if notice.line not in told]
+    screen.notices([*read, *context_notices(trained, model.context)])
     return OpenedRun(directory, record, model, source)

@@ -14,6 +14,9 @@ OwnData = Annotated[
     str | None, typer.Argument(help="Another table with the same columns; default: the one the run was trained on.")
 ]
 RunPath = Annotated[Path | None, typer.Option("--run", help="Run directory; default: the newest under runs/.")]
+UsedContext = Annotated[
+    int | None, typer.Option("--context", help="Past steps to look at; default: as many as in training.")
+]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]

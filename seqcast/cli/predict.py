@@ -32,6 +32,7 @@ def predict(
     format: Annotated[Format | None, typer.Option(help="Default: from the file's name.")] = None,  # noqa: A002  # the option is called --format
     excel_safe: opt.ExcelSafe = False,
     plot: Annotated[bool | None, typer.Option(help="Draw the first series; default: on a terminal.")] = None,
+    context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
@@ -48,7 +49,7 @@ def predict(
     target = opt.destination(output)
     file_format = output_format(target, format)
     refuse_unless_csv(file_format, excel_safe=excel_safe)
-    opened = open_run(screen, run, data, device)
+    opened = open_run(screen, run, data, device, context)
     future_table = None if future is None else read_table(str(future), opened.source.table.options)
     prediction = predict_ahead(opened.model, opened.source.panel, horizon, future_table)
     screen.notices((*prediction.notices, *drift_notices(opened.model, opened.source.panel)))
@@ -85,4 +86,4 @@ def draw_first_series(
     times = panel.times(np.array([series]), steps)
     drawn = SeriesPlot(forecast.series_ids[0], times, history, forecast.point[0], bounds[0, 0], bounds[1, 0])
     color = screen.out.color_system is not None and not screen.out.no_color
-    return Text.from_ansi(draw_plot(drawn, min(screen.out.width, 120), PLOT_HEIGHT, color=color))
+    return Text.from_ansi(draw_plot(drawn, screen.out.width, PLOT_HEIGHT, color=color))

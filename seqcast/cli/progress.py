@@ -1,4 +1,4 @@
-"""Training as it is watched: a bar on a terminal, plain lines where output is piped."""
+"""Work as it is watched: a bar on a terminal, plain lines where output is piped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TrainingProgress:
-    """Context manager whose `show` is a hook of the training loop."""
+    """Context manager whose `show` is a hook of the training loop, and `show_windows` one of a backtest."""
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
@@ -51,9 +51,18 @@ class TrainingProgress:
             relative = "" if record.relative_mae is None else f" ({record.relative_mae:.3f} of seasonal naive)"
             self.validation = f" val {record.validation_loss:.4f}{relative}"
         numbers = f"loss {progress.loss:.4f}{self.validation} {progress.windows_per_second:,.0f}/s"
+        self._move(progress.step, progress.max_steps, numbers)
+        if self.bar is None and record is not None:
+            self.screen.say(f"step {progress.step}/{progress.max_steps}: {numbers.replace('/s', ' windows/s')}")
+
+    def show_windows(self, done: int, total: int) -> None:
+        """Move the bar by windows that statistical models have forecast; print ten lines where there is no bar."""
+        self._move(done, total, "windows of statistical models")
+        if self.bar is None and (done == total or done % max(1, total // 10) == 0):
+            self.screen.say(f"statistical models: window {done}/{total}")
+
+    def _move(self, completed: int, total: int, numbers: str) -> None:
         if self.bar is not None:
             if self.task is None:
-                self.task = self.bar.add_task("", total=progress.max_steps, numbers=numbers)
-            self.bar.update(self.task, completed=progress.step, numbers=numbers)
-        elif record is not None:
-            self.screen.say(f"step {progress.step}/{progress.max_steps}: {numbers.replace('/s', ' windows/s')}")
+                self.task = self.bar.add_task("", total=total, numbers=numbers)
+            self.bar.update(self.task, completed=completed, total=total, numbers=numbers)

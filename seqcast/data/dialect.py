@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +64,8 @@ def to_utf8(data: Bytes, encoding: str | None, name: str) -> tuple[Bytes, tuple[
         DataError: The bytes are not text in the encoding, or hold NUL characters.
         UsageError: There is no such encoding.
     """
-    found = encoding or next((kind for mark, kind in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    marked = next((kind for mark, kind in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    found = marked if encoding is None else encoding
     notices: tuple[Notice, ...] = ()
     if found is not None and _codec_name(found, name) not in ("utf-8", "utf-8-sig"):
         data = _transcode(data, found, name)
@@ -94,10 +96,9 @@ def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
     rows = list(_records(data[body_start:sample_end], len(data) > sample_end))
     if not rows:
         raise DataError("the file has a header and no rows.", place=Place(name))
-    delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows, name)
-    names = _column_names(_split(header, delimiter, name), name, first_line - 1)
-    cells = [_split(row, delimiter, name) for row in rows]
-    cells = [row for row in cells if len(row) == len(names)]
+    delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows)
+    names = _column_names(header, delimiter, name, first_line - 1)
+    cells = [row for row in (_split(row, delimiter) for row in rows) if len(row) == len(names)]
     _require_header(names, cells, name, first_line - 1)
     decimal, notices = _find_decimal(cells, names, options, delimiter, name)
     if delimiter != "," and options.delimiter is None:
@@ -123,15 +124,41 @@ def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
             for fields in reader:
                 if fields and len(fields) != expected:
                     shown = quoted(dialect.delimiter.join(fields))
+                    hint = "Complete or remove the row; quote fields that hold the delimiter."
+                    if expected == 1 or dialect.names[0].startswith("#"):
+                        hint = "Remove the lines above the column names, or give --delimiter."
                     return DataError(
-                        f"the row has {len(fields)} fields where the header has {expected}: {shown}.",
+                        f"the row has {_num_fields(len(fields))} where the header has {expected:,}: "
+                        f"{shown}.",
                         place=Place(name, line),
-                        hint="Complete or remove the row; quote fields that hold the delimiter.",
+                        hint=hint,
                     )
                 line = dialect.first_line + reader.line_num
     except csv.Error as error:
         return DataError(f"the row cannot be read: {error}.", place=Place(name, line))
     return None
+
+
+def open_quote(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
+    """The error for a quote that is opened and never closed, as in a file that was cut off inside a field."""
+    if not dialect.has_quotes or data.count(b'"', dialect.body_start) % 2 == 0:
+        return None
+    text = data[dialect.body_start :].decode("utf-8", errors="replace")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, strict=True)
+    line = dialect.first_line
+    try:
+        with _fields_of_any_length():
+            for _ in reader:
+                line = dialect.first_line + reader.line_num
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            hint = "Close it; the file may be cut off."
+            return DataError("a quote is opened and never closed.", place=Place(name, line), hint=hint)
+    return None
+
+
+def _num_fields(count: int) -> str:
+    return "1 field" if count == 1 else f"{count:,} fields"
 
 
 @contextmanager
@@ -226,12 +253,13 @@ def _records(sample: Bytes, is_cut: bool) -> Iterator[str]:
     return (line for line in lines if line)
 
 
-def _split(line: str, delimiter: str, name: str) -> list[str]:
+def _split(line: str, delimiter: str) -> list[str]:
+    """The fields of a record; none where the delimiter leaves a line end outside of quotes."""
     try:
         with _fields_of_any_length():
             return next(csv.reader([line], delimiter=delimiter))
-    except csv.Error as error:
-        raise DataError(f"a line cannot be read: {error}.", place=Place(name)) from None
+    except csv.Error:
+        return []
 
 
 def _given_delimiter(delimiter: str | None) -> str | None:
@@ -246,12 +274,12 @@ def _given_delimiter(delimiter: str | None) -> str | None:
     return plain
 
 
-def _find_delimiter(header: str, rows: list[str], name: str) -> str:
+def _find_delimiter(header: str, rows: list[str]) -> str:
     """The delimiter that gives the most columns with every row agreeing; comma when none does."""
     best, most = ",", 1
     for delimiter in DELIMITERS:
-        width = len(_split(header, delimiter, name))
-        agrees = all(len(_split(row, delimiter, name)) == width for row in rows[:100] if '"' not in row)
+        width = len(_split(header, delimiter))
+        agrees = all(len(_split(row, delimiter)) == width for row in rows[:100] if '"' not in row)
         if agrees and width > most:
             best, most = delimiter, width
     if most == 1 and "," not in header:
@@ -259,8 +287,21 @@ def _find_delimiter(header: str, rows: list[str], name: str) -> str:
     return best
 
 
-def _column_names(header: list[str], name: str, line: int) -> tuple[str, ...]:
+def _column_names(text: str, delimiter: str, name: str, line: int) -> tuple[str, ...]:
     """Names as written; blank ones are named by their position, as pandas does."""
+    if re.fullmatch("sep=.", text):
+        raise DataError(
+            f"the first line {quoted(text)} is an instruction to Excel, not column names.",
+            place=Place(name, line),
+            hint=f"Remove it; give --delimiter {shlex.quote(text[-1])} if that is not found.",
+        )
+    header = _split(text, delimiter)
+    if not header:
+        raise DataError(
+            "the header has a line end inside a quote that does not begin a field.",
+            place=Place(name, line),
+            hint="Put quotes around the whole field, or check --delimiter.",
+        )
     names = tuple(column if column.strip() else f"Unnamed: {i}" for i, column in enumerate(header))
     twice = sorted(column for column, count in Counter(names).items() if count > 1)
     if twice:

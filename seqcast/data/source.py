@@ -26,40 +26,66 @@ STDIN_NAME = "<stdin>"
 MAX_STORED_BYTES = 16 * 2**30
 MAX_EXPANSION = 200
 """Largest ratio of decompressed to stored bytes; text of numbers compresses about tenfold."""
-_ALWAYS_EXPANDED = 256 * 2**20
+_ALWAYS_EXPANDED = 64 * 2**20
 _PIECE = 16 * 2**20
 
 _COMPRESSIONS = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive (Excel .xlsx files are such archives)"),
+    (b"PK\x05\x06", "an empty zip archive"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
+    (b"II*\0", "a TIFF image"),
+    (b"RIFF", "a picture, sound or film (RIFF)"),
     (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"{\\rtf", "a Rich Text document"),
+    (b"\\begin{", "LaTeX"),
     (b"BZh", "a bzip2 file"),
     (b"\xfd7zXZ", "an xz file"),
+    (b"\x04\x22\x4d\x18", "an lz4 file"),
+    (b"\x50\x2a\x4d\x18", "a zstd file with frames to skip"),
+    (b"\xff\x06\0\0sNaPpY", "a snappy file"),
     (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!\x1a", "a RAR archive"),
     (b"\x89HDF", "an HDF5 file"),
-    (b"CDF", "a NetCDF file"),
+    (b"CDF\x01", "a NetCDF file"),
+    (b"CDF\x02", "a NetCDF file"),
+    (b"CDF\x05", "a NetCDF file"),
     (b"ARROW1", "an Arrow (Feather) file"),
+    (b"FEA1", "an old Feather file"),
+    (b"\xff\xff\xff\xff", "an Arrow stream"),
+    (b"PARE", "an encrypted Parquet file"),
     (b"Obj\x01", "an Avro file"),
-    (b"ORC", "an ORC file"),
+    (b"ORC\x08", "an ORC file"),
+    (b"ORC\x0a", "an ORC file"),
+    (b"ORC\x12", "an ORC file"),
     (b"SQLite format 3", "an SQLite database"),
     (b"\x93NUMPY", "a NumPy array"),
+    (b"MATLAB 5.0", "a MATLAB file"),
+    (b"RDX2\n", "an R data file"),
+    (b"RDX3\n", "an R data file"),
+    (b"<stata_dta>", "a Stata file"),
+    (b"$FL2@", "an SPSS file"),
+    (b"\x80\x02", "a Python pickle"),
+    (b"\x80\x03", "a Python pickle"),
     (b"\x80\x04", "a Python pickle"),
+    (b"\x80\x05", "a Python pickle"),
     (b"\x7fELF", "a program"),
+    (b"MZ\x90\0", "a program"),
+    (b"#!", "a script"),
     (b"version https://git-lfs", "a Git LFS pointer, not the data itself (run `git lfs pull`)"),
-    (b"<!DOCTYPE", "HTML"),
-    (b"<!doctype", "HTML"),
-    (b"<html", "HTML"),
-    (b"<HTML", "HTML"),
-    (b"<?xml", "XML"),
+    *((b"<" + tag, "HTML") for tag in (b"!DOCTYPE", b"!doctype", b"html", b"HTML", b"head", b"body", b"table", b"div")),
+    *((b"<" + tag, "XML") for tag in (b"?xml", b"svg", b"!--")),
     (b"{", "JSON"),
     (b"[{", "JSON"),
     (b"[[", "JSON"),
     (b'["', "JSON"),
 )
+"""What a file begins with and what it then is; the first match counts."""
+_TAR = (257, b"ustar")
 
 
 @dataclass(frozen=True)
@@ -87,6 +113,8 @@ def read_content(source: str | Path) -> Content:
         raise DataError("the file is empty.", place=Place(name))
     compression = next((kind for magic, kind in _COMPRESSIONS if stored.startswith(magic)), None)
     data = stored if compression is None else _decompress(stored, compression, name)
+    if compression is not None and any(data.startswith(magic) for magic, _ in _COMPRESSIONS):
+        raise DataError("the file is compressed twice.", place=Place(name), hint="Decompress it once.")
     if data.startswith(b"PAR1"):
         return Content(name, data, "parquet", fingerprint, len(stored))
     _refuse_foreign(data, name)
@@ -159,8 +187,13 @@ def _read_bounded(file: BufferedIOBase, name: str, expected_size: int) -> tuple[
     return pieces[0] if len(pieces) == 1 else b"".join(pieces), fingerprint
 
 
+def largest_expansion(num_stored: int) -> int:
+    """Bytes that a file of `num_stored` bytes may become when it is read."""
+    return max(_ALWAYS_EXPANDED, MAX_EXPANSION * num_stored)
+
+
 def _decompress(stored: Bytes, compression: str, name: str) -> bytes:
-    limit = max(_ALWAYS_EXPANDED, MAX_EXPANSION * len(stored))
+    limit = largest_expansion(len(stored))
     pieces: list[bytes] = []
     size = 0
     try:
@@ -186,5 +219,7 @@ def _decompress(stored: Bytes, compression: str, name: str) -> bytes:
 def _refuse_foreign(data: Bytes, name: str) -> None:
     start = bytes(data[:256]).removeprefix(b"\xef\xbb\xbf").lstrip()
     looks = next((what for magic, what in _FOREIGN if start.startswith(magic)), None)
+    if data[_TAR[0] : _TAR[0] + len(_TAR[1])] == _TAR[1]:
+        looks = "a tar archive"
     if looks is not None:
         raise DataError(f"this looks like {looks}.", place=Place(name), hint="Give CSV (plain, gzip, zstd) or Parquet.")

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from seqcast.data.dialect import Dialect, bad_record, find_dialect, record_lines, to_utf8
+from seqcast.data.dialect import Dialect, bad_record, find_dialect, open_quote, record_lines, to_utf8
 from seqcast.data.source import Bytes, Content, read_content
 from seqcast.data.spelling import MISSING_WORDS
 from seqcast.data.table import AS_FOUND, TEXT_TYPE, IntArray, ReadOptions, Table, quoted
@@ -136,6 +136,9 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
     dialect = find_dialect(data, options, content.name)
     resolved = replace(options, decimal=dialect.decimal)
     arrow = _parse(data, dialect, resolved, content.name, ignore_blank=False)
+    unclosed = open_quote(data, dialect, content.name)
+    if unclosed is not None:
+        raise unclosed
     has_blank_lines = _may_have_blank_lines(arrow)
     if has_blank_lines:
         arrow = _parse(data, dialect, resolved, content.name, ignore_blank=True)

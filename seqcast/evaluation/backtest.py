@@ -1,8 +1,8 @@
-"""Rolling-origin evaluation on the validation or the test part, beside the naive forecasts, on the same windows."""
+"""Rolling-origin evaluation on the validation or the test part, beside simple forecasts, on the same windows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,9 +14,13 @@ from seqcast.data.panel import FloatArray, IntArray, Panel
 from seqcast.errors import DataError, UsageError
 from seqcast.evaluation.baselines import NAIVE, SEASONAL_NAIVE, naive, point_forecast, seasonal_naive
 from seqcast.evaluation.metrics import Scores, score, seasonal_scales
+from seqcast.evaluation.refit import Refit, refitted_forecast
+from seqcast.evaluation.significance import Comparison, compare_models
+from seqcast.evaluation.statistical import StatisticalTask, check_statistical, statistical_forecasts
 from seqcast.forecasting import Forecasting, Origins, rolling_origins
 from seqcast.results import Forecast
 from seqcast.run.trained import TrainedModel
+from seqcast.training.loop import Hooks
 
 MODEL = "seqcast"
 
@@ -31,7 +35,23 @@ class BacktestPlan:
     stride: int | None = None
     """Steps between origins; None: the horizon."""
     baselines: bool = True
+    """Score the naive forecasts too."""
     levels: tuple[float, ...] = (80.0, 95.0)
+    models: tuple[str, ...] = ()
+    """Statistical models to score too; of `evaluation.statistical.STATISTICAL_MODELS`."""
+    refit_every: int | None = None
+    """Origins from one training to the next; None: the run's model forecasts all."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a backtest tells how far it is; the defaults say nothing."""
+
+    on_refit: Callable[[Refit], None] = lambda _refit: None
+    """Called before each training."""
+    training: Hooks = Hooks()
+    on_window: Callable[[int, int], None] = lambda _done, _total: None
+    """Called after each window of the statistical models with the number done and that of all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,22 +61,29 @@ class Backtest:
     forecast: Forecast
     actuals: FloatArray
     """(W, H), NaN where not observed."""
+    statistical: Mapping[str, Forecast]
+    """Of the same windows, per statistical model."""
     scores: Scores
+    comparisons: tuple[Comparison, ...]
+    """seqcast beside each of the others."""
     part: Literal["validation", "test"]
     stride: int
     notices: tuple[Notice, ...]
 
 
-def backtest(model: TrainedModel, panel: Panel, plan: BacktestPlan = BacktestPlan()) -> Backtest:
-    """Forecast every origin of the plan with the model as it is, and score it.
+def backtest(
+    model: TrainedModel, panel: Panel, plan: BacktestPlan = BacktestPlan(), watch: Watch = Watch()
+) -> Backtest:
+    """Forecast every origin of the plan, with the model as it is or trained anew on the way, and score it.
 
     Raises:
-        UsageError: The run kept no test part, or the plan makes no sense.
+        UsageError: The run kept no test part, the plan makes no sense, or a library for it is not installed.
         DataError: The panel holds no window to score.
+        DivergedError, StoppedError: As training, where the plan trains.
     """
-    stride = model.horizon if plan.stride is None else plan.stride
-    if stride < 1 or (plan.windows is not None and plan.windows < 1):
-        raise UsageError("--stride and --windows must be at least 1.")
+    if any(number is not None and number < 1 for number in (plan.stride, plan.windows, plan.refit_every)):
+        raise UsageError("--stride, --windows and --refit-every must be at least 1.")
+    stride = plan.stride or model.horizon
     first, last = _origin_range(model, panel, plan.part)
     origins = _with_history(panel, rolling_origins(first, last, stride, plan.windows))
     if not len(origins):
@@ -64,15 +91,37 @@ def backtest(model: TrainedModel, panel: Panel, plan: BacktestPlan = BacktestPla
             f"no series has a {plan.part} window of {model.horizon} steps to score.",
             hint="Give more data, or train with larger --validation-size or --test-size.",
         )
-    forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
-    forecast = forecasting.forecast(origins)
+    check_statistical(plan.models, len(origins))
+    forecast, notices = _own_forecast(model, panel, origins, plan.refit_every, watch)
     rows = panel.offsets[origins.series, None] + origins.positions[:, None] + np.arange(model.horizon)
     actuals = panel.target[rows]
-    forecasts = {MODEL: forecast} | (_baselines(model, panel, origins, forecast) if plan.baselines else {})
+    task = StatisticalTask(plan.models, model.horizon, model.season, panel.frequency.seasons, forecast.quantile_levels)
+    statistical = statistical_forecasts(
+        task, panel, origins.series, origins.positions, forecast, lambda done: watch.on_window(done, len(origins))
+    )
+    naive_forecasts = _baselines(model, panel, origins, forecast) if plan.baselines else {}
+    forecasts = {MODEL: forecast} | naive_forecasts | statistical.forecasts
     levels: Sequence[float] = plan.levels if forecast.quantile_levels else ()
-    train_ends, _ = _split_ends(model.config.data, panel)
-    scores = score(actuals, forecasts, seasonal_scales(panel, train_ends, model.season), levels)
-    return Backtest(forecast, actuals, scores, plan.part, stride, forecasting.notices())
+    scales = seasonal_scales(panel, _split_ends(model.config.data, panel)[0], model.season)
+    return Backtest(
+        forecast=forecast,
+        actuals=actuals,
+        statistical=statistical.forecasts,
+        scores=score(actuals, forecasts, scales, levels),
+        comparisons=compare_models(actuals, forecasts, scales, MODEL),
+        part=plan.part,
+        stride=stride,
+        notices=(*notices, *statistical.notices),
+    )
+
+
+def _own_forecast(
+    model: TrainedModel, panel: Panel, origins: Origins, refit_every: int | None, watch: Watch
+) -> tuple[Forecast, tuple[Notice, ...]]:
+    if refit_every is not None:
+        return refitted_forecast(model, panel, origins, refit_every, watch.on_refit, watch.training), ()
+    forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
+    return forecasting.forecast(origins), forecasting.notices()
 
 
 def _split_ends(config: DataConfig, panel: Panel) -> tuple[IntArray, IntArray]:

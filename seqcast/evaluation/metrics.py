@@ -15,6 +15,8 @@ from seqcast.results import Forecast
 
 MEASURES = ("mae", "mse", "rmse", "smape", "mase", "rmsse", "wql")
 """Fields of `Metrics` that hold one number per group."""
+MOST_SERIES = 1000
+"""Series whose scores are listed one by one; the backtest table holds what every other one is made from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,15 +127,25 @@ class Scores:
         base = float(getattr(theirs, measure))
         return 1 - float(getattr(ours, measure)) / base if base > 0 else float("nan")
 
-    def as_dict(self) -> dict[str, object]:
-        """Per model its measures, and the same `by_step`, a list that begins with step 1."""
+    def as_dict(self, reference: str | None = None, most_series: int = MOST_SERIES) -> dict[str, object]:
+        """Per model its measures, and the same `by_step`, which begins with step 1, and `by_series`.
+
+        Args:
+            reference: Model whose error `skill` is relative to; None: no skill.
+            most_series: Series to list, the first of the table.
+        """
         return {
             scores.model: {
                 **scores.overall.record(()),
+                **({} if reference is None else {"skill": _number(np.float64(self.skill(scores.model, reference)))}),
                 "num_values": scores.num_values,
                 "num_unscored": scores.num_unscored,
                 "by_step": [
                     {"step": step + 1, **scores.by_step.record(step)} for step in range(len(scores.by_step.mae))
+                ],
+                "by_series": [
+                    {"unique_id": name, **scores.by_series.record(row)}
+                    for row, name in enumerate(self.series_ids[:most_series])
                 ],
             }
             for scores in self.models
@@ -210,5 +222,5 @@ def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> FloatArray:
     return result
 
 
-def _number(value: FloatArray) -> float | None:
+def _number(value: FloatArray | np.float64) -> float | None:
     return None if np.isnan(value) else float(value)

@@ -9,7 +9,7 @@ import numpy as np
 from seqcast.data.notices import Notice
 from seqcast.data.panel import FloatArray, Panel
 from seqcast.forecasting import attention_maps, observed_ends
-from seqcast.lag_profile import by_lag, total_variation
+from seqcast.lag_profile import by_lag, padded, total_variation
 from seqcast.results import AttentionMap
 from seqcast.run.trained import TrainedModel
 
@@ -60,6 +60,8 @@ def _missing(share: float) -> Iterator[Notice]:
 def _usual_weight_missing(usual: FloatArray, attention: AttentionMap) -> FloatArray:
     """(W,) the usual weight of the lags that are missing, mean over steps."""
     horizon, context = attention.horizon, attention.context
+    num_lags = context + horizon - 1  # the model may look at another context than it was trained on
+    usual = padded(usual[:num_lags], num_lags)
     reached = np.maximum(by_lag(np.ones((horizon, context))), 1)
     by_step = (usual / reached)[np.arange(horizon)[:, None] + np.arange(context)[None, :]]  # (horizon, lag_origin - 1)
     missing: FloatArray = (~attention.observed[:, ::-1]).astype(np.float64) @ by_step.sum(axis=0)

@@ -8,8 +8,10 @@ from seqcast.attention_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.data.frequency import TimeArray
 from seqcast.data.notices import Notice
 from seqcast.data.panel import Panel
-from seqcast.forecasting import attention_maps
+from seqcast.errors import UsageError
+from seqcast.forecasting import AttentionMaps, attention_maps
 from seqcast.inspection.comparison import ProfileComparison, compare_profiles
+from seqcast.inspection.error_tenths import ErrorGroup, ErrorTenths, tenths_by_error
 from seqcast.inspection.faithfulness import Faithfulness, verify
 from seqcast.inspection.implied import ImpliedForecast, ImpliedSums
 from seqcast.inspection.season_check import SeasonCheck, check_seasons
@@ -24,8 +26,8 @@ FEWEST_ORIGINS = 16
 class Question:
     """What to ask."""
 
-    windows: int = 1
-    """Newest origins per series."""
+    windows: int | None = None
+    """Newest origins per series; None: 1, or what grouping by error needs."""
     origin: TimeArray | None = None
     """(1,) the only origin, instead."""
     relative: Relative = "target"
@@ -38,6 +40,11 @@ class Question:
     """Model to compare with, on the same windows."""
     other_run: str = ""
 
+    @property
+    def num_windows(self) -> int:
+        """Origins per series where not the errors decide."""
+        return 1 if self.windows is None else self.windows
+
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
@@ -49,6 +56,8 @@ class Inspection:
     faithfulness: Faithfulness | None
     comparison: ProfileComparison | None
     context: ContextSuggestion | None
+    errors: tuple[ErrorGroup, ...] | None
+    """The groups of a report by error."""
     notices: tuple[Notice, ...]
 
     def as_dict(self, top: int | None = None) -> dict[str, object]:
@@ -59,6 +68,7 @@ class Inspection:
             "seasons": self.seasons.as_dict(),
             "attention_implied": self.implied.as_dict(),
             **{name: answer.as_dict() for name, answer in asked.items() if answer is not None},
+            **({} if self.errors is None else {"errors": [group.as_dict() for group in self.errors]}),
         }
 
 
@@ -69,10 +79,11 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
         UsageError: The model has no attention, or the question makes no sense.
         DataError: No series has such an origin.
     """
-    found = attention_maps(model, panel, question.windows, question.origin)
+    found, ranked = _windows(model, panel, question)
     implied = ImpliedSums(panel, model.season)
-    report = lag_report(implied.watch(found.maps), question.relative, question.group_by)
-    scored = max(question.windows, FEWEST_ORIGINS)
+    groups = None if ranked is None else ranked.windows
+    report = lag_report(implied.watch(found.maps), question.relative, question.group_by, groups)
+    scored = max(question.num_windows, FEWEST_ORIGINS)
     return Inspection(
         report=report,
         seasons=check_seasons(report, panel),
@@ -80,12 +91,24 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
         faithfulness=verify(model, panel, scored) if question.verify else None,
         comparison=_compare(report, panel, question),
         context=suggest_context(model, panel, report, scored) if question.suggest else None,
+        errors=None if ranked is None else ranked.groups,
         notices=found.notices,
     )
+
+
+def _windows(model: TrainedModel, panel: Panel, question: Question) -> tuple[AttentionMaps, ErrorTenths | None]:
+    """The attention that is asked for, and how its windows rank where they are to be grouped by error."""
+    if question.group_by != "error":
+        return attention_maps(model, panel, question.num_windows, question.origin), None
+    if question.origin is not None:
+        raise UsageError("--by error ranks many origins, --origin names one.", hint="Drop one of them.")
+    forecasting, ranked = tenths_by_error(model, panel, question.windows)
+    maps = forecasting.attention(ranked.origins)
+    return AttentionMaps(maps, len(ranked.origins), forecasting.notices()), ranked
 
 
 def _compare(report: LagReport, panel: Panel, question: Question) -> ProfileComparison | None:
     if question.other is None:
         return None
-    maps = attention_maps(question.other, panel, question.windows, question.origin).maps
+    maps = attention_maps(question.other, panel, question.num_windows, question.origin).maps
     return compare_profiles(report.by_target(), lag_report(maps).overall, question.other_run, question.top)

@@ -8,10 +8,10 @@ from typing import Literal
 from seqcast.attention_report import LagReport
 from seqcast.data.frequency import Frequency
 from seqcast.data.panel import Panel
-from seqcast.data.seasonality import Autocorrelation, autocorrelation
+from seqcast.data.seasonality import SMALLEST_CORRELATION, Autocorrelation, autocorrelation
 from seqcast.lag_profile import LagBand
 
-Status = Literal["agree", "disagree", "context too short", "no repetition", "cannot tell"]
+Status = Literal["agree", "disagree", "context too short", "not attended", "no repetition", "cannot tell"]
 
 UNEXPLAINED_SHARE = 0.1
 """A band with this share of the weight and no repetition of the data behind it is named."""
@@ -49,7 +49,7 @@ def check_seasons(report: LagReport, panel: Panel) -> SeasonCheck:
     suggested = [season for season in panel.frequency.seasons if season not in peaks]
     bands = report.by_target().bands()
     findings = [_of_peak(lag, report, found, bands) for lag in peaks]
-    findings += [_of_suggestion(lag, panel.frequency, found) for lag in suggested]
+    findings += [_of_suggestion(lag, report, found, bands) for lag in suggested]
     findings += [_of_unexplained(band, found) for band in bands if _is_unexplained(band, peaks)]
     return SeasonCheck(tuple(findings))
 
@@ -74,14 +74,24 @@ def _of_peak(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[L
     return SeasonFinding(lag, frequency.duration(lag), status, correlation, share, text)
 
 
-def _of_suggestion(lag: int, frequency: Frequency, found: Autocorrelation) -> SeasonFinding:
-    """A season of the frequency at which the data do not repeat."""
+def _of_suggestion(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]) -> SeasonFinding:
+    """A season of the frequency that is no peak of its own: the data repeat as much after shorter lags, or not at all."""
+    frequency = report.overall.frequency
+    named, duration = f"{_named(lag, frequency)}, which the frequency suggests", frequency.duration(lag)
     if lag > found.longest_lag:
         text = f"the series are too short to tell whether they repeat after {_named(lag, frequency)}"
-        return SeasonFinding(lag, frequency.duration(lag), "cannot tell", None, 0.0, text)
-    text = f"no repetition of its own after {_named(lag, frequency)}, which the frequency suggests"
-    value = float(found.values[lag])
-    return SeasonFinding(lag, frequency.duration(lag), "no repetition", _or_none(value), 0.0, text)
+        return SeasonFinding(lag, duration, "cannot tell", None, 0.0, text)
+    value = _or_none(float(found.values[lag]))
+    if value is None or value < SMALLEST_CORRELATION:
+        text = f"the data do not repeat after {named}"
+        return SeasonFinding(lag, duration, "no repetition", value, 0.0, text)
+    band = next((band for band in bands if _meets(band, lag)), None)
+    if band is not None:
+        return SeasonFinding(lag, duration, "agree", value, band.share, f"agree: {named}")
+    if lag > report.context:
+        text = f"the context of {report.context} is too short to see {named}"
+        return SeasonFinding(lag, duration, "context too short", value, 0.0, text)
+    return SeasonFinding(lag, duration, "not attended", value, 0.0, f"no band of attention is at {named}")
 
 
 def _of_unexplained(band: LagBand, found: Autocorrelation) -> SeasonFinding:
@@ -100,8 +110,10 @@ def _is_unexplained(band: LagBand, peaks: list[int]) -> bool:
 
 
 def _meets(band: LagBand, lag: int) -> bool:
-    """Whether the lag lies in a band that is narrow enough to mean it."""
+    """Whether the lag is where a band is highest, or lies in one that is narrow enough to mean it."""
     slack = max(1, lag // 50)
+    if abs(band.peak_lag - lag) <= slack:
+        return True
     narrow = band.last_lag - band.first_lag <= max(2, lag // 2)
     return narrow and band.first_lag - slack <= lag <= band.last_lag + slack
 

@@ -1,4 +1,4 @@
-"""Would a shorter context do? The attention it would keep, and the error with everything older hidden."""
+"""Would a shorter context do? The attention it would keep, and the error of the trained network with it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from seqcast.attention_report import LagReport
 from seqcast.data.panel import Panel
 from seqcast.data.windows import WindowBatch
 from seqcast.forecasting import Forecasting
+from seqcast.inspection.context_length import with_context
 from seqcast.inspection.faithfulness import known_origins
 from seqcast.run.trained import TrainedModel
 
@@ -31,7 +32,7 @@ class ContextRow:
     share: float
     """Part of the attention on its steps."""
     error: float
-    """Mean absolute error, in standard deviations of each series, with older steps hidden from the trained network."""
+    """Mean absolute error, in standard deviations of each series, where the trained network looks at so many steps."""
     error_change: float
     """Against the whole context, as a part of its error."""
 
@@ -53,7 +54,7 @@ class ContextSuggestion:
 def suggest_context(model: TrainedModel, panel: Panel, report: LagReport, windows: int) -> ContextSuggestion:
     """Score the newest `windows` origins of each series whose truth is known, with ever shorter contexts.
 
-    The network was trained on the whole context, so one trained on less would do no worse than what is found here.
+    The network was trained on the whole context; one that is trained on less may do better than what is found here.
 
     Raises:
         DataError: No series has an origin whose truth is known.
@@ -61,10 +62,11 @@ def suggest_context(model: TrainedModel, panel: Panel, report: LagReport, window
     origins = known_origins(model, panel, windows).spread(MOST_WINDOWS)
     forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
     lengths = sorted({max(1, model.context // part) for part in PARTS}, reverse=True)
+    shortened = [with_context(model, length) for length in lengths]
     errors, count = np.zeros(len(lengths)), 0
     with torch.inference_mode():
         for _, batch in forecasting.batches(origins, _AT_ONCE):
-            errors += [_absolute_error(model, _truncated(batch, length)) for length in lengths]
+            errors += [_absolute_error(shorter, _newest(batch, shorter.context)) for shorter in shortened]
             count += int(batch.future_observed.sum())
     errors /= max(count, 1)
     rows = tuple(
@@ -81,12 +83,18 @@ def suggest_context(model: TrainedModel, panel: Panel, report: LagReport, window
     return ContextSuggestion(rows, min(good), len(origins))
 
 
-def _truncated(batch: WindowBatch, length: int) -> WindowBatch:
-    """The batch with all but the newest `length` context steps as if they had not been observed."""
-    older = batch.context_observed.shape[1] - length
-    target, observed = batch.context_target.clone(), batch.context_observed.clone()
-    target[:, :older], observed[:, :older] = 0.0, False
-    return replace(batch, context_target=target, context_observed=observed)
+def _newest(batch: WindowBatch, context: int) -> WindowBatch:
+    """The batch without all but the newest `context` past steps."""
+    steps = context + batch.future_target.shape[1]
+    return replace(
+        batch,
+        context_target=batch.context_target[:, -context:],
+        context_observed=batch.context_observed[:, -context:],
+        past_features=batch.past_features[:, -context:],
+        past_codes=batch.past_codes[:, -context:],
+        known_features=batch.known_features[:, -steps:],
+        known_codes=batch.known_codes[:, -steps:],
+    )
 
 
 def _absolute_error(model: TrainedModel, batch: WindowBatch) -> float:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from seqcast.config import Attention, Config, Score
 from seqcast.data.panel import Panel
 from seqcast.errors import RunError, SeqcastError, StoppedError
 from seqcast.inspection.inspection import Question, inspect
+from seqcast.lag_profile import LagProfile
 from seqcast.run.directory import RunDirectory, choose_directory
 from seqcast.run.record import RUN_FILE, RunRecord
 from seqcast.run.trained import TrainedModel, load_trained_model
@@ -67,6 +68,10 @@ class VariantResult:
     top_lags: str | None = None
     """Peaks of the strongest bands."""
     verdict: str | None = None
+    planted_share: float | None = None
+    """Part of the attention on the planted lags and their neighbours, where the true lags are told."""
+    planted_found: bool | None = None
+    """Whether as many lags with the greatest shares as there are planted ones are the planted ones."""
 
 
 Train = Callable[[TrainingJob, RunDirectory, bool], TrainedRun]
@@ -89,29 +94,39 @@ def variants_of(
 
 
 def compare_variants(
-    variants: Iterable[Variant], make_job: Callable[[Variant], TrainingJob], root: Path, train: Train
+    variants: Iterable[Variant],
+    make_job: Callable[[Variant], TrainingJob],
+    root: Path,
+    train: Train,
+    planted: tuple[int, ...] = (),
 ) -> Iterator[VariantResult]:
     """Train what is not finished, examine each, and keep the table up to date; a failure is a row, not the end.
+
+    `planted` are the true lags of a made table, for those who know them.
 
     Raises:
         StoppedError: A signal stopped training; what was finished is in the table.
     """
     rows: list[VariantResult] = []
     for variant in variants:
-        row = _result(variant, make_job, RunDirectory(root / variant.name), train)
+        row = _result(variant, make_job, RunDirectory(root / variant.name), train, planted)
         rows.append(row)
         write_table(rows, root)
         yield row
 
 
 def _result(
-    variant: Variant, make_job: Callable[[Variant], TrainingJob], directory: RunDirectory, train: Train
+    variant: Variant,
+    make_job: Callable[[Variant], TrainingJob],
+    directory: RunDirectory,
+    train: Train,
+    planted: tuple[int, ...],
 ) -> VariantResult:
     own = (variant.name, variant.attention, variant.score, variant.seed)
     try:
         job = make_job(variant)
         record, model = _trained(job, directory, train)
-        return _examined(own, record, model, job.source.panel)
+        return _examined(own, record, model, job.source.panel, planted)
     except StoppedError:
         raise
     except (SeqcastError, MemoryError, RuntimeError) as error:
@@ -136,20 +151,38 @@ def _trained(job: TrainingJob, directory: RunDirectory, train: Train) -> tuple[R
 
 
 def _examined(
-    own: tuple[str, Attention, Score | None, int], record: RunRecord, model: TrainedModel, panel: Panel
+    own: tuple[str, Attention, Score | None, int],
+    record: RunRecord,
+    model: TrainedModel,
+    panel: Panel,
+    planted: tuple[int, ...],
 ) -> VariantResult:
     assert record.result is not None
     numbers = (record.result.relative_mae, record.result.windows_per_second, record.result.num_parameters)
+    trained = VariantResult(*own, None, *numbers)
     if model.network.decoder.attention is None:
-        return VariantResult(*own, None, *numbers)
+        return trained
     found = inspect(model, panel, Question(windows=STABILITY_WINDOWS, verify=True))
-    profile = found.report.by_target()
-    peaks = ", ".join(str(band.peak_lag) for band in profile.bands()[:_TOP_BANDS])
-    unstable = None if profile.origin_spread is None else float(np.sum(profile.share[profile.unstable]))
     assert found.faithfulness is not None
-    return VariantResult(
-        *own, None, *numbers, profile.effective_lags, unstable, peaks or "-", found.faithfulness.verdict
+    profile = found.report.by_target()
+    recovered = recovery(profile, planted) if planted else (None, None)
+    return replace(
+        trained,
+        effective_lags=profile.effective_lags,
+        unstable_share=None if profile.origin_spread is None else float(np.sum(profile.share[profile.unstable])),
+        top_lags=", ".join(str(band.peak_lag) for band in profile.bands()[:_TOP_BANDS]) or "-",
+        verdict=found.faithfulness.verdict,
+        planted_share=recovered[0],
+        planted_found=recovered[1],
     )
+
+
+def recovery(profile: LagProfile, planted: tuple[int, ...]) -> tuple[float, bool]:
+    """The share on the planted lags and their neighbours, and whether they are the lags with the greatest shares."""
+    near = {lag + beside for lag in planted for beside in (-1, 0, 1)}
+    share = sum(float(profile.share[lag - 1]) for lag in near if 1 <= lag <= len(profile.share))
+    strongest = {row.lag for row in profile.rows(len(planted))}
+    return share, strongest == set(planted)
 
 
 def write_table(rows: list[VariantResult], root: Path) -> None:

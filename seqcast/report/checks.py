@@ -54,7 +54,7 @@ def check_view(checked: CheckedTable) -> RenderableType:
         ("attention", f"{model.attention}, {model.score} score, {model.decoding} decoding"),
         ("training windows", f"{plan.num_train_windows:,}"),
     ]
-    return Group(key_value_table(checked.name, rows), key_value_table("train would use", would))
+    return Group(key_value_table(checked.name, rows), "", key_value_table("train would use", would))
 
 
 def check_document(checked: CheckedTable) -> dict[str, object]:

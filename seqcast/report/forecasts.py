@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from seqcast.report.summary import title_text
-from seqcast.report.text import number_text, plain, time_text
+from seqcast.report.text import number_format, plain, time_text, time_texts
 from seqcast.results import Forecast, interval
 
 _SERIES_SHOWN = 3
@@ -32,14 +33,14 @@ def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> Render
     parts: list[RenderableType] = []
     for window in range(min(len(forecast.series_ids), _SERIES_SHOWN)):
         table = _empty_table(shown_levels)
+        clocks = time_texts(times[window])
+        write = number_format(np.stack([forecast.point[window], *(b[window] for pair in bounds for b in pair)]))
         for step in steps:
             if step is None:
                 table.add_row("…")
                 continue
-            cells = [time_text(times[window, step]), number_text(forecast.point[window, step])]
-            for low, high in bounds:
-                cells.append(f"{number_text(low[window, step])} to {number_text(high[window, step])}")
-            table.add_row(*cells)
+            ranges = [f"{write(low[window, step])} to {write(high[window, step])}" for low, high in bounds]
+            table.add_row(clocks[step], write(forecast.point[window, step]), *ranges)
         parts += [_window_title(forecast, window), table]
     hidden = len(forecast.series_ids) - _SERIES_SHOWN
     if hidden > 0:

@@ -25,6 +25,7 @@ _COLOURS = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), 
 
 _MAX_ROWS = 24
 _MAX_CELL_WIDTH = 4
+_LEGEND_CELLS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Heatmap:
     """The mean attention of a report as a step x lag picture that fits the width it is given.
 
     Several lags share a column and several steps a row where there is no room: a column adds its lags up, a row is the
-    mean of its steps.
+    mean of its steps. Shades follow the square root of the weight, or one strong lag would leave the others dark.
     """
 
     report: LagReport
@@ -55,7 +56,7 @@ class Heatmap:
             label = _row_label(first, min(first + row_size, self.report.horizon))
             yield Segment(label.rjust(margin - 1) + " ")
             for value, is_inside in zip(cells[row], inside[row], strict=True):
-                yield draw(value / largest, cell_width) if is_inside else Segment(_OUTSIDE * cell_width)
+                yield draw((value / largest) ** 0.5, cell_width) if is_inside else Segment(_OUTSIDE * cell_width)
             yield Segment.line()
         yield Text(" " * margin + _axis(by_lag.shape[1], lags_per_column, cell_width), no_wrap=True, overflow="crop")
         yield _legend(largest, coloured)
@@ -129,11 +130,14 @@ def _legend(largest: float, coloured: bool) -> Text:
     """What the shades stand for, in parts of a step's weight."""
     outside = f"; {_OUTSIDE} out of reach"
     if coloured:
-        ramp = [_coloured_cell(value, 1) for value in np.linspace(0, 1, 20)]
         text = Text("0 % ")
-        for segment in ramp:
-            text.append(segment.text, segment.style)
-        return text.append(f" {percent_text(largest)} of a step's weight{outside}")
+        for start, weight in ((0.0, largest / 4), (0.5, largest)):  # half the scale is a quarter of the weight
+            for value in np.linspace(start, start + 0.5, _LEGEND_CELLS):
+                cell = _coloured_cell(value, 1)
+                text.append(cell.text, cell.style)
+            text.append(f" {percent_text(weight)} ")
+        return text.append(f"of a step's weight{outside}")
     levels = len(GREYS) - 1
-    shades = [f"{GREYS[level]} from {percent_text((level - 0.5) / levels * largest)}" for level in range(levels, 0, -1)]
+    bounds = [((level - 0.5) / levels) ** 2 * largest for level in range(levels, 0, -1)]
+    shades = [f"{GREYS[levels - rank]} from {percent_text(bound)}" for rank, bound in enumerate(bounds)]
     return Text(f"{', '.join(shades)} of a step's weight, blank below{outside}")

@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from seqcast.attention_report import LagReport
+from seqcast.data.frequency import WEEK
 from seqcast.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile
 from seqcast.report.summary import title_text
-from seqcast.report.text import percent_text, safe_text, time_text
+from seqcast.report.text import percent_text, safe_text, time_texts
 
 TOP = 10
 """Lags shown unless asked for another number."""
@@ -37,8 +38,8 @@ def lag_report_view(
         fed_back: The decoder reads the previous value (autoregressive decoding).
         two_way: The encoder is bidirectional.
     """
-    parts: list[RenderableType] = [lag_summary(report), LagTable(report.overall, top), band_lines(report.overall)]
-    if len(report.groups) > 1:
+    parts: list[RenderableType] = [lag_summary(report), LagTable(report.overall, top), band_view(report.overall)]
+    if len(report.groups) > 1 and report.group_by != "error":
         parts.append(group_table(report))
     return Group(*parts, lag_footer(report, fed_back=fed_back, two_way=two_way))
 
@@ -70,16 +71,25 @@ class LagTable:
         table = self._empty_table()
         rows = self.profile.rows(self.top)
         largest = max((row.share for row in rows), default=0.0) or 1.0
-        for row in rows:
+        times = self._attended_times([row.lag - 1 for row in rows])
+        for number, row in enumerate(rows):
             cells: list[RenderableType] = [str(row.lag), row.duration]
-            if row.attended_time is not None:
-                cells.append(time_text(row.attended_time))
+            if times:
+                cells.append(times[number])
             cells.append(Bar(largest, 0, row.share, width=bar_width, color="cyan"))
             cells += [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
             if row.spread is not None:
                 cells.append(percent_text(row.spread))
             table.add_row(*cells, style="dim" if row.unstable else "")
         return table
+
+    def _attended_times(self, lags: list[int]) -> list[str]:
+        """When the lags of one window were, with the day of the week where a week has several steps."""
+        if self.profile.attended_times is None:
+            return []
+        frequency = self.profile.frequency
+        within_week = frequency.unit == "business_day" or (frequency.unit == "nanosecond" and frequency.multiple < WEEK)
+        return time_texts(self.profile.attended_times[lags], weekday=within_week)
 
     def _empty_table(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -96,22 +106,23 @@ class LagTable:
         return table
 
 
-def band_lines(profile: LagProfile) -> Text:
-    """The bands of neighbouring lags, a line each."""
+def band_view(profile: LagProfile) -> RenderableType:
+    """The bands of neighbouring lags, by falling share."""
     bands = profile.bands()
     if not bands:
         return Text(f"Bands: no neighbouring lags carry {BAND_LIFT:g} times the weight of equal weights.\n")
-    text = title_text("Bands of neighbouring lags\n")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("lags", "peak"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("that is")
+    for heading in ("share", "lift"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for band in bands[:TOP]:
-        if band.first_lag == band.last_lag:
-            extent = f"lag {band.first_lag}"
-        else:
-            extent = f"lags {band.first_lag}-{band.last_lag}, peak at {band.peak_lag}"
-        share = f"{percent_text(band.share)} of the weight, lift {_lift_text(band.lift)}"
-        text.append(f"  {extent} ({band.peak_duration}): {share}\n")
-    if len(bands) > TOP:
-        text.append(f"  and {len(bands) - TOP} weaker\n")
-    return text
+        extent = str(band.first_lag) if band.first_lag == band.last_lag else f"{band.first_lag}-{band.last_lag}"
+        numbers = (percent_text(band.share), _lift_text(band.lift))
+        table.add_row(extent, str(band.peak_lag), band.peak_duration, *numbers)
+    weaker = [Text(f"and {len(bands) - TOP} weaker\n")] if len(bands) > TOP else []
+    return Group(title_text("Bands of neighbouring lags"), table, *weaker)
 
 
 def group_table(report: LagReport) -> RenderableType:

@@ -10,12 +10,13 @@ import plotext
 
 from seqcast.data.frequency import TimeArray
 from seqcast.data.panel import FloatArray, IntArray
-from seqcast.report.text import number_text, plain, time_text
+from seqcast.report.text import number_format, plain, time_texts
 
 MIN_WIDTH, MIN_HEIGHT = 30, 8
 """The least size that holds a plot with its axes."""
 
-_TIME_MARK_WIDTH = 20
+_TIME_MARK_GAP = 10
+"""Columns between the times below the plot, of which those at the ends are moved inwards."""
 _VALUE_MARK_HEIGHT = 4
 _LINES = {"start": ("┊", "gray"), "history": ("hd", "blue+"), "interval": ("·", "gray"), "forecast": ("hd", "green+")}
 """Marker and colour of each line; "hd" is a quarter of a character cell."""
@@ -61,11 +62,13 @@ def draw_plot(plot: SeriesPlot, width: int, height: int, *, color: bool) -> str:
     for bound in (plot.low, plot.high):
         _draw_line(figure, "interval", steps[num_past:], scale.position(bound))
     _draw_line(figure, "forecast", steps[num_past:], scale.position(plot.forecast))
-    marks = np.unique(np.linspace(0, len(steps) - 1, max(2, width // _TIME_MARK_WIDTH)).round().astype(np.int64))
-    figure.ruler("x").ticks(marks.tolist(), [time_text(plot.times[mark]) for mark in marks])
+    room = len(time_texts(plot.times)[0]) + _TIME_MARK_GAP
+    marks = np.unique(np.linspace(0, len(steps) - 1, max(2, width // room)).round().astype(np.int64))
+    figure.ruler("x").ticks(marks.tolist(), time_texts(plot.times[marks]))
     heights = np.linspace(0, 1, max(2, height // _VALUE_MARK_HEIGHT))
+    write = number_format(np.array([scale.bottom, scale.top]))
     figure.ruler("y").lim(0, 1)
-    figure.ruler("y").ticks(heights.tolist(), [number_text(scale.value(at)) for at in heights])
+    figure.ruler("y").ticks(heights.tolist(), [write(scale.value(at)) for at in heights])
     drawn: str = figure.build().string(colorless=not color)
     return drawn
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seqcast.report.summary import key_value_table, list_table
+from seqcast.report.summary import key_value_table, list_table, title_text
 from seqcast.report.text import SENTENCE_WIDTH, plain
 from seqcast.run.record import ResultRecord, RunRecord
 
@@ -90,7 +90,9 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
     parts: list[RenderableType] = [key_value_table(path, rows)]
     if record.choices:
         chosen = [(choice.name, f"{choice.value} ({choice.reason})") for choice in record.choices]
-        parts.append(key_value_table("Automatic choices", chosen))
+        parts += ["", key_value_table("Automatic choices", chosen)]
+    if record.notices:
+        parts += ["", title_text("Notices")]
     parts += [Text(plain(_as_printed(notice), SENTENCE_WIDTH)) for notice in record.notices]
     return Group(*parts)
 

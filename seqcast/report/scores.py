@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
@@ -10,23 +12,29 @@ from rich.text import Text
 
 from seqcast.evaluation.baselines import SEASONAL_NAIVE
 from seqcast.evaluation.metrics import MEASURES, Metrics, Scores
+from seqcast.evaluation.significance import SIGNIFICANCE, Comparison
 from seqcast.report.summary import title_text
-from seqcast.report.text import number_text, percent_text, plain, safe_text
+from seqcast.report.text import number_format, number_text, percent_text, plain, safe_text
 
 _STEPS_SHOWN = 12
 
 
-def score_view(scores: Scores) -> RenderableType:
-    """The scores over everything, their course over the horizon, and what they leave out."""
+def score_view(scores: Scores, comparisons: Sequence[Comparison] = ()) -> RenderableType:
+    """The scores over everything, their course over the horizon, and what they leave out.
+
+    Args:
+        scores: Of every model.
+        comparisons: The first model beside others.
+    """
     values = max(model.num_values for model in scores.models)
     title = title_text(f"Scores of {values} values: {scores.num_windows} windows of {len(scores.series_ids)} series")
-    parts: list[RenderableType] = [title, score_table(scores)]
+    parts: list[RenderableType] = [title, score_table(scores, comparisons)]
     if len(scores.models[0].by_step.mae) > 1:
         parts += [title_text("mae by forecast step"), step_table(scores)]
-    return Group(*parts, score_footer(scores))
+    return Group(*parts, score_footer(scores), comparison_text(comparisons))
 
 
-def score_table(scores: Scores) -> Table:
+def score_table(scores: Scores, comparisons: Sequence[Comparison] = ()) -> Table:
     """One row per measure, one column per model: so it fits a narrow terminal whatever the size of the numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
@@ -39,7 +47,38 @@ def score_table(scores: Scores) -> Table:
     if _has_reference(scores):
         skills = [scores.skill(model.model, SEASONAL_NAIVE) for model in scores.models]
         table.add_row("skill", *(percent_text(skill) for skill in skills))
+    if comparisons:
+        verdicts = {each.against: each.verdict for each in comparisons}
+        table.add_row(f"{comparisons[0].model} is", *(verdicts.get(model.model, "") for model in scores.models))
     return table
+
+
+def comparison_text(comparisons: Sequence[Comparison]) -> Text:
+    """What the first model is beside each of the others, in words, and how that was tested."""
+    lines = [_comparison_line(each) for each in comparisons]
+    if comparisons:
+        lines.append(
+            f"tie: a difference so large comes about by chance in more than {100 * SIGNIFICANCE:.0f} of 100 cases"
+            " (Diebold-Mariano test, small-sample correction)."
+        )
+    return Text("\n".join(lines), style="dim")
+
+
+def _comparison_line(comparison: Comparison) -> str:
+    words = {"better": "better than", "worse": "worse than", "tie": "a tie with", "unclear": "beside"}
+    tested = [
+        f"{number} {unit}, p = {p_value:.2g}"
+        for number, unit, p_value in (
+            (comparison.num_cutoffs, "cutoffs", comparison.p_value_over_cutoffs),
+            (comparison.num_series, "series", comparison.p_value_over_series),
+        )
+        if p_value is not None
+    ]
+    won = f"; the better one on {comparison.series_won} of {comparison.num_series} series"
+    sentence = f"{comparison.model} is {words[comparison.verdict]} {plain(comparison.against)} by {comparison.measure}"
+    if not tested:
+        return f"{sentence}: too few cutoffs and series to tell chance from more{won}."
+    return f"{sentence} (over {'; over '.join(tested)}){won if comparison.num_series > 1 else ''}."
 
 
 def step_table(scores: Scores) -> Table:
@@ -51,8 +90,9 @@ def step_table(scores: Scores) -> Table:
     table.add_column("step", justify="right")
     for model in scores.models:
         table.add_column(safe_text(model.model), justify="right")
+    columns = [(model.by_step.mae, number_format(model.by_step.mae[shown])) for model in scores.models]
     for step in shown:
-        table.add_row(str(step + 1), *(number_text(float(model.by_step.mae[step])) for model in scores.models))
+        table.add_row(str(step + 1), *(write(float(errors[step])) for errors, write in columns))
     return table
 
 

@@ -21,7 +21,14 @@ from seqcast.run.record import (
     SCALERS_FILE,
     RunRecord,
 )
-from seqcast.storage import LOCK_NAME, lock_directory, read_regular_file, sha256_hex, write_atomically
+from seqcast.storage import (
+    LOCK_NAME,
+    fingerprint_regular_file,
+    lock_directory,
+    read_regular_file,
+    sha256_hex,
+    write_atomically,
+)
 
 OWN_FILES = (RUN_FILE, CONFIG_FILE, MODEL_FILE, SCALERS_FILE, CHECKPOINT_FILE, METRICS_FILE)
 RUNS_ROOT = Path("runs")
@@ -123,13 +130,13 @@ class RunDirectory:
         """Write checkpoint.safetensors."""
         write_atomically(self.path / CHECKPOINT_FILE, data)
 
-    def read_checkpoint(self) -> bytes:
-        """Bytes of checkpoint.safetensors.
+    def read_checkpoint(self, max_bytes: int) -> bytes:
+        """Bytes of checkpoint.safetensors, at most `max_bytes`.
 
         Raises:
-            RunError: There is none.
+            RunError: There is none, or it is larger.
         """
-        return read_regular_file(self.path / CHECKPOINT_FILE, LARGEST_TENSORS)
+        return read_regular_file(self.path / CHECKPOINT_FILE, max_bytes)
 
     def has_checkpoint(self) -> bool:
         """Whether training has saved a state here."""
@@ -140,24 +147,40 @@ class RunDirectory:
         lines = [json.dumps(asdict(record)) + "\n" for record in history if is_dataclass(record)]  # type: ignore[arg-type]
         write_atomically(self.path / METRICS_FILE, "".join(lines).encode())
 
-    def read_verified(self, name: str, record: RunRecord) -> bytes:
+    def read_verified(self, name: str, record: RunRecord, max_bytes: int | None = None) -> bytes:
         """Bytes of a file, which must be those that run.json vouches for.
+
+        Raises:
+            RunError: The file is absent, no regular file, larger than `max_bytes` or what is allowed at all, or its
+                checksum differs.
+        """
+        data = read_regular_file(self.path / name, max_bytes or _largest(name))
+        self._require_checksum(name, record, sha256_hex(data))
+        return data
+
+    def verify(self, name: str, record: RunRecord) -> None:
+        """Compare a file with its checksum in run.json, without holding it in memory.
 
         Raises:
             RunError: The file is absent, no regular file, too large, or its checksum differs.
         """
-        limit = {MODEL_FILE: LARGEST_TENSORS, CONFIG_FILE: LARGEST_TOML}.get(name, LARGEST_TEXT)
-        data = read_regular_file(self.path / name, limit)
-        if record.files.get(name) != sha256_hex(data):
+        self._require_checksum(name, record, fingerprint_regular_file(self.path / name, _largest(name)))
+
+    def _require_checksum(self, name: str, record: RunRecord, found: str) -> None:
+        if record.files.get(name) != found:
             raise RunError(
                 f"{self.path / name}: damaged: its checksum is not the one in {RUN_FILE}.",
                 hint="Restore the directory from a copy, or train again.",
             )
-        return data
 
     def _write_hashed(self, name: str, data: bytes) -> str:
         write_atomically(self.path / name, data)
         return sha256_hex(data)
+
+
+def _largest(name: str) -> int:
+    """Bytes that a file of a run may have."""
+    return {MODEL_FILE: LARGEST_TENSORS, CONFIG_FILE: LARGEST_TOML}.get(name, LARGEST_TEXT)
 
 
 def _checksum(record: RunRecord) -> str:

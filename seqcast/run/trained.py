@@ -21,6 +21,10 @@ from seqcast.run.directory import RunDirectory
 from seqcast.run.record import MODEL_FILE, RUN_FILE, SCALERS_FILE, AttentionRecord, RunRecord, SchemaRecord, ShapeRecord
 
 
+LARGEST_HEADER = 16 * 2**20
+"""Bytes that the names, shapes and metadata of a file of tensors may take."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
     """Everything a forecast needs. The network is in evaluation mode."""
@@ -65,7 +69,7 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
         )
     config = directory.read_config(record)
     shape = NetworkShape(**record.shape.model_dump())
-    network = _build(directory, config, shape, directory.read_verified(MODEL_FILE, record))
+    network = _build(directory, record, config, shape)
     frequency = _frequency(directory, record)
     scalers_data = directory.read_verified(SCALERS_FILE, record)
     scalers = load_scalers(scalers_data, _scaler_sizes(record, config), str(directory.path / SCALERS_FILE))
@@ -80,11 +84,17 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
     )
 
 
-def _build(directory: RunDirectory, config: Config, shape: NetworkShape, data: bytes) -> ForecastNetwork:
+def tensor_bytes(network: ForecastNetwork) -> int:
+    """Bytes of all parameters and buffers."""
+    return sum(value.numel() * value.element_size() for value in network.state_dict().values())
+
+
+def _build(directory: RunDirectory, record: RunRecord, config: Config, shape: NetworkShape) -> ForecastNetwork:
     """Build without allocating, then assign checked weights."""
     file = directory.path / MODEL_FILE
     with torch.device("meta"):
         network = ForecastNetwork(config.model, config.training.loss, shape)
+    data = directory.read_verified(MODEL_FILE, record, tensor_bytes(network) + LARGEST_HEADER)
     try:
         weights = load(data)
     except SafetensorError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 from seqcast.errors import RunError
 from seqcast.run.directory import OWN_FILES, RunDirectory
-from seqcast.run.record import CHECKPOINT_FILE, METRICS_FILE, RUN_FILE
+from seqcast.run.record import CHECKPOINT_FILE, METRICS_FILE, RUN_FILE, RunRecord
+from seqcast.storage import require_regular_file
 
 State = Literal["intact", "damaged", "absent", "present"]
 UNSIGNED = (RUN_FILE, CHECKPOINT_FILE, METRICS_FILE)
@@ -33,18 +35,21 @@ def verify_run(directory: RunDirectory) -> tuple[FileState, ...]:
         RunError: run.json itself is absent or damaged.
     """
     record = directory.read_record()
-    return tuple(_state(directory, name, name in record.files) for name in OWN_FILES)
+    return tuple(_state(directory, name, record) for name in OWN_FILES)
 
 
-def _state(directory: RunDirectory, name: str, has_checksum: bool) -> FileState:
-    path = directory.path / name
-    if not path.exists():
+def _state(directory: RunDirectory, name: str, record: RunRecord) -> FileState:
+    path, has_checksum = directory.path / name, name in record.files
+    if not os.path.lexists(path):
         wanted = has_checksum or name == RUN_FILE
         return FileState(name, "absent", "named in run.json, but not there" if wanted else "not written")
-    if not has_checksum:
-        return FileState(name, "present", "agrees with itself" if name == RUN_FILE else "has no checksum")
     try:
-        directory.read_verified(name, directory.read_record())
+        if has_checksum:
+            directory.verify(name, record)
+        else:
+            require_regular_file(path)
     except RunError as error:
         return FileState(name, "damaged", str(error))
-    return FileState(name, "intact", "checksum agrees")
+    if has_checksum:
+        return FileState(name, "intact", "checksum agrees")
+    return FileState(name, "present", "agrees with itself" if name == RUN_FILE else "has no checksum in run.json")

@@ -19,10 +19,15 @@ from torch import Tensor
 from seqcast.config import MOST_TRAINING_STEPS
 from seqcast.errors import RunError
 from seqcast.model.network import ForecastNetwork
+from seqcast.run.trained import tensor_bytes
 
 FORMAT_VERSION = 1
 """Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
 _Steps = Annotated[int, Field(ge=0, le=MOST_TRAINING_STEPS)]
+NETWORKS_IN_A_STATE = 5
+"""The newest, averaged and best weights, and two moments of the optimiser."""
+LARGEST_REST = 64 * 2**20
+"""Bytes of everything else: names and shapes, counters, history."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -81,6 +86,11 @@ class TrainingState:
     start_losses: Tensor = field(default_factory=lambda: torch.zeros(0))
     """(validation windows,) losses before the first step; on the CPU."""
     history: list[ValidationRecord] = field(default_factory=list)
+
+
+def largest_state(network: ForecastNetwork) -> int:
+    """Bytes that a dumped state of this network may have."""
+    return NETWORKS_IN_A_STATE * tensor_bytes(network) + LARGEST_REST
 
 
 def dump_state(state: TrainingState, identity: str) -> bytes:

@@ -17,7 +17,8 @@ from seqcast.runtime import Runtime, seed_step
 from seqcast.training.calibration import conformal_correction
 from seqcast.training.loop import Hooks, TrainingResult, TrainingSetup, train
 from seqcast.training.plan import Plan
-from seqcast.training.warm_start import apply_warm_start, fit_linear_forecast
+from seqcast.training.linear_forecast import fit_linear_forecast
+from seqcast.training.warm_start import apply_warm_start
 
 MOST_VALIDATION_WINDOWS = 2048
 
@@ -48,7 +49,8 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str, *
     seed_step(config.training.seed, 0)
     network = ForecastNetwork(config.model, config.training.loss, shape)
     if warm and config.model.lag_bias:
-        linear = fit_linear_forecast(tensors, train_windows, plan.context, plan.horizon, config.model.quantiles)
+        quantiles, seasons = config.model.quantiles, tuple(s for s in panel.frequency.seasons if s > 1)
+        linear = fit_linear_forecast(tensors, train_windows, plan.context, plan.horizon, quantiles, seasons)
         apply_warm_start(network, linear)
     setup = TrainingSetup(
         config=config,

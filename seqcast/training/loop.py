@@ -221,7 +221,7 @@ def _loss_sums(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) 
     target = output.standardisation.apply(batch.future_target, batch.future_observed)
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
     context = output.standardisation.apply(batch.context_target, batch.context_observed)
-    weights = window_weights(context, batch.context_observed, setup.season)
+    weights = window_weights(context, batch.context_observed, output.standardisation.scale, setup.season)
     return loss_sums(setup.config.training.loss, output.values.float(), target, judged(batch), quantiles, weights)
 
 

@@ -12,11 +12,12 @@ from seqcast.config import Loss
 from seqcast.model.heads import student_t_parameters
 
 SMALLEST_NAIVE_ERROR = 0.1
-"""Added to the naive error of a window, so that a window without noise does not outweigh all others."""
+"""Added to the naive error of a window, in standard deviations of its series, so that a window without noise does not
+outweigh all others."""
 
 
-def window_weights(values: Tensor, observed: Tensor, season: int) -> Tensor:
-    """Weights (batch, 1) = 1 / (mean |y_s - y_{s-m}| + 0.1) from the context of each window, m the season.
+def window_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int) -> Tensor:
+    """Weights (batch, 1) = 1 / (mean |y_s - y_{s-m}| + 0.1 / scale) from the context of each window, m the season.
 
     The absolute error in units of the seasonal naive error is MASE (Hyndman and Koehler 2006): without it the noisiest
     series rule the loss, and regular ones, which could be forecast well, are neglected.
@@ -24,13 +25,14 @@ def window_weights(values: Tensor, observed: Tensor, season: int) -> Tensor:
     Args:
         values: (batch, context) standardised context.
         observed: (batch, context) True where it was observed.
+        scale: (batch, 1) of the standardisation, in series-scaled units: that of a flat window is small.
         season: Steps; 1 is used where the context is no longer than it.
     """
     lag = season if season < values.shape[1] else 1
     both = observed[:, lag:] & observed[:, :-lag]
     change = (values[:, lag:] - values[:, :-lag]).abs() * both
     naive_error = change.sum(dim=1, keepdim=True) / both.sum(dim=1, keepdim=True).clamp(min=1)
-    return 1 / (naive_error + SMALLEST_NAIVE_ERROR)
+    return 1 / (naive_error + SMALLEST_NAIVE_ERROR / scale)
 
 
 def loss_sums(

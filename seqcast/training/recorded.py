@@ -17,7 +17,7 @@ from seqcast.run.source import Source
 from seqcast.run.trained import TrainedModel, dump_weights, schema_record, shape_record
 from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
-from seqcast.training.checkpoint import ValidationRecord
+from seqcast.training.checkpoint import ValidationRecord, largest_state
 from seqcast.training.fit import Preparation, finish, fit, prepare
 from seqcast.training.lag_memory import usual_attention
 from seqcast.training.loop import Hooks, TrainingResult, check_resumable
@@ -61,8 +61,9 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         DivergedError, StoppedError: As `training.loop.train`; the last good state is saved.
     """
     with lock_directory(directory.path):
-        state = directory.read_checkpoint() if resume and directory.has_checkpoint() else None
-        preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint, warm=state is None)
+        is_continued = resume and directory.has_checkpoint()
+        preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint, warm=not is_continued)
+        state = directory.read_checkpoint(largest_state(preparation.setup.network)) if is_continued else None
         if state is not None:
             check_resumable(preparation.setup, state)
         record = _write_inputs(job, preparation, directory)

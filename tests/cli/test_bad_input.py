@@ -37,7 +37,7 @@ DATA_ERRORS = {
     ),
     "missing field": (
         lines_with({58: "2024-01-03 08:00:00"}),
-        "data.csv, line 58: the row has 1 fields where the header has 2",
+        "data.csv, line 58: the row has 1 field where the header has 2",
     ),
     "no time column": ("a,b\n1,2\n3,4\n", "no time column was found among 'a', 'b'. Name it with --time"),
     "two candidates for the time": (

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.cli.conftest import Trained
 from tests.running import TINY, done, refused
@@ -37,7 +38,32 @@ def test_verify_suggest_and_compare_answer_in_words_and_in_json(wide_run: Traine
 
 def test_questions_do_not_go_with_the_attention_table(wide_run: Trained) -> None:
     error = refused(2, "inspect", "--run", wide_run.run, "--verify", "--output", "-")
-    assert "--verify, --suggest and --compare belong to the report, not to the attention table." in error
+    assert "--verify, --suggest, --compare and --by error belong to the report, not to the attention table." in error
+
+
+def test_the_worst_and_the_best_tenth_of_past_origins_stand_beside_the_rest(wide_run: Trained) -> None:
+    words = ("inspect", "--run", wide_run.run, "--by", "error", "--windows", 11)
+    text = done(*words).out
+    assert "Worst and best forecasts" in text
+    assert "22 windows of 2 series" in text
+    document = json.loads(done(*words, "--json").out)
+    assert [group["num_windows"] for group in document["errors"]] == [2, 18, 2]
+    labels = ["worst tenth", "the rest", "best tenth"]
+    assert [group["label"] for group in document["errors"]] == labels
+    assert [group["label"] for group in document["groups"]] == labels
+    error = refused(2, "inspect", "--run", wide_run.run, "--by", "error", "--output", "-")
+    assert "--by error belong to the report" in error
+
+
+def test_another_context_is_looked_at_by_every_command_and_told(wide_run: Trained) -> None:
+    for command in ("predict", "inspect", "backtest"):
+        longer = done(command, "--run", wide_run.run, "--context", 41, "--quiet")
+        assert "warning: the context of 41 is longer than the 23 steps the run was trained on" in longer.err
+        shorter = done(command, "--run", wide_run.run, "--context", 7)
+        assert "context: the newest 7 of the 23 steps the run was trained on" in shorter.err
+        assert shorter.out != done(command, "--run", wide_run.run).out
+    assert done("inspect", "--run", wide_run.run, "--context", 7, "--json").document()["context"] == 7
+    assert "--context 0: the number of past steps" in refused(2, "predict", "--run", wide_run.run, "--context", 0)
 
 
 def test_the_run_keeps_what_it_usually_attends_to(wide_run: Trained) -> None:
@@ -66,6 +92,21 @@ def test_compare_trains_each_mechanism_once_and_shows_one_table(wide_run: Traine
     assert "location" in text
     assert (tmp_path / "all" / "dot-s0" / "run.json").stat().st_mtime_ns == written
     assert json.loads((tmp_path / "all" / "comparison.json").read_text()) == document["variants"]
+
+
+def test_compare_looks_for_planted_lags(wide_run: Trained, tmp_path: Path) -> None:
+    words = ("compare", wide_run.data, *TINY, "--score", "dot", "--target", "north,east", "--run", tmp_path / "all")
+    text = done(*words, "--planted", "24").out
+    assert "planted: weight on the planted lags" in " ".join(text.split())
+    (row,) = done(*words, "--planted", "24", "--json").document()["variants"]
+    assert 0 <= row["planted_share"] <= 1
+    assert row["planted_found"] in (True, False)
+
+
+@pytest.mark.parametrize("planted", ["0", "24,x", "7,7", "-3", "1.5"])
+def test_compare_refuses_planted_lags_that_are_none(wide_run: Trained, planted: str) -> None:
+    error = refused(2, "compare", wide_run.data, "--planted", planted)
+    assert f"--planted {planted!r}: lags are different positive whole numbers, such as 24,37." in error
 
 
 def test_compare_refuses_a_mechanism_that_does_not_exist(wide_run: Trained) -> None:

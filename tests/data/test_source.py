@@ -106,6 +106,13 @@ def test_parquet_is_recognised(tmp_path: Path) -> None:
         (b'\xef\xbb\xbf{"a": 1}', "this looks like JSON"),
         (b'[{"a": 1}]', "this looks like JSON"),
         (b"version https://git-lfs.github.com/spec/v1\n", "this looks like a Git LFS pointer, not the data itself"),
+        (b"<table><tr><td>ds</td></tr></table>", "this looks like HTML"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "this looks like XML"),
+        (b"{\\rtf1\\ansi ds,y}", "this looks like a Rich Text document"),
+        (b"\xff\xff\xff\xff\x10\0\0\0", "this looks like an Arrow stream"),
+        (b"ORC\x0a\x03", "this looks like an ORC file"),
+        (b"data.csv" + bytes(249) + b"ustar", "this looks like a tar archive"),
+        (gzip.compress(gzip.compress(CSV)), r"the file is compressed twice\. Decompress it once"),
     ],
 )
 def test_what_is_not_a_table_is_named(tmp_path: Path, stored: bytes, message: str) -> None:
@@ -115,6 +122,11 @@ def test_what_is_not_a_table_is_named(tmp_path: Path, stored: bytes, message: st
 
 def test_a_header_in_angle_brackets_is_not_html(tmp_path: Path) -> None:
     assert read_content(write(tmp_path, b"<DATE>,<CLOSE>\n2024-01-01,1\n")).format == "csv"
+
+
+@pytest.mark.parametrize("header", [b"ORCL,MSFT,ds\n", b"CDF,ds\n", b"Obj,ds\n"])
+def test_a_header_that_begins_like_a_foreign_format_is_a_table(tmp_path: Path, header: bytes) -> None:
+    assert read_content(write(tmp_path, header + b"1,2\n")).format == "csv"
 
 
 def test_a_missing_file_names_a_close_one(tmp_path: Path) -> None:

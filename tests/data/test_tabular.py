@@ -158,13 +158,36 @@ def test_a_comma_that_may_stand_between_thousands_is_ambiguous(tmp_path: Path) -
         ("1,2\n3,4\n", "the first line is data, not column names"),
         ("ds;y\n2024-01-01;1;5\n", r"line 2: the row has 3 fields where the header has 2: '2024-01-01;1;5'"),
         ("ds,y\n2024-01-01,1,5\n", r"line 2: the row has 3 fields where the header has 2: '2024-01-01,1,5'\. Complete"),
-        ("ds,y\n2024-01-01,1\n2024-01-02\n2024-01-03\n", r"line 3: the row has 1 fields where the header has 2"),
+        ("ds,y\n2024-01-01,1\n2024-01-02\n2024-01-03\n", r"line 3: the row has 1 field where the header has 2"),
         ('ds,y\n"2024\n-01",1\n2024-01-02,1,2\n', r"line 4: the row has 3 fields where the header has 2"),
+        (
+            "# sales\nds,y\n2024-01-01,1\n",
+            r"line 2: the row has 2 fields .*: 'ds,y'\. Remove the lines above the column",
+        ),
+        ("# a,b\n# c\nds,y\n", r"line 2: the row has 1 field .* Remove the lines above the column names"),
+        ("sep=;\nds;y\n2024-01-01;1\n", r"line 1: the first line 'sep=;' is an instruction to Excel.* --delimiter ';'"),
+        ('ds,y\n2024-01-01,1\n2024-01-02,"5\n', r"line 3: a quote is opened and never closed\. Close it; the file may"),
+        ('ds,a"b\nc"\n2024-01-01,1\n', r"line 2: the header has a line end inside a quote that does not begin a field"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)
+
+
+def test_a_column_name_may_have_several_lines(tmp_path: Path) -> None:
+    table = read(tmp_path, 'ds,"two\nlines"\n2024-01-01,1\n2024-01-02,2\n')
+    assert (table.columns, table.line(0)) == (("ds", "two\nlines"), 3)
+
+
+@pytest.mark.parametrize("cell", ['5" pipe', '"a"b"'])
+def test_quotes_that_are_part_of_a_name_are_no_open_quotes(tmp_path: Path, cell: str) -> None:
+    assert read(tmp_path, f'ds,y,x\n2024-01-01,1,{cell}\n2024-01-02,2,"b"\n').num_rows == 2
+
+
+def test_an_encoding_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--encoding '' is not known"):
+        read(tmp_path, "ds,y\n2024-01-01,1\n", ReadOptions(encoding=""))
 
 
 def test_a_bad_row_far_down_is_named(tmp_path: Path) -> None:

@@ -190,5 +190,5 @@ def test_a_panel_without_any_window_is_refused(model: TrainedModel) -> None:
 
 @pytest.mark.parametrize("plan", [BacktestPlan(stride=0), BacktestPlan(windows=0), BacktestPlan(stride=-3)])
 def test_a_plan_that_makes_no_sense_is_refused(panel: Panel, model: TrainedModel, plan: BacktestPlan) -> None:
-    with pytest.raises(UsageError, match="--stride and --windows must be at least 1"):
+    with pytest.raises(UsageError, match="--stride, --windows and --refit-every must be at least 1"):
         backtest(model, panel, plan)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from seqcast.attention_report import LagReport, Relative, lag_report
 from seqcast.data.frequency import parse_frequency
 from seqcast.data.panel import Panel
 from seqcast.inspection.season_check import check_seasons
+from seqcast.lag_profile import by_lag
 from seqcast.results import AttentionMap
 from tests.panels import make_panel, waves
 
@@ -42,7 +45,8 @@ def texts(report: LagReport, panel: Panel) -> list[str]:
     return [finding.text for finding in check_seasons(report, panel).findings]
 
 
-NO_WEEK = "no repetition of its own after lag 168 (1 week), which the frequency suggests"
+WEEK = "lag 168 (1 week), which the frequency suggests"
+NO_WEEK = f"the context of 96 is too short to see {WEEK}"
 
 
 @pytest.mark.parametrize("relative", ["target", "origin"])
@@ -72,6 +76,27 @@ def test_the_newest_values_need_no_season(daily: Panel) -> None:
 
 def test_a_context_shorter_than_the_season_is_named(daily: Panel) -> None:
     assert texts(attending((2,), 13, horizon=2), daily)[0] == "the context of 13 is too short to see lag 24 (1 day)"
+
+
+def test_a_season_of_the_frequency_agrees_where_the_data_repeat_after_it_as_after_shorter_ones(daily: Panel) -> None:
+    assert texts(attending((24, 168), 192), daily) == ["agree: lag 24 (1 day)", f"agree: {WEEK}"]
+    assert texts(attending((24,), 192), daily)[1] == f"no band of attention is at {WEEK}"
+
+
+def test_a_season_of_the_frequency_that_the_data_do_not_have_is_not_invented() -> None:
+    steps = np.random.default_rng(0).normal(size=907).cumsum()
+    found = check_seasons(attending((24,), 192), make_panel([steps], frequency=HOURLY)).findings
+    assert [(finding.lag, finding.status) for finding in found[:2]] == [(24, "no repetition"), (168, "no repetition")]
+    assert found[0].text == "the data do not repeat after lag 24 (1 day), which the frequency suggests"
+
+
+def test_a_broad_band_means_the_lag_where_it_is_highest(daily: Panel) -> None:
+    report = attending((24,), 96)
+    weights = report.step_weights.copy()
+    weights[:, -27:-1] += 0.5
+    share = by_lag(weights / weights.sum())
+    broad = replace(report, overall=replace(report.overall, share=share))
+    assert texts(broad, daily)[0] == "agree: lag 24 (1 day)"
 
 
 def test_series_too_short_for_a_season_of_their_frequency_are_named() -> None:

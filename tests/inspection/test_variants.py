@@ -9,13 +9,14 @@ import pytest
 
 from seqcast.config import Config
 from seqcast.errors import DivergedError, StoppedError
-from seqcast.inspection.variants import Variant, VariantResult, compare_variants, variants_of
+from seqcast.inspection.variants import Variant, VariantResult, compare_variants, recovery, variants_of
+from seqcast.lag_profile import LagProfile
 from seqcast.run.directory import RunDirectory
 from seqcast.run.source import Source, read_source, resolve_roles
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
 from seqcast.training.recorded import TrainedRun, TrainingJob, train_in_directory
-from tests.panels import CPU, planted_series, small_config
+from tests.panels import CPU, DAILY, planted_series, small_config
 
 DOT, NONE = Variant("global", "dot", 3), Variant("none", None, 3)
 
@@ -78,6 +79,25 @@ def test_each_row_holds_accuracy_speed_size_sharpness_and_verdict(source: Source
     assert attending.verdict in ("faithful", "weak", "contradicted")
     assert attending.unstable_share is not None
     assert (without.effective_lags, without.verdict, without.top_lags) == (None, None, None)
+
+
+def test_planted_lags_are_looked_for_where_they_are_told(source: Source, tmp_path: Path) -> None:
+    bench = Bench(source, tmp_path)
+    (untold,) = bench.compare(DOT)
+    (told,) = compare_variants([DOT], bench.job, tmp_path, bench.train, planted=(7, 11))
+    assert (untold.planted_share, untold.planted_found) == (None, None)
+    assert told.planted_found is True
+    assert 0.5 < (told.planted_share or 0) <= 1
+
+
+@pytest.mark.parametrize(
+    ("planted", "share", "found"),
+    [((2, 4), 1.0, True), ((1, 4), 1.0, False), ((1, 2), 0.55, False), ((5,), 0.45, False), ((5, 6, 9), 0.45, False)],
+)
+def test_recovery_is_the_share_near_the_planted_lags(planted: tuple[int, ...], share: float, found: bool) -> None:
+    shares = np.array([0.1, 0.45, 0.0, 0.4, 0.05])
+    profile = LagProfile("", DAILY, shares, np.full(5, 0.2), 2.0)
+    assert recovery(profile, planted) == (pytest.approx(share), found)
 
 
 def test_the_table_is_written_as_csv_and_json(source: Source, tmp_path: Path) -> None:

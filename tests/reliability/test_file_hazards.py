@@ -104,7 +104,7 @@ TABLES = [
     error("a delimiter that is a quote", PLAIN, "--delimiter", options=("--delimiter", '"'), code=2),
     error("a delimiter that ends lines", PLAIN, "--delimiter", options=("--delimiter", "\n"), code=2),
     error("a delimiter that is a letter of two bytes", PLAIN, "--delimiter", options=("--delimiter", "é"), code=2),
-    error("a short row", daily(61, {30: "2024-01-29"}), "line 30", "1 fields where the header has 2"),
+    error("a short row", daily(61, {30: "2024-01-29"}), "line 30", "1 field where the header has 2"),
     error("a long row", daily(61, {31: "2024-01-30,5,6"}), "line 31", "3 fields where the header has 2"),
     error("a long row after many", daily(5001, {4000: "2034-12-10,5,6"}), "line 4000", "3 fields"),
     error("thousands separators in a comma file", daily(61, {9: "2024-01-08,1,234"}), "line 9", "3 fields"),
@@ -251,7 +251,7 @@ def test_empty_standard_input_is_an_empty_file() -> None:
 def test_a_bomb_is_refused_before_it_fills_memory(kind: str, tmp_path: Path) -> None:
     (tmp_path / "bomb.csv").write_bytes(compressed(kind, b"0" * 2**22) * 70)
     tracemalloc.start()
-    expect(orderly("check", tmp_path / "bomb.csv"), 3, ["expands to more than 256 MiB"])
+    expect(orderly("check", tmp_path / "bomb.csv"), 3, ["expands to more than 64 MiB"])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 400 * 2**20

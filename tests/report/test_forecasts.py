@@ -33,7 +33,7 @@ def make_forecast(
 def test_a_short_forecast_is_shown_whole(show: Show) -> None:
     lines = [line.split() for line in show(forecast_preview(make_forecast(11), [80]), 80).splitlines()]
     assert lines[0] == ["a:", "11", "steps", "after", "2024-01-01"]
-    assert lines[4] == ["2024-01-01", "01:00", "1.000", "0.5000", "to", "1.250"]
+    assert lines[4] == ["2024-01-01", "01:00", "1.00", "0.50", "to", "1.25"]
     assert lines[14] == ["2024-01-01", "11:00", "11.00", "10.50", "to", "11.25"]
     assert not any("…" in line for line in lines)
 
@@ -41,7 +41,7 @@ def test_a_short_forecast_is_shown_whole(show: Show) -> None:
 def test_of_a_long_forecast_the_middle_is_left_out(show: Show) -> None:
     lines = show(forecast_preview(make_forecast(47)), 80).splitlines()
     shown = [line.split()[-1] for line in lines[4:14]]
-    assert shown == ["1.000", "2.000", "3.000", "4.000", "5.000", "6.000", "…", "45.00", "46.00", "47.00"]
+    assert shown == ["1.00", "2.00", "3.00", "4.00", "5.00", "6.00", "…", "45.00", "46.00", "47.00"]
 
 
 def test_of_many_series_a_few_are_shown_and_the_rest_counted(show: Show) -> None:

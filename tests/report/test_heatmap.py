@@ -55,7 +55,7 @@ def test_before_the_target_a_diagonal_becomes_a_stripe(show: Show) -> None:
 
 def test_a_column_is_the_sum_of_its_lags(show: Show) -> None:
     weights = np.array([[0.1, 0.15, 0.15, 0.1, 0.5]])  # from lag 5 to lag 1
-    assert rows_of(show(make_heatmap(weights), 7)) == {"1": "█▒░"}
+    assert rows_of(show(make_heatmap(weights), 7)) == {"1": "█▓▒"}
 
 
 def test_it_says_how_many_lags_share_a_column(show: Show) -> None:
@@ -69,19 +69,19 @@ def test_a_row_is_the_mean_of_its_steps(show: Show) -> None:
     rows = rows_of(text)
     assert len(rows) == 24
     assert rows["23-24"] == "████" + " " * 8
-    assert rows["25-26"] == "▒▒▒▒▒▒▒▒    "
+    assert rows["25-26"] == "▓▓▓▓▓▓▓▓    "
     assert rows["47-48"] == "    ████    "
     assert "a row is the mean of 2 steps" in " ".join(text.split())
 
 
-def test_shades_follow_the_weight(show: Show) -> None:
-    weights = np.array([[0.4, 0.3, 0.2, 0.1, 0.0]])
+def test_shades_follow_the_root_of_the_weight(show: Show) -> None:
+    weights = np.array([[0.64, 0.26, 0.11, 0.02, 0.0]])
     assert rows_of(show(make_heatmap(weights), 9)) == {"1": " ░▒▓█"}
 
 
 def test_the_legend_says_what_the_darkest_shade_is(show: Show) -> None:
     text = " ".join(show(make_heatmap(np.array([[0.4, 0.3, 0.2, 0.1, 0.0]])), 80).split())
-    assert "█ from 35.0 %, ▓ from 25.0 %, ▒ from 15.0 %, ░ from 5.0 % of a step's weight" in text
+    assert "█ from 30.6 %, ▓ from 15.6 %, ▒ from 5.6 %, ░ from 0.6 % of a step's weight" in text
 
 
 def test_the_axis_names_lags(show: Show) -> None:
@@ -112,7 +112,8 @@ def test_colours_take_the_place_of_shades(show_in_colour: Show) -> None:
     assert "\x1b[48;2;253;231;37m" in text
     assert "\x1b[48;2;68;1;84m" in text
     assert not set("░▒▓█") & set(text)
-    assert "100.0 % of a step's weight" in text
+    legend = re.sub(r"\x1b\[[0-9;]*m *", "", text.splitlines()[-1])
+    assert legend == "0 % 25.0 % 100.0 % of a step's weight; · out of reach"
 
 
 def test_weights_of_zero_can_be_drawn(show: Show) -> None:

@@ -7,14 +7,25 @@ import numpy as np
 import pytest
 from rich.console import RenderableType
 
+from seqcast.attention_report import LagReport
 from seqcast.inspection.comparison import LagDifference, ProfileComparison
+from seqcast.inspection.error_tenths import TENTHS, ErrorGroup
 from seqcast.inspection.faithfulness import BandEffect, Effect, Faithfulness
 from seqcast.inspection.implied import ImpliedForecast
 from seqcast.inspection.season_check import SeasonCheck, SeasonFinding
 from seqcast.inspection.shorter_context import ContextRow, ContextSuggestion
 from seqcast.inspection.variants import VariantResult
-from seqcast.report.inspection import comparison_view, context_view, faithfulness_view, implied_view, season_view
+from seqcast.lag_profile import LagProfile
+from seqcast.report.inspection import (
+    comparison_view,
+    context_view,
+    error_view,
+    faithfulness_view,
+    implied_view,
+    season_view,
+)
 from seqcast.report.variants import variant_table
+from tests.panels import DAILY
 
 Show = Callable[[RenderableType, int], str]
 EFFECT = Effect(0.25, 0.125, 1.0)
@@ -47,10 +58,11 @@ class TestSeasons:
 
 class TestFaithfulness:
     def test_the_verdict_stands_before_its_numbers(self, show: Show) -> None:
-        text, numbers = show(faithfulness_view(FAITHFULNESS), 100), ["0.250", "+12.5", "%"]
+        text, numbers = show(faithfulness_view(FAITHFULNESS), 80), ["0.250", "0.250", "+12.5", "%", "+12.5", "%"]
         assert text.splitlines()[0] == "Does the attended lag matter? faithful: attended inputs matter"
-        assert row_of(text, "lags", "23-25")[4:] == ["removed", "50.0", "%", *numbers, *numbers]
-        assert row_of(text, "all", "lags:")[-3:] == ["0.750", "+50.0", "%"]
+        assert row_of(text, "lags", "23-25")[2:] == ["1", "day", "50.0", "%", "removed", *numbers]
+        assert row_of(text, "replaced") == ["replaced", *numbers]
+        assert row_of(text, "all")[1:] == ["shuffled", "0.750", "+50.0", "%"]
 
     def test_without_bands_there_is_no_table(self, show: Show) -> None:
         assert len(show(faithfulness_view(replace(FAITHFULNESS, bands=())), 80).split("\n")) <= 3
@@ -90,6 +102,32 @@ def test_variants_stand_side_by_side_and_failures_below(show: Show) -> None:
     assert row_of(text, "dot") == expected
     assert row_of(text, "none") == ["none", *"------", "failed"]
     assert "none-s0: the loss was not finite." in text
+
+
+def test_planted_lags_have_columns_where_they_are_told(show: Show) -> None:
+    found = VariantResult("dot-s0", "global", "dot", 0, planted_share=0.875, planted_found=True)
+    lost = VariantResult("cosine-s0", "global", "cosine", 0, planted_share=0.25, planted_found=False)
+    none = VariantResult("none-s0", "none", None, 0)
+    text = show(variant_table([found, lost, none]), 80)
+    assert row_of(text, "dot")[-3:] == ["87.5", "%", "yes"]
+    assert row_of(text, "cosine")[-3:] == ["25.0", "%", "no"]
+    assert row_of(text, "none")[-2:] == ["-", "-"]
+    assert "planted: weight on the planted lags and their neighbours" in " ".join(text.split())
+    assert "planted" not in show(variant_table([none]), 80)
+
+
+def test_the_worst_and_the_best_forecasts_stand_beside_the_rest(show: Show) -> None:
+    share = np.array([0.5, 0.0, 0.25, 0.25])
+    profile = LagProfile("all steps", DAILY, share, np.full(4, 0.25), 3.25)
+    worst, rest, best = (
+        replace(profile, label=label, share=np.roll(share, shift)) for shift, label in enumerate(TENTHS)
+    )
+    report = LagReport("target", "error", 2, 3, 21, 1, 0.0, profile, (worst, rest, best), np.zeros((2, 3)))
+    groups = tuple(ErrorGroup(label, 7, 1.0, 1.5, 2.0) for label in TENTHS)
+    text = show(error_view(report, groups, 2), 80)
+    assert row_of(text, "worst", "tenth") == ["worst", "tenth", "7", "1.500", "1.000", "2.000", "3.2"]
+    assert row_of(text, "1") == ["1", "1", "day", "50.0", "%", "25.0", "%", "25.0", "%"]
+    assert row_of(text, "3")[3:] == ["25.0", "%", "0.0", "%", "50.0", "%"]
 
 
 def test_seeds_are_named_where_there_are_several(show: Show) -> None:

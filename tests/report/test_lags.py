@@ -84,6 +84,12 @@ class TestTable:
         assert "2024-02-29 19:00" in text
         assert "spread" not in text
 
+    def test_the_day_of_the_week_is_said_where_a_week_has_several_steps(self, show: Show) -> None:
+        report = make_report(num_windows=1)
+        assert "Thu 2024-02-29 19:00" in show(lag_report_view(report), 80)
+        weekly = replace(report.overall, frequency=parse_frequency("W-SUN"))
+        assert "Thu" not in show(LagTable(weekly), 80)
+
     def test_several_windows_show_the_spread_and_no_time(self, show: Show) -> None:
         text = show(lag_report_view(make_report()), 80)
         assert "spread" in text
@@ -113,10 +119,11 @@ class TestTable:
 class TestBands:
     def test_a_band_names_its_ends_and_its_peak(self, show: Show) -> None:
         text = show(lag_report_view(make_report(lags=(11, 12, 13))), 100)
-        assert "lags 11-13, peak at 11 (11 hours): " in text
+        assert "11-13    11  11 hours" in text
 
     def test_a_single_lag_is_a_band_of_its_own(self, show: Show) -> None:
-        assert "  lag 23 (23 hours): " in show(lag_report_view(make_report()), 80)
+        text = show(lag_report_view(make_report()), 80)
+        assert "   23    23  23 hours" in text[text.index("Bands of") :]
 
     def test_without_bands_it_says_so(self, show: Show) -> None:
         assert "no neighbouring lags carry 2 times the weight" in show(lag_report_view(make_report(lags=())), 80)
@@ -133,7 +140,7 @@ class TestBands:
             np.ones((1, 101)),
             np.zeros((1, 1)),
         )
-        assert "  and 3 weaker" in show(lag_report_view(lag_report([attention])), 80)
+        assert "and 3 weaker" in show(lag_report_view(lag_report([attention])), 80)
 
 
 class TestGroups:

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import RenderableType
 
-from seqcast.report.text import MAX_WIDTH, number_text, percent_text, plain, safe_text, time_text
+from seqcast.report.text import (
+    MAX_WIDTH,
+    number_format,
+    number_text,
+    percent_text,
+    plain,
+    safe_text,
+    time_text,
+    time_texts,
+)
 
 Show = Callable[[RenderableType, int], str]
 
@@ -100,6 +109,48 @@ def test_shares_are_percent(share: float, shown: str) -> None:
 )
 def test_times_are_as_short_as_they_can_be(time: str, shown: str) -> None:
     assert time_text(np.datetime64(time, "ns")) == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([9.4361, 10.2249, math.nan], ["9.44", "10.22", "-"]),
+        ([0.5, -12345.6], ["0", "-12346"]),
+        ([1.08312, 1.08354], ["1.08312", "1.08354"]),
+        ([1e9, 1e9 + 2.5], ["1000000000.0", "1000000002.5"]),
+        ([5e9, 1.0], ["5.000e+09", "1.000"]),
+        ([2e-5, 1e-5], ["2.000e-05", "1.000e-05"]),
+        ([0.0, 0.0], ["0.000", "0.000"]),
+        ([3e13, 3e13 + 1], ["3.000e+13", "3.000e+13"]),
+        ([1.7e308, -1.7e308], ["1.700e+308", "-1.700e+308"]),
+        ([7.0, 7.0], ["7.000", "7.000"]),
+        ([], []),
+    ],
+)
+def test_numbers_of_a_column_have_the_same_decimals(values: list[float], shown: list[str]) -> None:
+    write = number_format(np.array(values))
+    assert [write(value) for value in values] == shown
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        (["2024-01-01T00:00", "2024-01-01T05:00"], ["2024-01-01 00:00", "2024-01-01 05:00"]),
+        (["2024-01-01T00:00", "2024-01-02T00:00"], ["2024-01-01", "2024-01-02"]),
+        (["2024-01-01T00:00:01"], ["2024-01-01 00:00:01"]),
+    ],
+)
+def test_times_of_a_column_all_have_a_clock_or_none(times: list[str], shown: list[str]) -> None:
+    assert time_texts(np.array(times, "datetime64[ns]")) == shown
+
+
+def test_the_day_of_the_week_stands_before_a_time() -> None:
+    times = np.array(["2024-01-01T13:00", "1969-12-31T13:00"], "datetime64[s]")
+    assert time_texts(times, weekday=True) == ["Mon 2024-01-01 13:00", "Wed 1969-12-31 13:00"]
+
+
+def test_numbered_steps_of_a_column_stay_numbers() -> None:
+    assert time_texts(np.array([41, 42]), weekday=True) == ["41", "42"]
 
 
 def test_a_step_number_stays_a_number() -> None:

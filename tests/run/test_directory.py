@@ -156,7 +156,9 @@ def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert not directory.has_checkpoint()
     directory.write_checkpoint(b"state")
     assert directory.has_checkpoint()
-    assert directory.read_checkpoint() == b"state"
+    assert directory.read_checkpoint(5) == b"state"
+    with pytest.raises(RunError, match=r"checkpoint\.safetensors: is too large: 5 bytes, at most 4 allowed"):
+        directory.read_checkpoint(4)
 
 
 def test_metrics_have_a_line_per_validation(tmp_path: Path) -> None:

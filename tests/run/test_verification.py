@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from seqcast.errors import RunError
 from seqcast.run.directory import RunDirectory
-from seqcast.run.record import CONFIG_FILE, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
+from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
 from seqcast.run.verification import verify_run
 
 
@@ -76,3 +78,19 @@ def test_a_damaged_record_is_an_error(directory: RunDirectory) -> None:
     (directory.path / RUN_FILE).write_text(json.dumps({**json.loads(text), "surprise": 1}), encoding="utf-8")
     with pytest.raises(RunError, match="damaged at 'surprise'"):
         verify_run(directory)
+
+
+def test_what_is_no_plain_file_is_damage(directory: RunDirectory) -> None:
+    (directory.path / CHECKPOINT_FILE).mkdir()
+    (directory.path / METRICS_FILE).symlink_to("nowhere")
+    found = {each.name: each for each in verify_run(directory)}
+    assert found[CHECKPOINT_FILE].state == found[METRICS_FILE].state == "damaged"
+    assert found[CHECKPOINT_FILE].detail.endswith("is a folder, not a plain file.")
+
+
+def test_a_huge_file_is_compared_in_little_memory(directory: RunDirectory) -> None:
+    os.truncate(directory.path / MODEL_FILE, 2**28)
+    tracemalloc.start()
+    assert states(directory)[MODEL_FILE] == "damaged"
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()

@@ -1,0 +1,146 @@
+"""Whether one model's errors are smaller than another's by more than chance.
+
+The test of Diebold and Mariano (1995) with the small-sample correction of Harvey, Leybourne and Newbold (1997), on the
+scaled absolute error that mase is the mean of. In a panel the errors of one time are not independent, for all series
+meet the same weather or holiday, nor are those of one series. So, as Timmermann and Zhu (2019) test panels, the
+differences are summed over the series of each cutoff before they are tested; and they are summed over the cutoffs of
+each series and tested once more. A difference counts when it holds both ways, as far as there are enough cutoffs or
+series for either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from seqcast.data.frequency import Frequency, TimeArray
+from seqcast.data.panel import FloatArray
+from seqcast.evaluation.metrics import SeasonalScales
+from seqcast.results import Forecast
+
+SIGNIFICANCE = 0.05
+"""Largest chance of so large a difference between equals that is not called a tie (two-sided)."""
+FEWEST_UNITS = 5
+"""Series, or cutoffs whose horizons do not overlap, that a test needs."""
+
+Verdict = Literal["better", "worse", "tie", "unclear"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model beside another, on the values that both forecast."""
+
+    model: str
+    against: str
+    measure: Literal["mase", "mae"]
+    """mae where no series has a scale."""
+    difference: float | None
+    """Of the measure, model minus other: negative where the model is better; None where nothing can be compared."""
+    p_value: float | None
+    """The greater of those of `p_value_over_cutoffs` and `p_value_over_series`; None where both are."""
+    p_value_over_cutoffs: float | None
+    """None where fewer than `FEWEST_UNITS` cutoffs do not overlap."""
+    p_value_over_series: float | None
+    """None with fewer than `FEWEST_UNITS` series."""
+    num_cutoffs: int
+    num_series: int
+    series_won: int
+    """Series on which the model's error is the smaller one."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """`better` or `worse` beyond chance, a `tie`, or `unclear` with too little to tell."""
+        if self.p_value is None or self.difference is None:
+            return "unclear"
+        if self.p_value >= SIGNIFICANCE:
+            return "tie"
+        return "better" if self.difference < 0 else "worse"
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields and the verdict under their names."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def compare_models(
+    actuals: FloatArray, forecasts: Mapping[str, Forecast], scales: SeasonalScales, model: str
+) -> tuple[Comparison, ...]:
+    """The model beside each of the others; `actuals` is (W, H), NaN where not observed."""
+    own = forecasts[model]
+    scale = scales.take(own.series_ids)
+    measure: Literal["mase", "mae"] = "mase" if scale.usable.any() else "mae"
+    units = np.where(scale.usable, scale.absolute, np.nan) if measure == "mase" else np.ones(len(actuals))
+    compared = []
+    for name, other in forecasts.items():
+        if name != model:
+            differences = (np.abs(actuals - own.point) - np.abs(actuals - other.point)) / units[:, None]
+            compared.append(_compare(model, name, measure, differences, own))
+    return tuple(compared)
+
+
+def _compare(
+    model: str, against: str, measure: Literal["mase", "mae"], differences: FloatArray, like: Forecast
+) -> Comparison:
+    usable = np.isfinite(differences)
+    windows = np.flatnonzero(usable.any(axis=1))
+    sums, count = np.nansum(differences[windows], axis=1), int(usable.sum())
+    series = np.unique(np.array(like.series_ids, dtype=object)[windows], return_inverse=True)[1]
+    cutoff_times: NDArray[Any] = like.cutoffs[windows]
+    times, cutoff = np.unique(cutoff_times, return_inverse=True)
+    by_series, by_cutoff = (_cluster_means(sums, cluster, count) for cluster in (series, cutoff))
+    over_cutoffs = diebold_mariano(by_cutoff, most_overlapping(times, like.frequency, like.horizon))
+    over_series = diebold_mariano(by_series)
+    found = [p_value for p_value in (over_cutoffs, over_series) if p_value is not None]
+    return Comparison(
+        model=model,
+        against=against,
+        measure=measure,
+        difference=float(sums.sum()) / count if count else None,
+        p_value=max(found, default=None),
+        p_value_over_cutoffs=over_cutoffs,
+        p_value_over_series=over_series,
+        num_cutoffs=len(by_cutoff),
+        num_series=len(by_series),
+        series_won=int(np.sum(by_series < 0)),
+    )
+
+
+def _cluster_means(sums: FloatArray, cluster: NDArray[np.intp], count: int) -> FloatArray:
+    """Sums of each cluster, in units in which their mean is the mean over all values."""
+    totals = np.bincount(cluster, sums)
+    return np.asarray(totals * (len(totals) / max(count, 1)), np.float64)
+
+
+def most_overlapping(times: TimeArray, frequency: Frequency, horizon: int) -> int:
+    """The most cutoffs whose horizons all overlap; `times` are sorted."""
+    ends = frequency.advance(times, np.full(len(times), horizon, np.int64))
+    counts = np.searchsorted(times, ends, side="left") - np.arange(len(times))
+    return int(counts.max(initial=1))
+
+
+def diebold_mariano(differences: FloatArray, overlap: int = 1) -> float | None:
+    """Two-sided p-value of a mean of zero; None with fewer than `FEWEST_UNITS` that do not overlap.
+
+    Args:
+        differences: Loss differences in the order of time.
+        overlap: h, the number of neighbours that are not independent, each counted in; 1: all are independent. It makes
+            an optimal forecast's differences a moving average of order h - 1, whose autocovariances are added up.
+    """
+    length = len(differences)
+    if length < FEWEST_UNITS * overlap:
+        return None
+    mean, centred = float(differences.mean()), differences - differences.mean()
+    covariances = [float(centred[lag:] @ centred[: length - lag]) / length for lag in range(overlap)]
+    variance = covariances[0] + 2 * sum(covariances[1:])
+    if variance <= 0:  # these weights allow it; Bartlett's do not (Newey and West 1987)
+        variance = covariances[0] + 2 * sum((1 - lag / overlap) * c for lag, c in enumerate(covariances[1:], 1))
+    if variance <= np.finfo(np.float64).eps * max(mean**2, np.finfo(np.float64).tiny):
+        return 0.0 if mean else 1.0
+    correction = (length + 1 - 2 * overlap + overlap * (overlap - 1) / length) / length
+    statistic = mean / math.sqrt(variance / length) * math.sqrt(correction)
+    return float(2 * stats.t.sf(abs(statistic), length - 1))

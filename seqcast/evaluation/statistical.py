@@ -1,0 +1,192 @@
+"""Forecasts by the statistical models of statsforecast, refitted at every origin to what was known there.
+
+They take no missing values: one is filled with the newest value at its phase of the season, as the seasonal naive
+would forecast it, so nothing after it is looked at. Long histories are cut, because the time of a fit grows with them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed
+
+from seqcast.data.notices import Notice
+from seqcast.data.panel import FloatArray, IntArray, Panel
+from seqcast.errors import UsageError
+from seqcast.evaluation.baselines import seasonal_naive
+from seqcast.extras import import_extra
+from seqcast.results import Forecast
+
+STATISTICAL_MODELS = ("AutoETS", "AutoTheta", "MSTL")
+LONGEST_HISTORY = 2000
+"""Newest steps of a series that a model is fitted to."""
+MOST_WINDOWS = 10_000
+"""Windows at which models are refitted; about a second each."""
+FEWEST_PARALLEL_WINDOWS = 16
+"""With fewer windows, starting more processes takes longer than it saves."""
+
+Fit = tuple[FloatArray | None, str]
+"""(H, 1 + Q) point forecast and quantiles, or None and the reason."""
+
+
+@dataclass(frozen=True)
+class StatisticalTask:
+    """What all fits have in common."""
+
+    names: tuple[str, ...]
+    horizon: int
+    season: int
+    """Main season, 1 when there is none."""
+    seasons: tuple[int, ...]
+    """Every season, for models that take several."""
+    quantile_levels: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticalForecasts:
+    """Per model its forecast, NaN where its fit failed."""
+
+    forecasts: dict[str, Forecast]
+    notices: tuple[Notice, ...]
+
+
+def check_statistical(names: Sequence[str], num_windows: int) -> None:
+    """Refuse what cannot be done before anything is computed.
+
+    Raises:
+        UsageError: A name is no model, there are too many windows, or statsforecast is not installed.
+    """
+    for name in names:
+        if name not in STATISTICAL_MODELS:
+            raise UsageError(f"--models {name!r} is not one of {', '.join(STATISTICAL_MODELS)}.")
+    if names and num_windows > MOST_WINDOWS:
+        raise UsageError(
+            f"--models: {', '.join(names)} would be refitted at each of {num_windows:,} windows; at most"
+            f" {MOST_WINDOWS:,} are allowed.",
+            hint="Give a larger --stride, or fewer --windows.",
+        )
+    if names:
+        import_extra("statsforecast.models", "baselines", "--models")
+
+
+def statistical_forecasts(
+    task: StatisticalTask,
+    panel: Panel,
+    series: IntArray,
+    origins: IntArray,
+    like: Forecast,
+    on_window: Callable[[int], None] = lambda _done: None,
+) -> StatisticalForecasts:
+    """Forecast the windows of `like` by every model of the task; one fit that fails loses no other.
+
+    Args:
+        task: Models, horizon, seasons and quantiles.
+        panel: The series.
+        series: (W,) index of each window's series.
+        origins: (W,) rows of the series before the forecast.
+        like: A forecast of the same windows.
+        on_window: Called with the number of windows that are done.
+    """
+    if not task.names:
+        return StatisticalForecasts({}, ())
+    filled = filled_target(panel, task.season)
+    begins = panel.offsets[series] + np.maximum(origins - LONGEST_HISTORY, 0)
+    histories = [filled[first:last] for first, last in zip(begins, panel.offsets[series] + origins, strict=True)]
+    width = 1 + len(task.quantile_levels)
+    values = {name: np.full((len(histories), task.horizon, width), np.nan) for name in task.names}
+    failures: dict[str, list[tuple[int, str]]] = {name: [] for name in task.names}
+    for window, fits in enumerate(_fit_all(task, histories)):
+        for name, (found, reason) in fits.items():
+            if found is None:
+                failures[name].append((window, reason))
+            else:
+                values[name][window] = found
+        on_window(window + 1)
+    forecasts = {name: _as_forecast(like, found, task.quantile_levels) for name, found in values.items()}
+    missing = np.isnan(panel.take_series(np.unique(series)).target)
+    notices = _history_notices(task, int(missing.sum()), int(np.sum(origins > LONGEST_HISTORY)))
+    return StatisticalForecasts(forecasts, (*notices, *_failure_notices(failures, like)))
+
+
+def filled_target(panel: Panel, season: int) -> FloatArray:
+    """(rows,) the target with missing values as the seasonal naive forecasts them; NaN before the first observation."""
+    filled = panel.target.copy()
+    rows = np.flatnonzero(np.isnan(filled))
+    owners = panel.series_of_row[rows]
+    filled[rows] = seasonal_naive(panel, owners, rows - panel.offsets[owners], 1, season)[:, 0]
+    return filled
+
+
+def fit_window(task: StatisticalTask, history: FloatArray) -> dict[str, Fit]:
+    """Every model of the task fitted to one history, whose leading missing values are left out."""
+    observed = history[np.isfinite(history)]
+    return {name: _fit_one(name, task, observed) for name in task.names}
+
+
+def _fit_all(task: StatisticalTask, histories: Sequence[FloatArray]) -> Iterator[dict[str, Fit]]:
+    """The fits of each history, in order; on as many cores as this process may use."""
+    num_processes = cpu_count() if len(histories) >= FEWEST_PARALLEL_WINDOWS else 1
+    workers = Parallel(n_jobs=num_processes, return_as="generator")
+    fits: Iterator[dict[str, Fit]] = workers(delayed(fit_window)(task, history) for history in histories)
+    return fits
+
+
+def _fit_one(name: str, task: StatisticalTask, history: FloatArray) -> Fit:
+    centrals = {level: round(abs(100 - 200 * level), 6) for level in task.quantile_levels if level != 0.5}
+    asked = sorted(set(centrals.values())) or None
+    seasons = [season for season in task.seasons if 2 * season < len(history)]
+    if name == "MSTL" and not seasons:
+        return None, "its history does not hold any season twice"
+    models = import_extra("statsforecast.models", "baselines", "--models")
+    model = getattr(models, name)(season_length=seasons if name == "MSTL" else task.season)
+    try:
+        # What a search for the best model warns of or prints is about those it does not take.
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            fitted = model.forecast(y=history, h=task.horizon, level=asked)
+    except Exception as error:  # noqa: BLE001  # whatever a foreign model raises on odd numbers, others go on
+        return None, str(error) or type(error).__name__
+    columns = [fitted["mean"]]
+    for level in task.quantile_levels:
+        side = "lo" if level < 0.5 else "hi"
+        columns.append(fitted["mean"] if level == 0.5 else fitted[f"{side}-{centrals[level]}"])
+    found = np.stack(columns, axis=1).astype(np.float64)
+    return (found, "") if np.isfinite(found).all() else (None, "its forecast is not finite")
+
+
+def _as_forecast(like: Forecast, values: FloatArray, levels: tuple[float, ...]) -> Forecast:
+    """Point and quantiles; these are put in order, as the mean of a skewed distribution is not its median."""
+    quantiles = np.sort(values[..., 1:], axis=-1)
+    return replace(like, point=values[..., 0], quantile_levels=levels, quantiles=quantiles, rolled_from_step=None)
+
+
+def _history_notices(task: StatisticalTask, num_missing: int, num_cut: int) -> tuple[Notice, ...]:
+    named, notices = ", ".join(task.names), []
+    if num_missing:
+        text = (
+            f"{named} take no missing values: {num_missing:,} are filled with the newest value at their phase of the"
+            " season"
+        )
+        notices.append(Notice("decision", text, num_missing))
+    if num_cut:
+        text = f"{named} are fitted to the newest {LONGEST_HISTORY:,} steps of {num_cut:,} longer histories"
+        notices.append(Notice("decision", text, num_cut))
+    return tuple(notices)
+
+
+def _failure_notices(failures: dict[str, list[tuple[int, str]]], like: Forecast) -> tuple[Notice, ...]:
+    notices = []
+    for name, found in failures.items():
+        if found:
+            window, reason = found[0]
+            text = (
+                f"{name} failed on {len(found):,} of {len(like.series_ids):,} windows, which are left out of its scores"
+                f" (the first of {like.series_ids[window]!r}: {reason.strip()[:200]})"
+            )
+            notices.append(Notice("repair", text, len(found)))
+    return tuple(notices)

@@ -1,0 +1,25 @@
+"""Libraries that only some commands need, installed with an extra of the package."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from seqcast.errors import UsageError
+
+
+def import_extra(module: str, extra: str, asked_by: str) -> ModuleType:
+    """The module, imported; `asked_by` is the option or command that needs it.
+
+    Raises:
+        UsageError: It is not installed; the message says what to install.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        library = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != library:
+            raise
+        raise UsageError(
+            f"{asked_by} needs {library}, which is not installed.", hint=f"Run `pip install 'seqcast[{extra}]'`."
+        ) from None
