@@ -31,6 +31,8 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]
 MOST_STEPS = 100_000
 """Of a context or a horizon."""
 MOST_TRAINING_STEPS = 10_000_000
+MOST_MEMBERS = 64
+"""Of an ensemble."""
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Names = tuple[str, ...]
 
@@ -141,6 +143,10 @@ class TrainingConfig(Section):
     """Validations without improvement before training stops."""
     validate_every: Annotated[int, Field(ge=1)] | None = None
     """Steps between validations."""
+    refit: bool = True
+    """Once it is known how long to train, go on with the validation part as well, so that the newest rows count."""
+    ensemble: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
+    """Networks trained one after the other from different seeds, whose forecasts are averaged."""
     precision: Precision = "auto"
     device: Device = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

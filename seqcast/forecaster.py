@@ -26,8 +26,8 @@ from seqcast.run.record import RunRecord
 from seqcast.run.source import Source, read_run_source, resolve_roles
 from seqcast.run.trained import TrainedModel, load_trained_model
 from seqcast.runtime import resolve_runtime
-from seqcast.training.fit import Preparation, finish, fit, prepare
-from seqcast.training.loop import Hooks, TrainingResult
+from seqcast.training.fit import Fit, Preparation, finish, fit, prepare
+from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
 from seqcast.training.recorded import TrainingJob, save_run
 
@@ -44,7 +44,7 @@ class FittedState:
     static: Table | None
     """The table of static covariates that `fit` was given."""
     notices: tuple[Notice, ...] = ()
-    trained: tuple[TrainingJob, Preparation, TrainingResult] | None = None
+    trained: tuple[TrainingJob, Preparation, Fit] | None = None
     """None for a forecaster that was loaded."""
     record: RunRecord | None = None
     """None for a forecaster that was fitted."""
@@ -89,10 +89,10 @@ class Forecaster:
         plan = make_plan(loaded.panel, resolve_roles(self.config, loaded.panel))
         runtime = resolve_runtime(self.config.training.device, self.config.training.precision)
         preparation = prepare(loaded.panel, plan, runtime, source.fingerprint)
-        result = fit(preparation, hooks)
+        fitted = fit(preparation, hooks)
         job = TrainingJob(source, plan, runtime)
-        model = finish(preparation, result, loaded.panel)
-        self.state = FittedState(model, loaded.panel, static_table, job.notices, (job, preparation, result))
+        model = finish(preparation, fitted, loaded.panel)
+        self.state = FittedState(model, loaded.panel, static_table, job.notices, (job, preparation, fitted))
         _warn(job.notices)
         return self
 

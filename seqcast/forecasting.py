@@ -274,7 +274,7 @@ class Forecasting:
         Raises:
             UsageError: The model was trained without attention.
         """
-        if self.model.network.decoder.attention is None:
+        if not self.model.network.attends:
             raise UsageError(
                 "this run was trained with --attention none, so there is nothing to inspect.",
                 hint="Train with --attention global.",

@@ -265,7 +265,12 @@ def _holder(file: Path) -> str:
     return match[1] if match else "another process"
 
 
+def is_left_temporary(name: str) -> bool:
+    """Whether a file has a name under which this module writes before it renames."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def _remove_left_temporaries(directory: Path) -> None:
     for name in os.listdir(directory):  # noqa: PTH208 (names alone, whatever they point to)
-        if _TEMPORARY.fullmatch(name):
+        if is_left_temporary(name):
             (directory / name).unlink(missing_ok=True)

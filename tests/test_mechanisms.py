@@ -32,15 +32,23 @@ MECHANISMS: dict[str, dict[str, Any]] = {
     "additive, current state asks": {"score": "additive", "additive_order": "current"},
     **{f"local-m {score}": {"attention": "local-m", "score": score} for score in ("dot", "additive", "hybrid")},
     **{f"local-p {score}": {"attention": "local-p", "score": score} for score in ("general", "additive", "hybrid")},
-    **{
-        f"{score}, input feeding": {"score": score, "input_feeding": True}
-        for score in ("general", "additive", "hybrid")
-    },
+    **{f"{score}, input feeding": {"score": score, "input_feeding": True} for score in SCORES},
+    **{f"{focus}, input feeding": {"attention": focus, "input_feeding": True} for focus in ("local-m", "local-p")},
+    "current state asks, input feeding": {"score": "additive", "additive_order": "current", "input_feeding": True},
+    "none, input feeding": {"attention": "none", "input_feeding": True},
     "autoregressive": {"decoding": "autoregressive"},
+    "autoregressive additive": {"decoding": "autoregressive", "score": "additive"},
     "sparsemax": {"normaliser": "sparsemax"},
+    "sparsemax, hybrid": {"normaliser": "sparsemax", "score": "hybrid"},
     "reversed input": {"reverse_input": True},
+    "reversed, bidirectional": {"reverse_input": True, "bidirectional": True},
+    "context at every step beside attention": {"repeat_context": True},
     "gru": {"cell": "gru"},
+    "gru, additive": {"cell": "gru", "score": "additive"},
+    "stacked with dropout": {"layers": 2, "dropout": 0.3},
     "stacked, bidirectional": {"layers": 2, "bidirectional": True},
+    "no bias": {"lag_bias": False},
+    "no copy": {"copy_gate": False},
     "no bias, no copy": {"lag_bias": False, "copy_gate": False},
     "no bias, local-m": {"lag_bias": False, "attention": "local-m"},
 }

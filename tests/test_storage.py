@@ -255,7 +255,7 @@ class TestReading:
             read_regular_file(tmp_path / "m", max_bytes=5)
 
     def test_a_folder_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(RunError, match="cannot be read: Is a directory"):
+        with pytest.raises(RunError, match="is a folder, not a plain file"):
             read_regular_file(tmp_path, max_bytes=5)
 
     def test_a_pipe_without_a_writer_is_refused_at_once(self, tmp_path: Path) -> None:

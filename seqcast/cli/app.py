@@ -22,6 +22,7 @@ from seqcast.cli.inspect import inspect
 from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
+from seqcast.cli.tune import tune
 from seqcast.errors import SeqcastError, UsageError
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
@@ -34,7 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-for command in (train, predict, inspect, backtest, compare, check, demo):
+for command in (train, predict, inspect, backtest, compare, tune, check, demo):
     app.command()(command)
 app.add_typer(runs_app, name="runs")
 

@@ -78,7 +78,7 @@ def _run(screen: Screen, opened: OpenedRun, plan: BacktestPlan) -> Backtest:
     from seqcast.training.loop import Hooks
 
     model, panel = opened.model, opened.source.panel
-    with TrainingProgress(screen) as progress:
+    with TrainingProgress(screen, validations=False) as progress:
         if plan.refit_every is None:
             return run_backtest(model, panel, plan, Watch(on_window=progress.show_windows))
         with stop_signals() as stop_signal:

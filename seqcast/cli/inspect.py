@@ -92,6 +92,7 @@ def inspect(
         return
     screen.result(inspection_view(found, opened.model, top, single=panel.num_series == 1))
     if heatmap:
+        screen.result("")
         screen.result(Heatmap(found.report))
 
 

@@ -36,12 +36,12 @@ def open_run(
         DataError: The table cannot be used.
     """
     from seqcast.inspection.context_length import context_notices, with_context
-    from seqcast.run.directory import RunDirectory, newest_finished_run, newest_run
+    from seqcast.run.directory import find_run, newest_finished_run, newest_run
     from seqcast.run.source import read_run_source
     from seqcast.run.trained import load_trained_model
     from seqcast.runtime import resolve_runtime
 
-    directory = newest_finished_run() if run is None else RunDirectory(run)
+    directory = newest_finished_run() if run is None else find_run(run)
     record = directory.read_record()
     model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
     trained = model.context

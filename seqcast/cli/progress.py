@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class TrainingProgress:
     """Context manager whose `show` is a hook of the training loop, and `show_windows` one of a backtest."""
 
-    def __init__(self, screen: Screen) -> None:
-        self.screen = screen
+    def __init__(self, screen: Screen, *, validations: bool = True) -> None:
+        """`validations`: whether each is a line where there is no bar."""
+        self.screen, self.validations = screen, validations
         self.bar: Bar | None = None
         self.task: TaskID | None = None
         self.validation = ""
@@ -52,7 +53,7 @@ class TrainingProgress:
             self.validation = f" val {record.validation_loss:.4f}{relative}"
         numbers = f"loss {progress.loss:.4f}{self.validation} {progress.windows_per_second:,.0f}/s"
         self._move(progress.step, progress.max_steps, numbers)
-        if self.bar is None and record is not None:
+        if self.bar is None and self.validations and record is not None:
             self.screen.say(f"step {progress.step}/{progress.max_steps}: {numbers.replace('/s', ' windows/s')}")
 
     def show_windows(self, done: int, total: int) -> None:

@@ -38,18 +38,22 @@ def runs(context: typer.Context, *, json: opt.Json = False, debug: opt.Debug = F
 
 @runs_app.command()
 def show(
-    run: Annotated[Path, typer.Argument(help="Run directory.")], *, json: opt.Json = False, debug: opt.Debug = False
+    run: Annotated[Path, typer.Argument(help="Run directory, or its name under runs/.")],
+    *,
+    json: opt.Json = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Show all that is known of one run."""
     from seqcast.report.runs import run_detail
-    from seqcast.run.directory import RunDirectory
+    from seqcast.run.directory import find_run
 
-    record = RunDirectory(run).read_record()
+    directory = find_run(run)
+    record = directory.read_record()
     screen = Screen()
     if json:
         screen.document(record.model_dump(mode="json"))
     else:
-        screen.result(run_detail(str(run), record))
+        screen.result(run_detail(str(directory.path), record))
 
 
 def record_or_none(directory: RunDirectory) -> RunRecord | None:
@@ -69,21 +73,25 @@ def _brief(path: str, record: RunRecord | None) -> dict[str, object]:
 
 @runs_app.command()
 def verify(
-    run: Annotated[Path, typer.Argument(help="Run directory.")], *, json: opt.Json = False, debug: opt.Debug = False
+    run: Annotated[Path, typer.Argument(help="Run directory, or its name under runs/.")],
+    *,
+    json: opt.Json = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Say which files of a run are intact; exit 4 when one is damaged or absent."""
     from dataclasses import asdict
 
     from seqcast.report.summary import list_table
-    from seqcast.run.directory import RunDirectory
+    from seqcast.run.directory import find_run
     from seqcast.run.verification import verify_run
 
-    states = verify_run(RunDirectory(run))
+    directory = find_run(run)
+    states = verify_run(directory)
     screen = Screen()
     if json:
-        screen.document({"run": str(run), "files": [asdict(state) for state in states]})
+        screen.document({"run": str(directory.path), "files": [asdict(state) for state in states]})
     else:
         rows = [(state.name, state.state, state.detail) for state in states]
-        screen.result(list_table(str(run), ("file", "state", "detail"), rows))
+        screen.result(list_table(str(directory.path), ("file", "state", "detail"), rows))
     if any(state.state == "damaged" or "but not there" in state.detail for state in states):
         raise typer.Exit(RunError.exit_code)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqcast.config import DataConfig
-from seqcast.data.columns import read_covariates, read_numbers
+from seqcast.data.columns import covariate_notices, read_covariates, read_numbers
 from seqcast.data.frequency import Frequency, TimeArray, parse_frequency, show_time
 from seqcast.data.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
 from seqcast.data.notices import Notice
@@ -83,7 +83,8 @@ def build_panel(
     grid, frequency_notices = _find_grid(axis, config.freq)
     statics = read_statics(table, schema, (own_static, file_static), static_table, (ids, roles.id_columns))
     panel = _place_on_grid(roles, axis, grid, _in_order(values, grouping), statics)
-    notices = (*table.notices, *roles.notices, *times.notices, *grouping.notices, *frequency_notices)
+    covered = (notice for part in (values.known, values.past, statics) for notice in covariate_notices(part))
+    notices = (*table.notices, *roles.notices, *times.notices, *covered, *grouping.notices, *frequency_notices)
     return LoadedPanel(panel, notices + _missing_notices(panel, grid, table))
 
 
@@ -152,7 +153,7 @@ def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, l
         f"filling the gaps would make {lengths.sum():,} rows of {observed.sum():,}: series "
         f"{quoted(axis.series_ids[series])} jumps from {show_time(axis.times[widest - 1])} to "
         f"{show_time(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later "
-        f"({frequency.name} steps).",
+        f"(frequency: {frequency.name}).",
         place=replace(axis.place, value=show_time(axis.times[widest])),
         hint="Correct that time if it is mistyped, or give a longer --freq.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,13 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from seqcast.data.notices import Notice
 from seqcast.data.panel import Covariates, FloatArray, IntArray
 from seqcast.data.spelling import MISSING_WORDS, NUMBER, looks_like_time
-from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error
+from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
 from seqcast.errors import DataError
 
 Kind = Literal["empty", "integer", "number", "time", "text", "other"]
 _LOOKED_AT = 1000
+_MARKS = ",%$€£¥ '\u2019\u00a0\u2009\u202f"
+_INFINITE = ("inf", "infinity")
 _MAJORITY = 0.9
 """Share of the distinct values that decides a kind, so that one misspelt number does not turn a column into text."""
 
@@ -89,6 +93,8 @@ def read_numbers(table: Table, column: str) -> FloatArray:
     if len(infinite):
         first = [int(row) for row in infinite[:MOST_EXAMPLES]]
         hint = f"Remove or correct the value ({len(infinite):,} in all), or leave it empty if it is missing."
+        if table.line(first[0]) is not None:
+            hint += " A number beyond 1.8e308 counts as infinite."
         raise cell_error(table, column, first, [str(values[row]) for row in first], "is not a finite number", hint)
     return values
 
@@ -110,6 +116,26 @@ def read_covariates(table: Table, columns: tuple[str, ...]) -> Covariates:
         names, codes[:, i] = read_categories(table, column)
         categories.append(names)
     return Covariates(tuple(numeric), numbers, tuple(categorical), tuple(categories), codes)
+
+
+def covariate_notices(covariates: Covariates) -> tuple[Notice, ...]:
+    """Which covariates are categories, and how many values of each are missing, as they were read."""
+    notices = []
+    categorical = zip(covariates.categorical_names, covariates.categories, strict=True)
+    found = [f"{quoted(name)} ({len(categories):,})" for name, categories in categorical]
+    if found:
+        shown = ", ".join(found[:MOST_EXAMPLES]) + (" ..." if len(found) > MOST_EXAMPLES else "")
+        notices.append(Notice("decision", f"covariates read as categories, with their number: {shown}", len(found)))
+    missing = {
+        **dict(zip(covariates.numeric_names, np.isnan(covariates.numeric).sum(axis=0), strict=True)),
+        **dict(zip(covariates.categorical_names, (covariates.codes < 0).sum(axis=0), strict=True)),
+    }
+    for name, count in missing.items():
+        if count:
+            counts_as = "the mean of the column" if name in covariates.numeric_names else "an unknown category"
+            text = f"{count:,} of {len(covariates.numeric):,} values of covariate {quoted(name)} are missing"
+            notices.append(Notice("repair", f"{text}; they count as {counts_as}", int(count)))
+    return tuple(notices)
 
 
 def read_categories(table: Table, column: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:
@@ -172,11 +198,15 @@ def _text_kind(values: list[str], table: Table) -> Kind:
         return "empty"
     plain = [value.replace(table.options.decimal or ".", ".") for value in values]
     enough = _MAJORITY * len(values)
-    if sum(bool(NUMBER.fullmatch(value)) for value in plain) >= enough:
+    if sum(bool(NUMBER.fullmatch(value)) or _is_infinite(value) for value in plain) >= enough:
         fractions = sum(not value.lstrip("+-").isdigit() for value in plain if NUMBER.fullmatch(value))
         return "number" if fractions else "integer"
     timelike = sum(looks_like_time(value) for value in values)
     return "time" if timelike >= enough else "text"
+
+
+def _is_infinite(text: str) -> bool:
+    return text.strip().lower().lstrip("+-") in _INFINITE
 
 
 def _parse_numbers(table: Table, column: str, text: TextColumn) -> FloatArray:
@@ -206,13 +236,15 @@ def _not_a_number(table: Table, column: str, text: TextColumn, bad: IntArray) ->
     values = [text.values[text.codes[row]] for row in first]
     if values[0].strip() == column.strip():
         what, hint = "repeats the header", "Remove the repeated header lines."
-    elif values[0].strip().lower().lstrip("+-") in ("inf", "infinity"):
+    elif _is_infinite(values[0]):
         what, hint = "is not a finite number", "Correct the value, or leave it empty if it is missing."
-    elif any(mark in values[0] for mark in ",%$€£ '"):
+    elif any(mark in values[0] for mark in _MARKS):
         what = "is not a number"
         hint = "Remove currency, percent and thousands signs; a decimal comma needs --decimal ,."
+    elif not values[0].isprintable() and any(character.isdigit() for character in values[0]):
+        what, hint = "is not a number", "Remove the characters in it that are not printed."
     else:
-        what, hint = "is not a number", f'If it means "missing", add --na-value {values[0]}.'
+        what, hint = "is not a number", f'If it means "missing", add --na-value {shlex.quote(values[0])}.'
     if len(rows) > 1:
         hint = f"{len(rows):,} such values in all. {hint}"
     return cell_error(table, column, first, values, what, hint)

@@ -128,8 +128,7 @@ def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
                     if expected == 1 or dialect.names[0].startswith("#"):
                         hint = "Remove the lines above the column names, or give --delimiter."
                     return DataError(
-                        f"the row has {_num_fields(len(fields))} where the header has {expected:,}: "
-                        f"{shown}.",
+                        f"the row has {_num_fields(len(fields))} where the header has {expected:,}: {shown}.",
                         place=Place(name, line),
                         hint=hint,
                     )

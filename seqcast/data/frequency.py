@@ -133,17 +133,17 @@ class Frequency:
 
     @property
     def name(self) -> str:
-        """The step as a person says it: "hourly", "every 30 minutes", "monthly (month start)", "weekly (Sunday)"."""
+        """The step as a person says it: "hourly", "every 30 minutes", "monthly at month start", "weekly on Sundays"."""
         if self.unit == "integer":
             return "integer steps" if self.multiple == 1 else f"integer steps of {self.multiple}"
         if self.unit == "business_day":
             return "every business day" if self.multiple == 1 else f"every {self.multiple} business days"
         if self.unit == "month":
             rhythm = _MONTHLY.get(self.multiple, f"every {self.multiple} months")
-            return f"{rhythm} ({_anchor_name(self.anchor)})"
+            return f"{rhythm} {_anchor_name(self.anchor)}"
         if self.multiple in _EVERY:
             weekday = _weekday_of_alias(self.alias) if self.multiple == WEEK else None
-            return _EVERY[self.multiple] + (f" ({WEEKDAYS[weekday]})" if weekday is not None else "")
+            return _EVERY[self.multiple] + (f" on {WEEKDAYS[weekday]}s" if weekday is not None else "")
         return "every " + self.duration(1)
 
     def _ticks(self, times: _Ticks) -> int:
@@ -175,7 +175,7 @@ def parse_frequency(alias: str) -> Frequency:
         UsageError: The alias is unknown or its step is not positive.
     """
     text = alias.strip()
-    match = re.fullmatch(r"(\d{0,18})\s*([A-Za-z]*)(?:-([A-Za-z]{3}))?(?:@(\d{1,2}))?", text)
+    match = re.fullmatch(r"([0-9]{0,18})\s*([A-Za-z]*)(?:-([A-Za-z]{3}))?(?:@([0-9]{1,2}))?", text)
     if match is None or not text:
         raise _unknown(alias)
     digits, code, suffix, day = match.groups()
@@ -324,7 +324,7 @@ def _whole(step: int, periods: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _anchor_name(anchor: int) -> str:
-    return {1: "month start", MONTH_END: "month end"}.get(anchor, f"day {anchor}")
+    return {1: "at month start", MONTH_END: "at month end"}.get(anchor, f"on day {anchor}")
 
 
 def _sum(times: _Ticks, distance: _Ticks) -> _Ticks:

@@ -11,7 +11,13 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INTEGER = re.compile(r"[+-]?[0-9]+")
 ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?)?")
 ZONED_TIME = re.compile(ISO_TIME.pattern + r" ?(Z|UTC|[+-][0-9]{2}:?([0-9]{2})?)")
-QUARTER = re.compile(r"([0-9]{4})[- ]?Q([1-4])")
+PERIODS = {
+    "2024Q1": re.compile(r"(?P<year>[0-9]{4})[- ]?[Qq](?P<quarter>[1-4])"),
+    "Q1 2024": re.compile(r"[Qq](?P<quarter>[1-4])[- ]?(?P<year>[0-9]{4})"),
+    "2024-W05": re.compile(r"(?P<year>[0-9]{4})-?W(?P<week>[0-9]{2})(-?(?P<day>[1-7]))?"),
+    "2024M05": re.compile(r"(?P<year>[0-9]{4})M(?P<month>[0-9]{2})"),
+}
+"""Ways to name a period, by an example of each."""
 
 _CLOCK = r"([ T][0-9].*)?"
 _TIMELIKE = re.compile(
@@ -24,4 +30,4 @@ _TIMELIKE = re.compile(
 
 def looks_like_time(text: str) -> bool:
     """Whether a text has the shape of a time that some format could read."""
-    return any(shape.fullmatch(text) for shape in (ISO_TIME, ZONED_TIME, QUARTER, _TIMELIKE))
+    return any(shape.fullmatch(text) for shape in (ISO_TIME, ZONED_TIME, *PERIODS.values(), _TIMELIKE))

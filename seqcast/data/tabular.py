@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from seqcast.data.dialect import Dialect, bad_record, find_dialect, open_quote, record_lines, to_utf8
-from seqcast.data.source import Bytes, Content, read_content
+from seqcast.data.source import Bytes, Content, largest_expansion, read_content
 from seqcast.data.spelling import MISSING_WORDS
 from seqcast.data.table import AS_FOUND, TEXT_TYPE, IntArray, ReadOptions, Table, quoted
 from seqcast.errors import DataError, Place
@@ -94,10 +94,32 @@ def _table(content: Content, arrow: pa.Table, options: ReadOptions) -> Table:
 
 def _read_parquet(content: Content) -> pa.Table:
     try:
-        return pa.parquet.ParquetFile(pa.BufferReader(content.data)).read()
+        # Texts that repeat stay in their dictionaries, where they take no more memory than the file says.
+        schema = pa.parquet.read_schema(pa.BufferReader(content.data))
+        texts = [field.name for field in schema if any(is_text(field.type) for is_text in _TEXT_CHECKS)]
+        file = pa.parquet.ParquetFile(pa.BufferReader(content.data), read_dictionary=texts)
+        _refuse_bomb(file.metadata, content)
+        return file.read()
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0][:200]
         raise DataError(f"the Parquet file is damaged ({reason}).", place=Place(content.name)) from None
+
+
+def _refuse_bomb(metadata: pa.parquet.FileMetaData, content: Content) -> None:
+    """Raise before anything is unpacked that would be out of proportion to the file.
+
+    Raises:
+        DataError: The columns would take far more bytes than the file has.
+    """
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    size = sum(max(8 * chunk.num_values, chunk.total_uncompressed_size) for chunk in chunks)
+    if size > largest_expansion(content.stored_bytes):
+        raise DataError(
+            f"the Parquet file of {content.stored_bytes:,} bytes unpacks to {size:,}.",
+            place=Place(content.name),
+            hint="Give it as CSV if this is really meant.",
+        )
 
 
 def _normalised(arrow: pa.Table, name: str) -> pa.Table:
@@ -113,6 +135,8 @@ def _normalised(arrow: pa.Table, name: str) -> pa.Table:
 
 
 def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if isinstance(values.type, pa.BaseExtensionType):
+        values = _without_extension(values)
     kind = values.type
     is_dictionary = pa.types.is_dictionary(kind)
     if is_dictionary and not pa.types.is_string(kind.value_type):
@@ -122,6 +146,14 @@ def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
         return _as_text(values)
     plain = next((plain for check, plain in _PLAIN_TYPES if check(kind)), kind)
     return values if plain == kind else values.cast(plain, safe=False)
+
+
+def _without_extension(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Periods of pandas as the times they begin at; any other extension type as what it is stored as."""
+    series = values.to_pandas()
+    if isinstance(series.dtype, pd.PeriodDtype):
+        return pa.chunked_array([pa.Array.from_pandas(series.dt.to_timestamp())])
+    return pa.chunked_array([chunk.storage for chunk in values.chunks], values.type.storage_type)
 
 
 def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:

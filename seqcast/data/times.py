@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,16 +11,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from seqcast.data.columns import TextColumn, text_column
-from seqcast.data.frequency import TimeArray, show_time
+from seqcast.data.datetimes import Datetimes, Times, in_storage_unit, require_years, strptime
+from seqcast.data.frequency import show_time
 from seqcast.data.notices import Notice
-from seqcast.data.spelling import INTEGER, ISO_TIME, MISSING_WORDS, QUARTER, ZONED_TIME
-from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
+from seqcast.data.numbered_times import TIME_UNITS, from_numbers
+from seqcast.data.periods import period_starts
+from seqcast.data.spelling import INTEGER, ISO_TIME, MISSING_WORDS, ZONED_TIME
+from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, ReadOptions, Table, cell_error, quoted
 from seqcast.errors import DataError, UsageError
 
-Datetimes = NDArray[np.datetime64]
-
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-_ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%d{0}%m{0}%y", "%m{0}%d{0}%y")
+_ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")
 _WORDED = (
     "%d %b %Y",
     "%d-%b-%Y",
@@ -30,6 +30,8 @@ _WORDED = (
     "%B %d, %Y",
     "%d-%b-%y",
     "%Y-%m",
+    "%Y/%m",
+    "%m/%Y",
     "%b %Y",
     "%B %Y",
     "%Y%m%dT%H%M%S",
@@ -38,23 +40,6 @@ FORMATS = tuple(order.format(mark) + clock for mark in "/.-" for order in _ORDER
     worded + clock for worded in _WORDED for clock in _CLOCKS[:3]
 )
 """Formats tried besides ISO 8601."""
-_EPOCH_UNITS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 2**62))
-_EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-_EXCEL_DAYS = (25_569, 73_050)
-"""The years 1970 to 2099; steps that are counted from the beginning of the data lie below."""
-_EXCEL_ORIGIN = np.datetime64("1899-12-30", "s")
-TIME_UNITS = ("step", "s", "ms", "us", "ns", "day", "excel")
-
-
-@dataclass(frozen=True)
-class Times:
-    """The time of every row, as written in the table's order."""
-
-    values: TimeArray
-    """(rows,)"""
-    notices: tuple[Notice, ...] = ()
-    is_zoned: bool = False
-    """The text had offsets; the values are UTC."""
 
 
 def read_times(table: Table, column: str) -> Times:
@@ -64,35 +49,40 @@ def read_times(table: Table, column: str) -> Times:
         DataError: A time is missing or does not fit the format of the others, or the format is ambiguous.
         UsageError: The given format or unit makes no sense.
     """
+    _require_sense(table.options)
     chunks = table.arrow.column(column)
     kind = chunks.type
     if kind == TEXT_TYPE:
         return _from_text(table, column)
     if pa.types.is_floating(kind):
-        return _from_numbers(table, column, _whole_numbers(table, column))
+        return from_numbers(table, column, _whole_numbers(table, column))
     if chunks.null_count:
         raise _missing_time(table, column, np.flatnonzero(chunks.is_null().to_numpy()))
     if pa.types.is_timestamp(kind):
-        return _from_timestamps(chunks, column)
+        return _from_timestamps(table, column)
     if pa.types.is_integer(kind):
-        return _from_numbers(table, column, chunks.to_numpy())
+        return from_numbers(table, column, chunks.to_numpy())
     raise DataError(f"the column holds {kind}, not times.", place=table.place(column), hint="Name another with --time.")
 
 
-def _from_timestamps(chunks: pa.ChunkedArray, column: str) -> Times:
-    zone = chunks.type.tz
-    values = chunks.to_numpy() if zone is None else chunks.cast(pa.timestamp(chunks.type.unit)).to_numpy()
+def _require_sense(options: ReadOptions) -> None:
+    """Raise for a unit that is none and for a format that cannot name a day."""
+    unit, pattern = options.time_unit, options.time_format
+    if unit is not None and unit not in TIME_UNITS:
+        raise UsageError(f"--time-unit {unit[:20]!r} is not one of {', '.join(TIME_UNITS)}.")
+    if pattern is not None and not any(f"%{letter}" in pattern for letter in "YyGcx"):
+        raise UsageError(
+            f"--time-format {pattern[:60]!r} names no year, %Y or %y.", hint="Give one such as '%d/%m/%Y %H:%M'."
+        )
+
+
+def _from_timestamps(table: Table, column: str) -> Times:
+    chunks = table.arrow.column(column)
+    zone, unit = chunks.type.tz, chunks.type.unit
+    require_years(table, column, chunks.cast(pa.timestamp(unit)).cast(pa.int64()).to_numpy(), unit)
+    values = chunks.to_numpy() if zone is None else chunks.cast(pa.timestamp(unit)).to_numpy()
     notices = () if zone in (None, "UTC") else (_utc_notice(column, f"zone {zone}"),)
     return Times(in_storage_unit(values), notices, is_zoned=zone is not None)
-
-
-def in_storage_unit(values: Datetimes) -> Datetimes:
-    """Nanoseconds where all values fit, otherwise seconds."""
-    if values.dtype == np.dtype("datetime64[ns]"):
-        return values
-    seconds = values.astype("datetime64[s]")
-    inside = np.abs(seconds.astype(np.int64)) < 2**63 // 10**9
-    return values.astype("datetime64[ns]") if np.all(inside) else seconds
 
 
 def _from_text(table: Table, column: str) -> Times:
@@ -105,7 +95,7 @@ def _from_text(table: Table, column: str) -> Times:
     fractional = np.array([not _is_whole(value) for value in values] + [False])
     if not fractional.any() and table.options.time_format is None:
         numbers = np.array([int(value) for value in values], np.int64)
-        return _from_numbers(table, column, numbers[text.codes])
+        return from_numbers(table, column, numbers[text.codes])
     if table.options.time_unit is not None:
         rows = np.flatnonzero(fractional[text.codes])
         raise _not_times(table, column, text, rows, "is not a whole number, as --time-unit needs it", "")
@@ -122,7 +112,7 @@ def _parse_distinct(
 ) -> tuple[Datetimes, tuple[Notice, ...], bool]:
     """Times of the distinct texts, in the one format that reads all of them."""
     if table.options.time_format is not None:
-        parsed = _strptime(values, table.options.time_format)
+        parsed = strptime(values, table.options.time_format)
         return _complete(table, column, text, parsed, f"the format {table.options.time_format}"), (), False
     num_plain = sum(ISO_TIME.fullmatch(value) is not None for value in values)
     num_zoned = sum(ZONED_TIME.fullmatch(value) is not None for value in values)
@@ -132,8 +122,9 @@ def _parse_distinct(
     if num_zoned:
         times = _complete(table, column, text, _zoned(values), "the form 2024-01-31 23:59:59+00:00, with an offset")
         return times, (_utc_notice(column, "an offset"),), True
-    if any(QUARTER.fullmatch(value) for value in values):
-        return _complete(table, column, text, _quarters(values), "the form 2024Q1"), (), False
+    periods = period_starts(values)
+    if periods is not None:
+        return _complete(table, column, text, periods[0], f"the form {periods[1]}"), (), False
     return _in_listed_format(table, column, text, values)
 
 
@@ -145,7 +136,7 @@ def _in_listed_format(
     Raises:
         DataError: No format does, or several do and disagree.
     """
-    tried = [(pattern, _strptime(values, pattern)) for pattern in FORMATS if _may_fit(values, pattern)]
+    tried = [(pattern, strptime(values, pattern)) for pattern in FORMATS if _may_fit(values, pattern)]
     fitting = [(pattern, parsed) for pattern, parsed in tried if not np.isnat(parsed).any()]
     readings = {parsed.tobytes(): (pattern, parsed) for pattern, parsed in reversed(fitting)}
     if len(readings) > 1:
@@ -191,6 +182,8 @@ def _not_times(
     values = [text.values[text.codes[row]] for row in first]
     if values[0].strip() == column.strip():
         return cell_error(table, column, first, values, "repeats the header", "Remove the repeated header lines.")
+    if remedy and table.options.time_format is not None:
+        remedy = ", or the --time-format"
     hint = f"{len(rows):,} of {len(text.codes):,} times are like this. Correct them{remedy}."
     return cell_error(table, column, first, values, what, hint)
 
@@ -233,25 +226,6 @@ def _naive(values: pa.Array) -> Datetimes:
     return np.asarray(values.cast(pa.timestamp(values.type.unit)).to_numpy(zero_copy_only=False))
 
 
-def _quarters(values: list[str]) -> Datetimes:
-    matches = [QUARTER.fullmatch(value) for value in values]
-    starts = [f"{match[1]}-{3 * int(match[2]) - 2:02}" if match else "NaT" for match in matches]
-    return np.array(starts, "datetime64[M]").astype("datetime64[s]")
-
-
-def _strptime(values: list[str], pattern: str) -> Datetimes:
-    """NaT where a text does not fit the format."""
-    # pandas reads the words "now" and "today" under any format
-    plain = [value if any(letter.isdigit() for letter in value) else None for value in values]
-    try:
-        parsed = pd.to_datetime(pd.Series(plain, dtype="object"), format=pattern, errors="coerce", exact=True)
-    except ValueError as error:
-        raise UsageError(f"--time-format {pattern[:60]!r} is not a time format: {error}.") from None
-    if parsed.dt.tz is not None:
-        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
-    return np.asarray(parsed.to_numpy())
-
-
 def _whole_numbers(table: Table, column: str) -> NDArray[np.int64]:
     values = table.arrow.column(column).to_numpy()
     absent = np.flatnonzero(np.isnan(values))
@@ -272,50 +246,6 @@ def _whole_numbers(table: Table, column: str) -> NDArray[np.int64]:
     return whole
 
 
-def _from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times:
-    """Steps, or the datetimes that the numbers count."""
-    unit = table.options.time_unit
-    if unit is not None and unit not in TIME_UNITS:
-        raise UsageError(f"--time-unit {unit[:20]!r} is not one of {', '.join(TIME_UNITS)}.")
-    if unit is None and _are_dates(numbers):
-        days = _strptime([str(number) for number in numbers], "%Y%m%d")
-        notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
-        return Times(in_storage_unit(days), (notice,))
-    found = unit or _epoch_unit(numbers)
-    if found is None and _may_be_excel_days(numbers):
-        raise DataError(
-            f"whole numbers such as {numbers[0]} may be day numbers of Excel, or steps.",
-            place=table.place(column, value=str(numbers[0])),
-            hint="Say which with --time-unit excel or --time-unit step.",
-        )
-    if found is None or found == "step":
-        notice = Notice("decision", f"column {column!r} counts steps ({numbers.min():,} to {numbers.max():,})")
-        return Times(numbers, () if unit else (notice,))
-    if found in ("excel", "day"):
-        origin = _EXCEL_ORIGIN if found == "excel" else np.datetime64(0, "s")
-        return Times(in_storage_unit(origin + numbers.astype("timedelta64[D]").astype("timedelta64[s]")))
-    values = in_storage_unit(numbers.astype(f"datetime64[{found}]"))
-    text = f"numbers of column {column!r} were read as Unix {_EPOCH_NAMES[found]}, the first as {show_time(values[0])}"
-    return Times(values, () if unit else (Notice("decision", text),), is_zoned=True)
-
-
-def _are_dates(numbers: NDArray[np.int64]) -> bool:
-    """Whether all are written as YYYYMMDD."""
-    if len(numbers) == 0 or numbers.min() < 16_000_101 or numbers.max() > 22_991_231:
-        return False
-    distinct = np.unique(numbers)
-    return not bool(np.isnat(_strptime([str(number) for number in distinct], "%Y%m%d")).any())
-
-
-def _may_be_excel_days(numbers: NDArray[np.int64]) -> bool:
-    return bool(numbers.min() >= _EXCEL_DAYS[0] and numbers.max() <= _EXCEL_DAYS[1])
-
-
-def _epoch_unit(numbers: NDArray[np.int64]) -> str | None:
-    low, high = int(numbers.min()), int(numbers.max())
-    return next((unit for unit, least, most in _EPOCH_UNITS if least <= low and high < most), None)
-
-
 def _utc_notice(column: str, what: str) -> Notice:
     return Notice("repair", f"times of column {column!r} have {what}; they were converted to UTC")
 
@@ -327,14 +257,16 @@ def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32], table:
         DataError: A time falls into the hour that the clock skipped.
         UsageError: The zone is not known.
     """
-    if timezone is None or times.is_zoned or times.values.dtype.kind == "i":
+    if timezone is None or times.is_zoned:
         return times
+    if times.values.dtype.kind == "i":
+        raise UsageError("--timezone does not fit: the times are numbers of steps.", place=table.place(column))
     plain = pa.array(times.values)
     try:
         early = pc.assume_timezone(plain, timezone, ambiguous="earliest", nonexistent="earliest")
     except pa.ArrowInvalid:
         raise UsageError(
-            f"--timezone {timezone[:40]!r} is not a known time zone.", hint="Such as Europe/Berlin."
+            f"--timezone {timezone[:40]!r} is not a known time zone.", hint="Give one such as Europe/Berlin or UTC."
         ) from None
     late = pc.assume_timezone(plain, timezone, ambiguous="latest", nonexistent="latest")
     skipped = np.flatnonzero(pc.not_equal(pc.local_timestamp(early), plain).to_numpy(zero_copy_only=False))

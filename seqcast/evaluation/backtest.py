@@ -92,6 +92,8 @@ def backtest(
             hint="Give more data, or train with larger --validation-size or --test-size.",
         )
     check_statistical(plan.models, len(origins))
+    if plan.part == "validation":
+        model = model.as_validated
     forecast, notices = _own_forecast(model, panel, origins, plan.refit_every, watch)
     rows = panel.offsets[origins.series, None] + origins.positions[:, None] + np.arange(model.horizon)
     actuals = panel.target[rows]

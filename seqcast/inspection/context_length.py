@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,10 @@ from seqcast.config import MOST_STEPS
 from seqcast.data.notices import Notice
 from seqcast.errors import UsageError
 from seqcast.model.attention import LagAttention, LocalPredictiveFocus, LocationScore
+from seqcast.model.network import ForecastNetwork
 from seqcast.run.trained import TrainedModel
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def with_context(model: TrainedModel, context: int) -> TrainedModel:
@@ -32,12 +36,8 @@ def with_context(model: TrainedModel, context: int) -> TrainedModel:
         raise UsageError(f"--context {context}: the number of past steps must be 1 to {MOST_STEPS:,}.")
     if context == model.context:
         return model
-    network = copy.deepcopy(model.network)
-    network.shape = replace(network.shape, context=context)
-    attention = network.decoder.attention
-    if attention is not None:
-        _fit_attention(attention, model.context, context)
-    return replace(model, network=network)
+    validated = None if model.validated is None else _with_context(model.validated, model.context, context)
+    return replace(model, network=_with_context(model.network, model.context, context), validated=validated)
 
 
 def context_notices(trained: int, context: int) -> tuple[Notice, ...]:
@@ -51,6 +51,17 @@ def context_notices(trained: int, context: int) -> tuple[Notice, ...]:
     if context < trained:
         return (Notice("decision", f"context: the newest {context} of the {trained} steps the run was trained on"),)
     return ()
+
+
+def _with_context(network: Network, trained: int, context: int) -> Network:
+    """A copy in which every forecasting network looks at `context` steps."""
+    resized = copy.deepcopy(network)
+    for part in resized.modules():
+        if isinstance(part, ForecastNetwork):
+            part.shape = replace(part.shape, context=context)
+            if part.decoder.attention is not None:
+                _fit_attention(part.decoder.attention, trained, context)
+    return resized
 
 
 def _fit_attention(attention: LagAttention, trained: int, context: int) -> None:

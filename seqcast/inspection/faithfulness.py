@@ -8,12 +8,12 @@ Three questions are put to the model, on windows whose truth is known:
     shuffled   all weights are dealt out to other lags, at random
 
 the first two beside random bands of equal width that were not attended. Windows are encoded once for weights, and once
-for each context step for values. Only sums are kept.
+for each context step for values, or for each few of a long context. Only sums are kept.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -22,11 +22,11 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from seqcast.data.panel import BoolArray, FloatArray, Panel
-from seqcast.data.windows import WindowBatch
 from seqcast.errors import DataError, UsageError
 from seqcast.forecasting import Forecasting, Origins, observed_ends, rolling_origins
+from seqcast.inspection.effects import Effect, point_forecast
+from seqcast.inspection.replaced_inputs import InputEffects, replace_inputs
 from seqcast.lag_profile import LagBand, LagProfile, by_lag
-from seqcast.model.network import Encoded, ForecastNetwork
 from seqcast.run.trained import TrainedModel
 
 Verdict = Literal["faithful", "weak", "contradicted"]
@@ -36,27 +36,11 @@ NUM_CONTROLS = 5
 NUM_SHUFFLES = 19
 """So that weights without meaning beat all shuffled ones once in 20 times."""
 REMOVAL_WINDOWS = 192
-REPLACEMENT_FORWARDS = 4000
-"""Windows times context steps of the second question."""
 CLEAR_RATIO = 2.0
 """The attended band must move the forecast at least this many times as much as other bands to count as faithful."""
 CLEAR_LOSS = 0.1
 """The error must grow by this part of itself when the weights are shuffled."""
 _AT_ONCE = 64
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a change does to the forecast."""
-
-    forecast_change: float
-    """Mean absolute change of the point forecast, in standard deviations of the window."""
-    error_change: float
-    """Change of the mean absolute error as a part of it: 0.1 is ten percent worse."""
-    usefulness: float
-    """Growth of the squared error over the squared change of the forecast: 1 where what was taken away told the truth
-    as well as it could be told (the error left is unrelated to it), 0 where it was as good as any other, -1 where it
-    was noise. Unlike the change of the error it does not shrink where the data are noisy."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +85,12 @@ def verify(model: TrainedModel, panel: Panel, windows: int) -> Faithfulness:
         UsageError: The model has no attention.
         DataError: No series has an origin whose truth is known.
     """
-    if model.network.decoder.attention is None:
+    if not model.network.attends:
         raise UsageError("this run was trained with --attention none, so there is nothing to verify.")
     origins = known_origins(model, panel, windows)
     forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
     asked = origins.spread(REMOVAL_WINDOWS)
-    inputs = _replaced_inputs(forecasting, asked.spread(max(4, REPLACEMENT_FORWARDS // model.context)))
+    inputs = replace_inputs(forecasting, asked)
     weights = _mean_weights(forecasting, asked)
     profile = _profile(weights, panel)
     bands = profile.bands()[:MOST_BANDS]
@@ -179,34 +163,6 @@ def judge(
     return "weak", reason
 
 
-@dataclass(frozen=True, eq=False)
-class InputEffects:
-    """What replacing the value at each lag does: sums over windows and the steps that reach it, each (L,)."""
-
-    windows: FloatArray
-    """Of pairs of a window and a step."""
-    moved: FloatArray
-    """Of absolute forecast changes."""
-    worse: FloatArray
-    """Of changes of the absolute error, in parts of the mean error."""
-    squared_change: FloatArray
-    squared_growth: FloatArray
-    """Of changes of the squared error."""
-
-    @property
-    def forecast_change(self) -> FloatArray:
-        """(L,) mean absolute change; NaN where no step reaches the lag."""
-        mean: FloatArray = np.where(self.windows > 0, self.moved / np.maximum(self.windows, 1), np.nan)
-        return mean
-
-    def of_band(self, first_lag: int, last_lag: int) -> Effect:
-        """Mean over the lags of a band, each replaced alone."""
-        part = slice(first_lag - 1, last_lag)
-        windows = max(float(self.windows[part].sum()), 1.0)
-        usefulness = float(self.squared_growth[part].sum() / max(self.squared_change[part].sum(), 1e-12))
-        return Effect(float(self.moved[part].sum()) / windows, float(self.worse[part].sum()) / windows, usefulness)
-
-
 @torch.inference_mode()
 def _mean_weights(forecasting: Forecasting, origins: Origins) -> FloatArray:
     """(H, S) mean weights."""
@@ -232,12 +188,12 @@ def _changed_weights(
     sums = torch.zeros(len(masks) + len(orders), 7, dtype=torch.float64)
     for _, batch in forecasting.batches(origins, _AT_ONCE):
         encoded = model.network.encode(batch)
-        base = _point(model.network, batch, encoded)
+        base = point_forecast(model.network, batch, encoded)
         truth = encoded.standardisation.apply(batch.future_target, batch.future_observed)
         variants = [(encoded.keeping(keep), ~keep.all(dim=1)) for keep in masks]
         variants += [(encoded.reordered(order), everywhere) for order in orders]
         for number, (variant, steps) in enumerate(variants):
-            changed, touched = _point(model.network, batch, variant), steps.expand_as(base)
+            changed, touched = point_forecast(model.network, batch, variant), steps.expand_as(base)
             sums[number] += _change_sums(changed, base, truth, touched, batch.future_observed)
     effects = [_effect(row) for row in sums.tolist()]
     return effects[: len(masks)], effects[len(masks) :]
@@ -258,37 +214,6 @@ def _change_sums(changed: Tensor, base: Tensor, truth: Tensor, touched: Tensor, 
 def _effect(sums: list[float]) -> Effect:
     values, _, moved, squared, after, before, growth = sums
     return Effect(moved / max(values, 1), after / max(before, 1e-12) - 1, growth / max(squared, 1e-12))
-
-
-@torch.inference_mode()
-def _replaced_inputs(forecasting: Forecasting, origins: Origins) -> InputEffects:
-    """The effect of every single lag's value."""
-    model, network = forecasting.model, forecasting.model.network
-    sums = np.zeros((5, model.horizon, model.context))
-    judged, base_error = 0, 0.0
-    for _, batch in forecasting.batches(origins, _AT_ONCE):
-        encoded = network.encode(batch)
-        units, seen = encoded.standardisation, batch.future_observed
-        base, truth = _point(network, batch, encoded), units.apply(batch.future_target, seen)
-        before = (base - truth) * seen
-        base_error += float(before.abs().double().sum())
-        judged += int(seen.sum())
-        for position in range(model.context):
-            target = batch.context_target.clone()
-            target[:, position] = units.location[:, 0]
-            changed = _point(network, batch, network.encode(replace(batch, context_target=target), units))
-            there, after = batch.context_observed[:, position, None], (changed - truth) * seen
-            growth = (after.abs() - before.abs(), (after - before).square(), after.square() - before.square())
-            parts = torch.stack([torch.ones_like(base), (changed - base).abs(), *growth]) * there
-            sums[:, :, position] += parts.double().sum(dim=1).cpu().numpy()
-    windows, moved, worse, squared, growth_sum = (by_lag(values) for values in sums)
-    mean_error = max(base_error / max(judged, 1), 1e-12)
-    return InputEffects(windows, moved, worse / mean_error, squared, growth_sum)
-
-
-def _point(network: ForecastNetwork, batch: WindowBatch, encoded: Encoded) -> Tensor:
-    """(batch, horizon) point forecast in standard deviations of the window."""
-    return network.decode(batch, encoded).values[..., network.layout.point_index]
 
 
 def _outside(band: tuple[int, int], horizon: int, context: int) -> BoolArray:

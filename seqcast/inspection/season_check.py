@@ -75,7 +75,7 @@ def _of_peak(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[L
 
 
 def _of_suggestion(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]) -> SeasonFinding:
-    """A season of the frequency that is no peak of its own: the data repeat as much after shorter lags, or not at all."""
+    """A season of the frequency that is no peak: the data repeat as much after shorter lags, or not at all."""
     frequency = report.overall.frequency
     named, duration = f"{_named(lag, frequency)}, which the frequency suggests", frequency.duration(lag)
     if lag > found.longest_lag:

@@ -160,7 +160,7 @@ def _examined(
     assert record.result is not None
     numbers = (record.result.relative_mae, record.result.windows_per_second, record.result.num_parameters)
     trained = VariantResult(*own, None, *numbers)
-    if model.network.decoder.attention is None:
+    if not model.network.attends:
         return trained
     found = inspect(model, panel, Question(windows=STABILITY_WINDOWS, verify=True))
     assert found.faithfulness is not None

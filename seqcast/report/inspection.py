@@ -10,8 +10,9 @@ from rich.text import Text
 
 from seqcast.attention_report import LagReport
 from seqcast.inspection.comparison import ProfileComparison
+from seqcast.inspection.effects import Effect
 from seqcast.inspection.error_tenths import ErrorGroup
-from seqcast.inspection.faithfulness import Effect, Faithfulness
+from seqcast.inspection.faithfulness import Faithfulness
 from seqcast.inspection.implied import ImpliedForecast
 from seqcast.inspection.season_check import SeasonCheck
 from seqcast.inspection.shorter_context import TOLERATED_LOSS, ContextSuggestion
@@ -49,9 +50,10 @@ def error_view(report: LagReport, groups: tuple[ErrorGroup, ...], top: int) -> R
         table.add_row(str(row.lag), row.duration, *shares)
     note = (
         "Past origins whose truth is known, ranked by the error of their forecast: the mean absolute error over that of"
-        " the seasonal naive in the same series. Below, their shares of the attention."
+        " the seasonal naive in the same series."
     )
-    return Group(title_text("Worst and best forecasts"), Text(note, style="dim"), summary, table)
+    shares = title_text("Their shares of the attention")
+    return Group(title_text("Worst and best forecasts"), summary, shares, table, Text(note, style="dim"))
 
 
 def faithfulness_view(found: Faithfulness) -> RenderableType:

@@ -15,7 +15,7 @@ from seqcast.attention_report import LagReport
 from seqcast.data.frequency import WEEK
 from seqcast.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile
 from seqcast.report.summary import title_text
-from seqcast.report.text import percent_text, safe_text, time_texts
+from seqcast.report.text import percent_text, safe_text, time_text, time_texts, weekday_texts
 
 TOP = 10
 """Lags shown unless asked for another number."""
@@ -47,10 +47,12 @@ def lag_report_view(
 def lag_summary(report: LagReport) -> Text:
     """How much was looked at, and how widely the attention is spread."""
     windows = _counted(report.num_windows, "window") + " of " + _counted(report.num_series, "series", "series")
+    times = report.overall.attended_times
+    origin = "" if times is None else f" of {time_text(times[0])}"
     title = title_text(f"Attended lags relative to the {_relative_to(report)}\n")
     return Text.assemble(
         title,
-        f"{windows}, {_counted(report.horizon, 'step')} ahead, context of {report.context}. ",
+        f"{windows}, {_counted(report.horizon, 'step')} ahead{origin}, context of {report.context}. ",
         f"A step looks at {report.overall.effective_lags:.1f} lags in effect; ",
         f"{percent_text(report.share_not_observed)} of the weight lies on steps without an observation.",
     )
@@ -89,7 +91,8 @@ class LagTable:
             return []
         frequency = self.profile.frequency
         within_week = frequency.unit == "business_day" or (frequency.unit == "nanosecond" and frequency.multiple < WEEK)
-        return time_texts(self.profile.attended_times[lags], weekday=within_week)
+        write = weekday_texts if within_week else time_texts
+        return write(self.profile.attended_times[lags])
 
     def _empty_table(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -136,7 +139,8 @@ def group_table(report: LagReport) -> RenderableType:
         strongest = [f"{row.lag}  {percent_text(row.share):>7}" for row in group.rows(_LAGS_OF_A_GROUP)]
         table.add_row(safe_text(group.label), f"{group.effective_lags:.1f}", *strongest)
     hidden = len(report.groups) - _GROUPS_SHOWN
-    return Group(table, Text(f"and {hidden} more groups\n")) if hidden > 0 else table
+    more = [Text(f"and {hidden} more groups\n")] if hidden > 0 else []
+    return Group(title_text(f"Lags by {report.group_by}"), table, *more)
 
 
 def lag_footer(report: LagReport, *, fed_back: bool = False, two_way: bool = False) -> Text:

@@ -31,15 +31,18 @@ def score_view(scores: Scores, comparisons: Sequence[Comparison] = ()) -> Render
     parts: list[RenderableType] = [title, score_table(scores, comparisons)]
     if len(scores.models[0].by_step.mae) > 1:
         parts += [title_text("mae by forecast step"), step_table(scores)]
-    return Group(*parts, score_footer(scores), comparison_text(comparisons))
+    parts.append(score_footer(scores))
+    if comparisons:
+        parts.append(comparison_text(comparisons))
+    return Group(*parts)
 
 
 def score_table(scores: Scores, comparisons: Sequence[Comparison] = ()) -> Table:
     """One row per measure, one column per model: so it fits a narrow terminal whatever the size of the numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for model in scores.models:
-        table.add_column(safe_text(model.model), justify="right")
+        table.add_column(safe_text(model.model), justify="right", overflow="fold")
     for measure in MEASURES:
         table.add_row(measure, *(number_text(float(getattr(model.overall, measure))) for model in scores.models))
     for level in dict.fromkeys(level for model in scores.models for level in model.overall.coverage):
@@ -56,11 +59,10 @@ def score_table(scores: Scores, comparisons: Sequence[Comparison] = ()) -> Table
 def comparison_text(comparisons: Sequence[Comparison]) -> Text:
     """What the first model is beside each of the others, in words, and how that was tested."""
     lines = [_comparison_line(each) for each in comparisons]
-    if comparisons:
-        lines.append(
-            f"tie: a difference so large comes about by chance in more than {100 * SIGNIFICANCE:.0f} of 100 cases"
-            " (Diebold-Mariano test, small-sample correction)."
-        )
+    lines.append(
+        f"tie: a difference so large comes about by chance in more than {100 * SIGNIFICANCE:.0f} of 100 cases"
+        " (Diebold-Mariano test, small-sample correction)."
+    )
     return Text("\n".join(lines), style="dim")
 
 

@@ -7,10 +7,11 @@ import unicodedata
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from seqcast.data.frequency import WEEKDAYS, TimeArray, show_time
+from seqcast.data.frequency import TimeArray, show_time
 from seqcast.data.panel import FloatArray
 
 MAX_WIDTH = 80
@@ -21,6 +22,8 @@ SENTENCE_WIDTH = 800
 
 _LONG, _TOO_LONG = 1e9, 1e12
 """From the first on, whole numbers are written with an exponent; from the second on, all are."""
+
+_DAYS_WITHOUT_YEAR = 300
 
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 """Unicode categories shown as escapes: controls, formats (bidi too), surrogates, unassigned, private, line ends."""
@@ -89,18 +92,28 @@ def time_text(time: np.datetime64 | np.int64) -> str:
     return text.removesuffix(":00") if text.count(":") == 2 else text
 
 
-def time_texts(times: TimeArray, *, weekday: bool = False) -> list[str]:
-    """The times of a column, all with a clock or none; `weekday` puts `Mon` before them."""
+def time_texts(times: TimeArray) -> list[str]:
+    """The times of a column, all with a clock or none."""
     if times.dtype.kind != "M":
         return [str(time) for time in times]
-    clock = times - times.astype("datetime64[D]")
-    if not clock.astype(np.int64).any():
-        texts = [str(day) for day in times.astype("datetime64[D]")]
-    elif (times == times.astype("datetime64[m]")).all():
-        texts = [str(minute).replace("T", " ") for minute in times.astype("datetime64[m]")]
-    else:
-        texts = [show_time(time) for time in times]
-    if not weekday:
-        return texts
-    days = (times.astype("datetime64[D]").astype(np.int64) + 3) % 7  # 1970 began on a Thursday
-    return [f"{WEEKDAYS[day][:3]} {text}" for day, text in zip(days, texts, strict=True)]
+    days, clocks = _parts(times)
+    return [f"{day} {clock}".rstrip() for day, clock in zip(days, clocks, strict=True)]
+
+
+def weekday_texts(times: TimeArray) -> list[str]:
+    """The same as `Tue 31 Dec 13:00`, with the year where they lie nearly a year apart or more."""
+    if times.dtype.kind != "M":
+        return time_texts(times)
+    days, clocks = _parts(times)
+    year = " %Y" if len(days) and (days.max() - days.min()).astype(np.int64) > _DAYS_WITHOUT_YEAR else ""
+    named = [day.item().strftime(f"%a %d %b{year}") for day in days]
+    return [f"{day} {clock}".rstrip() for day, clock in zip(named, clocks, strict=True)]
+
+
+def _parts(times: TimeArray) -> tuple[NDArray[np.datetime64], list[str]]:
+    """The days, and the clocks as short as all of them can be; no clocks where it is always midnight."""
+    days = times.astype("datetime64[D]")
+    if (times == days).all():
+        return days, [""] * len(days)
+    unit = next((unit for unit in ("m", "s", "ms", "us") if (times == times.astype(f"datetime64[{unit}]")).all()), "ns")
+    return days, [str(time).partition("T")[2] for time in times.astype(f"datetime64[{unit}]")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from dataclasses import asdict, dataclass, is_dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from seqcast.config import LARGEST_TOML, Config, parse_config, parse_toml
-from seqcast.errors import RunError, UsageError
+from seqcast.errors import Place, RunError, UsageError
 from seqcast.run.record import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
@@ -24,6 +25,7 @@ from seqcast.run.record import (
 from seqcast.storage import (
     LOCK_NAME,
     fingerprint_regular_file,
+    is_left_temporary,
     lock_directory,
     read_regular_file,
     sha256_hex,
@@ -35,6 +37,8 @@ RUNS_ROOT = Path("runs")
 CHECKSUM_KEY = "checksum"
 LARGEST_TEXT = 256 * 2**20
 LARGEST_TENSORS = 4 * 2**30
+LONGEST_SHOWN = 200
+"""Letters of a path that is itself what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ class RunDirectory:
         if not (self.path / RUN_FILE).is_file():
             raise RunError(
                 f"{self.path}: there is no seqcast run here (no {RUN_FILE}).",
-                hint="`seqcast runs` lists the runs under runs/; `seqcast train DATA` makes one.",
+                hint=_near_run(self.path)
+                or "`seqcast runs` lists the runs under runs/; `seqcast train DATA` makes one.",
             )
         try:
             values = json.loads(read_regular_file(self.path / RUN_FILE, LARGEST_TEXT))
@@ -195,20 +200,46 @@ def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resum
     """
     if run is None:
         return newest_run() if resume else _make_numbered(data_name)
-    directory = RunDirectory(run)
-    occupied = run.exists() and (not run.is_dir() or any(path.name != LOCK_NAME for path in run.iterdir()))
-    is_run = (run / RUN_FILE).is_file()
     if resume:
+        directory = find_run(run)
         directory.read_record()
         return directory
-    if occupied and not (overwrite and is_run):
-        if is_run:
-            raise RunError(f"{run}: there is a run here already.", hint="Give --resume, --overwrite or another --run.")
-        raise RunError(f"{run}: it is not empty and holds no run.", hint="Give another --run.")
-    if is_run:
+    try:
+        occupants = [path.name for path in run.iterdir()] if run.is_dir() else ["a file"] if run.exists() else []
+    except (OSError, ValueError) as error:
+        raise _no_directory(run, error) from None
+    occupants = [name for name in occupants if name != LOCK_NAME and not is_left_temporary(name)]
+    if occupants and not overwrite and RUN_FILE in occupants:
+        raise RunError(f"{run}: there is a run here already.", hint="Give --resume, --overwrite or another --run.")
+    # Before run.json is written there is only what training begins with.
+    is_ours = RUN_FILE in occupants or set(occupants) <= {CONFIG_FILE, SCALERS_FILE}
+    if occupants and not (overwrite and is_ours):
+        hint = "Give --overwrite or another --run." if is_ours else "Give another --run."
+        raise RunError(f"{run}: it is not empty and holds no run.", hint=hint)
+    if occupants:
         _remove_own_files(run)
     _make(run)
-    return directory
+    return RunDirectory(run)
+
+
+def find_run(run: Path, root: Path = RUNS_ROOT) -> RunDirectory:
+    """The run that a path leads to, or, where there is nothing at that path, the one of that name under `root`.
+
+    Raises:
+        RunError: No directory can have such a name.
+    """
+    try:
+        inside = root / run
+        is_short = not run.exists() and len(run.parts) == 1 and (inside / RUN_FILE).is_file()
+    except (OSError, ValueError) as error:
+        raise _no_directory(run, error) from None
+    return RunDirectory(inside if is_short else run)
+
+
+def _no_directory(run: Path, error: OSError | ValueError) -> RunError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    place = Place(file=str(run)[:LONGEST_SHOWN])
+    return RunError(f"cannot be used: {reason}.", place=place, hint="Give another --run.")
 
 
 def _remove_own_files(path: Path) -> None:
@@ -236,8 +267,16 @@ def _make_numbered(data_name: str) -> RunDirectory:
 def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except ValueError as error:
+        raise _no_directory(path, error) from None
     except OSError as error:
         raise RunError(f"{path}: cannot be made: {error.strerror}.", hint="Give another --run.") from None
+
+
+def _near_run(path: Path) -> str | None:
+    """A hint naming a run under runs/ that is called nearly so."""
+    close = difflib.get_close_matches(path.name, [each.path.name for each in list_runs()], n=1, cutoff=0.75)
+    return f"Did you mean {str(RUNS_ROOT / close[0])!r}?" if close else None
 
 
 def list_runs(root: Path = RUNS_ROOT) -> list[RunDirectory]:

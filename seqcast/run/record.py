@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from seqcast.config import MOST_MEMBERS
+
 FORMAT_VERSION = 1
 """Of the run directory. Raise it when a file or a meaning changes; a newer number than this is refused with words."""
 
@@ -103,6 +105,10 @@ class ResultRecord(Part):
     windows_per_second: float
     num_train_windows: Count
     num_parameters: Count
+    num_members: Annotated[int, Field(ge=1, le=MOST_MEMBERS + 1)]
+    """Networks that forecast together, the linear start among them where it has a share."""
+    linear_share: Annotated[float, Field(ge=0, le=1)]
+    """Part of the linear start in the forecast."""
 
 
 class AttentionRecord(Part):

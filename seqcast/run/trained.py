@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import nn
 
 from seqcast.config import Config
 from seqcast.data.calendar import calendar_names
@@ -16,7 +16,8 @@ from seqcast.data.panel import Schema
 from seqcast.data.scaler_file import load_scalers
 from seqcast.data.scaling import CovariateSizes, PanelScalers, ScalerSizes
 from seqcast.errors import RunError, UsageError
-from seqcast.model.network import ForecastNetwork, NetworkShape
+from seqcast.model.ensemble import Ensemble, Networks, build_networks
+from seqcast.model.network import NetworkShape
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import MODEL_FILE, RUN_FILE, SCALERS_FILE, AttentionRecord, RunRecord, SchemaRecord, ShapeRecord
 
@@ -34,9 +35,11 @@ class TrainedModel:
     frequency: Frequency
     series_ids: tuple[str, ...]
     scalers: PanelScalers
-    network: ForecastNetwork
+    network: Ensemble
     attention: AttentionRecord | None = None
     """What it attended to when it was validated, where its run says so."""
+    validated: Ensemble | None = None
+    """The network before it was refitted on the validation part; None where it was not."""
 
     @property
     def horizon(self) -> int:
@@ -50,10 +53,15 @@ class TrainedModel:
     def season(self) -> int:
         return self.network.shape.season
 
+    @property
+    def as_validated(self) -> TrainedModel:
+        """The model to judge by the validation part."""
+        return self if self.validated is None else replace(self, network=self.validated, validated=None)
 
-def dump_weights(weights: dict[str, Tensor]) -> bytes:
-    """Weights as the bytes of a safetensors file, on the CPU."""
-    return save({name: value.detach().cpu().contiguous() for name, value in weights.items()})
+
+def dump_networks(networks: Networks) -> bytes:
+    """All weights of a run as the bytes of a safetensors file, on the CPU."""
+    return save({name: value.detach().cpu().contiguous() for name, value in networks.state_dict().items()})
 
 
 def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch.device) -> TrainedModel:
@@ -69,7 +77,7 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
         )
     config = directory.read_config(record)
     shape = NetworkShape(**record.shape.model_dump())
-    network = _build(directory, record, config, shape)
+    networks = _build(directory, record, config, shape).to(device).eval()
     frequency = _frequency(directory, record)
     scalers_data = directory.read_verified(SCALERS_FILE, record)
     scalers = load_scalers(scalers_data, _scaler_sizes(record, config), str(directory.path / SCALERS_FILE))
@@ -79,35 +87,36 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
         frequency,
         record.series_ids,
         scalers,
-        network.to(device).eval(),
+        networks.final,
         record.attention,
+        networks.validated,
     )
 
 
-def tensor_bytes(network: ForecastNetwork) -> int:
+def tensor_bytes(module: nn.Module) -> int:
     """Bytes of all parameters and buffers."""
-    return sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    return sum(value.numel() * value.element_size() for value in module.state_dict().values())
 
 
-def _build(directory: RunDirectory, record: RunRecord, config: Config, shape: NetworkShape) -> ForecastNetwork:
+def _build(directory: RunDirectory, record: RunRecord, config: Config, shape: NetworkShape) -> Networks:
     """Build without allocating, then assign checked weights."""
     file = directory.path / MODEL_FILE
     with torch.device("meta"):
-        network = ForecastNetwork(config.model, config.training.loss, shape)
-    data = directory.read_verified(MODEL_FILE, record, tensor_bytes(network) + LARGEST_HEADER)
+        networks = build_networks(config, shape, record.result.num_members if record.result else 1)
+    data = directory.read_verified(MODEL_FILE, record, tensor_bytes(networks) + LARGEST_HEADER)
     try:
         weights = load(data)
     except SafetensorError as error:
         raise RunError(f"{file}: damaged: {error}.") from None
-    expected = {name: (value.shape, value.dtype) for name, value in network.state_dict().items()}
+    expected = {name: (value.shape, value.dtype) for name, value in networks.state_dict().items()}
     found = {name: (value.shape, value.dtype) for name, value in weights.items()}
     if found != expected:
         odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         raise RunError(f"{file}: its tensors do not fit the configuration: {', '.join(odd[:5])}.")
     if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
         raise RunError(f"{file}: refused: it holds weights that are not finite.")
-    network.load_state_dict(weights, assign=True)
-    return network
+    networks.load_state_dict(weights, assign=True)
+    return networks
 
 
 def _frequency(directory: RunDirectory, record: RunRecord) -> Frequency:

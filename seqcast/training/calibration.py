@@ -7,26 +7,28 @@ moved.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from seqcast.training.loop import TrainingSetup, judged, validation_batches
+from seqcast.model.ensemble import Ensemble
+from seqcast.training.setup import TrainingSetup, judged
+from seqcast.training.validation import num_independent, validation_batches
 
 FEWEST_WINDOWS = 30
 """With fewer validation windows quantiles are left as they were learned."""
-POOLED_WINDOWS = 200
-"""Weight, in windows, of the correction shared by all steps against that of a single step."""
+POOLED_WINDOWS = 30
+"""Weight, in independent windows, of the correction shared by all steps against that of a single step."""
 
 
 @torch.no_grad()
-def conformal_correction(setup: TrainingSetup) -> Tensor:
+def conformal_correction(setup: TrainingSetup, network: Ensemble) -> Tensor:
     """Corrections (horizon, Q) of the network's quantiles; zeros where there is too little to learn them from.
 
     Only validation windows are looked at.
     """
-    network = setup.network.eval()
     levels = setup.config.model.quantiles
-    correction = torch.zeros_like(network.calibration)
+    correction = torch.zeros_like(network.networks[0].calibration)
     if len(setup.validation_series) < FEWEST_WINDOWS:
         return correction
     residuals: list[Tensor] = []
@@ -35,13 +37,20 @@ def conformal_correction(setup: TrainingSetup) -> Tensor:
         truth = output.standardisation.apply(batch.future_target, batch.future_observed)
         difference = (truth[..., None] - output.values.float()).cpu()
         residuals.append(difference.masked_fill(~judged(batch)[..., None].cpu(), torch.nan))
-    every = torch.cat(residuals)  # (windows, horizon, Q)
-    own_share = len(every) / (len(every) + POOLED_WINDOWS)
+    every = torch.cat(residuals).numpy()  # (windows, horizon, Q)
+    independent = num_independent(setup)
+    own_share = independent / (independent + POOLED_WINDOWS)
     for column, level in enumerate(levels):
         if level == 0.5:
             continue
-        by_step = torch.nanquantile(every[..., column], level, dim=0)
-        pooled = torch.nanmedian(by_step)
-        shift = torch.nan_to_num(own_share * by_step + (1 - own_share) * pooled)
-        correction[:, column] = shift.to(correction.device)
+        by_step = np.nanquantile(every[..., column], _cautious(level, independent), axis=0)
+        shift = own_share * by_step + (1 - own_share) * np.nanmedian(by_step)
+        correction[:, column] = torch.from_numpy(np.nan_to_num(shift)).to(correction)
     return correction
+
+
+def _cautious(level: float, count: int) -> float:
+    """The empirical quantile that covers `level` in the mean over samples of `count`: (n + 1) / n times as far out."""
+    if level < 0.5:
+        return 1 - _cautious(1 - level, count)
+    return min(1.0, level * (count + 1) / count)

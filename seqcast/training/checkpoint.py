@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Self
 
@@ -42,6 +44,46 @@ class ValidationRecord:
     relative_mae: float | None
     """Mean absolute validation error over that of the seasonal naive forecast; None where that one has no error."""
     learning_rate: float
+    member: int = 1
+    """Which network of an ensemble."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """One trained network and how it came about."""
+
+    weights: dict[str, Tensor]
+    """Refitted on training and validation part."""
+    selected: dict[str, Tensor]
+    """As they validated best; the validation part is unknown to them."""
+    history: tuple[ValidationRecord, ...]
+    best_step: int
+    num_steps: int
+    ended_by: str
+    seconds: float = 0.0
+    """Of this process; as little as the speed is it part of a saved state."""
+    windows_per_second: float = 0.0
+
+    @property
+    def best(self) -> ValidationRecord:
+        """The validation of the best step."""
+        return next(record for record in self.history if record.step == self.best_step)
+
+
+class _Finished(BaseModel):
+    """What is kept of an ensemble's finished member besides its weights."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    history: list[ValidationRecord]
+    best_step: _Steps
+    num_steps: _Steps
+    ended_by: str
+
+    @model_validator(mode="after")
+    def _best_is_in_the_history(self) -> Self:
+        _require_best(self.best_step, self.history)
+        return self
 
 
 class _Counters(BaseModel):
@@ -57,14 +99,21 @@ class _Counters(BaseModel):
     best_loss: float | None
     best_step: _Steps
     stale_validations: _Steps
+    refit_step: _Steps
     history: list[ValidationRecord]
     without_moments: list[str]
+    finished: list[_Finished]
 
     @model_validator(mode="after")
     def _best_is_in_the_history(self) -> Self:
-        if self.history and self.best_step not in {record.step for record in self.history}:
-            raise ValueError("best_step has no validation record")
+        if self.history:
+            _require_best(self.best_step, self.history)
         return self
+
+
+def _require_best(best_step: int, history: list[ValidationRecord]) -> None:
+    if best_step not in {record.step for record in history}:
+        raise ValueError("best_step has no validation record")
 
 
 @dataclass
@@ -83,14 +132,18 @@ class TrainingState:
     best_step: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stale_validations: int = 0
+    refit_step: int = 0
+    """Steps done of the refit that follows training."""
     start_losses: Tensor = field(default_factory=lambda: torch.zeros(0))
     """(validation windows,) losses before the first step; on the CPU."""
     history: list[ValidationRecord] = field(default_factory=list)
+    finished: tuple[TrainingResult, ...] = ()
+    """The members of an ensemble that were trained before this one."""
 
 
-def largest_state(network: ForecastNetwork) -> int:
-    """Bytes that a dumped state of this network may have."""
-    return NETWORKS_IN_A_STATE * tensor_bytes(network) + LARGEST_REST
+def largest_state(network: ForecastNetwork, num_members: int) -> int:
+    """Bytes that a dumped state of this network, the last of an ensemble, may have."""
+    return (NETWORKS_IN_A_STATE + 2 * (num_members - 1)) * tensor_bytes(network) + LARGEST_REST
 
 
 def dump_state(state: TrainingState, identity: str) -> bytes:
@@ -102,6 +155,9 @@ def dump_state(state: TrainingState, identity: str) -> bytes:
         for moment, value in state.optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{moment}.{name}"] = value
     tensors["start_losses"] = state.start_losses
+    for number, result in enumerate(state.finished):
+        tensors |= {f"finished.{number}.weights.{name}": value for name, value in result.weights.items()}
+        tensors |= {f"finished.{number}.selected.{name}": value for name, value in result.selected.items()}
     counters = {
         "format": FORMAT_VERSION,
         "identity": identity,
@@ -111,7 +167,9 @@ def dump_state(state: TrainingState, identity: str) -> bytes:
         "best_loss": state.best_loss if state.history else None,
         "best_step": state.best_step,
         "stale_validations": state.stale_validations,
+        "refit_step": state.refit_step,
         "history": [asdict(record) for record in state.history],
+        "finished": [_finished_record(result) for result in state.finished],
         "without_moments": [n for n, p in state.network.named_parameters() if p not in state.optimizer.state],
     }
     cpu = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
@@ -126,6 +184,55 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
         RunError: The bytes are damaged, of another format, of other work, or lack a key.
     """
     tensors, counters = _parse(data)
+    _require_identity(counters, identity)
+    with _complaints():
+        kept = _Counters.model_validate_json(json.dumps(counters))
+        _require_finite(tensors)
+        state.network.load_state_dict(_weights(tensors, "network.", state.network))
+        state.averaged.load_state_dict(_weights(tensors, "averaged.", state.network))
+        state.best_weights = _weights(tensors, "best.", state.network) if kept.history else {}
+        state.finished = tuple(
+            _finished(tensors, number, record, state.network) for number, record in enumerate(kept.finished)
+        )
+        start, expected = tensors["start_losses"], state.start_losses
+        if (start.shape, start.dtype) != (expected.shape, expected.dtype):
+            raise ValueError("start_losses do not fit the validation windows")
+        state.start_losses = start
+        if kept.step:
+            _restore_optimizer(state, tensors, kept.without_moments)
+    state.step, state.best_step = kept.step, kept.best_step
+    state.loss_sum, state.loss_count = kept.loss_sum, kept.loss_count
+    state.best_loss = float("inf") if kept.best_loss is None else kept.best_loss
+    state.stale_validations, state.refit_step = kept.stale_validations, kept.refit_step
+    state.history = kept.history
+
+
+def finished_members(data: bytes, network: ForecastNetwork, identity: str) -> tuple[TrainingResult, ...]:
+    """The members of an ensemble that were trained before the one whose state this is; `network` is one like them.
+
+    Raises:
+        RunError: As `restore_state`.
+    """
+    tensors, counters = _parse(data)
+    _require_identity(counters, identity)
+    with _complaints():
+        records = _Counters.model_validate_json(json.dumps(counters)).finished
+        return tuple(_finished(tensors, number, record, network) for number, record in enumerate(records))
+
+
+@contextmanager
+def _complaints() -> Iterator[None]:
+    """What does not fit inside becomes a RunError."""
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        reason = _first_complaint(error) if isinstance(error, ValidationError) else str(error)
+        raise RunError(
+            f"checkpoint.safetensors is incomplete: {reason}.", hint="Start afresh with --overwrite."
+        ) from None
+
+
+def _require_identity(counters: dict[str, Any], identity: str) -> None:
     if counters.get("format") != FORMAT_VERSION:
         found = str(counters.get("format"))[:20]
         raise RunError(f"checkpoint.safetensors has format {found}, this seqcast reads {FORMAT_VERSION}.")
@@ -134,27 +241,19 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
             "checkpoint.safetensors belongs to other data or options than these.",
             hint="Resume with the same data and options, or start afresh with --overwrite.",
         )
-    try:
-        kept = _Counters.model_validate_json(json.dumps(counters))
-        _require_finite(tensors)
-        state.network.load_state_dict(_weights(tensors, "network.", state.network))
-        state.averaged.load_state_dict(_weights(tensors, "averaged.", state.network))
-        state.best_weights = _weights(tensors, "best.", state.network) if kept.history else {}
-        start, expected = tensors["start_losses"], state.start_losses
-        if (start.shape, start.dtype) != (expected.shape, expected.dtype):
-            raise ValueError("start_losses do not fit the validation windows")
-        state.start_losses = start
-        if kept.step:
-            _restore_optimizer(state, tensors, kept.without_moments)
-    except (KeyError, ValueError) as error:
-        reason = _first_complaint(error) if isinstance(error, ValidationError) else str(error)
-        raise RunError(
-            f"checkpoint.safetensors is incomplete: {reason}.", hint="Start afresh with --overwrite."
-        ) from None
-    state.step, state.best_step = kept.step, kept.best_step
-    state.loss_sum, state.loss_count = kept.loss_sum, kept.loss_count
-    state.best_loss = float("inf") if kept.best_loss is None else kept.best_loss
-    state.stale_validations, state.history = kept.stale_validations, kept.history
+
+
+def _finished_record(result: TrainingResult) -> dict[str, Any]:
+    fields = {name: getattr(result, name) for name in _Finished.model_fields}
+    return fields | {"history": [asdict(record) for record in result.history]}
+
+
+def _finished(
+    tensors: dict[str, Tensor], number: int, record: _Finished, network: ForecastNetwork
+) -> TrainingResult:
+    weights, selected = (_weights(tensors, f"finished.{number}.{part}.", network) for part in ("weights", "selected"))
+    numbers = record.model_dump(exclude={"history"})
+    return TrainingResult(weights, selected, tuple(record.history), **numbers)
 
 
 def _first_complaint(error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""From a panel and a plan to a trained model: scaling, windows, network, warm start, training."""
+"""From a panel and a plan to a trained model: scaling, windows, network, linear start, training, combination."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqcast.config import Config
-from seqcast.data.panel import Panel
+from seqcast.data.panel import IntArray, Panel
 from seqcast.data.scaling import PanelScalers, fit_scalers
 from seqcast.data.windows import PanelTensors, WindowRange, panel_to_tensors
+from seqcast.model.ensemble import Networks
 from seqcast.model.network import ForecastNetwork, NetworkShape
 from seqcast.run.trained import TrainedModel
 from seqcast.runtime import Runtime, seed_step
 from seqcast.training.calibration import conformal_correction
-from seqcast.training.loop import Hooks, TrainingResult, TrainingSetup, train
+from seqcast.training.checkpoint import TrainingResult, ValidationRecord, finished_members
+from seqcast.training.combination import combine
+from seqcast.training.linear_forecast import LinearForecast, fit_linear_forecast
+from seqcast.training.loop import Hooks, train
 from seqcast.training.plan import Plan
-from seqcast.training.linear_forecast import fit_linear_forecast
+from seqcast.training.setup import TrainingSetup
+from seqcast.training.validation import validate
 from seqcast.training.warm_start import apply_warm_start
 
 MOST_VALIDATION_WINDOWS = 2048
+BETWEEN_SEEDS = 1_000_003
+"""From the seed of one member of an ensemble to that of the next."""
 
 
 @dataclass(frozen=True)
@@ -29,70 +36,133 @@ class Preparation:
 
     setup: TrainingSetup
     scalers: PanelScalers
+    seasons: tuple[int, ...]
+    """Of the frequency, in steps."""
+    linear: LinearForecast | None
+    """What training starts from; None without a lag bias to write it into."""
 
     @property
     def num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.setup.network.parameters())
 
 
-def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str, *, warm: bool = True) -> Preparation:
-    """Fit the scalers on the training part, place the panel on the device, and build the network.
+@dataclass(frozen=True)
+class Fit:
+    """Trained networks and how they came about."""
 
-    A network that is about to take up a saved state needs no warm start.
-    """
+    networks: Networks
+    history: tuple[ValidationRecord, ...]
+    best: ValidationRecord
+    """The validation of what was kept, under the best step of the first member."""
+    linear_share: float
+    """Part of the linear start in the forecast."""
+    num_steps: int
+    ended_by: str
+    seconds: float
+    windows_per_second: float
+
+
+def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -> Preparation:
+    """Fit the scalers on the training part, place the panel on the device, and build the network at its start."""
     scalers = fit_scalers(panel, plan.split.train_ends)
     everyone = np.arange(panel.num_series)
     tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.cycles, runtime.device)
-    train_windows = _training_windows(plan)
     validation = _validation_windows(plan).spread(MOST_VALIDATION_WINDOWS)
-    config, shape = plan.config, _network_shape(plan, tensors, scalers)
-    seed_step(config.training.seed, 0)
-    network = ForecastNetwork(config.model, config.training.loss, shape)
-    if warm and config.model.lag_bias:
-        quantiles, seasons = config.model.quantiles, tuple(s for s in panel.frequency.seasons if s > 1)
-        linear = fit_linear_forecast(tensors, train_windows, plan.context, plan.horizon, quantiles, seasons)
-        apply_warm_start(network, linear)
+    config = plan.config
     setup = TrainingSetup(
         config=config,
         season=plan.season,
-        network=network.to(runtime.device),
+        network=_new_network(config, _network_shape(plan, tensors, scalers), runtime),
         tensors=tensors,
-        train_windows=train_windows,
+        train_windows=_windows_before(plan, plan.split.train_ends),
+        refit_windows=_windows_before(plan, plan.split.validation_ends),
         validation_series=validation[0],
         validation_origins=validation[1],
         runtime=runtime,
         identity=_identity(config, data_fingerprint),
     )
-    return Preparation(setup, scalers)
+    seasons = tuple(season for season in panel.frequency.seasons if season > 1)
+    linear = _fit_linear(setup, setup.train_windows, seasons) if config.model.lag_bias else None
+    if linear is not None:
+        apply_warm_start(setup.network, linear)
+    return Preparation(setup, scalers, seasons, linear)
 
 
-def fit(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | None = None) -> TrainingResult:
-    """Train, then calibrate the quantiles of the best weights on the validation windows.
+def fit(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | None = None) -> Fit:
+    """Train every member, combine them with the linear start unless they clearly beat it, and calibrate.
 
     Raises:
         DivergedError, StoppedError, RunError: As `training.loop.train`.
     """
-    result = train(preparation.setup, hooks, resume_from)
-    network = preparation.setup.network
-    network.load_state_dict(result.weights)
-    if network.layout.increasing:
-        calibrated = result.weights | {"calibration": conformal_correction(preparation.setup)}
-        return replace(result, weights=calibrated)
-    return result
-
-
-def finish(preparation: Preparation, result: TrainingResult, panel: Panel) -> TrainedModel:
-    """The model with its best weights, ready to forecast."""
     setup = preparation.setup
-    setup.network.load_state_dict(result.weights)
-    return TrainedModel(
-        setup.config, panel.schema, panel.frequency, panel.series_ids, preparation.scalers, setup.network.eval()
+    start = {name: value.clone() for name, value in setup.network.state_dict().items()}
+    results: tuple[TrainingResult, ...] = ()
+    if resume_from is not None:
+        results = finished_members(resume_from, setup.network, setup.identity)
+    for member in range(len(results), setup.config.training.ensemble):
+        result = train(_member_setup(preparation, member), hooks, resume_from, results)
+        results, resume_from = (*results, result), None
+    refits = setup.config.training.refit
+    newest = _fit_linear(setup, setup.refit_windows, preparation.seasons) if refits and preparation.linear else None
+    combination = combine(setup, start, newest, results)
+    validated = combination.validated
+    score = validate(setup, validated)
+    if validated.layout.increasing:
+        correction = conformal_correction(setup, validated)
+        for network in (*validated.networks, *combination.final.networks):
+            network.calibration.copy_(correction)
+    return Fit(
+        networks=Networks(combination.final, validated if refits else None).eval(),
+        history=tuple(record for result in results for record in result.history),
+        best=replace(results[0].best, validation_loss=score.loss, relative_mae=score.relative_mae),
+        linear_share=combination.linear_share,
+        num_steps=sum(result.num_steps for result in results),
+        ended_by=results[-1].ended_by,
+        seconds=sum(result.seconds for result in results),
+        windows_per_second=results[-1].windows_per_second,
     )
 
 
-def _training_windows(plan: Plan) -> WindowRange:
-    """Windows with a full context whose whole horizon lies in the training part."""
-    ends = plan.split.train_ends
+def finish(preparation: Preparation, fitted: Fit, panel: Panel) -> TrainedModel:
+    """The model, ready to forecast."""
+    config, networks = preparation.setup.config, fitted.networks
+    return TrainedModel(
+        config,
+        panel.schema,
+        panel.frequency,
+        panel.series_ids,
+        preparation.scalers,
+        networks.final,
+        validated=networks.validated,
+    )
+
+
+def _new_network(config: Config, shape: NetworkShape, runtime: Runtime) -> ForecastNetwork:
+    """Untrained, its weights a function of the seed."""
+    seed_step(config.training.seed, 0)
+    return ForecastNetwork(config.model, config.training.loss, shape).to(runtime.device)
+
+
+def _member_setup(preparation: Preparation, member: int) -> TrainingSetup:
+    """The same work from another seed; the first member (0) has the seed of the run."""
+    setup = preparation.setup
+    if member == 0:
+        return setup
+    seed = (setup.config.training.seed + member * BETWEEN_SEEDS) % 2**63
+    config = setup.config.override(training={"seed": seed})
+    network = _new_network(config, setup.network.shape, setup.runtime)
+    if preparation.linear is not None:
+        apply_warm_start(network, preparation.linear)
+    return replace(setup, config=config, network=network)
+
+
+def _fit_linear(setup: TrainingSetup, windows: WindowRange, seasons: tuple[int, ...]) -> LinearForecast:
+    shape, quantiles = setup.network.shape, setup.config.model.quantiles
+    return fit_linear_forecast(setup.tensors, windows, shape.context, shape.horizon, quantiles, seasons)
+
+
+def _windows_before(plan: Plan, ends: IntArray) -> WindowRange:
+    """Windows with a full context whose whole horizon lies in the first `ends` rows of their series."""
     return WindowRange(np.full(len(ends), plan.context), ends - plan.horizon)
 
 

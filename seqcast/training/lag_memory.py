@@ -6,18 +6,19 @@ import numpy as np
 import torch
 
 from seqcast.lag_profile import by_lag, total_variation
+from seqcast.model.ensemble import Ensemble
 from seqcast.run.record import AttentionRecord
-from seqcast.training.loop import TrainingSetup, validation_batches
+from seqcast.training.setup import TrainingSetup
+from seqcast.training.validation import validation_batches
 
 USUAL_QUANTILE = 0.95
 _DIGITS = 6
 
 
 @torch.inference_mode()
-def usual_attention(setup: TrainingSetup) -> AttentionRecord | None:
+def usual_attention(setup: TrainingSetup, network: Ensemble) -> AttentionRecord | None:
     """Mean lag profile of the validation windows, and how far single windows stray from it; None without attention."""
-    network = setup.network.eval()
-    if network.decoder.attention is None:
+    if not network.attends:
         return None
     pieces = []
     for _, _, batch in validation_batches(setup):

@@ -82,12 +82,14 @@ class _Sample:
     def error(self, forecast: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
         """Weighted absolute error of forecasts (rows, steps), summed."""
         missed = (self.future[rows][:, steps] - forecast).abs() * self.seen[rows][:, steps]
-        return (missed * self.weights[rows]).sum()
+        total: Tensor = (missed * self.weights[rows]).sum()
+        return total
 
     def window_errors(self, weights: Tensor) -> Tensor:
         """(windows, 1) mean absolute error of each window under weights (lags, horizon)."""
         missed = (self.future - self.past @ weights.float()).abs() * self.seen
-        return missed.sum(dim=1, keepdim=True) / self.seen.sum(dim=1, keepdim=True).clamp(min=1)
+        mean: Tensor = missed.sum(dim=1, keepdim=True) / self.seen.sum(dim=1, keepdim=True).clamp(min=1)
+        return mean
 
 
 def fit_linear_forecast(
@@ -137,14 +139,16 @@ def _draw_sample(
     device, lags = tensors.target.device, min(context, MOST_LAGS)
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for first in range(0, len(series), CHUNK):
-        chosen = (torch.from_numpy(part[first : first + CHUNK]).to(device) for part in (series, origins))
+        part = slice(first, first + CHUNK)
+        chosen = torch.from_numpy(series[part]).to(device), torch.from_numpy(origins[part]).to(device)
         batch = tensors.gather(*chosen, context, horizon)
         units = Standardisation.of(batch)
         past = units.apply(batch.context_target, batch.context_observed)
         future = units.apply(batch.future_target, batch.future_observed)
         weights = window_weights(past, batch.context_observed, units.scale, seasons[0] if seasons else 1)
         parts.append((past[:, context - lags :].cpu(), future.cpu(), batch.future_observed.cpu(), weights.cpu()))
-    return _Sample(*(torch.cat(column) for column in zip(*parts, strict=True)), block)
+    past, future, seen, weights = (torch.cat(column) for column in zip(*parts, strict=True))
+    return _Sample(past, future, seen, weights, block)
 
 
 def _residual_quantiles(sample: _Sample, weights: Tensor, quantiles: tuple[float, ...]) -> Tensor:
@@ -198,13 +202,13 @@ def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor) -> T
     """Argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C), by accelerated projected gradient (Beck and Teboulle 2009)."""
     gram, cross = gram + RIDGE * torch.eye(len(gram), dtype=gram.dtype), cross - PENALTY
     rate = 1 / torch.linalg.matrix_norm(gram, 2)
-    current = ahead = start
+    current = ahead = following = start
     momentum = 1.0
     for number in range(int(np.clip(MOST_WORK / (2 * len(gram) * cross.numel()), 100, 1000))):
         following = (ahead - rate * (gram @ ahead - cross)).clamp(min=0)
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = following + (momentum - 1) / next_momentum * (following - current)
         if number % 20 == 0 and float((following - current).abs().max()) < CONVERGED:
-            return following
+            break
         current, momentum = following, next_momentum
-    return current
+    return following

@@ -11,6 +11,7 @@ from seqcast.data.calendar import recurring_cycles, resolved_cycles
 from seqcast.data.notices import Notice
 from seqcast.data.panel import IntArray, Panel
 from seqcast.errors import DataError, UsageError
+from seqcast.training.validation import FEWEST_CLUSTERS
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
@@ -118,7 +119,7 @@ def _choose_horizon(panel: Panel, config: Config, choices: list[Choice]) -> int:
     shortest = 12 if frequency.unit == "integer" else 6
     wanted = USUAL_HORIZON.get(season, max(shortest, min(season, 96)))
     horizon = max(1, min(wanted, longest // 6))
-    choices.append(Choice("horizon", str(horizon), f"{frequency.duration(horizon)}, usual for {frequency.name} data"))
+    choices.append(Choice("horizon", str(horizon), f"{frequency.duration(horizon)}, usual for this frequency"))
     return horizon
 
 
@@ -131,8 +132,15 @@ def _choose_validation(panel: Panel, config: Config, horizon: int, choices: list
             )
         return config.data.validation_size
     typical = int(np.median(panel.lengths)) - config.data.test_size
-    size = max(horizon, min(typical // 10, 10 * horizon))
-    reason = "a tenth of a series" if size == typical // 10 else "one horizon" if size == horizon else "ten horizons"
+    tenth, fifth = typical // 10, typical // 5
+    size, reason = tenth, "a tenth of a series"
+    if panel.num_series * (tenth // horizon) < FEWEST_CLUSTERS and tenth < min(5 * horizon, fifth):
+        size = min(5 * horizon, fifth)
+        reason = "five horizons" if size < fifth else "a fifth of a series"
+    if size > 10 * horizon:
+        size, reason = 10 * horizon, "ten horizons"
+    if size <= horizon:
+        size, reason = horizon, "one horizon"
     choices.append(Choice("validation size", f"{size} steps", f"{reason}, at the end of each series"))
     return size
 
@@ -160,7 +168,7 @@ def _choose_calendar(panel: Panel, config: Config, train_lengths: IntArray, choi
         unknown = [name for name in config.data.calendar if name not in resolved]
         if unknown:
             known = ", ".join(resolved) or "none"
-            raise UsageError(f"calendar: {panel.frequency.name} data has no cycle {unknown[0]!r} (it has: {known}).")
+            raise UsageError(f"calendar: data of this frequency ({panel.frequency.name}) has no cycle {unknown[0]!r}; it has: {known}.")
         return config.data.calendar
     cycles = recurring_cycles(panel.frequency, panel.starts, panel.frequency.advance(panel.starts, train_lengths))
     if resolved:

@@ -14,13 +14,13 @@ from seqcast.errors import StoppedError
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import CONFIG_FILE, MODEL_FILE, SCALERS_FILE, ChoiceRecord, ResultRecord, RunRecord
 from seqcast.run.source import Source
-from seqcast.run.trained import TrainedModel, dump_weights, schema_record, shape_record
+from seqcast.run.trained import TrainedModel, dump_networks, schema_record, shape_record
 from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
 from seqcast.training.checkpoint import ValidationRecord, largest_state
-from seqcast.training.fit import Preparation, finish, fit, prepare
+from seqcast.training.fit import Fit, Preparation, finish, fit, prepare
 from seqcast.training.lag_memory import usual_attention
-from seqcast.training.loop import Hooks, TrainingResult, check_resumable
+from seqcast.training.loop import Hooks, check_resumable
 from seqcast.training.plan import Plan
 
 
@@ -44,7 +44,7 @@ class TrainedRun:
     directory: RunDirectory
     record: RunRecord
     model: TrainedModel
-    result: TrainingResult
+    fitted: Fit
 
 
 def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, *, resume: bool) -> TrainedRun:
@@ -62,8 +62,8 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
     """
     with lock_directory(directory.path):
         is_continued = resume and directory.has_checkpoint()
-        preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint, warm=not is_continued)
-        state = directory.read_checkpoint(largest_state(preparation.setup.network)) if is_continued else None
+        preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
+        state = directory.read_checkpoint(largest_state(preparation.setup.network, job.plan.config.training.ensemble)) if is_continued else None
         if state is not None:
             check_resumable(preparation.setup, state)
         record = _write_inputs(job, preparation, directory)
@@ -73,15 +73,15 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
             directory.write_metrics(history)
 
         try:
-            result = fit(preparation, replace(hooks, save=save), state)
+            fitted = fit(preparation, replace(hooks, save=save), state)
         except StoppedError:
             directory.write_record(record.model_copy(update={"status": "stopped"}))
             raise
-        record = _write_result(record, job.plan, preparation, result, directory)
-        return TrainedRun(directory, record, finish(preparation, result, job.source.panel), result)
+        record = _write_result(record, job.plan, preparation, fitted, directory)
+        return TrainedRun(directory, record, finish(preparation, fitted, job.source.panel), fitted)
 
 
-def save_run(job: TrainingJob, preparation: Preparation, result: TrainingResult, directory: RunDirectory) -> RunRecord:
+def save_run(job: TrainingJob, preparation: Preparation, fitted: Fit, directory: RunDirectory) -> RunRecord:
     """Write a run that was trained in memory; it has no checkpoint and so cannot be resumed.
 
     Raises:
@@ -89,7 +89,7 @@ def save_run(job: TrainingJob, preparation: Preparation, result: TrainingResult,
     """
     with lock_directory(directory.path):
         record = _write_inputs(job, preparation, directory)
-        return _write_result(record, job.plan, preparation, result, directory)
+        return _write_result(record, job.plan, preparation, fitted, directory)
 
 
 def _write_inputs(job: TrainingJob, preparation: Preparation, directory: RunDirectory) -> RunRecord:
@@ -104,13 +104,12 @@ def _write_inputs(job: TrainingJob, preparation: Preparation, directory: RunDire
 
 
 def _write_result(
-    record: RunRecord, plan: Plan, preparation: Preparation, result: TrainingResult, directory: RunDirectory
+    record: RunRecord, plan: Plan, preparation: Preparation, fitted: Fit, directory: RunDirectory
 ) -> RunRecord:
-    files = record.files | {MODEL_FILE: directory.write_model(dump_weights(result.weights))}
-    directory.write_metrics(result.history)
-    preparation.setup.network.load_state_dict(result.weights)
-    summary = _result_record(plan, preparation, result)
-    attention = usual_attention(preparation.setup)
+    files = record.files | {MODEL_FILE: directory.write_model(dump_networks(fitted.networks))}
+    directory.write_metrics(fitted.history)
+    summary = _result_record(plan, preparation, fitted)
+    attention = usual_attention(preparation.setup, fitted.networks.final)
     record = record.model_copy(update={"status": "finished", "files": files, "result": summary, "attention": attention})
     directory.write_record(record)
     return record
@@ -136,16 +135,18 @@ def _first_record(job: TrainingJob, preparation: Preparation) -> RunRecord:
     )
 
 
-def _result_record(plan: Plan, preparation: Preparation, result: TrainingResult) -> ResultRecord:
+def _result_record(plan: Plan, preparation: Preparation, fitted: Fit) -> ResultRecord:
     """How training went, as run.json keeps it."""
     return ResultRecord(
-        validation_loss=result.best.validation_loss,
-        relative_mae=result.best.relative_mae,
-        best_step=result.best.step,
-        num_steps=result.num_steps,
-        ended_by=result.ended_by,
-        seconds=round(result.seconds, 3),
-        windows_per_second=round(result.windows_per_second, 1),
+        validation_loss=fitted.best.validation_loss,
+        relative_mae=fitted.best.relative_mae,
+        best_step=fitted.best.step,
+        num_steps=fitted.num_steps,
+        ended_by=fitted.ended_by,
+        seconds=round(fitted.seconds, 3),
+        windows_per_second=round(fitted.windows_per_second, 1),
         num_train_windows=plan.num_train_windows,
         num_parameters=preparation.num_parameters,
+        num_members=len(fitted.networks.final.networks),
+        linear_share=fitted.linear_share,
     )

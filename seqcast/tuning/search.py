@@ -14,7 +14,7 @@ from seqcast.errors import RunError, SeqcastError, StoppedError
 from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source, resolve_roles
 from seqcast.runtime import Runtime
-from seqcast.storage import lock_directory, write_atomically
+from seqcast.storage import LOCK_NAME, lock_directory, write_atomically
 from seqcast.training.fit import prepare
 from seqcast.training.loop import Hooks, Progress, train
 from seqcast.training.plan import Plan, make_plan
@@ -103,16 +103,14 @@ def tune(search: Search, directory: Path, budget: Budget, watch: Watch = Watch()
         study = Study(directory / STUDY_FILE, space, _identity(search, space), plan.config.training.seed)
         first, deadline = first_values(space, plan.config), time.monotonic() + budget.seconds
         while len(study.trials()) < budget.num_trials and time.monotonic() < deadline:
-            known = study.best()
             suggestion = study.suggest(first)
             watch.on_begin(len(study.trials()) + 1, suggestion.values)
             limit = deadline if study.trials() else math.inf
             if not _try(search, suggestion, limit, watch.training):
                 break
             watch.on_end(study.trials()[-1])
-            best = study.best()
-            if best is not None and best != known:
-                _write_config(directory, search.plan(best.values).config)
+            _write_best(search, study, directory)
+        _write_best(search, study, directory)  # which a kill may have kept an earlier process from
         return _found(search, space, study)
 
 
@@ -172,8 +170,10 @@ def _identity(search: Search, space: tuple[Dimension, ...]) -> str:
     return hashlib.sha256("\n".join([config, search.source.fingerprint, repr(space)]).encode()).hexdigest()
 
 
-def _write_config(directory: Path, config: Config) -> None:
-    write_atomically(directory / CONFIG_FILE, config.to_toml().encode())
+def _write_best(search: Search, study: Study, directory: Path) -> None:
+    best = study.best()
+    if best is not None:
+        write_atomically(directory / CONFIG_FILE, search.plan(best.values).config.to_toml().encode())
 
 
 def _make(directory: Path) -> None:
@@ -182,7 +182,8 @@ def _make(directory: Path) -> None:
     Raises:
         RunError: It holds something else, or cannot be made.
     """
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / STUDY_FILE).exists():
+    left_behind = directory.is_dir() and any(path.name != LOCK_NAME for path in directory.iterdir())
+    if left_behind and not (directory / STUDY_FILE).exists():
         raise RunError(f"{directory}: it is not empty and holds no study.", hint="Give another --run.")
     try:
         directory.mkdir(parents=True, exist_ok=True)

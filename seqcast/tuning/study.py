@@ -189,7 +189,8 @@ class Suggestion:
 
 def _suggested(trial: optuna.Trial, dimension: Dimension) -> Value:
     if isinstance(dimension, Choice):
-        value: Value = trial.suggest_categorical(dimension.key, dimension.values)
+        value = trial.suggest_categorical(dimension.key, dimension.values)
+        assert value is not None
         return value
     return trial.suggest_float(dimension.key, dimension.low, dimension.high, log=True)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,8 @@ def test_json_holds_the_metrics_of_each_model_and_of_each_step(panel_run: Traine
         assert set(numbers) >= MEASURES
         assert [step["step"] for step in numbers["by_step"]] == [*range(1, HORIZON + 1)]
         assert all(set(step) == {"step"} | MEASURES for step in numbers["by_step"])
+        assert [series["unique_id"] for series in numbers["by_series"]] == list(LENGTHS)
+        assert all(set(series) == {"unique_id"} | MEASURES for series in numbers["by_series"])
         assert set(numbers["coverage"]) == ({"80", "95"} if model == "seqcast" else set())
 
 
@@ -89,9 +93,94 @@ def test_the_metrics_are_those_of_the_table(hourly_run: Trained) -> None:
     assert [step["mae"] for step in metrics["by_step"]] == pytest.approx(by_step.tolist())
 
 
+def test_the_metrics_of_a_series_are_those_of_its_rows(panel_run: Trained) -> None:
+    metrics = done("backtest", "--run", panel_run.run, "--test", "--json").document()["metrics"]["seqcast"]
+    table = table_of(panel_run, "--test")
+    expected = (table["y"] - table["seqcast"]).abs().groupby(table["unique_id"], sort=False).mean()
+    assert [series["mae"] for series in metrics["by_series"]] == pytest.approx(expected.tolist())
+
+
+def test_skill_is_the_share_of_the_seasonal_naive_error_that_is_avoided(panel_run: Trained) -> None:
+    metrics = done("backtest", "--run", panel_run.run, "--test", "--json").document()["metrics"]
+    base = metrics["seasonal_naive"]["mase"]
+    assert {name: numbers["skill"] for name, numbers in metrics.items()} == pytest.approx(
+        {name: 1 - numbers["mase"] / base for name, numbers in metrics.items()}
+    )
+
+
+def test_json_says_whether_a_difference_is_more_than_chance(panel_run: Trained) -> None:
+    document = done("backtest", "--run", panel_run.run, "--test", "--stride", 1, "--json").document()
+    metrics = document["metrics"]
+    assert [each["against"] for each in document["comparisons"]] == ["naive", "seasonal_naive"]
+    for each in document["comparisons"]:
+        assert each["difference"] == pytest.approx(metrics["seqcast"]["mase"] - metrics[each["against"]]["mase"])
+        assert (each["verdict"] == "better") == (each["difference"] < 0 and each["p_value"] < 0.05)
+        assert each["p_value_over_series"] is None  # of three series
+
+
+def test_few_windows_tell_nothing_of_chance(hourly_run: Trained) -> None:
+    comparisons = done("backtest", "--run", hourly_run.run, "--test", "--json").document()["comparisons"]
+    assert {each["verdict"] for each in comparisons} == {"unclear"}
+    assert {each["p_value"] for each in comparisons} == {None}
+
+
+def test_statistical_models_stand_beside_the_others(made_models: None, hourly_run: Trained) -> None:
+    ran = done("backtest", "--run", hourly_run.run, "--test", "--models", "AutoETS,MSTL", "--json")
+    metrics = ran.document()["metrics"]
+    assert list(metrics) == ["seqcast", "naive", "seasonal_naive", "AutoETS", "MSTL"]
+    assert set(metrics["AutoETS"]["coverage"]) == {"80", "95"}
+    assert metrics["AutoETS"]["mae"] == metrics["naive"]["mae"]
+    assert "statistical models: window 3/3" in ran.err
+    table = table_of(hourly_run, "--test", "--models", "AutoETS", "--level", "80")
+    columns = ["unique_id", "ds", "cutoff", "y", "seqcast", "seqcast-lo-80", "seqcast-hi-80"]
+    assert list(table) == [*columns, "AutoETS", "AutoETS-lo-80", "AutoETS-hi-80"]
+    np.testing.assert_allclose(table["AutoETS-hi-80"] - table["AutoETS"], 80)
+
+
+def test_without_statsforecast_it_says_what_to_install(no_statsforecast: None, hourly_run: Trained) -> None:
+    message = refused(2, "backtest", "--run", hourly_run.run, "--models", "AutoETS")
+    assert message == ("--models needs statsforecast, which is not installed. Run `pip install 'seqcast[baselines]'`.")
+
+
+def test_an_unknown_model_is_refused_with_those_there_are(made_models: None, hourly_run: Trained) -> None:
+    message = refused(2, "backtest", "--run", hourly_run.run, "--models", "AutoETS,Prophet")
+    assert message == "--models 'Prophet' is not one of AutoETS, AutoTheta, MSTL."
+
+
+def test_the_run_can_be_trained_anew_on_the_way(made_models: None, hourly_run: Trained) -> None:
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in hourly_run.run.iterdir())
+    ran = done("backtest", "--run", hourly_run.run, "--test", "--refit-every", 2, "--models", "AutoETS", "--json")
+    document = ran.document()
+    assert document["refit_every"] == 2
+    newest = hours(131)[131 - 15 - 1]
+    assert f"training 1 of 2, on data up to {newest}" in ran.err
+    assert "training 2 of 2" in ran.err
+    assert (
+        document["metrics"]["naive"]
+        == (done("backtest", "--run", hourly_run.run, "--test", "--json").document()["metrics"]["naive"])
+    )
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in hourly_run.run.iterdir()) == before
+
+
+def test_a_signal_ends_a_backtest_that_trains(
+    made_models: None, hourly_run: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqcast.cli.progress import TrainingProgress
+
+    def interrupt(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(TrainingProgress, "show_windows", interrupt)
+    words = ["--test", "--refit-every", 9, "--models", "AutoETS"]
+    message = refused(143, "backtest", "--run", hourly_run.run, *words)
+    assert message == "Stopped by SIGTERM. A backtest keeps no state: start it again."
+
+
 def test_baselines_can_be_left_out(hourly_run: Trained) -> None:
     document = done("backtest", "--run", hourly_run.run, "--json", "--no-baselines").document()
     assert list(document["metrics"]) == ["seqcast"]
+    assert "skill" not in document["metrics"]["seqcast"]
+    assert document["comparisons"] == []
     assert "seasonal_naive" not in done("backtest", "--run", hourly_run.run, "--no-baselines").out
 
 
@@ -107,6 +196,7 @@ def test_a_person_sees_the_scores_and_what_was_scored(hourly_run: Trained) -> No
     assert "test part, 3 windows, 5 steps apart" in ran.err
     assert "Scores of 15 values: 3 windows of 1 series" in ran.out
     assert "seasonal_naive" in ran.out
+    assert "seqcast is beside naive by mase: too few cutoffs and series to tell chance from more" in ran.out
 
 
 def test_a_run_without_test_part_says_how_to_get_one(in_tmp_path: Path) -> None:
@@ -119,6 +209,7 @@ def test_a_run_without_test_part_says_how_to_get_one(in_tmp_path: Path) -> None:
     ("words", "told"),
     [
         (["--windows", 0], "--stride, --windows and --refit-every must be at least 1."),
+        (["--refit-every", 0], "--stride, --windows and --refit-every must be at least 1."),
         (["--stride", -1], "--stride, --windows and --refit-every must be at least 1."),
         (["--test", "--windows", 3], "--windows rolls over validation windows, --test over the test part."),
         (["--output", "scores"], "does not say which format to write"),

@@ -264,7 +264,7 @@ def test_integer_steps_make_a_panel(tmp_path: Path) -> None:
 def test_times_outside_nanoseconds_make_a_panel(tmp_path: Path) -> None:
     panel = load(tmp_path, rows("ds,y", [f"{year}-01-01,{year}" for year in range(1500, 1511) if year != 1507])).panel
     assert (panel.frequency.name, panel.lengths.tolist(), panel.starts.dtype) == (
-        "yearly (month start)",
+        "yearly at month start",
         [11],
         np.dtype("M8[s]"),
     )

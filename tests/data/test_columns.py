@@ -10,7 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from seqcast.data.columns import as_text, column_kind, read_categories, read_covariates, read_numbers, text_column
+from seqcast.data.columns import (
+    covariate_notices,
+    as_text,
+    column_kind,
+    read_categories,
+    read_covariates,
+    read_numbers,
+    text_column,
+)
 from seqcast.data.table import ReadOptions, Table
 from seqcast.data.tabular import table_from_frame
 from seqcast.errors import DataError
@@ -59,6 +67,10 @@ def test_numbers_are_read_however_they_are_spelled(tmp_path: Path, text: str, nu
             ["1", "1e400"],
             r"line 3, column 'y': 'inf' is not a finite number\. Remove or correct the value \(1 in all\)",
         ),
+        (["1", "1e400"], r"A number beyond 1\.8e308 counts as infinite"),
+        (["1", "1\u202f000"], r"is not a number\. Remove currency, percent and thousands signs"),
+        (["1", "5\u200b"], r"is not a number\. Remove the characters in it that are not printed"),
+        (["1", "#N/D"], r"is not a number\. If it means \"missing\", add --na-value '#N/D'\."),
         (["1", "1_000"], r"'1_000' is not a number"),
         (["1", "0x1F"], r"'0x1F' is not a number"),
         (["1", "٣"], r"'٣' is not a number"),
@@ -209,3 +221,29 @@ def test_covariates_are_split_into_numbers_and_categories(tmp_path: Path) -> Non
 def test_a_covariate_of_another_type_is_refused(column: list[object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_covariates(table_from_frame(pd.DataFrame({"when": column})), ("when",))
+
+
+def test_what_covariates_are_and_lack_is_told(tmp_path: Path) -> None:
+    content = rows("a,b,c", ["1,x,5", ",y,5", "3,,5"])
+    found = covariate_notices(read_covariates(read(tmp_path, content), ("a", "b", "c")))
+    assert [notice.line for notice in found] == [
+        "decision: covariates read as categories, with their number: 'b' (2)",
+        "repair: 1 of 3 values of covariate 'a' are missing; they count as the mean of the column",
+        "repair: 1 of 3 values of covariate 'b' are missing; they count as an unknown category",
+    ]
+
+
+def test_complete_numbers_need_no_words(tmp_path: Path) -> None:
+    assert covariate_notices(read_covariates(read(tmp_path, rows("a,b", ["1,2", "3,4"])), ("a", "b"))) == ()
+
+
+def test_many_categorical_columns_are_counted(tmp_path: Path) -> None:
+    names = tuple("abcdefg")
+    table = read(tmp_path, rows(",".join(names), [",".join("x" * 7), ",".join("y" * 7)]))
+    (notice,) = covariate_notices(read_covariates(table, names))
+    assert (notice.count, notice.text[-5:]) == (7, ") ...")
+
+
+def test_infinity_does_not_make_a_covariate_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"line 3, column 'a': 'inf' is not a finite number"):
+        read_covariates(read(tmp_path, rows("a,b", ["1,2", "inf,4"])), ("a",))

@@ -175,12 +175,12 @@ def test_a_given_frequency_may_be_finer_than_the_data(alias: str) -> None:
     ("alias", "times", "hint"),
     [
         ("2h", _range("h"), "Leave --freq out: the data is hourly (h)."),
-        ("ME", _range("MS"), "Leave --freq out: the data is monthly (month start) (MS)."),
+        ("ME", _range("MS"), "Leave --freq out: the data is monthly at month start (MS)."),
         ("MS", _range("D"), "Leave --freq out: the data is daily (D)."),
         ("B", _range("D"), "Leave --freq out: the data is daily (D)."),
-        ("W-MON", _range("W-SUN"), "Leave --freq out: the data is weekly (Sunday) (W-SUN)."),
-        ("QS-FEB", _range("QS-JAN"), "Leave --freq out: the data is quarterly (month start) (QS-JAN)."),
-        ("YS-MAR", _range("YS-JAN"), "Leave --freq out: the data is yearly (month start) (YS-JAN)."),
+        ("W-MON", _range("W-SUN"), "Leave --freq out: the data is weekly on Sundays (W-SUN)."),
+        ("QS-FEB", _range("QS-JAN"), "Leave --freq out: the data is quarterly at month start (QS-JAN)."),
+        ("YS-MAR", _range("YS-JAN"), "Leave --freq out: the data is yearly at month start (YS-JAN)."),
         (
             "h",
             np.array(["2024-01-01T00:00", "2024-01-01T00:59", "2024-01-01T02:00"]),

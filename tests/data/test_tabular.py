@@ -335,6 +335,37 @@ def test_a_parquet_file_that_is_no_table_is_refused(tmp_path: Path, frame: pa.Ta
         read_table(tmp_path / "data.parquet")
 
 
+def test_a_parquet_file_that_unpacks_beyond_proportion_is_refused(tmp_path: Path) -> None:
+    pa.parquet.write_table(pa.table({"y": np.zeros(9_000_000)}), tmp_path / "data.parquet", compression="zstd")
+    with pytest.raises(DataError, match=r"the Parquet file of [\d,]+ bytes unpacks to 72,000,000\. Give it as CSV"):
+        read_table(tmp_path / "data.parquet")
+
+
+def test_a_long_text_that_repeats_is_held_once(tmp_path: Path) -> None:
+    text = "x" * 10**6
+    pa.parquet.write_table(pa.table({"id": [text] * 50}), tmp_path / "data.parquet")
+    held = read_table(tmp_path / "data.parquet").arrow.nbytes
+    assert held < 2 * len(text)
+
+
+@pytest.mark.parametrize("text_type", [pa.string(), pa.large_string()])
+def test_texts_of_any_width_are_read(tmp_path: Path, text_type: pa.DataType) -> None:
+    pa.parquet.write_table(pa.table({"id": pa.array(["b", "a", "b"], text_type)}), tmp_path / "data.parquet")
+    assert text_column(read_table(tmp_path / "data.parquet"), "id").values == ("b", "a")
+
+
+def test_periods_are_the_times_they_begin_at(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"ds": pd.period_range("2024-01", periods=2, freq="M"), "y": [1.0, 2.0]})
+    frame.to_parquet(tmp_path / "data.parquet")
+    for table in (table_from_frame(frame), read_table(tmp_path / "data.parquet")):
+        assert [str(time)[:10] for time in table.arrow.column("ds").to_pylist()] == ["2024-01-01", "2024-02-01"]
+
+
+def test_an_extension_type_is_what_it_is_stored_as() -> None:
+    frame = pd.DataFrame({"y": pd.arrays.ArrowExtensionArray(pa.array([b"x" * 16] * 2, pa.uuid()))})
+    assert table_from_frame(frame).arrow.schema.field("y").type == pa.binary(16)
+
+
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data\.csv: the Parquet file is damaged \("):
         read_table(write(tmp_path, b"PAR1 and nothing more"))

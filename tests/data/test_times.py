@@ -49,6 +49,15 @@ def _read(folder: Path, times: list[str], options: ReadOptions = ReadOptions()) 
         ("20240331", "2024-03-31T00:00:00"),
         ("2024Q3", "2024-07-01T00:00:00"),
         ("2024-Q3", "2024-07-01T00:00:00"),
+        ("2024q3", "2024-07-01T00:00:00"),
+        ("Q3 2024", "2024-07-01T00:00:00"),
+        ("Q3-2024", "2024-07-01T00:00:00"),
+        ("2024-W05", "2024-01-29T00:00:00"),
+        ("2024W05", "2024-01-29T00:00:00"),
+        ("2024-W05-7", "2024-02-04T00:00:00"),
+        ("2024M03", "2024-03-01T00:00:00"),
+        ("03/2024", "2024-03-01T00:00:00"),
+        ("2024/03", "2024-03-01T00:00:00"),
         (" 2024-03-31 ", "2024-03-31T00:00:00"),
         ("1711861631", "2024-03-31T05:07:11"),
         ("1711861631000", "2024-03-31T05:07:11"),
@@ -139,11 +148,76 @@ def test_a_time_that_does_not_fit_is_named(tmp_path: Path, times: list[str], mes
 def test_a_time_that_does_not_fit_the_given_format_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"line 3.*'2024' is not a time in the format %d/%m/%Y\. 1 of 2 times"):
         _read(tmp_path, ["01/02/2024", "2024"], ReadOptions(time_format="%d/%m/%Y"))
+    with pytest.raises(DataError, match=r"Correct them, or the --time-format\."):
+        _read(tmp_path, ["01/02/2024", "2024"], ReadOptions(time_format="%d/%m/%Y"))
 
 
 def test_a_given_format_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--time-format '%Q' is not a time format: "):
-        _read(tmp_path, ["01/02/2024"], ReadOptions(time_format="%Q"))
+    with pytest.raises(UsageError, match=r"--time-format '%Y %Q' is not a time format: "):
+        _read(tmp_path, ["01/02/2024"], ReadOptions(time_format="%Y %Q"))
+
+
+@pytest.mark.parametrize("pattern", ["%d", "%H:%M", "abc", "", "mixed", "ISO8601"])
+def test_a_given_format_without_a_year_is_refused(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(UsageError, match=rf"--time-format '{pattern}' names no year, %Y or %y\. Give one such as"):
+        _read(tmp_path, ["01"], ReadOptions(time_format=pattern))
+
+
+@pytest.mark.parametrize("times", [["1", "2"], ["2024-01-01", "2024-01-02"]])
+def test_a_unit_that_is_none_is_refused_whatever_the_times(tmp_path: Path, times: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"--time-unit 'fortnight' is not one of step, s, ms, us, ns, day, excel"):
+        _read(tmp_path, times, ReadOptions(time_unit="fortnight"))
+
+
+def test_months_written_as_numbers_are_months(tmp_path: Path) -> None:
+    assert _read(tmp_path, ["202311", "202312", "202401"]) == [
+        f"{month}-01T00:00:00" for month in ("2023-11", "2023-12", "2024-01")
+    ]
+
+
+def test_numbers_that_may_be_months_or_steps_are_ambiguous(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"such as 202401 may be months, or steps\. Say which with --time-format %Y%m or"
+    ):
+        _read(tmp_path, ["202401", "202402", "202403"])
+    assert _read(tmp_path, ["202401", "202402"], ReadOptions(time_format="%Y%m"))[1] == "2024-02-01T00:00:00"
+    assert read_times(_table(tmp_path, ["202401"], ReadOptions(time_unit="step")), "ds").values.tolist() == [202401]
+
+
+def test_a_day_and_a_year_of_two_digits_may_be_mistaken(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"'24-01-05' fit more than one format: %d-%m-%y and %y-%m-%d"):
+        _read(tmp_path, ["24-01-05", "24-01-06"])
+
+
+@pytest.mark.parametrize(
+    ("number", "unit"),
+    [(10**12, "day"), (2**62, "s"), (2**62, "ms"), (-(10**7), "excel"), (-(2**62), "us")],
+)
+def test_numbers_beyond_the_years_of_four_digits_are_refused(tmp_path: Path, number: int, unit: str) -> None:
+    with pytest.raises(DataError, match=rf"line 3.*'{number}' lies outside the years 0 to 9999\. 1 of 2 times"):
+        _read(tmp_path, ["0", str(number)], ReadOptions(time_unit=unit))
+
+
+def test_times_too_far_apart_for_nanoseconds_are_seconds(tmp_path: Path) -> None:
+    times = read_times(_table(tmp_path, ["1700-01-01", "2250-01-01"]), "ds").values
+    assert (times.dtype, times[1].astype(str)) == (np.dtype("datetime64[s]"), "2250-01-01T00:00:00")
+
+
+def test_fractions_of_a_second_centuries_apart_are_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"ds": np.array(["1700-01-01T00:00:00.5", "2250-01-01"], "datetime64[ns]"), "y": [1.0, 2.0]})
+    with pytest.raises(DataError, match=r"times with fractions of a second must lie between 1678 and 2262, within 292"):
+        read_times(table_from_frame(frame), "ds")
+
+
+def test_timestamps_beyond_the_years_of_four_digits_are_refused() -> None:
+    frame = pd.DataFrame({"ds": np.array(["2024-01-01", "12024-01-01"], "datetime64[s]"), "y": [1.0, 2.0]})
+    with pytest.raises(DataError, match=r"row 2: '317273587200' lies outside the years 0 to 9999"):
+        read_times(table_from_frame(frame), "ds")
+
+
+def test_steps_too_far_apart_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"steps from -9223372036854775807 to 5 are too far apart"):
+        _read(tmp_path, ["-9223372036854775807", "5"])
 
 
 def test_small_whole_numbers_count_steps(tmp_path: Path) -> None:
@@ -254,12 +328,16 @@ def test_a_time_in_the_skipped_hour_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_zone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"--timezone 'Europe/Atlantis' is not a known time zone\. Such as Europe/Berlin"
+        UsageError, match=r"--timezone 'Europe/Atlantis' is not a known time zone\. Give one such as Europe/Berlin"
     ):
         load(tmp_path, rows("ds,y", ["2024-03-31,1", "2024-04-01,2"]), options=ReadOptions(timezone="Europe/Atlantis"))
 
 
-@pytest.mark.parametrize("times", [["1", "2", "3"], ["2024-01-01T00Z", "2024-01-01T01Z", "2024-01-01T02Z"]])
-def test_steps_and_zoned_times_are_not_moved_by_the_zone(tmp_path: Path, times: list[str]) -> None:
-    content = rows("ds,y", [f"{time},{i}" for i, time in enumerate(times)])
+def test_zoned_times_are_not_moved_by_the_zone(tmp_path: Path) -> None:
+    content = rows("ds,y", [f"2024-01-01T0{i}Z,{i}" for i in range(3)])
     assert times_of(load(tmp_path, content, options=BERLIN).panel) == times_of(load(tmp_path, content).panel)
+
+
+def test_steps_have_no_zone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"column 'ds': --timezone does not fit: the times are numbers of steps"):
+        load(tmp_path, rows("ds,y", ["1,1", "2,2", "3,3"]), options=BERLIN)

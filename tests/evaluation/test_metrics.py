@@ -284,15 +284,30 @@ class TestScales:
 
 
 class TestScores:
-    def test_the_document_holds_every_measure_overall_and_by_step(
+    def test_the_document_holds_every_measure_overall_by_step_and_by_series(
         self, forecast: Forecast, actuals: FloatArray, scales: SeasonalScales
     ) -> None:
         document = score(actuals, {"m": forecast}, scales, [80, 97.5]).as_dict()
         model = json.loads(json.dumps(document, allow_nan=False))["m"]
-        assert set(model) == {*MEASURES, "coverage", "num_values", "num_unscored", "by_step"}
+        assert set(model) == {*MEASURES, "coverage", "num_values", "num_unscored", "by_step", "by_series"}
         assert set(model["coverage"]) == {"80", "97.5"}
         assert [item["step"] for item in model["by_step"]] == [1, 2, 3, 4, 5]
         assert set(model["by_step"][0]) == {*MEASURES, "coverage", "step"}
+        assert [item["unique_id"] for item in model["by_series"]] == list(IDS)
+        assert set(model["by_series"][0]) == {*MEASURES, "coverage", "unique_id"}
+
+    def test_the_document_lists_no_more_series_than_asked_for(
+        self, forecast: Forecast, actuals: FloatArray, scales: SeasonalScales
+    ) -> None:
+        document = score(actuals, {"m": forecast}, scales).as_dict(most_series=2)
+        assert [item["unique_id"] for item in document["m"]["by_series"]] == list(IDS[:2])  # type: ignore[index]
+
+    def test_the_document_holds_skill_where_there_is_a_reference(
+        self, forecast: Forecast, actuals: FloatArray, scales: SeasonalScales
+    ) -> None:
+        scores = score(actuals, {"m": forecast}, scales)
+        assert "skill" not in scores.as_dict()["m"]  # type: ignore[operator]
+        assert scores.as_dict("m")["m"]["skill"] == 0  # type: ignore[index]
 
     def test_what_is_not_a_number_is_null(self, forecast: Forecast, actuals: FloatArray) -> None:
         unscaled = SeasonalScales(SEASON, IDS, np.zeros(3), np.zeros(3))

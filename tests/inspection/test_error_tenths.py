@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-import seqcast.inspection.error_tenths as error_tenths
 from seqcast.data.panel import Panel
 from seqcast.errors import DataError, UsageError
 from seqcast.forecasting import Forecasting
+from seqcast.inspection import error_tenths
 from seqcast.inspection.error_tenths import TENTHS, tenths_by_error
 from seqcast.inspection.inspection import Question, inspect
 from seqcast.run.trained import TrainedModel

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from seqcast.data.panel import Panel
 from seqcast.errors import DataError, UsageError
-from seqcast.inspection.faithfulness import BandEffect, Effect, judge, known_origins, verify
+from seqcast.inspection.effects import Effect
+from seqcast.inspection.faithfulness import BandEffect, judge, known_origins, verify
 from seqcast.model.attention import Memory
 from seqcast.run.trained import TrainedModel
 from tests.panels import make_panel, random_model, small_config, waves

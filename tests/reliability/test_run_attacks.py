@@ -312,8 +312,9 @@ BY_RECORD.append(
     )
 )
 BY_FILES = [
-    Attack("weights of three gigabytes of nothing", lambda run: os.truncate(run / MODEL, 3 * 2**30), (MODEL, "too large")),
-    Attack("a state of three gigabytes", lambda run: os.truncate(run / "checkpoint.safetensors", 3 * 2**30), (), 0),
+    Attack(
+        "weights of three gigabytes of nothing", lambda run: os.truncate(run / MODEL, 3 * 2**30), (MODEL, "too large")
+    ),
 ]
 BY_FILES += [
     Attack(f"{kind} for {name}", in_place_of(name, make), (name,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -250,7 +251,33 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("hazard", [*COLUMNS, *NUMBERS, *NAMES], ids=lambda hazard: hazard.name)
+def covered(cells: Sequence[str]) -> str:
+    """A daily table with a covariate p."""
+    return rows("ds,y,p", [f"{line},{cell}" for line, cell in zip(lines(len(cells)), cells, strict=True)])
+
+
+COVERED = ("--known", "p", "--target", "y")
+COVARIATES = [
+    repaired(
+        "a covariate with holes",
+        covered(["1", "", "2"] * 21),
+        "21 of 63 values of covariate 'p' are missing",
+        options=COVERED,
+    ),
+    repaired("a covariate without any value", covered([""] * 61), "61 of 61 values", options=COVERED),
+    error("an infinite covariate", covered(["1"] * 60 + ["inf"]), "line 62", "is not a finite number", options=COVERED),
+    works(
+        "a covariate of words",
+        covered(["a", "b"] * 31),
+        "read as categories, with their number: 'p' (2)",
+        options=COVERED,
+    ),
+    repaired("a word that is missing", covered(["a", "b", "NA"] * 21), "count as an unknown category", options=COVERED),
+    works("a covariate beyond all others", covered(["1e300", "2", "3"] * 21), options=COVERED),
+]
+
+
+@pytest.mark.parametrize("hazard", [*COLUMNS, *NUMBERS, *NAMES, *COVARIATES], ids=lambda hazard: hazard.name)
 def test_each_hazard_of_values_gets_what_it_must(hazard: Hazard, tmp_path: Path) -> None:
     meet(hazard, tmp_path)
     assert not Path("marker").exists()

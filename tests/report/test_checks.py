@@ -60,7 +60,7 @@ def test_what_training_would_use_is_told_once_each_with_its_reason(show: Show) -
     labels = [line.partition("  ")[0] for line in plan]
     assert labels[:2] == ["horizon", "context"]
     assert len(labels) == len(set(labels))
-    assert "usual for daily data" in row_of(text, "horizon")
+    assert "usual for this frequency" in row_of(text, "horizon")
     assert row_of(text, "attention") == "global, general score, direct decoding"
 
 

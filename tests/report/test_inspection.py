@@ -9,8 +9,9 @@ from rich.console import RenderableType
 
 from seqcast.attention_report import LagReport
 from seqcast.inspection.comparison import LagDifference, ProfileComparison
+from seqcast.inspection.effects import Effect
 from seqcast.inspection.error_tenths import TENTHS, ErrorGroup
-from seqcast.inspection.faithfulness import BandEffect, Effect, Faithfulness
+from seqcast.inspection.faithfulness import BandEffect, Faithfulness
 from seqcast.inspection.implied import ImpliedForecast
 from seqcast.inspection.season_check import SeasonCheck, SeasonFinding
 from seqcast.inspection.shorter_context import ContextRow, ContextSuggestion

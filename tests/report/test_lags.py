@@ -81,12 +81,13 @@ class TestTable:
     def test_one_window_shows_when_and_no_spread(self, show: Show) -> None:
         text = show(lag_report_view(make_report(num_windows=1)), 80)
         assert "attended time" in text
-        assert "2024-02-29 19:00" in text
+        assert "Thu 29 Feb 19:00" in text
+        assert "7 steps ahead of 2024-03-01 05:00, context of 29." in text
         assert "spread" not in text
 
     def test_the_day_of_the_week_is_said_where_a_week_has_several_steps(self, show: Show) -> None:
         report = make_report(num_windows=1)
-        assert "Thu 2024-02-29 19:00" in show(lag_report_view(report), 80)
+        assert "Thu 29 Feb 19:00" in show(lag_report_view(report), 80)
         weekly = replace(report.overall, frequency=parse_frequency("W-SUN"))
         assert "Thu" not in show(LagTable(weekly), 80)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from rich.console import RenderableType
 from seqcast.data.frequency import parse_frequency
 from seqcast.evaluation.baselines import point_forecast
 from seqcast.evaluation.metrics import Scores, SeasonalScales, score
+from seqcast.evaluation.significance import Comparison
 from seqcast.report.scores import score_view
 from seqcast.results import Forecast
 
@@ -102,3 +105,68 @@ def test_a_model_without_intervals_has_no_coverage(show: Show) -> None:
     scores = make_scores()
     without = Scores(scores.models[1:], scores.series_ids, scores.season, scores.num_windows, 0)
     assert "interval" not in show(score_view(without), 80)
+
+
+def compared(against: str, **changes: Any) -> Comparison:
+    values = {
+        "model": "seqcast",
+        "against": against,
+        "measure": "mase",
+        "difference": -0.5,
+        "p_value": 0.01,
+        "p_value_over_cutoffs": 0.0004,
+        "p_value_over_series": 0.01,
+        "num_cutoffs": 11,
+        "num_series": 7,
+        "series_won": 6,
+    }
+    return Comparison(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_each_comparison_has_a_word_in_the_column_of_its_model(show: Show) -> None:
+    comparisons = [compared("naive"), compared("seasonal_naive", p_value=0.2)]
+    text = show(score_view(make_scores(), comparisons), 80)
+    assert words_of(text, "seqcast is") == ["seqcast", "is", "better", "tie"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {},
+            "seqcast is better than naive by mase (over 11 cutoffs, p = 0.0004; over 7 series, p = 0.01); the better one"
+            " on 6 of 7 series.",
+        ),
+        (
+            {"difference": 0.5, "p_value_over_series": None, "num_series": 1, "series_won": 0},
+            "seqcast is worse than naive by mase (over 11 cutoffs, p = 0.0004).",
+        ),
+        (
+            {"p_value": 0.4, "p_value_over_cutoffs": None, "p_value_over_series": 0.4, "measure": "mae"},
+            "seqcast is a tie with naive by mae (over 7 series, p = 0.4); the better one on 6 of 7 series.",
+        ),
+        (
+            {"p_value": None, "p_value_over_cutoffs": None, "p_value_over_series": None},
+            "seqcast is beside naive by mase: too few cutoffs and series to tell chance from more; the better one on 6"
+            " of 7 series.",
+        ),
+    ],
+    ids=["better", "worse", "tie", "unclear"],
+)
+def test_each_comparison_is_a_sentence(show: Show, changes: dict[str, Any], sentence: str) -> None:
+    text = show(score_view(make_scores(), [compared("naive", **changes)]), 200)
+    assert sentence in text.splitlines()
+    assert "tie: a difference so large comes about by chance in more than 5 of 100 cases" in text
+
+
+def test_without_comparisons_nothing_is_said_of_them(show: Show) -> None:
+    assert "chance" not in show(score_view(make_scores()), 80)
+
+
+def test_six_models_fit_a_narrow_terminal(show: Show) -> None:
+    scores = make_scores(size=1e-3)
+    models = [replace(scores.models[1], model=name) for name in ("AutoETS", "AutoTheta", "MSTL")]
+    text = show(score_view(replace(scores, models=(*scores.models, *models)), [compared("AutoTheta")]), 80)
+    assert "…" not in text
+    assert words_of(text, "mae")[0] == "mae"
+    assert len(words_of(text, "mae")) == 7

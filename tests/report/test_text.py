@@ -19,6 +19,7 @@ from seqcast.report.text import (
     safe_text,
     time_text,
     time_texts,
+    weekday_texts,
 )
 
 Show = Callable[[RenderableType, int], str]
@@ -137,7 +138,10 @@ def test_numbers_of_a_column_have_the_same_decimals(values: list[float], shown: 
     [
         (["2024-01-01T00:00", "2024-01-01T05:00"], ["2024-01-01 00:00", "2024-01-01 05:00"]),
         (["2024-01-01T00:00", "2024-01-02T00:00"], ["2024-01-01", "2024-01-02"]),
-        (["2024-01-01T00:00:01"], ["2024-01-01 00:00:01"]),
+        (["2024-01-01T00:00:01", "2024-01-01T05:00"], ["2024-01-01 00:00:01", "2024-01-01 05:00:00"]),
+        (["2024-01-01T00:00:00.5"], ["2024-01-01 00:00:00.500"]),
+        (["2024-01-01T00:00:00.000000001"], ["2024-01-01 00:00:00.000000001"]),
+        ([], []),
     ],
 )
 def test_times_of_a_column_all_have_a_clock_or_none(times: list[str], shown: list[str]) -> None:
@@ -145,12 +149,19 @@ def test_times_of_a_column_all_have_a_clock_or_none(times: list[str], shown: lis
 
 
 def test_the_day_of_the_week_stands_before_a_time() -> None:
+    times = np.array(["2024-01-01T13:00", "2023-12-31T13:30"], "datetime64[s]")
+    assert weekday_texts(times) == ["Mon 01 Jan 13:00", "Sun 31 Dec 13:30"]
+    assert weekday_texts(times.astype("datetime64[D]").astype("datetime64[ns]")) == ["Mon 01 Jan", "Sun 31 Dec"]
+    assert weekday_texts(times[:0]) == []
+
+
+def test_the_year_is_said_where_it_could_be_another() -> None:
     times = np.array(["2024-01-01T13:00", "1969-12-31T13:00"], "datetime64[s]")
-    assert time_texts(times, weekday=True) == ["Mon 2024-01-01 13:00", "Wed 1969-12-31 13:00"]
+    assert weekday_texts(times) == ["Mon 01 Jan 2024 13:00", "Wed 31 Dec 1969 13:00"]
 
 
 def test_numbered_steps_of_a_column_stay_numbers() -> None:
-    assert time_texts(np.array([41, 42]), weekday=True) == ["41", "42"]
+    assert time_texts(np.array([41, 42])) == weekday_texts(np.array([41, 42])) == ["41", "42"]
 
 
 def test_a_step_number_stays_a_number() -> None:

@@ -11,11 +11,12 @@ from seqcast.run.directory import (
     OWN_FILES,
     RunDirectory,
     choose_directory,
+    find_run,
     list_runs,
     newest_finished_run,
     newest_run,
 )
-from seqcast.run.record import CHECKPOINT_FILE, MODEL_FILE, RUN_FILE
+from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
 from seqcast.storage import LOCK_NAME, lock_directory
 from tests.run.making_records import RECORD, bare_run
 
@@ -98,6 +99,49 @@ def test_a_directory_of_other_files_is_refused(overwrite: bool, tmp_path: Path) 
     with pytest.raises(RunError, match=r"it is not empty and holds no run\. Give another --run"):
         choose(tmp_path, overwrite=overwrite)
     assert (tmp_path / "thesis.tex").exists()
+
+
+LEFT = ".seqcast-0123456789abcdef.tmp"
+
+
+@pytest.mark.parametrize("left", [[CONFIG_FILE], [CONFIG_FILE, SCALERS_FILE, LOCK_NAME, LEFT]])
+def test_what_a_kill_before_the_first_record_leaves_is_overwritten_when_asked(left: list[str], tmp_path: Path) -> None:
+    for name in left:
+        (tmp_path / name).write_text("x")
+
+    with pytest.raises(RunError, match=r"it is not empty and holds no run\. Give --overwrite or another --run"):
+        choose(tmp_path)
+    assert choose(tmp_path, overwrite=True).path == tmp_path
+    assert not (tmp_path / CONFIG_FILE).exists()
+
+
+def test_a_directory_in_which_a_kill_left_only_a_temporary_file_may_be_used(tmp_path: Path) -> None:
+    (tmp_path / LEFT).write_text("x")
+
+    assert choose(tmp_path).path == tmp_path
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a/" + "x" * 300, "a\0b"])
+def test_a_name_that_no_directory_can_have_is_refused(name: str, in_tmp_path: Path) -> None:
+    for act in (lambda: choose(Path(name)), lambda: choose(Path(name), resume=True), lambda: find_run(Path(name))):
+        with pytest.raises(RunError) as refused:
+            act().read_record()
+        assert len(str(refused.value)) < 1000
+
+
+def test_the_name_of_a_run_is_looked_up_where_nothing_has_that_path(in_tmp_path: Path) -> None:
+    bare_run(Path("runs/sales-1"))
+
+    assert find_run(Path("sales-1")).path == choose(Path("sales-1"), resume=True).path == Path("runs/sales-1")
+    Path("sales-1").mkdir()
+    assert find_run(Path("sales-1")).path == Path("sales-1")
+
+
+def test_a_run_of_nearly_that_name_is_named(in_tmp_path: Path) -> None:
+    bare_run(Path("runs/sales-1"))
+
+    with pytest.raises(RunError, match=r"sale-1: there is no seqcast run here .* Did you mean 'runs/sales-1'\?"):
+        find_run(Path("sale-1")).read_record()
 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Times as arrays: nanoseconds where they fit, otherwise seconds; only years that four digits can write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from seqcast.data.frequency import TimeArray
+from seqcast.data.notices import Notice
+from seqcast.data.table import MOST_EXAMPLES, Table, cell_error
+from seqcast.errors import DataError, UsageError
+
+Datetimes = NDArray[np.datetime64]
+
+UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "day": 86_400.0, "excel": 86_400.0}
+_YEARS = (-62_167_219_200, 253_402_300_800)
+"""The years 0 to 9999 in seconds since 1970."""
+_FARTHEST = 2**63 // 10**9
+"""Seconds between two times that nanoseconds can count."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """The time of every row, as written in the table's order."""
+
+    values: TimeArray
+    """(rows,)"""
+    notices: tuple[Notice, ...] = ()
+    is_zoned: bool = False
+    """The text had offsets; the values are UTC."""
+
+
+def in_storage_unit(values: Datetimes) -> Datetimes:
+    """Nanoseconds where all values and the distances between them fit, otherwise seconds.
+
+    Raises:
+        DataError: They have fractions of a second and lie centuries apart.
+    """
+    ends = np.array([values.min(), values.max()]).astype("datetime64[s]").astype(np.int64)
+    if max(abs(int(ends[0])), abs(int(ends[1])), int(ends[1]) - int(ends[0])) < _FARTHEST:
+        return values.astype("datetime64[ns]", copy=False)
+    seconds = values.astype("datetime64[s]")
+    if np.any(seconds != values):
+        raise DataError("times with fractions of a second must lie between 1678 and 2262, within 292 years.")
+    return seconds
+
+
+def require_years(table: Table, column: str, numbers: NDArray[np.int64], unit: str) -> None:
+    """Check that so many units since 1970 (Excel: 1900) lie in years of four digits.
+
+    Raises:
+        DataError: One does not.
+    """
+    factor = UNIT_SECONDS[unit]
+    if numbers.min() * factor >= _YEARS[0] and numbers.max() * factor < _YEARS[1]:
+        return
+    outside = np.flatnonzero((numbers * factor < _YEARS[0]) | (numbers * factor >= _YEARS[1]))
+    first = [int(row) for row in outside[:MOST_EXAMPLES]]
+    hint = f"{len(outside):,} of {len(numbers):,} times are like this. Correct them, or --time-unit."
+    shown = [str(numbers[row]) for row in first]
+    raise cell_error(table, column, first, shown, "lies outside the years 0 to 9999", hint)
+
+
+def strptime(values: list[str], pattern: str) -> Datetimes:
+    """NaT where a text does not fit the format."""
+    # pandas reads the words "now" and "today" under any format
+    plain = [value if any(letter.isdigit() for letter in value) else None for value in values]
+    try:
+        parsed = pd.to_datetime(pd.Series(plain, dtype="object"), format=pattern, errors="coerce", exact=True)
+    except ValueError as error:
+        raise UsageError(f"--time-format {pattern[:60]!r} is not a time format: {error}.") from None
+    if parsed.dt.tz is not None:
+        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
+    return np.asarray(parsed.to_numpy())

@@ -1,0 +1,122 @@
+"""One step of training: which windows, which learning rate, which update."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqcast.config import TrainingConfig
+from seqcast.data.windows import WindowBatch, WindowRange
+from seqcast.runtime import seed_step
+from seqcast.training.checkpoint import TrainingState
+from seqcast.training.setup import TrainingSetup, gather, window_losses
+
+WARM_UP_SHARE = 0.1
+REFIT_RATE = 0.2
+"""Largest learning rate of a refit, as a part of training's."""
+AVERAGE_DECAY = 0.99
+"""Of the running average of weights that is validated and kept (Polyak and Juditsky 1992): steadier than any step's."""
+TAUGHT_SHARE = 0.8
+"""Part of training after which an autoregressive decoder is never fed the truth again."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What decides a step, besides the state it finds."""
+
+    draw: int
+    """Number of its random draws: the batch and the dropout of a step are a pure function of (seed, draw)."""
+    averaged: int
+    """Number of the step in the running average of weights."""
+    learning_rate: float
+    windows: WindowRange
+    truth_chance: float
+    """Of feeding an autoregressive decoder the truth."""
+
+
+def training_step(setup: TrainingSetup, number: int) -> Step:
+    """Step `number` (1-based) of the training that validation watches."""
+    training = setup.config.training
+    assert training.max_steps is not None
+    # scheduled sampling (Bengio 2015): the chance falls linearly with training progress
+    chance = max(0.0, 1 - number / (TAUGHT_SHARE * training.max_steps))
+    return Step(number, number, learning_rate(training, number), setup.train_windows, chance)
+
+
+def refit_step(setup: TrainingSetup, number: int, num_steps: int) -> Step:
+    """Step `number` of the `num_steps` (1-based) with which the best weights take in the validation part."""
+    training = setup.config.training
+    assert training.max_steps is not None
+    peak = training.model_copy(
+        update={"learning_rate": REFIT_RATE * training.learning_rate, "max_steps": num_steps, "schedule": "cosine"}
+    )
+    return Step(training.max_steps + number, number, learning_rate(peak, number), setup.refit_windows, 0.0)
+
+
+def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
+    """Update the weights once; returns the loss, and changes nothing when that is not finite."""
+    training, network = setup.config.training, setup.network
+    seed_step(training.seed, step.draw)
+    for group in state.optimizer.param_groups:
+        group["lr"] = step.learning_rate
+    assert training.batch_size is not None
+    numbers = np.random.default_rng([training.seed, step.draw]).integers(
+        0, len(step.windows), size=training.batch_size, dtype=np.int64
+    )
+    batch = gather(setup, *step.windows.locate(numbers))
+    network.train()
+    with setup.runtime.autocast():
+        output = network(batch, _use_truth(setup, batch, step.truth_chance))
+    sums, counts = window_losses(setup, output, batch)
+    loss = sums.sum() / counts.sum().clamp(min=1e-6)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        return value
+    state.optimizer.zero_grad(set_to_none=True)
+    scale = setup.runtime.loss_scale
+    (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    if scale != 1:
+        for parameter in network.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= scale
+    torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
+    state.optimizer.step()
+    _update_average(state, step.averaged)
+    state.loss_sum += value
+    state.loss_count += 1
+    return value
+
+
+@torch.no_grad()
+def _update_average(state: TrainingState, number: int) -> None:
+    """Averaged <- d averaged + (1 - d) weights, d smaller in the first steps, while there is little to average."""
+    decay = min(AVERAGE_DECAY, (1 + number) / (10 + number))
+    for average, weight in zip(state.averaged.parameters(), state.network.parameters(), strict=True):
+        average.lerp_(weight, 1 - decay)
+
+
+def _use_truth(setup: TrainingSetup, batch: WindowBatch, chance: float) -> Tensor | None:
+    if not setup.network.decoder.autoregressive:
+        return None
+    return torch.rand(batch.future_target.shape, device=batch.future_target.device) < chance
+
+
+def learning_rate(training: TrainingConfig, step: int) -> float:
+    """Learning rate of a step (1-based): up to the peak, then down to a thousandth of it.
+
+    one-cycle: cosine up from 1/25 in the first 30 % (Smith and Topin 2017); cosine: linear warm-up in the first 10 %.
+    """
+    assert training.max_steps is not None
+    progress = step / training.max_steps
+    peak, low = training.learning_rate, training.learning_rate / 1000
+    rise = 0.3 if training.schedule == "one-cycle" else WARM_UP_SHARE
+    if progress < rise:
+        share = progress / rise
+        if training.schedule == "cosine":
+            return peak * share
+        return peak / 25 + (peak - peak / 25) * (1 - math.cos(math.pi * share)) / 2
+    return low + (peak - low) * (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2

@@ -1,0 +1,116 @@
+"""Validation: the loss of a network that runs freely, and whether it is better beyond doubt than where it began."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqcast.data.panel import FloatArray, IntArray
+from seqcast.data.windows import WindowBatch
+from seqcast.model.ensemble import Ensemble
+from seqcast.model.network import ForecastNetwork
+from seqcast.training.setup import TrainingSetup, gather, window_losses
+
+VALIDATION_BATCH = 512
+DOUBT = 2.0
+"""Standard errors by which training must improve on its start to be believed."""
+FEWEST_CLUSTERS = 5
+"""Of which a standard error is taken."""
+LARGE_GAIN = 0.05
+"""Part of the loss that training must gain where clusters are too few for a standard error."""
+
+
+@dataclass(frozen=True)
+class ValidationScore:
+    """What one validation found."""
+
+    loss: float
+    relative_mae: float | None
+    """Absolute error over that of the seasonal naive forecast; None where that one has no error."""
+    window_losses: Tensor
+    """(validation windows,) loss of each, summed over its steps; on the CPU."""
+
+
+@torch.no_grad()
+def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> ValidationScore:
+    """Loss of a network running freely, and its absolute error relative to the seasonal naive forecast."""
+    network.eval()
+    sums: list[Tensor] = []
+    count = error_sum = naive_sum = 0.0
+    for series, origins, batch in validation_batches(setup):
+        with setup.runtime.autocast():
+            output = network(batch)
+        window_sums, window_counts = window_losses(setup, output, batch)
+        sums.append(window_sums)
+        count += float(window_counts.sum())
+        units = output.standardisation
+        point = output.values[..., network.layout.point_index].float() * units.scale + units.location
+        naive, comparable = _seasonal_naive(setup, series, origins)
+        comparable = comparable & batch.future_observed
+        error_sum += float(((point - batch.future_target).abs() * comparable).sum())
+        naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
+    losses = torch.cat(sums).cpu()
+    relative_mae = error_sum / naive_sum if naive_sum else None
+    return ValidationScore(float(losses.sum()) / max(count, 1e-6), relative_mae, losses)
+
+
+def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -> tuple[Tensor, Tensor]:
+    """The value a whole number of seasons before each forecast step, (batch, horizon), and where it was observed."""
+    steps = np.arange(1, setup.network.shape.horizon + 1)
+    back = setup.season * -(-steps // setup.season)
+    positions = origins[:, None] + (steps - 1 - back)[None]
+    rows = torch.from_numpy(np.maximum(positions, 0)).to(setup.runtime.device)
+    rows = rows + setup.tensors.offsets[torch.from_numpy(series).to(rows.device)][:, None]
+    inside = torch.from_numpy(positions >= 0).to(rows.device)
+    return setup.tensors.target[rows], setup.tensors.observed[rows] & inside
+
+
+def validation_batches(setup: TrainingSetup) -> Iterator[tuple[IntArray, IntArray, WindowBatch]]:
+    """Series, origins and values of the validation windows, in bounded pieces."""
+    for first in range(0, len(setup.validation_series), VALIDATION_BATCH):
+        part = slice(first, first + VALIDATION_BATCH)
+        series, origins = setup.validation_series[part], setup.validation_origins[part]
+        yield series, origins, gather(setup, series, origins)
+
+
+def beats_start(setup: TrainingSetup, start_losses: Tensor, score: ValidationScore) -> bool:
+    """Whether the loss fell beyond doubt since the start of training, whose `start_losses` are (windows,).
+
+    The warm start is a linear forecast, simple and hard to beat under change; a network that is better on validation by
+    chance is worse elsewhere (the standard error rule of Breiman et al. 1984, section 3.4.3). Windows of one series are
+    not independent, nor are windows of one time, so the gain must hold over both kinds of clusters; and a handful of
+    windows proves nothing.
+    """
+    gains = (start_losses - score.window_losses).numpy()
+    gain = float(gains.sum() / start_losses.sum().clamp(min=1e-9))
+    clusters = (setup.validation_series, horizon_block(setup))
+    return (
+        gain > 0
+        and num_independent(setup) >= FEWEST_CLUSTERS
+        and all(_beyond_doubt(gains, gain, cluster) for cluster in clusters)
+    )
+
+
+def horizon_block(setup: TrainingSetup) -> IntArray:
+    """(windows,) which stretch of one horizon a validation window begins in."""
+    block: IntArray = setup.validation_origins // setup.network.shape.horizon
+    return block
+
+
+def num_independent(setup: TrainingSetup) -> int:
+    """Validation windows that do not overlap: one per series and horizon."""
+    return len(np.unique(np.stack([setup.validation_series, horizon_block(setup)]), axis=1).T)
+
+
+def _beyond_doubt(gains: FloatArray, gain: float, cluster: IntArray) -> bool:
+    """Whether the sum of the gains exceeds `DOUBT` standard errors over clusters, or is large where these are few."""
+    _, index = np.unique(cluster, return_inverse=True)
+    sums = np.bincount(index, gains)
+    if len(sums) < FEWEST_CLUSTERS:
+        return gain > LARGE_GAIN
+    return bool(sums.sum() > DOUBT * math.sqrt(len(sums)) * sums.std(ddof=1))

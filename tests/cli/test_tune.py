@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seqcast.cli.tune import column_and_seconds
+from seqcast.config import read_config
+from seqcast.errors import UsageError
+from tests.running import CONTEXT, HORIZON, TINY, done, hours, refused, wave, write_hourly, write_rows
+
+SEARCH = (*TINY, "--layers", 1, "--score", "general", "--loss", "quantile", "--device", "cpu", "--precision", "float32")
+"""Leaves dropout and learning rate to be searched."""
+
+
+def test_a_search_ends_in_a_table_and_a_configuration_that_train_takes(in_tmp_path: Path) -> None:
+    write_hourly(Path("shop.csv"))
+    ran = done("tune", "shop.csv", *SEARCH, "--trials", 3)
+    assert "study: runs/shop-tune" in ran.err
+    assert "trial 1 of 3: dropout 0.1, learning rate 0.005" in ran.err
+    assert "trial 1 finished: error " in ran.err
+    assert "3 trials; the first is what `seqcast train` does by itself" in ran.out
+    assert "seqcast train shop.csv --config runs/shop-tune/config.toml" in ran.out
+    trained = done("train", "shop.csv", "--config", "runs/shop-tune/config.toml", "--json").document()
+    again = done("tune", "shop.csv", *SEARCH, "--trials", 3, "--json").document()
+    assert trained["result"]["relative_mae"] == again["best"]["error"]
+
+
+def test_json_holds_every_trial_and_where_the_best_configuration_is(in_tmp_path: Path) -> None:
+    write_hourly(Path("shop.csv"))
+    document = done("tune", "shop.csv", *SEARCH, "--trials", 2, "--run", "mine", "--json", "--quiet").document()
+    assert (document["run"], document["config"]) == ("mine", "mine/config.toml")
+    assert [trial["number"] for trial in document["trials"]] == [1, 2]
+    assert document["best"] in document["trials"]
+    assert set(document["best"]["values"]) == {"model.dropout", "training.learning_rate"}
+    config = read_config(Path("mine/config.toml"))
+    assert (config.model.horizon, config.model.context) == (HORIZON, CONTEXT)
+
+
+def test_what_is_finished_is_not_tried_again(in_tmp_path: Path) -> None:
+    write_hourly(Path("shop.csv"))
+    done("tune", "shop.csv", *SEARCH, "--trials", 2)
+    ran = done("tune", "shop.csv", *SEARCH, "--trials", 2)
+    assert "trial 1 of 2" not in ran.err
+    assert "2 trials" in ran.out
+
+
+def finished_trials(study: Path) -> int:
+    """Trials whose end is on the disk."""
+    lines = study.read_text().split("\n")[:-1] if study.exists() else []
+    return sum(json.loads(line).get("state") == 1 for line in lines)
+
+
+def test_a_killed_search_loses_the_running_trial_alone(in_tmp_path: Path) -> None:
+    write_hourly(Path("shop.csv"), 400)
+    words = ["tune", "shop.csv", *map(str, SEARCH), "--max-steps", "60", "--trials", "5", "--run", "study"]
+    command = [sys.executable, "-c", "from seqcast.cli.app import main; main()", *words]
+    study = Path("study/study.jsonl")
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    limit = time.monotonic() + 120
+    while finished_trials(study) < 2 and time.monotonic() < limit:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = finished_trials(study)
+    assert 2 <= kept < 5
+    killed = study.read_bytes()
+    resumed = done(*words, "--json").document()
+    assert study.read_bytes().startswith(killed[: killed.rfind(b"\n") + 1])
+    assert len(resumed["trials"]) == 5
+    whole = done(*words[:-1], "whole", "--json").document()
+    assert [trial["error"] for trial in resumed["trials"]] == [trial["error"] for trial in whole["trials"]]
+    assert Path("study/config.toml").read_bytes() == Path("whole/config.toml").read_bytes()
+
+
+def test_a_search_of_other_data_does_not_mix_with_an_earlier_one(in_tmp_path: Path) -> None:
+    write_hourly(Path("shop.csv"))
+    done("tune", "shop.csv", *SEARCH, "--trials", 1)
+    write_hourly(Path("shop.csv"), 133)
+    message = refused(4, "tune", "shop.csv", *SEARCH, "--trials", 1)
+    assert message == (
+        "runs/shop-tune/study.jsonl: holds a study of other data, options or version. Give another --run, or remove it."
+    )
+
+
+def test_without_optuna_it_says_what_to_install(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    message = refused(2, "tune", "shop.csv")
+    assert message == "seqcast tune needs optuna, which is not installed. Run `pip install 'seqcast[tune]'`."
+
+
+def test_time_may_name_the_column_and_limit_the_search(in_tmp_path: Path) -> None:
+    write_rows(Path("shop.csv"), "hour,day,y", [hours(131), hours(131), wave(131)])
+    ran = done("tune", "shop.csv", *SEARCH, "--time", "hour", "--time", "10m", "--target", "y", "--trials", 1, "--json")
+    assert read_config(Path(ran.document()["config"])).data.time == "hour"
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([], (None, float("inf"))),
+        (["600"], (None, 600)),
+        (["1.5h"], (None, 5400)),
+        (["30m", "date"], ("date", 1800)),
+        (["date", "30min"], ("date", 1800)),
+        (["90s"], (None, 90)),
+    ],
+)
+def test_a_duration_is_told_from_a_column(texts: list[str], expected: tuple[str | None, float]) -> None:
+    assert column_and_seconds(texts) == expected
+
+
+@pytest.mark.parametrize("texts", [["1h", "2h"], ["date", "hour"]])
+def test_two_of_one_kind_are_refused(texts: list[str]) -> None:
+    with pytest.raises(UsageError, match="--time takes one duration, such as 600, 90s, 30m or 2h, and one time column"):
+        column_and_seconds(texts)
+
+
+def test_a_configuration_is_searched_around(in_tmp_path: Path) -> None:
+    write_hourly(Path("shop.csv"))
+    Path("mine.toml").write_text("[model]\ndropout = 0.25\n")
+    document = done("tune", "shop.csv", *SEARCH, "--config", "mine.toml", "--trials", 1, "--json").document()
+    assert document["trials"][0]["values"]["model.dropout"] == 0.25
+
+
+def test_a_table_on_stdin_has_a_study_too(in_tmp_path: Path) -> None:
+    data = write_hourly(Path("shop.csv")).read_bytes()
+    done("tune", "-", *SEARCH, "--trials", 1, stdin=data)
+    assert Path("runs/stdin-tune/config.toml").exists()
