@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
@@ -17,7 +19,7 @@ from seqcast.data.notices import Notice
 from seqcast.data.panel import Panel
 from seqcast.data.table import Table
 from seqcast.data.tabular import read_table, table_from_frame
-from seqcast.errors import UsageError
+from seqcast.errors import SeqcastError, StoppedError, UsageError
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.forecasting import attention_maps, predict
 from seqcast.output import attention_table, forecast_frame
@@ -50,6 +52,36 @@ class FittedState:
     """None for a forecaster that was fitted."""
 
 
+_OPTION = re.compile("--([a-z]+(?:-[a-z]+)*)")
+_READING_OPTIONS = {"delimiter", "decimal", "encoding", "time-format", "time-unit", "na-value", "timezone"}
+_PLACE_OPTIONS = {"run", "resume", "overwrite"}
+_SECTION_OF = {field: section for section, part in Config() for field in type(part).model_fields}
+_ARGUMENTS = {"horizon", "context", "future", "level", "stride", "windows"}
+
+
+@contextmanager
+def _words_of_python() -> Iterator[None]:
+    """Let errors speak of what Python has in place of the options of the command line."""
+    try:
+        yield
+    except StoppedError:
+        raise
+    except SeqcastError as error:
+        options = set(_OPTION.findall(error.hint or ""))
+        hint = error.hint and _OPTION.sub(_setting, error.hint)
+        if options & _READING_OPTIONS:
+            hint = "Change the column in pandas."
+        elif options & _PLACE_OPTIONS:
+            hint = "Give another path."
+        raise type(error)(_OPTION.sub(_setting, error.message), place=error.place, hint=hint) from None
+
+
+def _setting(option: re.Match[str]) -> str:
+    """The setting or argument that an option of the command line stands for."""
+    name = option[1].replace("-", "_")
+    return f"{_SECTION_OF[name]}.{name}" if name in _SECTION_OF.keys() - _ARGUMENTS else name
+
+
 class Forecaster:
     """Multi-step forecasts with an LSTM encoder-decoder and Luong attention.
 
@@ -70,6 +102,7 @@ class Forecaster:
         self.config = config.override(model=given)
         self.state: FittedState | None = None
 
+    @_words_of_python()
     def fit(self, frame: pd.DataFrame, *, static: pd.DataFrame | None = None, hooks: Hooks = Hooks()) -> Self:
         """Learn from a long, wide or single-series frame, which stays as it is; returns self.
 
@@ -96,6 +129,7 @@ class Forecaster:
         _warn(job.notices)
         return self
 
+    @_words_of_python()
     def predict(
         self,
         horizon: int | None = None,
@@ -122,6 +156,7 @@ class Forecaster:
         _warn(prediction.notices)
         return forecast_frame(prediction.forecast, model.schema, levels)
 
+    @_words_of_python()
     def attention(self, windows: int = 1, *, frame: pd.DataFrame | None = None) -> pd.DataFrame:
         """The attention table of the newest `windows` origins of each series: a row per (series, cutoff, step, lag).
 
@@ -133,6 +168,7 @@ class Forecaster:
         table: pd.DataFrame = pa.concat_tables([attention_table(each) for each in maps.maps]).to_pandas()
         return table
 
+    @_words_of_python()
     def backtest(
         self,
         part: Literal["validation", "test"] = "validation",
@@ -151,6 +187,7 @@ class Forecaster:
         _warn(done.notices)
         return done
 
+    @_words_of_python()
     def save(self, path: str | Path) -> None:
         """Write a run directory that `load` and the commands read.
 
@@ -164,6 +201,7 @@ class Forecaster:
         save_run(*trained, choose_directory(Path(path), "", overwrite=False, resume=False))
 
     @classmethod
+    @_words_of_python()
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
         """Read a run directory, on whatever device it was trained.
 
@@ -205,7 +243,7 @@ class Forecaster:
 
 
 def _warn(notices: Iterable[Notice], depth: int = 1) -> None:
-    """Warn of repairs in the name of the caller, `depth` calls above this one's caller."""
+    """Warn of repairs in the name of the caller of a method, `depth` calls below which this one was called."""
     for notice in notices:
         if notice.kind == "repair":
-            warnings.warn(notice.text, stacklevel=depth + 2)
+            warnings.warn(notice.text, stacklevel=depth + 3)

@@ -63,7 +63,10 @@ def describe_device(device: torch.device) -> str:
     """The device with the name of its GPU, or with its number of threads."""
     if device.type == "cuda":
         return f"{device} {torch.cuda.get_device_name(device)}"
-    return f"{device} with {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    if device.type != "cpu":
+        return str(device)
+    count = torch.get_num_threads()
+    return f"{device} with {count} thread{'' if count == 1 else 's'}"
 
 
 def resolve_runtime(device: str, precision: Precision) -> Runtime:

@@ -26,6 +26,7 @@ from seqcast.errors import Place, RunError, SeqcastError
 LOCK_NAME = ".lock"
 """The lock file of a directory; it holds the process id and the host of its newest writer."""
 
+_PIECE = 2**20
 _TEMPORARY = re.compile(r"\.seqcast-[0-9a-f]{16}\.tmp")
 
 _HINTS = {
@@ -168,7 +169,10 @@ def fingerprint_regular_file(path: Path, max_bytes: int) -> str:
         RunError: The file is absent, unreadable, not a plain file, or too large.
     """
     with _opened_regular_file(path, max_bytes) as (file, _):
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 def require_regular_file(path: Path) -> None:

@@ -14,7 +14,8 @@ from seqcast.config import Config
 from seqcast.data.frequency import Frequency, TimeArray, parse_frequency
 from seqcast.data.panel import Covariates, FloatArray, Panel, Schema
 from seqcast.data.windows import WindowBatch
-from seqcast.model.network import NetworkShape
+from seqcast.model.ensemble import Ensemble
+from seqcast.model.network import ForecastNetwork, NetworkShape
 from seqcast.run.trained import TrainedModel
 from seqcast.runtime import Runtime
 from seqcast.training.fit import Preparation, prepare
@@ -119,7 +120,8 @@ def small_config(**sections: dict[str, Any]) -> Config:
     small: dict[str, dict[str, Any]] = {
         "data": {"validation_size": 7},
         "model": {"horizon": HORIZON, "context": CONTEXT, "hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9)},
-        "training": {"max_steps": 6, "batch_size": 3, "validate_every": 2, "device": "cpu", "precision": "float32"},
+        "training": {"max_steps": 6, "batch_size": 3, "validate_every": 2, "refit": False}
+        | {"device": "cpu", "precision": "float32"},
     }
     return Config().override(**{name: values | sections.get(name, {}) for name, values in small.items()})
 
@@ -138,13 +140,18 @@ def randomise(network: nn.Module, seed: int = 0, spread: float = 0.4) -> None:
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * spread)
 
 
+def alone(network: ForecastNetwork) -> Ensemble:
+    """One network as a model uses it."""
+    return Ensemble([network.eval()], [1.0])
+
+
 def random_model(panel: Panel, config: Config | None = None, seed: int = 0) -> TrainedModel:
     """A model with random weights and the scalers of the panel: right in everything but its forecasts."""
     plan, preparation = small_preparation(panel, config or small_config())
     network = preparation.setup.network
     randomise(network, seed)
     return TrainedModel(
-        plan.config, panel.schema, panel.frequency, panel.series_ids, preparation.scalers, network.eval()
+        plan.config, panel.schema, panel.frequency, panel.series_ids, preparation.scalers, alone(network)
     )
 
 
@@ -192,5 +199,5 @@ def planted_series(num_series: int, length: int, lags: tuple[int, int], seed: in
 def linear_model(panel: Panel, config: Config) -> TrainedModel:
     """A model as its warm start leaves it, before any training: a linear forecast by attended values."""
     plan, preparation = small_preparation(panel, config)
-    network = preparation.setup.network.eval()
+    network = alone(preparation.setup.network)
     return TrainedModel(plan.config, panel.schema, panel.frequency, panel.series_ids, preparation.scalers, network)

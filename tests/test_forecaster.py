@@ -268,11 +268,11 @@ def test_sizes_that_make_no_sense_are_refused_at_once(sizes: dict[str, object]) 
 
 
 def test_bad_arguments_of_predict_are_refused(fitted: Forecaster) -> None:
-    with pytest.raises(UsageError, match="--horizon 0: the number of steps to forecast must be at least 1"):
+    with pytest.raises(UsageError, match="^horizon 0: the number of steps to forecast must be at least 1"):
         fitted.predict(0)
     with pytest.raises(UsageError, match="An interval level must be between 0 and 100, got 100"):
         fitted.predict(levels=(100,))
-    with pytest.raises(UsageError, match="--windows 0: at least one origin is needed"):
+    with pytest.raises(UsageError, match="^windows 0: at least one origin is needed"):
         fitted.attention(0)
 
 
@@ -302,3 +302,27 @@ def test_a_diverged_fit_leaves_the_forecaster_unfitted(hourly: pd.DataFrame, mon
     with pytest.raises(DivergedError, match="Training diverged"):
         forecaster.fit(hourly)
     assert forecaster.state is None
+
+
+@pytest.mark.parametrize("frame", [[1, 2], None, {"y": [1, 2]}, np.arange(7)])
+def test_what_is_no_frame_is_refused_in_words(frame: object) -> None:
+    with pytest.raises(UsageError, match=rf"a pandas DataFrame is needed, not {type(frame).__name__}\.$"):
+        Forecaster().fit(frame)  # type: ignore[arg-type]
+
+
+def test_errors_name_settings_instead_of_options_of_the_command_line(
+    fitted: Forecaster, hourly: pd.DataFrame, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"Say which with data\.target\.$"):
+        Forecaster().fit(hourly.rename(columns={"y": "a"}).assign(b=1.0, unique_id="x"))
+    with pytest.raises(DataError, match=r"'abc' is not a number\. Change the column in pandas\.$"):
+        Forecaster().fit(hourly.astype({"y": object}).assign(y=["abc", *hourly["y"].astype(str)[1:]]))
+    fitted.save(tmp_path / "run")
+    with pytest.raises(RunError, match=r"run: there is a run here already\. Give another path\.$"):
+        fitted.save(tmp_path / "run")
+
+
+def test_a_column_of_periods_is_the_time(hourly: pd.DataFrame) -> None:
+    frame = pd.DataFrame({"ds": pd.period_range("2010-01", periods=len(hourly), freq="M"), "y": hourly["y"]})
+    forecast = Forecaster(HORIZON, CONTEXT, config=SMALL).fit(frame).predict()
+    assert forecast["ds"].iloc[0] == (frame["ds"].iloc[-1] + 1).to_timestamp()

@@ -72,7 +72,7 @@ def test_without_gpu_auto_takes_the_cpu_and_says_so(no_gpu: None, monkeypatch: p
     chosen = resolve_runtime("auto", "auto")
 
     assert (chosen.device, chosen.dtype, chosen.precision) == (torch.device("cpu"), torch.float32, "float32")
-    assert chosen.describe() == "cpu with 1 threads, float32 (no GPU found; float32 is the fastest here)"
+    assert chosen.describe() == "cpu with 1 thread, float32 (no GPU found; float32 is the fastest here)"
 
 
 def test_a_cpu_with_matrix_units_computes_in_bfloat16(no_gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_autocast_computes_in_the_precision_of_the_runtime(dtype: torch.dtype, p
 
 
 def test_devices_are_described(two_gpus: None) -> None:
-    assert describe_device(torch.device("cpu")) == "cpu with 1 threads"
+    assert describe_device(torch.device("cpu")) == "cpu with 1 thread"
     assert describe_device(torch.device("cuda:0")) == "cuda:0 Example 0"
     assert describe_device(torch.device("mps")) == "mps"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,4 +144,4 @@ def _show(screen: Screen, data: str, directory: Path, found: Tuning, *, json: bo
         trials = [asdict(trial) for trial in found.trials]
         screen.document({"run": str(directory), "config": str(file), "best": asdict(found.best), "trials": trials})
     else:
-        screen.result(tuning_view(found, f"seqcast train {data} --config {file}"))
+        screen.result(tuning_view(found, f"seqcast train {shlex.quote(data)} --config {shlex.quote(str(file))}"))

@@ -144,13 +144,14 @@ def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, l
     jumps = np.diff(steps, prepend=steps[:1])
     jumps[axis.offsets[:-1]] = 0
     widest = int(np.argmax(jumps))
-    grows = lengths.sum() > _MOST_GROWTH * observed.sum() and num_missing.sum() > _ALWAYS_FILLED
+    num_rows = lengths.sum(dtype=np.float64)  # which may be more than whole numbers of 64 bits can count
+    grows = num_rows > _MOST_GROWTH * observed.sum() and num_missing.sum(dtype=np.float64) > _ALWAYS_FILLED
     leaps = jumps[widest] > max(_MOST_GROWTH * observed.max(), _ALWAYS_FILLED)
     if not (grows or leaps):
         return
     series = int(np.searchsorted(axis.offsets, widest, side="right")) - 1
     raise DataError(
-        f"filling the gaps would make {lengths.sum():,} rows of {observed.sum():,}: series "
+        f"filling the gaps would make {num_rows:,.0f} rows of {observed.sum():,}: series "
         f"{quoted(axis.series_ids[series])} jumps from {show_time(axis.times[widest - 1])} to "
         f"{show_time(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later "
         f"(frequency: {frequency.name}).",

@@ -83,6 +83,8 @@ def read_numbers(table: Table, column: str) -> FloatArray:
     elif pa.types.is_floating(chunks.type):
         shared = chunks.to_numpy()
         values = shared if shared.flags.writeable else shared.copy()
+        if table.first_line is None:  # such as a Parquet file may hold NaN that signal
+            values[np.isnan(values)] = np.nan
     elif pa.types.is_null(chunks.type):
         values = np.full(table.num_rows, np.nan)
     elif pa.types.is_integer(chunks.type) or pa.types.is_boolean(chunks.type):

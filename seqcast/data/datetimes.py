@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seqcast.data.frequency import TimeArray
+from seqcast.data.frequency import SECOND, TimeArray
 from seqcast.data.notices import Notice
 from seqcast.data.table import MOST_EXAMPLES, Table, cell_error
 from seqcast.errors import DataError, UsageError
@@ -18,8 +18,8 @@ Datetimes = NDArray[np.datetime64]
 UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "day": 86_400.0, "excel": 86_400.0}
 _YEARS = (-62_167_219_200, 253_402_300_800)
 """The years 0 to 9999 in seconds since 1970."""
-_FARTHEST = 2**63 // 10**9
-"""Seconds between two times that nanoseconds can count."""
+_FARTHEST = 2**63 - 1
+"""Nanoseconds that can be counted between two times."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,18 @@ def in_storage_unit(values: Datetimes) -> Datetimes:
     Raises:
         DataError: They have fractions of a second and lie centuries apart.
     """
-    ends = np.array([values.min(), values.max()]).astype("datetime64[s]").astype(np.int64)
-    if max(abs(int(ends[0])), abs(int(ends[1])), int(ends[1]) - int(ends[0])) < _FARTHEST:
-        return values.astype("datetime64[ns]", copy=False)
-    seconds = values.astype("datetime64[s]")
-    if np.any(seconds != values):
+    if values.dtype == np.dtype("datetime64[ns]"):
+        ticks = values.astype(np.int64)
+        if int(ticks.max()) - int(ticks.min()) < _FARTHEST:
+            return values
+        seconds, has_fractions = (ticks // SECOND).astype("datetime64[s]"), bool(np.any(ticks % SECOND))
+    else:
+        seconds = values.astype("datetime64[s]")
+        low, high = (int(end) * SECOND for end in (seconds.astype(np.int64).min(), seconds.astype(np.int64).max()))
+        if max(abs(low), abs(high), high - low) < _FARTHEST - SECOND:
+            return values.astype("datetime64[ns]")
+        has_fractions = bool(np.any(seconds != values))
+    if has_fractions:
         raise DataError("times with fractions of a second must lie between 1678 and 2262, within 292 years.")
     return seconds
 

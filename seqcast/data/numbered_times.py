@@ -17,7 +17,7 @@ _EXCEL_DAYS = (25_569, 73_050)
 """The years 1970 to 2099; steps that are counted from the beginning of the data lie below."""
 _EXCEL_ORIGIN = np.datetime64("1899-12-30", "s")
 TIME_UNITS = ("step", *UNIT_SECONDS)
-_FARTHEST_STEP = 2**63 - 1
+_FARTHEST_STEP = 2**63 - 2
 """Between the first and the last step."""
 
 

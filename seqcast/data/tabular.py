@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +18,7 @@ from seqcast.data.dialect import Dialect, bad_record, find_dialect, open_quote, 
 from seqcast.data.source import Bytes, Content, largest_expansion, read_content
 from seqcast.data.spelling import MISSING_WORDS
 from seqcast.data.table import AS_FOUND, TEXT_TYPE, IntArray, ReadOptions, Table, quoted
-from seqcast.errors import DataError, Place
+from seqcast.errors import DataError, Place, UsageError
 
 _BLOCK_BYTES = 4 * 2**20
 _LARGEST_BLOCK = 2**30
@@ -47,14 +48,19 @@ def read_table(source: str | Path, options: ReadOptions = AS_FOUND) -> Table:
     return _read_csv(content, options)
 
 
-def table_from_frame(frame: pd.DataFrame, name: str = "DataFrame") -> Table:
+def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFrame") -> Table:
     """A table of a data frame's columns; the frame is not changed.
 
     The index is left out, unless it holds dates: then it is a column under its own name, or `ds`.
 
     Raises:
         DataError: The frame has no rows, two columns of one name, or a column of mixed types.
+        UsageError: It is no frame.
     """
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame("y" if frame.name is None else frame.name)
+    if not isinstance(frame, pd.DataFrame):
+        raise UsageError(f"{name}: a pandas DataFrame is needed, not {type(frame).__name__}.")
     if isinstance(frame.index, pd.DatetimeIndex):
         index_name = "ds" if frame.index.name is None else str(frame.index.name)
         frame = frame.rename_axis(index=index_name).reset_index()

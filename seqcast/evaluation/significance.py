@@ -47,7 +47,7 @@ class Comparison:
     p_value_over_cutoffs: float | None
     """None where fewer than `FEWEST_UNITS` cutoffs do not overlap."""
     p_value_over_series: float | None
-    """None with fewer than `FEWEST_UNITS` series."""
+    """None with fewer than `FEWEST_UNITS` series; where there is one cutoff, it takes them for independent."""
     num_cutoffs: int
     num_series: int
     series_won: int

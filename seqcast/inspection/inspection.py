@@ -102,7 +102,7 @@ def _windows(model: TrainedModel, panel: Panel, question: Question) -> tuple[Att
         return attention_maps(model, panel, question.num_windows, question.origin), None
     if question.origin is not None:
         raise UsageError("--by error ranks many origins, --origin names one.", hint="Drop one of them.")
-    forecasting, ranked = tenths_by_error(model, panel, question.windows)
+    forecasting, ranked = tenths_by_error(model.as_validated, panel, question.windows)
     maps = forecasting.attention(ranked.origins)
     return AttentionMaps(maps, len(ranked.origins), forecasting.notices()), ranked
 

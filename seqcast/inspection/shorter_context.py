@@ -59,6 +59,7 @@ def suggest_context(model: TrainedModel, panel: Panel, report: LagReport, window
     Raises:
         DataError: No series has an origin whose truth is known.
     """
+    model = model.as_validated
     origins = known_origins(model, panel, windows).spread(MOST_WINDOWS)
     forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
     lengths = sorted({max(1, model.context // part) for part in PARTS}, reverse=True)

@@ -41,12 +41,15 @@ class Ensemble(nn.Module):
 
     shares: Tensor
     """(M,) not negative, with sum 1."""
+    calibration: Tensor
+    """(horizon, width) what training.calibration adds to the learned quantiles."""
 
     def __init__(self, members: Sequence[ForecastNetwork], shares: Sequence[float]) -> None:
         assert len(members) == len(shares) > 0
         super().__init__()
         self.members = nn.ModuleList(members)
         self.register_buffer("shares", torch.tensor(shares, dtype=torch.float32))
+        self.register_buffer("calibration", torch.zeros(self.shape.horizon, self.layout.width))
 
     @property
     def networks(self) -> tuple[ForecastNetwork, ...]:
@@ -78,10 +81,13 @@ class Ensemble(nn.Module):
         """Forecast a batch from its encoding."""
         outputs = [network.decode(batch, part) for network, part in zip(self.networks, encoded.parts, strict=True)]
         if len(outputs) == 1:
-            return outputs[0]
-        values = torch.stack([output.values.float() for output in outputs], dim=-1) @ self.shares
-        weights = [output.weights.float() for output in outputs if output.weights is not None]
-        attention = torch.stack(weights, dim=-1) @ self.shares if weights else None
+            values, attention = outputs[0].values, outputs[0].weights
+        else:
+            values = torch.stack([output.values.float() for output in outputs], dim=-1) @ self.shares
+            weights = [output.weights.float() for output in outputs if output.weights is not None]
+            attention = torch.stack(weights, dim=-1) @ self.shares if weights else None
+        if self.layout.increasing:
+            values = self.layout.uncrossed(values + self.calibration)
         return NetworkOutput(values, attention, encoded.standardisation)
 
 

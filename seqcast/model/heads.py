@@ -25,7 +25,7 @@ class OutputLayout:
     point_index: int
     """Which one is the point forecast."""
     increasing: bool = False
-    """Whether they are sorted, so that quantiles never cross."""
+    """Whether they are quantiles, which must not cross."""
 
     @classmethod
     def of(cls, loss: Loss, quantiles: tuple[float, ...]) -> OutputLayout:
@@ -37,6 +37,13 @@ class OutputLayout:
                 return cls(3, 1, 0)
             case _:
                 return cls(1, 1, 0)
+
+
+    def uncrossed(self, quantiles: Tensor) -> Tensor:
+        """(..., width) the quantiles, each at least as far from the median as those between; the median stays."""
+        below, above = quantiles[..., : self.point_index + 1], quantiles[..., self.point_index :]
+        falling = below.flip(-1).cummin(dim=-1).values.flip(-1)
+        return torch.cat([falling[..., :-1], above.cummax(dim=-1).values], dim=-1)
 
 
 class CopyGate(nn.Module):

@@ -122,9 +122,6 @@ def _embedding_width(num_codes: int) -> int:
 class ForecastNetwork(nn.Module):
     """Recurrent encoder-decoder with Luong attention on real-valued windows."""
 
-    calibration: Tensor
-    """(horizon, width) what training.calibration adds to the learned quantiles; zeros while training."""
-
     def __init__(self, config: ModelConfig, loss: Loss, shape: NetworkShape) -> None:
         super().__init__()
         self.shape = shape
@@ -141,7 +138,6 @@ class ForecastNetwork(nn.Module):
         if config.attention != "none":
             attention = LagAttention(config, shape.horizon, shape.context, shape.season)
         self.layout = OutputLayout.of(loss, config.quantiles)
-        self.register_buffer("calibration", torch.zeros(shape.horizon, self.layout.width))
         self.decoder = Decoder(config, attention, known + STEP_EMBEDDING + static, shape.horizon, self.layout)
 
     def forward(self, batch: WindowBatch, use_truth: Tensor | None = None) -> NetworkOutput:
@@ -171,7 +167,7 @@ class ForecastNetwork(nn.Module):
             feedback = self._feedback(batch, source.values, standardisation, use_truth)
             output, weights = self.decoder.decode_stepwise(source, feedback)
         if self.layout.increasing and not self.training:
-            output = torch.sort(output + self.calibration, dim=-1).values
+            output = self.layout.uncrossed(output)
         return NetworkOutput(output, weights, standardisation)
 
     def _encode(self, batch: WindowBatch, values: Tensor) -> Source:

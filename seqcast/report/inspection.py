@@ -52,8 +52,8 @@ def error_view(report: LagReport, groups: tuple[ErrorGroup, ...], top: int) -> R
         "Past origins whose truth is known, ranked by the error of their forecast: the mean absolute error over that of"
         " the seasonal naive in the same series."
     )
-    shares = title_text("Their shares of the attention")
-    return Group(title_text("Worst and best forecasts"), summary, shares, table, Text(note, style="dim"))
+    heading = title_text("Their shares of the attention")
+    return Group(title_text("Worst and best forecasts"), summary, heading, table, Text(note, style="dim"))
 
 
 def faithfulness_view(found: Faithfulness) -> RenderableType:

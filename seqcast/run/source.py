@@ -14,8 +14,8 @@ from seqcast.data.notices import Notice
 from seqcast.data.panel import Panel
 from seqcast.data.table import ReadOptions, Table
 from seqcast.data.tabular import read_table
-from seqcast.errors import DataError, Place, RunError
-from seqcast.run.record import DataRecord, ReadOptionsRecord, RunRecord
+from seqcast.errors import DataError, Place, RunError, UsageError
+from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, ReadOptionsRecord, RunRecord
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,21 @@ def read_run_source(record: RunRecord, config: Config, data: str | None) -> Sour
     Another table must have the frequency that the run was trained on, or be too short to tell.
 
     Raises:
-        RunError: The run's own table is not there any more, or never was a file.
+        RunError: The run's own table is not there any more or never was a file, or the run says how to read it in a way
+            that makes no sense.
         DataError: The table cannot be used, or has another frequency.
+        UsageError: The given table contradicts what the run was told of its own.
     """
+    try:
+        return _read_run_source(record, config, data)
+    except UsageError as error:
+        if data is not None:
+            raise
+        message = f"{RUN_FILE} or {CONFIG_FILE} does not fit the table of the run: {error}"
+        raise RunError(message, place=Place(file=record.data.path)) from None
+
+
+def _read_run_source(record: RunRecord, config: Config, data: str | None) -> Source:
     own = record.data
     name = data or own.path
     _require_tables(own, data)

@@ -28,7 +28,7 @@ def conformal_correction(setup: TrainingSetup, network: Ensemble) -> Tensor:
     Only validation windows are looked at.
     """
     levels = setup.config.model.quantiles
-    correction = torch.zeros_like(network.networks[0].calibration)
+    correction = torch.zeros_like(network.calibration)
     if len(setup.validation_series) < FEWEST_WINDOWS:
         return correction
     residuals: list[Tensor] = []

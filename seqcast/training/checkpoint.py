@@ -44,8 +44,8 @@ class ValidationRecord:
     relative_mae: float | None
     """Mean absolute validation error over that of the seasonal naive forecast; None where that one has no error."""
     learning_rate: float
-    member: int = 1
-    """Which network of an ensemble."""
+    member: int
+    """Which network of an ensemble, from 1."""
 
 
 @dataclass(frozen=True)

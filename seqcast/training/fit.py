@@ -109,8 +109,8 @@ def fit(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | N
     score = validate(setup, validated)
     if validated.layout.increasing:
         correction = conformal_correction(setup, validated)
-        for network in (*validated.networks, *combination.final.networks):
-            network.calibration.copy_(correction)
+        for ensemble in (validated, combination.final):
+            ensemble.calibration.copy_(correction)
     return Fit(
         networks=Networks(combination.final, validated if refits else None).eval(),
         history=tuple(record for result in results for record in result.history),

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -109,15 +109,17 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
     while state.step < training.max_steps:
         if state.stale_validations >= training.patience:
             return f"no improvement in {training.patience} validations"
-        loss = _checked_step(setup, state, training_step(setup, state.step + 1))
-        state.step += 1
+        number = state.step + 1
+        loss = _checked_step(setup, state, training_step(setup, number), f"step {number}")
+        state.step = number
         clock.num_steps += 1
         record = None
         if state.step % training.validate_every == 0 or state.step == training.max_steps:
             record = _validate_and_keep_best(setup, state)
             _save(setup, state, hooks)
-        hooks.on_progress(Progress(state.step, training.max_steps, loss, clock.windows_per_second, record, member=member))
-        _stop_if_asked(setup, state, hooks)
+        pace = clock.windows_per_second
+        hooks.on_progress(Progress(number, training.max_steps, loss, pace, record, member=member))
+        _stop_if_asked(setup, state, hooks, f"step {number}")
     return "budget spent"
 
 
@@ -134,23 +136,27 @@ def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clo
         state.averaged.load_state_dict(state.best_weights)
         state.optimizer = _optimizer(setup)
     while state.refit_step < num_steps:
-        loss = _checked_step(setup, state, refit_step(setup, state.refit_step + 1, num_steps))
-        state.refit_step += 1
+        number = state.refit_step + 1
+        place = f"step {number} of the refit"
+        loss = _checked_step(setup, state, refit_step(setup, number, num_steps), place)
+        state.refit_step = number
         clock.num_steps += 1
-        if state.refit_step % training.validate_every == 0:
+        if number % training.validate_every == 0:
             _save(setup, state, hooks)
-        hooks.on_progress(Progress(state.refit_step, num_steps, loss, clock.windows_per_second, refit=True, member=member))
-        _stop_if_asked(setup, state, hooks)
+        pace = clock.windows_per_second
+        hooks.on_progress(Progress(number, num_steps, loss, pace, refit=True, member=member))
+        _stop_if_asked(setup, state, hooks, place)
     return {name: value.detach().clone() for name, value in state.averaged.state_dict().items()}
 
 
-def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
+def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step, place: str) -> float:
+    """Take a step; `place` names it in the words of a failure."""
     try:
         loss = take_step(setup, state, step)
     except torch.OutOfMemoryError:
-        raise _out_of_memory(setup, state) from None
+        raise _out_of_memory(setup, place) from None
     if not math.isfinite(loss):
-        raise _diverged(setup, state)
+        raise _diverged(setup, state, place, step.learning_rate)
     return loss
 
 
@@ -160,7 +166,8 @@ def check_resumable(setup: TrainingSetup, resume_from: bytes) -> None:
     Raises:
         RunError: The state is damaged, incomplete, or of other work.
     """
-    restore_state(_first_state(setup), resume_from, setup.identity)
+    untouched = replace(setup, network=copy.deepcopy(setup.network))
+    restore_state(_first_state(untouched), resume_from, setup.identity)
 
 
 def _first_state(setup: TrainingSetup) -> TrainingState:
@@ -178,9 +185,9 @@ def _optimizer(setup: TrainingSetup) -> torch.optim.Optimizer:
 def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> ValidationRecord:
     """Validate the average; it is kept when it is the best so far and better than the start beyond doubt."""
     score = validate(setup, state.averaged)
-    if not math.isfinite(score.loss):
-        raise _diverged(setup, state)
     rate = learning_rate(setup.config.training, state.step)
+    if not math.isfinite(score.loss):
+        raise _diverged(setup, state, f"step {state.step}", rate)
     train_loss = state.loss_sum / max(state.loss_count, 1)
     member = len(state.finished) + 1
     record = ValidationRecord(state.step, train_loss, score.loss, score.relative_mae, rate, member)
@@ -196,20 +203,19 @@ def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> Valid
     return record
 
 
-def _diverged(setup: TrainingSetup, state: TrainingState) -> DivergedError:
-    rate = learning_rate(setup.config.training, state.step)
+def _diverged(setup: TrainingSetup, state: TrainingState, place: str, rate: float) -> DivergedError:
     kept = "the best weights so far are kept" if state.best_weights else "there are no earlier weights to keep"
     return DivergedError(
-        f"Training diverged: the loss at step {state.step} is not finite (learning rate {rate:.2g}); {kept}.",
+        f"Training diverged: the loss at {place} is not finite (learning rate {rate:.2g}); {kept}.",
         hint=f"Try --learning-rate {setup.config.training.learning_rate / 4:.2g} or --precision float32.",
     )
 
 
-def _out_of_memory(setup: TrainingSetup, state: TrainingState) -> SeqcastError:
+def _out_of_memory(setup: TrainingSetup, place: str) -> SeqcastError:
     size = setup.config.training.batch_size or 1
     smaller = f"--batch-size {size // 2}, " if size > 1 else ""
     return SeqcastError(
-        f"{setup.runtime.device} ran out of memory at step {state.step}, with batches of {size} windows.",
+        f"{setup.runtime.device} ran out of memory at {place}, with batches of {size} windows.",
         hint=f"Train again with {smaller}a shorter --context or a smaller --hidden.",
     )
 
@@ -219,8 +225,8 @@ def _save(setup: TrainingSetup, state: TrainingState, hooks: Hooks) -> None:
     hooks.save(dump_state(state, setup.identity), earlier + tuple(state.history))
 
 
-def _stop_if_asked(setup: TrainingSetup, state: TrainingState, hooks: Hooks) -> None:
+def _stop_if_asked(setup: TrainingSetup, state: TrainingState, hooks: Hooks, place: str) -> None:
     number = hooks.stop_signal()
     if number is not None:
         _save(setup, state, hooks)
-        raise StoppedError(number, f"The state of step {state.step} is saved; continue with --resume.")
+        raise StoppedError(number, f"The state of {place} is saved; continue with --resume.")

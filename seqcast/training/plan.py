@@ -11,13 +11,14 @@ from seqcast.data.calendar import recurring_cycles, resolved_cycles
 from seqcast.data.notices import Notice
 from seqcast.data.panel import IntArray, Panel
 from seqcast.errors import DataError, UsageError
-from seqcast.training.validation import FEWEST_CLUSTERS
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
 LONGEST_USEFUL_SEASON = 400
 LARGEST_AUTOMATIC_CONTEXT = 720
 LARGEST_AUTOMATIC_BATCH = 128
+FEWEST_CLUSTERS = 5
+"""Independent validation windows, or groups of them, from which something may be concluded."""
 WORK = 60_000_000
 """Window steps (windows x (context + horizon)) that automatic training may spend."""
 

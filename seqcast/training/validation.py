@@ -14,13 +14,12 @@ from seqcast.data.panel import FloatArray, IntArray
 from seqcast.data.windows import WindowBatch
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
+from seqcast.training.plan import FEWEST_CLUSTERS
 from seqcast.training.setup import TrainingSetup, gather, window_losses
 
 VALIDATION_BATCH = 512
 DOUBT = 2.0
 """Standard errors by which training must improve on its start to be believed."""
-FEWEST_CLUSTERS = 5
-"""Of which a standard error is taken."""
 LARGE_GAIN = 0.05
 """Part of the loss that training must gain where clusters are too few for a standard error."""
 

@@ -15,8 +15,8 @@ from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source, resolve_roles
 from seqcast.runtime import Runtime
 from seqcast.storage import LOCK_NAME, lock_directory, write_atomically
-from seqcast.training.fit import prepare
-from seqcast.training.loop import Hooks, Progress, train
+from seqcast.training.fit import fit, prepare
+from seqcast.training.loop import Hooks, Progress
 from seqcast.training.plan import Plan, make_plan
 from seqcast.tuning.space import Dimension, Value, first_values, search_space, with_values
 from seqcast.tuning.study import STUDY_FILE, Study, Suggestion, Trial
@@ -136,8 +136,11 @@ def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) 
 
 
 def _validation_error(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) -> float:
-    """The error of the best weights: comparable whatever the loss and the context, because the windows are the same."""
-    preparation = prepare(search.source.panel, search.plan(suggestion.values), search.runtime, "")
+    """The error of what training would keep; its windows are the same whatever the loss and the context."""
+    plan = search.plan(suggestion.values)
+    # A refit and further members cost time and tell nothing of the settings.
+    single = replace(plan, config=plan.config.override(training={"refit": False, "ensemble": 1}))
+    preparation = prepare(search.source.panel, single, search.runtime, "")
     num_validations = 0
 
     def judge(progress: Progress) -> None:
@@ -151,7 +154,7 @@ def _validation_error(search: Search, suggestion: Suggestion, deadline: float, h
         if time.monotonic() > deadline:
             raise _OutOfTimeError
 
-    best = train(preparation.setup, replace(hooks, on_progress=judge)).best
+    best = fit(preparation, replace(hooks, on_progress=judge)).best
     return best.validation_loss if best.relative_mae is None else best.relative_mae
 
 

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
-import torch
 
 from seqcast.attention_report import GroupBy
 from seqcast.config import Config
@@ -24,19 +23,11 @@ from seqcast.data.panel import Panel
 from seqcast.forecasting import attention_maps
 from seqcast.inspection.inspection import Question, inspect
 from seqcast.run.trained import TrainedModel
-from seqcast.runtime import Runtime
-from seqcast.training.fit import prepare
-from seqcast.training.plan import make_plan
-from tests.panels import make_panel
+from tests.panels import linear_model, make_panel
 
 
-def make_model(panel: Panel, horizon: int, context: int) -> TrainedModel:
-    """A model of default width that was not trained."""
-    config = Config().override(model={"horizon": horizon, "context": context, "lag_bias": False})
-    plan = make_plan(panel, config)
-    preparation = prepare(panel, plan, Runtime(torch.device("cpu"), torch.float32, "benchmark"), "none", warm=False)
-    network = preparation.setup.network.eval()
-    return TrainedModel(plan.config, panel.schema, panel.frequency, panel.series_ids, preparation.scalers, network)
+UNTRAINED = {"lag_bias": False}
+"""Without a closed-form start, which takes longer than what is measured."""
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -59,7 +50,9 @@ def main() -> None:
     length = given.context + given.windows * given.horizon + 11 * given.horizon
     values = np.random.default_rng(0).normal(size=(given.series, length)).cumsum(axis=1)
     panel = make_panel(list(values), frequency=parse_frequency("h"))
-    model = make_model(panel, given.horizon, given.context)
+    model = linear_model(
+        panel, Config().override(model={"horizon": given.horizon, "context": given.context} | UNTRAINED)
+    )
     forward = seconds(lambda: num_windows_of(model, panel, given.windows))
     asked = Question(windows=given.windows, group_by=given.by)
     inspected = seconds(lambda: inspect(model, panel, asked))

@@ -80,7 +80,7 @@ def test_stdout_can_be_json_rows(hourly_run: Trained) -> None:
 def test_the_report_names_lags_durations_shares_and_defines_its_numbers(hourly_run: Trained) -> None:
     out = done("inspect", "--run", hourly_run.run, "--top", 4).out
     assert "Attended lags relative to the forecast step" in out
-    assert "1 window of 1 series, 5 steps ahead, context of 23." in out
+    assert "1 window of 1 series, 5 steps ahead of 2024-01-06 10:00, context of 23." in out
     for heading in ("lag", "that is", "attended time", "weight", "share", "sum", "lift"):
         assert heading in out
     for definition in ("lag_target = lag_origin + step - 1", "lift: share over that of equal weights", "share: part"):

@@ -83,6 +83,14 @@ def test_training_shows_a_bar_and_no_lines_of_steps(in_tmp_path: Path) -> None:
     assert all(cell_len(line) <= 80 for line in lines_of(text))
 
 
+def test_a_backtest_that_takes_time_shows_a_bar(made_models: None, hourly_run: Trained) -> None:
+    words = ("--test", "--refit-every", 2, "--models", "AutoETS")
+    text = as_if_at_terminal("backtest", "--run", hourly_run.run, *words)
+    assert "━" in text
+    assert "training 1 of 2, on data up to" in text
+    assert "statistical models: window" not in text
+
+
 def test_quiet_training_shows_no_bar(in_tmp_path: Path) -> None:
     assert "━" not in as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--quiet")
 

@@ -247,3 +247,10 @@ def test_many_categorical_columns_are_counted(tmp_path: Path) -> None:
 def test_infinity_does_not_make_a_covariate_text(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"line 3, column 'a': 'inf' is not a finite number"):
         read_covariates(read(tmp_path, rows("a,b", ["1,2", "inf,4"])), ("a",))
+
+
+def test_a_signalling_nan_is_a_missing_value_like_any_other() -> None:
+    bits = np.array([0x7FF0000000000001, 0x4049000000000000], np.uint64)
+    values = read_numbers(table_from_frame(pd.DataFrame({"y": bits.view(np.float64)})), "y")
+    assert values.view(np.uint64)[0] == np.array(np.nan).view(np.uint64)
+    assert values[1] == 50

@@ -341,3 +341,15 @@ def test_zoned_times_are_not_moved_by_the_zone(tmp_path: Path) -> None:
 def test_steps_have_no_zone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"column 'ds': --timezone does not fit: the times are numbers of steps"):
         load(tmp_path, rows("ds,y", ["1,1", "2,2", "3,3"]), options=BERLIN)
+
+
+@pytest.mark.parametrize("first", [-(2**63) + 1, -(2**63) + 5])
+def test_nanoseconds_at_both_ends_of_time_are_too_far_apart(first: int) -> None:
+    frame = pd.DataFrame({"ds": np.array([first, 1, 79], "datetime64[ns]"), "y": [1.0, 2.0, 3.0]})
+    with pytest.raises(DataError, match=r"times with fractions of a second must lie|filling the gaps would make"):
+        build_panel(table_from_frame(frame), DataConfig())
+
+
+def test_steps_at_both_ends_of_counting_are_gaps_too_wide(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"filling the gaps would make 9,223,372,036,854,775,808 rows of 3"):
+        load(tmp_path, rows("ds,y", ["0,1", "1,2", f"{2**63 - 2},3"]))

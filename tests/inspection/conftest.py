@@ -5,11 +5,19 @@ from collections.abc import Iterator
 import pytest
 
 from seqcast.data.panel import Panel
+from seqcast.model.attention import LagAttention
 from seqcast.run.trained import TrainedModel
 from tests.panels import linear_model, make_panel, one_thread, planted_series, small_config
 
 LAGS = (7, 11)
 HORIZON, CONTEXT = 5, 23
+
+
+def attention_of(model: TrainedModel) -> LagAttention:
+    """The attention of the only network of a model."""
+    (network,) = model.network.networks
+    assert network.decoder.attention is not None
+    return network.decoder.attention
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from seqcast.forecasting import attention_maps, predict
 from seqcast.inspection.context_length import context_notices, with_context
 from seqcast.inspection.inspection import Question, inspect
 from seqcast.run.trained import TrainedModel
-from tests.inspection.conftest import CONTEXT, HORIZON
+from tests.inspection.conftest import CONTEXT, HORIZON, attention_of
 from tests.panels import random_model, small_config
 
 SHORTER, LONGER = 17, 41
@@ -85,8 +85,7 @@ def test_a_position_keeps_its_lag_when_the_context_is_shortened(
     states = torch.randn(2, CONTEXT, 7)
     ratios = []
     for each in (model, with_context(model, SHORTER)):
-        attention = each.network.decoder.attention
-        assert attention is not None
+        attention = attention_of(each)
         own = states[:, -each.context :]
         weights = attention(queries, attention.remember(own, torch.ones(own.shape[:2], dtype=torch.bool)))
         ratios.append(weights[..., -SHORTER:] / weights[..., -1:])
@@ -94,10 +93,7 @@ def test_a_position_keeps_its_lag_when_the_context_is_shortened(
 
 
 def test_lags_that_were_never_learned_get_the_lowest_lag_bias(planted_model: TrainedModel) -> None:
-    attention = with_context(planted_model, LONGER).network.decoder.attention
-    learned = planted_model.network.decoder.attention
-    assert attention is not None
-    assert learned is not None
+    attention, learned = attention_of(with_context(planted_model, LONGER)), attention_of(planted_model)
     assert attention.lag_bias is not None
     assert learned.lag_bias is not None
     assert torch.equal(attention.lag_bias[:, -CONTEXT:], learned.lag_bias)
@@ -121,6 +117,13 @@ def test_the_suggested_errors_are_those_of_the_model_with_that_context(
     assert whole.rows[1].context == 11
     # Origins of the shorter model may begin earlier; both have the newest ones.
     assert whole.rows[1].error == pytest.approx(shorter.rows[0].error, rel=1e-4)
+
+
+def test_the_network_before_refitting_looks_at_as_much(planted_model: TrainedModel) -> None:
+    assert with_context(planted_model, SHORTER).validated is None
+    validated = with_context(replace(planted_model, validated=planted_model.network), SHORTER).validated
+    assert validated is not None
+    assert validated.shape.context == SHORTER
 
 
 def test_the_trained_context_is_the_model_itself(planted_model: TrainedModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from seqcast.inspection.error_tenths import TENTHS, tenths_by_error
 from seqcast.inspection.inspection import Question, inspect
 from seqcast.run.trained import TrainedModel
 from tests.inspection.conftest import CONTEXT, HORIZON
-from tests.panels import make_panel, planted_series
+from tests.panels import make_panel, planted_series, random_model, small_config
 
 
 def test_a_tenth_of_the_origins_is_the_worst_and_a_tenth_the_best(
@@ -54,6 +55,18 @@ def test_the_groups_of_the_report_are_those_windows(planted_model: TrainedModel,
         assert np.allclose(group.share, own, atol=1e-6)
     document = json.loads(json.dumps(found.as_dict(3), allow_nan=False))
     assert [group["label"] for group in document["errors"]] == list(TENTHS)
+
+
+def test_past_origins_are_judged_by_the_network_that_has_not_seen_them(
+    planted_model: TrainedModel, planted_panel: Panel
+) -> None:
+    config = small_config(model={"horizon": HORIZON, "context": CONTEXT})
+    refitted = replace(random_model(planted_panel, config), validated=planted_model.network)
+    question = Question(windows=5, group_by="error", suggest=True)
+    expected, found = (inspect(model, planted_panel, question) for model in (planted_model, refitted))
+    assert found.errors == expected.errors
+    assert found.context == expected.context
+    assert np.array_equal(found.report.overall.share, expected.report.overall.share)
 
 
 def test_maps_in_pieces_keep_their_groups(

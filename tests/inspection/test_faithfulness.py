@@ -13,6 +13,7 @@ from seqcast.inspection.effects import Effect
 from seqcast.inspection.faithfulness import BandEffect, judge, known_origins, verify
 from seqcast.model.attention import Memory
 from seqcast.run.trained import TrainedModel
+from tests.inspection.conftest import attention_of
 from tests.panels import make_panel, random_model, small_config, waves
 
 NOTHING = Effect(0.1, 0.0, 0.0)
@@ -25,8 +26,7 @@ def band(moved: float = 0.5, elsewhere: float = 0.1, worse: float = 0.3) -> Band
 
 def replace_attention(model: TrainedModel, kind: str) -> None:
     """Weights that have nothing to do with what the model learned."""
-    attention = model.network.decoder.attention
-    assert attention is not None
+    attention = attention_of(model)
     learned = attention.forward
     order = torch.randperm(model.context, generator=torch.Generator().manual_seed(3))
 

@@ -249,10 +249,26 @@ BY_RECORD = [
     Attack("a table named with escapes", record("data", "path", value="\x1b[31mred\u202e"), ("is not there",)),
     Attack("a table with an endless name", record("data", "path", value="x" * 100_000), ()),
     Attack("statics that are a device", record("data", "static_path", value="/dev/zero"), ("is not there",)),
-    Attack("an encoding that is none", record("data", "read_options", "encoding", value="hex"), (), 2),
-    Attack("a delimiter that is none", record("data", "read_options", "delimiter", value="touch marker"), (), 2),
-    Attack("a zone that is a path", record("data", "read_options", "timezone", value="../../../etc/passwd"), (), 2),
-    Attack("a time format that is none", record("data", "read_options", "time_format", value="%Q" * 1000), (), 2),
+    Attack(
+        "an encoding that is none",
+        record("data", "read_options", "encoding", value="hex"),
+        ("run.json or config.toml does not fit",),
+    ),
+    Attack(
+        "a delimiter that is none",
+        record("data", "read_options", "delimiter", value="touch marker"),
+        ("run.json or config.toml does not fit",),
+    ),
+    Attack(
+        "a zone that is a path",
+        record("data", "read_options", "timezone", value="../../../etc/passwd"),
+        ("run.json or config.toml does not fit",),
+    ),
+    Attack(
+        "a time format that is none",
+        record("data", "read_options", "time_format", value="%Q" * 1000),
+        ("run.json or config.toml does not fit",),
+    ),
     Attack("a checksum of another file", record("files", MODEL, value="0" * 64), (MODEL, "checksum")),
     Attack(
         "no checksum of the weights",

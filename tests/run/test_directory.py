@@ -162,7 +162,7 @@ def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_metrics_have_a_line_per_validation(tmp_path: Path) -> None:
-    history = tuple(ValidationRecord(step, 0.5, 0.25, None, 0.001) for step in (2, 4))
+    history = tuple(ValidationRecord(step, 0.5, 0.25, None, 0.001, 1) for step in (2, 4))
 
     RunDirectory(tmp_path).write_metrics(history)
 

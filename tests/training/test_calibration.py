@@ -10,7 +10,7 @@ from seqcast.data.panel import Panel
 from seqcast.training import calibration
 from seqcast.training.calibration import POOLED_WINDOWS, conformal_correction
 from seqcast.training.fit import fit
-from seqcast.training.loop import TrainingSetup
+from seqcast.training.setup import TrainingSetup
 from tests.panels import HORIZON, make_panel, randomise, small_config, small_preparation, wave_panel, waves
 
 LEVELS = (0.1, 0.5, 0.9)

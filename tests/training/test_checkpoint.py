@@ -17,8 +17,10 @@ from torch import Tensor
 from seqcast.config import Config
 from seqcast.data.panel import Panel
 from seqcast.errors import RunError, StoppedError
-from seqcast.training.checkpoint import FORMAT_VERSION, ValidationRecord
-from seqcast.training.loop import Hooks, TrainingResult, TrainingSetup, ValidationScore, check_resumable, train
+from seqcast.training.checkpoint import FORMAT_VERSION, TrainingResult, ValidationRecord
+from seqcast.training.loop import Hooks, check_resumable, train
+from seqcast.training.setup import TrainingSetup
+from seqcast.training.validation import ValidationScore
 from tests.panels import one_thread, small_config, small_preparation, wave_panel
 
 NUM_STEPS = 6

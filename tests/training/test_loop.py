@@ -14,9 +14,12 @@ from seqcast.config import TrainingConfig
 from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.runtime import Runtime
-from seqcast.training import loop
+from seqcast.training import loop, step
 from seqcast.training.checkpoint import ValidationRecord
-from seqcast.training.loop import Hooks, Progress, TrainingSetup, ValidationScore, learning_rate, train
+from seqcast.training.loop import Hooks, Progress, train
+from seqcast.training.setup import TrainingSetup
+from seqcast.training.step import learning_rate
+from seqcast.training.validation import ValidationScore
 from tests.panels import randomise, small_config, small_preparation, wave_panel
 
 
@@ -72,7 +75,7 @@ def test_the_optimiser_is_given_the_rate_of_its_step(monkeypatch: pytest.MonkeyP
         asked.append(step)
         return 0.0
 
-    monkeypatch.setattr(loop, "learning_rate", spy)
+    monkeypatch.setattr(step, "learning_rate", spy)
     setup = setup_of(training={"weight_decay": 0.0})
     before = {name: value.clone() for name, value in setup.network.state_dict().items()}
 
@@ -215,8 +218,8 @@ def test_what_is_kept_is_the_running_average_of_the_weights() -> None:
     train(setup, Hooks(save=remember))
 
     expected = seen[0]
-    for step, (weight, average) in enumerate(zip(seen[1:], averages, strict=True), start=1):
-        decay = min(0.99, (1 + step) / (10 + step))
+    for number, (weight, average) in enumerate(zip(seen[1:], averages, strict=True), start=1):
+        decay = min(0.99, (1 + number) / (10 + number))
         expected = decay * expected + (1 - decay) * weight
         torch.testing.assert_close(average, expected)
 

@@ -158,12 +158,12 @@ def test_the_network_is_told_of_the_cycles_that_training_sees_twice(
 
 
 def test_a_cycle_that_the_frequency_does_not_resolve_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"daily data has no cycle 'hour' \(it has: week, month, year\)"):
+    with pytest.raises(UsageError, match=r"this frequency \(daily\) has no cycle 'hour'; it has: week, month, year"):
         plan_of(panel_of(100), data={"calendar": ("week", "hour")})
 
 
 def test_a_cycle_of_integer_steps_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"integer steps data has no cycle 'week' \(it has: none\)"):
+    with pytest.raises(UsageError, match=r"this frequency \(integer steps\) has no cycle 'week'; it has: none"):
         plan_of(panel_of(100, freq="1"), data={"calendar": ("week",)})
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from seqcast.data.panel import FloatArray
-from seqcast.training import loop
-from seqcast.training.loop import TrainingSetup, validate
+from seqcast.training import validation
 from seqcast.training.losses import forecast_loss, window_weights
+from seqcast.training.setup import TrainingSetup
+from seqcast.training.validation import validate
 from tests.panels import make_panel, randomise, small_config, small_preparation, wave_panel
 
 
@@ -26,7 +27,7 @@ def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
         units.apply(batch.future_target, batch.future_observed),
         judged,
         torch.tensor([0.1, 0.5, 0.9]),
-        window_weights(units.apply(batch.context_target, batch.context_observed), batch.context_observed, setup.season),
+        window_weights(units.apply(batch.context_target, batch.context_observed), batch.context_observed, units.scale, setup.season),
     )
     point = (output.values[..., 1] * units.scale + units.location).numpy()
     errors, naive_errors = [], []
@@ -51,7 +52,7 @@ def scaled_series(setup: TrainingSetup, number: int) -> FloatArray:
 
 @pytest.mark.parametrize("chunk", [2, 512])
 def test_validation_judges_every_window_once(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "VALIDATION_BATCH", chunk)
+    monkeypatch.setattr(validation, "VALIDATION_BATCH", chunk)
     panel = wave_panel()
     panel.target[[56, 57, 110, 115]] = np.nan  # in validation parts
     panel.target[panel.offsets[1] + 35 : panel.offsets[1] + 46] = np.nan  # a whole context

@@ -10,7 +10,8 @@ from seqcast.data.panel import Panel
 from seqcast.data.windows import PanelTensors
 from seqcast.model.network import Standardisation
 from seqcast.training.fit import Preparation
-from seqcast.training.warm_start import FLOOR, LinearForecast, apply_warm_start, fit_linear_forecast
+from seqcast.training.linear_forecast import LinearForecast, fit_linear_forecast
+from seqcast.training.warm_start import FLOOR, apply_warm_start
 from tests.panels import make_panel, randomise, small_config, small_preparation, wave_panel
 
 HORIZON, CONTEXT = 5, 13
@@ -37,7 +38,7 @@ def prepared(panel: Panel, **model: Any) -> Preparation:
 def linear_forecast(preparation: Preparation) -> LinearForecast:
     setup = preparation.setup
     quantiles = setup.config.model.quantiles
-    return fit_linear_forecast(setup.tensors, setup.train_windows, CONTEXT, HORIZON, quantiles)
+    return fit_linear_forecast(setup.tensors, setup.train_windows, CONTEXT, HORIZON, quantiles, (7,))
 
 
 def some_windows(tensors: PanelTensors) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -79,7 +80,7 @@ def test_weights_and_residuals_do_not_depend_on_the_size_of_the_chunks(monkeypat
     preparation = prepared(planted_panel(2, 120))
     whole = linear_forecast(preparation)
 
-    monkeypatch.setattr("seqcast.training.warm_start.CHUNK", 17)
+    monkeypatch.setattr("seqcast.training.linear_forecast.CHUNK", 17)
 
     chunked = linear_forecast(preparation)
     torch.testing.assert_close(chunked.weights, whole.weights, atol=1e-6, rtol=0)

@@ -14,7 +14,8 @@ from seqcast.data.tabular import read_table
 from seqcast.errors import DivergedError, RunError, SeqcastError, StoppedError
 from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source
-from seqcast.training.loop import Hooks, Progress, train
+from seqcast.training.fit import fit
+from seqcast.training.loop import Hooks, Progress
 from seqcast.tuning import search as search_module
 from seqcast.tuning.search import Budget, Search, Watch, tune
 from seqcast.tuning.study import STUDY_FILE, Trial
@@ -60,13 +61,13 @@ def script(monkeypatch: pytest.MonkeyPatch, outcomes: list[Any]) -> None:
             raise outcome
         return Result(outcome if isinstance(outcome, Best) else Best(outcome))
 
-    monkeypatch.setattr(search_module, "train", scripted)
+    monkeypatch.setattr(search_module, "fit", scripted)
 
 
 def test_the_first_trial_is_what_training_does_by_itself(tmp_path: Path) -> None:
     search = search_of(tmp_path / "data")
     found = tune(search, tmp_path / "study", Budget(1))
-    expected = train(small_preparation(wave_panel(), small_config())[1].setup).best.relative_mae
+    expected = fit(small_preparation(wave_panel(), small_config())[1]).best.relative_mae
     assert found.first.error == expected
     assert found.config == search.plan().config
 
@@ -82,7 +83,7 @@ def test_the_best_settings_are_a_configuration_that_training_takes(tmp_path: Pat
 
 def test_training_with_the_best_settings_gives_the_error_of_its_trial(tmp_path: Path) -> None:
     found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(4))
-    again = train(small_preparation(wave_panel(), found.config)[1].setup)
+    again = fit(small_preparation(wave_panel(), found.config)[1])
     assert again.best.relative_mae == found.best.error
 
 
@@ -178,7 +179,7 @@ def test_a_hopeless_trial_is_cut_short(tmp_path: Path, monkeypatch: pytest.Monke
     script(monkeypatch, [0.5])
     search = search_of(tmp_path / "data")
     tune(search, tmp_path / "study", Budget(1))
-    monkeypatch.setattr(search_module, "train", train)
+    monkeypatch.setattr(search_module, "fit", fit)
     monkeypatch.setattr("seqcast.tuning.study.Suggestion.is_hopeless", lambda *_: True)
     told: list[Trial] = []
     found = tune(search, tmp_path / "study", Budget(2), Watch(on_end=told.append))
@@ -195,6 +196,15 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert begun == [1, 2]
     assert tuple(ended) == found.trials
     assert steps
+
+
+def test_trials_train_one_network_once_and_leave_the_rest_to_training(tmp_path: Path) -> None:
+    steps: list[Progress] = []
+    config = small_config(training={"ensemble": 3, "refit": True, "patience": 99})
+    watch = Watch(training=Hooks(on_progress=steps.append))
+    found = tune(search_of(tmp_path / "data", config=config), tmp_path / "study", Budget(1), watch)
+    assert len(steps) == config.training.max_steps
+    assert (found.config.training.ensemble, found.config.training.refit) == (3, True)
 
 
 def test_other_data_or_options_are_another_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
