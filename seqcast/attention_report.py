@@ -70,6 +70,10 @@ class LagReport:
             "groups": [group.as_dict(top) for group in self.groups],
         }
 
+    def heatmap_dict(self) -> dict[str, object]:
+        """The picture of steps and lags as numbers: a list per step, from lag_origin 1 on."""
+        return {"rows": "step", "columns": "lag_origin", "weights": np.round(self.step_weights[:, ::-1], 6).tolist()}
+
     def by_target(self) -> LagProfile:
         """The profile of all steps with lags counted back from the forecast step, whatever the report shows."""
         if self.relative == "target":

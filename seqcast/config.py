@@ -175,6 +175,16 @@ class Config(Section):
         return parse_config(values, "options")
 
 
+FREE_SETTINGS = frozenset({"training.device", "training.precision"})
+"""Settings that a stopped run may be continued without."""
+
+
+def flat_settings(config: Config) -> dict[str, object]:
+    """Every setting under its full name, such as `training.seed`."""
+    sections = config.model_dump()
+    return {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
+
+
 def parse_config(values: dict[str, Any], source: str) -> Config:
     """Validate nested values; `source` names them in the message.
 

@@ -297,7 +297,7 @@ def test_a_place_without_run_cannot_be_loaded(tmp_path: Path) -> None:
 
 
 def test_a_diverged_fit_leaves_the_forecaster_unfitted(hourly: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcast.training.loop.learning_rate", lambda _training, _step: float("inf"))
+    monkeypatch.setattr("seqcast.training.loop.take_step", lambda *_: float("inf"))
     forecaster = Forecaster(HORIZON, CONTEXT, config=SMALL)
     with pytest.raises(DivergedError, match="Training diverged"):
         forecaster.fit(hourly)

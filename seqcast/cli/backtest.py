@@ -48,6 +48,10 @@ def backtest(
         )
     if json and output == "-":
         raise UsageError("--json and --output - both write to stdout.", hint="Give --output a file.")
+    if refit_every is not None and context is not None:
+        raise UsageError(
+            "--context is for the network as it was trained, --refit-every trains anew.", hint="Give one of them."
+        )
     levels, statistical = opt.parse_levels(level), tuple(dict.fromkeys(opt.names(models) or ()))
     screen = Screen(quiet=quiet)
     from seqcast.evaluation.backtest import BacktestPlan

@@ -88,7 +88,8 @@ def inspect(
     found = ask(opened.model, panel, question)
     screen.notices(found.notices)
     if json:
-        screen.document(found.as_dict(top))
+        picture = {"heatmap": found.report.heatmap_dict()} if heatmap else {}
+        screen.document({**found.as_dict(top), **picture})
         return
     screen.result(inspection_view(found, opened.model, top, single=panel.num_series == 1))
     if heatmap:
@@ -146,7 +147,10 @@ def inspection_view(found: Inspection, model: TrainedModel, top: int, *, single:
     if found.context is not None:
         parts.append(context_view(found.context))
     spaced = [piece for part in parts for piece in ("", part)]
-    return Group(lag_report_view(found.report, top, fed_back=fed_back, two_way=two_way), *spaced)
+    shown = lag_report_view(
+        found.report, top, fed_back=fed_back, two_way=two_way, num_networks=len(model.network.networks)
+    )
+    return Group(shown, *spaced)
 
 
 def one_series(panel: Panel, name: str) -> Panel:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcast.cli.console import Screen
+from seqcast.data.notices import Notice
 
 if TYPE_CHECKING:
     from seqcast.run.directory import RunDirectory
@@ -53,5 +54,8 @@ def open_run(
     source = read_run_source(record, model.config, data)
     told = set(record.notices)
     read = [notice for notice in source.notices if notice.line not in told]
+    if record.status == "diverged":
+        text = "the training of this run diverged; the forecast is that of its best weights before that"
+        read.append(Notice("repair", text))
     screen.notices([*read, *context_notices(trained, model.context)])
     return OpenedRun(directory, record, model, source)

@@ -117,6 +117,10 @@ def train(
     job = plan_job(screen, data, base.override(**given_sections(given)), reading, static_file)
     if directory is None:
         directory = choose_directory(run, "stdin" if data == STDIN else data, overwrite=overwrite, resume=False)
+    else:
+        from seqcast.training.recorded import changed_surroundings
+
+        screen.notices(changed_surroundings(job, directory.read_record()))
     screen.say(f"run: {directory.path}")
     trained = run_job(screen, job, directory, resume=resume)
     _show(screen, directory, trained.record, json=json)

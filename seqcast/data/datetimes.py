@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -81,4 +82,20 @@ def strptime(values: list[str], pattern: str) -> Datetimes:
         raise UsageError(f"--time-format {pattern[:60]!r} is not a time format: {error}.") from None
     if parsed.dt.tz is not None:
         parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
-    return np.asarray(parsed.to_numpy())
+    found: Datetimes = np.asarray(parsed.to_numpy())
+    missed = [row for row in np.flatnonzero(np.isnat(found)) if plain[row] is not None]
+    if missed and not np.isnat(_far_time(values[missed[0]], pattern)):
+        found = found.astype("datetime64[us]")
+        found[missed] = [_far_time(values[row], pattern) for row in missed]
+    return found
+
+
+def _far_time(value: str, pattern: str) -> np.datetime64:
+    """A time beyond nanoseconds, which pandas reads from version 3 on; NaT where the text does not fit the format."""
+    try:
+        time = datetime.strptime(value, pattern)
+    except ValueError:
+        return np.datetime64("NaT", "us")
+    if 1678 <= time.year < 2262:
+        return np.datetime64("NaT", "us")
+    return np.datetime64(time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None), "us")

@@ -23,6 +23,9 @@ _OUTSIDE = "·"
 _COLOURS = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], dtype=np.float64)
 """Dark to light, evenly spaced in lightness, so that the order is seen without the hue."""
 
+_ENOUGH_COLOURS = ("truecolor", "256")
+"""Sixteen colours hold no ramp; there shades of grey say more."""
+
 _MAX_ROWS = 24
 _MAX_CELL_WIDTH = 4
 _LEGEND_CELLS = 10
@@ -47,7 +50,7 @@ class Heatmap:
         cells = _row_means(_column_sums(by_lag, lags_per_column), row_size)
         inside = _row_means(_column_sums(reachable, lags_per_column), row_size) > 0
         cell_width = max(1, min(_MAX_CELL_WIDTH, width // cells.shape[1]))
-        coloured = console.color_system is not None and not console.no_color
+        coloured = console.color_system in _ENOUGH_COLOURS and not console.no_color
         draw = _coloured_cell if coloured else _grey_cell
         largest = max(float(cells.max()), 1e-12)
         yield _heading(self.report, lags_per_column, row_size)

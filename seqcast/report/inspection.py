@@ -39,12 +39,12 @@ def season_view(check: SeasonCheck) -> RenderableType:
 
 def error_view(report: LagReport, groups: tuple[ErrorGroup, ...], top: int) -> RenderableType:
     """The lags of the worst and the best forecasts beside those of the rest, by falling share over all."""
-    summary = _table("origins", ("windows", "error", "from", "to", "lags in effect"))
+    summary = _table("origins", ("windows", "error", "from", "to", "effective lags"))
     write = number_format(np.array([group.highest_error for group in groups]))
     for group, profile in zip(groups, report.groups, strict=True):
         errors = (write(group.mean_error), write(group.lowest_error), write(group.highest_error))
         summary.add_row(group.label, f"{group.num_windows:,}", *errors, f"{profile.effective_lags:.1f}")
-    table = _table("lag", ("that is", *(group.label for group in groups)))
+    table = _table("lag", ("duration", *(group.label for group in groups)))
     for row in report.overall.rows(top):
         shares = [percent_text(float(profile.share[row.lag - 1])) for profile in report.groups]
         table.add_row(str(row.lag), row.duration, *shares)
@@ -63,7 +63,7 @@ def faithfulness_view(found: Faithfulness) -> RenderableType:
     )
     if not found.bands:
         return verdict
-    table = _table("band", ("that is", "share"))
+    table = _table("band", ("duration", "share"))
     table.add_column("test", no_wrap=True)
     for heading in ("change", "others", "error", "others"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -100,12 +100,12 @@ def implied_view(found: ImpliedForecast) -> RenderableType:
 
 def comparison_view(found: ProfileComparison) -> RenderableType:
     """The lags on which two runs differ most."""
-    table = _table("lag", ("that is", "this run", "other", "difference"))
+    table = _table("lag", ("duration", "this run", "other", "difference"))
     for row in found.lags:
         shares = (percent_text(row.share), percent_text(row.other_share))
         table.add_row(str(row.lag), row.duration, *shares, _growth(row.difference))
     summary = (
-        f"{percent_text(found.distance)} of the weight lies on other lags; lags in effect {found.effective_lags:.1f},"
+        f"{percent_text(found.distance)} of the weight lies on other lags; effective lags {found.effective_lags:.1f},"
         f" other {found.other_effective_lags:.1f}."
     )
     return Group(title_text(f"Compared with {plain(found.other_run)}"), table, Text(summary, style="dim"))
@@ -113,7 +113,7 @@ def comparison_view(found: ProfileComparison) -> RenderableType:
 
 def context_view(found: ContextSuggestion) -> RenderableType:
     """Shorter contexts: the attention on them and the error with them."""
-    table = _table("context", ("", "that is", "weight on it", "error", "change"))
+    table = _table("context", ("", "duration", "weight on it", "error", "change"))
     table.columns[0].justify = "right"
     write = number_format(np.array([row.error for row in found.rows]))
     for row in found.rows:
@@ -132,7 +132,7 @@ def _table(first: str, others: tuple[str, ...]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(first, justify="right" if first == "lag" else "left", no_wrap=True)
     for heading in others:
-        in_words = heading == "that is"
+        in_words = heading == "duration"
         table.add_column(heading, justify="left" if in_words else "right", no_wrap=not in_words)
     return table
 

@@ -28,7 +28,7 @@ _LAGS_OF_A_GROUP = 3
 
 
 def lag_report_view(
-    report: LagReport, top: int = TOP, *, fed_back: bool = False, two_way: bool = False
+    report: LagReport, top: int = TOP, *, fed_back: bool = False, two_way: bool = False, num_networks: int = 1
 ) -> RenderableType:
     """The whole report.
 
@@ -37,11 +37,12 @@ def lag_report_view(
         top: Lags to show, by falling share.
         fed_back: The decoder reads the previous value (autoregressive decoding).
         two_way: The encoder is bidirectional.
+        num_networks: Those whose forecasts and weights are averaged.
     """
     parts: list[RenderableType] = [lag_summary(report), LagTable(report.overall, top), band_view(report.overall)]
     if len(report.groups) > 1 and report.group_by != "error":
         parts.append(group_table(report))
-    return Group(*parts, lag_footer(report, fed_back=fed_back, two_way=two_way))
+    return Group(*parts, lag_footer(report, fed_back=fed_back, two_way=two_way, num_networks=num_networks))
 
 
 def lag_summary(report: LagReport) -> Text:
@@ -53,7 +54,7 @@ def lag_summary(report: LagReport) -> Text:
     return Text.assemble(
         title,
         f"{windows}, {_counted(report.horizon, 'step')} ahead{origin}, context of {report.context}. ",
-        f"A step looks at {report.overall.effective_lags:.1f} lags in effect; ",
+        f"A step looks at {report.overall.effective_lags:.1f} effective lags; ",
         f"{percent_text(report.share_not_observed)} of the weight lies on steps without an observation.",
     )
 
@@ -98,11 +99,11 @@ class LagTable:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("lag", justify="right", no_wrap=True, style="bold")
         # Only these two give way on a narrow terminal, so that no number is cut.
-        table.add_column("that is")
+        table.add_column("duration")
         if self.profile.attended_times is not None:
             table.add_column("attended time")
         table.add_column("weight", no_wrap=True)
-        for name in ("share", "sum", "lift"):
+        for name in ("share", "cumulative", "lift"):
             table.add_column(name, justify="right", no_wrap=True)
         if self.profile.spread is not None:
             table.add_column("spread", justify="right", no_wrap=True)
@@ -117,7 +118,7 @@ def band_view(profile: LagProfile) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("lags", "peak"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("that is")
+    table.add_column("duration")
     for heading in ("share", "lift"):
         table.add_column(heading, justify="right", no_wrap=True)
     for band in bands[:TOP]:
@@ -132,7 +133,7 @@ def group_table(report: LagReport) -> RenderableType:
     """The strongest lags of each group of forecast steps."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(report.group_by, overflow="ellipsis", no_wrap=True, max_width=40)
-    table.add_column("lags in effect", justify="right")
+    table.add_column("effective lags", justify="right", overflow="fold")
     for heading in ("first lag", "second", "third"):
         table.add_column(heading, justify="right", no_wrap=True)
     for group in report.groups[:_GROUPS_SHOWN]:
@@ -143,9 +144,12 @@ def group_table(report: LagReport) -> RenderableType:
     return Group(title_text(f"Lags by {report.group_by}"), table, *more)
 
 
-def lag_footer(report: LagReport, *, fed_back: bool = False, two_way: bool = False) -> Text:
+def lag_footer(report: LagReport, *, fed_back: bool = False, two_way: bool = False, num_networks: int = 1) -> Text:
     """What the numbers mean, in the words the report uses."""
-    return Text("\n".join(_footer_lines(report, fed_back, two_way)), style="dim")
+    lines = [*_footer_lines(report, fed_back, two_way)]
+    if num_networks > 1:
+        lines.append(f"The weights are the mean of {num_networks} networks', by their shares in the forecast.")
+    return Text("\n".join(lines), style="dim")
 
 
 def _footer_lines(report: LagReport, fed_back: bool, two_way: bool) -> Iterable[str]:
@@ -154,7 +158,7 @@ def _footer_lines(report: LagReport, fed_back: bool, two_way: bool) -> Iterable[
     else:
         meaning = "steps counted back from the start of the forecast, whichever step is forecast"
     yield f"lag: {meaning}. lag_target = lag_origin + step - 1; lag_origin 1 is the last step before the forecast."
-    yield "share: part of all attention weight. sum: of this lag and all above it."
+    yield "share: part of all attention weight. cumulative: of this lag and all above it."
     yield f"lift: share over that of equal weights on all {report.context} context steps."
     if report.num_windows == 1:
         yield "attended time: where the lag lands, seen from the first forecast step that can reach it."
@@ -162,7 +166,7 @@ def _footer_lines(report: LagReport, fed_back: bool, two_way: bool) -> Iterable[
         yield "spread: standard deviation of the share over windows."
         if report.overall.origin_spread is not None:
             yield f"grey: unstable, over the origins of a series its share varies by more than {_UNSTABLE} of itself."
-    yield "lags in effect: exp(entropy) of a step's weights, mean over steps and windows."
+    yield "effective lags: exp(entropy) of a step's weights, mean over steps and windows."
     if fed_back:
         yield "A step reads the value before it, and may be aligned with that one instead of the value it predicts."
     else:

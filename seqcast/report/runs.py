@@ -30,11 +30,7 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
-    best = (
-        f"step {result.best_step}"
-        if result.best_step
-        else "the closed-form start, which training did not beat beyond doubt"
-    )
+    best = f"step {result.best_step}" if result.best_step else "the start, which training did not beat beyond doubt"
     rows = [("validation loss", f"{result.validation_loss:.4f} at {best}")]
     if result.relative_mae is not None:
         rows.append(
@@ -45,10 +41,22 @@ def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
         )
     return [
         *rows,
+        ("forecast by", _forecasters(result)),
         ("steps", f"{result.num_steps} ({result.ended_by})"),
         ("time", f"{result.seconds:.1f} s, {result.windows_per_second:,.0f} windows/s"),
         ("parameters", f"{result.num_parameters:,}"),
     ]
+
+
+def _forecasters(result: ResultRecord) -> str:
+    """The networks whose forecasts are averaged, and what the closed-form start has in that."""
+    if result.linear_share == 1:
+        return "the closed-form start alone"
+    num_trained = result.num_members - (result.linear_share > 0)
+    trained = f"{num_trained} trained network{'' if num_trained == 1 else 's'}"
+    if result.linear_share == 0:
+        return trained
+    return f"{trained} and the closed-form start, which counts {100 * result.linear_share:.0f} %"
 
 
 def run_list(runs: Sequence[tuple[str, RunRecord | None]]) -> RenderableType:

@@ -82,8 +82,12 @@ class RunDirectory:
             )
         return record
 
+    def has_record(self) -> bool:
+        """Whether there is a run.json."""
+        return (self.path / RUN_FILE).is_file()
+
     def _read_json(self) -> dict[str, object]:
-        if not (self.path / RUN_FILE).is_file():
+        if not self.has_record():
             raise RunError(
                 f"{self.path}: there is no seqcast run here (no {RUN_FILE}).",
                 hint=_near_run(self.path)

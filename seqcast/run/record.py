@@ -126,7 +126,8 @@ class RunRecord(Part):
     format_version: int = FORMAT_VERSION
     program_version: str
     torch_version: str
-    status: Literal["training", "stopped", "finished"]
+    status: Literal["training", "stopped", "finished", "diverged"]
+    """A run that diverged forecasts with the best weights before that."""
     created: str
     """UTC, ISO 8601."""
     device: str

@@ -19,6 +19,8 @@ FEWEST_WINDOWS = 30
 """With fewer validation windows quantiles are left as they were learned."""
 POOLED_WINDOWS = 30
 """Weight, in independent windows, of the correction shared by all steps against that of a single step."""
+LEARNED_WINDOWS = 5
+"""Weight, in independent windows, of the quantiles as they were learned."""
 
 
 @torch.no_grad()
@@ -40,17 +42,21 @@ def conformal_correction(setup: TrainingSetup, network: Ensemble) -> Tensor:
     every = torch.cat(residuals).numpy()  # (windows, horizon, Q)
     independent = num_independent(setup)
     own_share = independent / (independent + POOLED_WINDOWS)
+    trust = independent / (independent + LEARNED_WINDOWS)
     for column, level in enumerate(levels):
         if level == 0.5:
             continue
         by_step = np.nanquantile(every[..., column], _cautious(level, independent), axis=0)
-        shift = own_share * by_step + (1 - own_share) * np.nanmedian(by_step)
+        shift = trust * (own_share * by_step + (1 - own_share) * np.nanmedian(by_step))
         correction[:, column] = torch.from_numpy(np.nan_to_num(shift)).to(correction)
     return correction
 
 
 def _cautious(level: float, count: int) -> float:
-    """The empirical quantile that covers `level` in the mean over samples of `count`: (n + 1) / n times as far out."""
+    """The empirical quantile that covers `level` in the mean over samples of `count`: the (n + 1) / n fold of it.
+
+    For few windows that lies beyond the sample; it is then halfway to its end.
+    """
     if level < 0.5:
         return 1 - _cautious(1 - level, count)
-    return min(1.0, level * (count + 1) / count)
+    return min(level * (count + 1) / count, (1 + level) / 2)

@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from seqcast.config import MOST_TRAINING_STEPS
-from seqcast.errors import RunError
+from seqcast.errors import DivergedError, RunError
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.trained import tensor_bytes
 
@@ -63,6 +63,8 @@ class TrainingResult:
     seconds: float = 0.0
     """Of this process; as little as the speed is it part of a saved state."""
     windows_per_second: float = 0.0
+    failure: DivergedError | None = None
+    """What ended training before its time; the weights are the best until then."""
 
     @property
     def best(self) -> ValidationRecord:
@@ -248,9 +250,7 @@ def _finished_record(result: TrainingResult) -> dict[str, Any]:
     return fields | {"history": [asdict(record) for record in result.history]}
 
 
-def _finished(
-    tensors: dict[str, Tensor], number: int, record: _Finished, network: ForecastNetwork
-) -> TrainingResult:
+def _finished(tensors: dict[str, Tensor], number: int, record: _Finished, network: ForecastNetwork) -> TrainingResult:
     weights, selected = (_weights(tensors, f"finished.{number}.{part}.", network) for part in ("weights", "selected"))
     numbers = record.model_dump(exclude={"history"})
     return TrainingResult(weights, selected, tuple(record.history), **numbers)

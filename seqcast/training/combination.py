@@ -67,5 +67,10 @@ def combine(
 def _linear_share(setup: TrainingSetup, improved: list[TrainingResult]) -> float:
     if not setup.config.model.lag_bias:
         return 0.0
-    gains = [1 - result.best.validation_loss / max(result.history[0].validation_loss, 1e-9) for result in improved]
+    gains = [_gain(result.history[0].validation_loss, result.best.validation_loss) for result in improved]
     return 0.0 if float(np.mean(gains)) >= CLEAR_GAIN else 0.5
+
+
+def _gain(start: float, best: float) -> float:
+    """Part of the start's loss that was gained; the loss of a density may be negative."""
+    return (start - best) / max(abs(start), 1e-9)

@@ -11,6 +11,7 @@ from seqcast.config import Config
 from seqcast.data.panel import IntArray, Panel
 from seqcast.data.scaling import PanelScalers, fit_scalers
 from seqcast.data.windows import PanelTensors, WindowRange, panel_to_tensors
+from seqcast.errors import DivergedError
 from seqcast.model.ensemble import Networks
 from seqcast.model.network import ForecastNetwork, NetworkShape
 from seqcast.run.trained import TrainedModel
@@ -53,13 +54,15 @@ class Fit:
     networks: Networks
     history: tuple[ValidationRecord, ...]
     best: ValidationRecord
-    """The validation of what was kept, under the best step of the first member."""
+    """The validation of what was kept, under the best step of the best member."""
     linear_share: float
-    """Part of the linear start in the forecast."""
+    """Part of the linear start in the forecast; 0 where there is none."""
     num_steps: int
     ended_by: str
     seconds: float
     windows_per_second: float
+    failure: DivergedError | None = None
+    """What ended training before its time."""
 
 
 def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -> Preparation:
@@ -89,7 +92,22 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -
 
 
 def fit(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | None = None) -> Fit:
+    """Like `fit_or_keep_best`, for callers that want nothing of a training that diverged.
+
+    Raises:
+        DivergedError: A loss was not finite.
+        StoppedError, RunError: As `training.loop.train`.
+    """
+    fitted = fit_or_keep_best(preparation, hooks, resume_from)
+    if fitted.failure is not None:
+        raise fitted.failure
+    return fitted
+
+
+def fit_or_keep_best(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | None = None) -> Fit:
     """Train every member, combine them with the linear start unless they clearly beat it, and calibrate.
+
+    A member that diverges is the last one, with its best weights.
 
     Raises:
         DivergedError, StoppedError, RunError: As `training.loop.train`.
@@ -102,8 +120,11 @@ def fit(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | N
     for member in range(len(results), setup.config.training.ensemble):
         result = train(_member_setup(preparation, member), hooks, resume_from, results)
         results, resume_from = (*results, result), None
+        if result.failure is not None:
+            break
     refits = setup.config.training.refit
-    newest = _fit_linear(setup, setup.refit_windows, preparation.seasons) if refits and preparation.linear else None
+    has_linear = preparation.linear is not None
+    newest = _fit_linear(setup, setup.refit_windows, preparation.seasons) if refits and has_linear else None
     combination = combine(setup, start, newest, results)
     validated = combination.validated
     score = validate(setup, validated)
@@ -111,15 +132,17 @@ def fit(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | N
         correction = conformal_correction(setup, validated)
         for ensemble in (validated, combination.final):
             ensemble.calibration.copy_(correction)
+    best = min((result.best for result in results), key=lambda record: record.validation_loss)
     return Fit(
         networks=Networks(combination.final, validated if refits else None).eval(),
         history=tuple(record for result in results for record in result.history),
-        best=replace(results[0].best, validation_loss=score.loss, relative_mae=score.relative_mae),
-        linear_share=combination.linear_share,
+        best=replace(best, validation_loss=score.loss, relative_mae=score.relative_mae),
+        linear_share=combination.linear_share if has_linear else 0.0,
         num_steps=sum(result.num_steps for result in results),
         ended_by=results[-1].ended_by,
         seconds=sum(result.seconds for result in results),
         windows_per_second=results[-1].windows_per_second,
+        failure=results[-1].failure,
     )
 
 

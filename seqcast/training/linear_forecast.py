@@ -35,6 +35,8 @@ PENALTY = 0.01
 penalty removes them, and the lags that only fit noise."""
 MOST_WORK = 3e11
 """Multiplications of one fit."""
+NUM_ITERATIONS = (20, 1000)
+"""Fewest and most of one fit, whatever its work."""
 CONVERGED = 1e-5
 """Largest change of a weight that ends the fit."""
 SMALLEST_ERROR = 0.05
@@ -77,7 +79,8 @@ class _Sample:
     weights: Tensor
     """(windows, 1) as in the loss."""
     block: IntArray
-    """(windows,) which stretch of its series a window lies in, 0 to NUM_BLOCKS - 1."""
+    """(windows,) which stretch of its series a window lies in, 0 to NUM_BLOCKS - 1; where a series has fewer windows
+    than stretches, all of them are in one, and such series are dealt out."""
 
     def error(self, forecast: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
         """Weighted absolute error of forecasts (rows, steps), summed."""
@@ -115,7 +118,8 @@ def fit_linear_forecast(
     lags = sample.past.shape[1]
     gram, cross = _moments(sample, torch.ones_like(sample.weights), everything)
     plain = _non_negative_least_squares(gram, cross, torch.zeros(lags, horizon, dtype=torch.float64))
-    importance = sample.weights / (sample.window_errors(plain) + SMALLEST_ERROR)
+    has_truth = sample.seen.any(dim=1, keepdim=True)
+    importance = sample.weights * has_truth / (sample.window_errors(plain) + SMALLEST_ERROR)
     gram, cross = _moments(sample, importance, everything)
     fitted = _non_negative_least_squares(gram, cross, plain)
 
@@ -135,7 +139,8 @@ def _draw_sample(
     at_most = min(MOST_WINDOWS, max(CHUNK, MOST_VALUES // (context + horizon)))
     series, origins = windows.spread(at_most)
     reach = windows.last[series] - windows.first[series] + 1
-    block = (origins - windows.first[series]) * NUM_BLOCKS // np.maximum(reach, 1)
+    stretch = (origins - windows.first[series]) * NUM_BLOCKS // np.maximum(reach, 1)
+    block = np.where(reach < NUM_BLOCKS, series % NUM_BLOCKS, stretch)
     device, lags = tensors.target.device, min(context, MOST_LAGS)
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for first in range(0, len(series), CHUNK):
@@ -160,10 +165,14 @@ def _residual_quantiles(sample: _Sample, weights: Tensor, quantiles: tuple[float
 
 
 def _moments(sample: _Sample, importance: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted second moments (lags, lags) and cross moments (lags, horizon) of the given windows."""
-    share = importance[rows] / importance[rows].sum()
+    """Weighted second moments (lags, lags) and cross moments (lags, horizon) of the given windows.
+
+    Where truths are missing, the cross moments are those of the windows that have one.
+    """
+    share = importance[rows] / importance[rows].sum().clamp(min=1e-9)
+    known = (sample.seen[rows] * share).sum(dim=0).clamp(min=1e-6)  # (horizon,)
     past = sample.past[rows]
-    return (past.T @ (past * share)).double(), (past.T @ (sample.future[rows] * share)).double()
+    return (past.T @ (past * share)).double(), (past.T @ (sample.future[rows] * share) / known).double()
 
 
 def _naive_weights(season: int, lags: int, horizon: int) -> Tensor:
@@ -177,13 +186,14 @@ def _naive_weights(season: int, lags: int, horizon: int) -> Tensor:
 
 def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: Tensor) -> tuple[float, float]:
     """Share of the naive forecast, and by how much residuals grow on windows that the fit has not seen."""
-    if len(sample.past) < FEWEST_WINDOWS:
+    blocks = np.unique(sample.block)
+    if len(sample.past) < FEWEST_WINDOWS or len(blocks) < 2:
         return USUAL_SHARE, 1.0
     horizon = fitted.shape[1]
     steps = torch.from_numpy(np.unique(np.linspace(0, horizon - 1, min(BLOCK_STEPS, horizon)).round().astype(int)))
     errors = torch.zeros(len(NAIVE_SHARES))
     seen = torch.zeros(len(NAIVE_SHARES))
-    for block in np.unique(sample.block):
+    for block in blocks:
         inside = torch.from_numpy(np.flatnonzero(sample.block == block))
         outside = torch.from_numpy(np.flatnonzero(sample.block != block))
         gram, cross = _moments(sample, importance, outside)
@@ -204,7 +214,7 @@ def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor) -> T
     rate = 1 / torch.linalg.matrix_norm(gram, 2)
     current = ahead = following = start
     momentum = 1.0
-    for number in range(int(np.clip(MOST_WORK / (2 * len(gram) * cross.numel()), 100, 1000))):
+    for number in range(int(np.clip(MOST_WORK / (2 * len(gram) * cross.numel()), *NUM_ITERATIONS))):
         following = (ahead - rate * (gram @ ahead - cross)).clamp(min=0)
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = following + (momentum - 1) / next_momentum * (following - current)

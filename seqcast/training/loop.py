@@ -63,7 +63,7 @@ def train(
         finished: The members of an ensemble that were trained before; they are kept in every state that is saved.
 
     Raises:
-        DivergedError: A loss is not finite; the last good state is saved.
+        DivergedError: The very first loss is not finite, so that there are no weights to return.
         StoppedError: A signal asked to stop; the state is saved.
         RunError: `resume_from` does not fit.
         SeqcastError: The device has too little memory; the state of the last validation is saved.
@@ -74,13 +74,19 @@ def train(
     if resume_from is not None:
         restore_state(state, resume_from, setup.identity)
     clock = _Clock(setup.config.training.batch_size or 0)
-    ended_by = _select(setup, state, hooks, clock)
-    weights = state.best_weights
-    if setup.config.training.refit and state.best_step:
-        weights = _refit(setup, state, hooks, clock)
+    failure = None
+    try:
+        ended_by = _select(setup, state, hooks, clock)
+        weights = state.best_weights
+        if setup.config.training.refit and state.best_step:
+            weights = _refit(setup, state, hooks, clock)
+    except DivergedError as error:
+        if not state.best_weights:
+            raise
+        ended_by, weights, failure = "divergence", state.best_weights, error
     history = tuple(state.history)
     pace = (clock.seconds, clock.windows_per_second)
-    return TrainingResult(weights, state.best_weights, history, state.best_step, state.step, ended_by, *pace)
+    return TrainingResult(weights, state.best_weights, history, state.best_step, state.step, ended_by, *pace, failure)
 
 
 class _Clock:
@@ -204,10 +210,14 @@ def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> Valid
 
 
 def _diverged(setup: TrainingSetup, state: TrainingState, place: str, rate: float) -> DivergedError:
-    kept = "the best weights so far are kept" if state.best_weights else "there are no earlier weights to keep"
+    training = setup.config.training
+    kept = f"the weights of step {state.best_step} are kept" if state.best_weights else "there are no weights to keep"
+    remedies = [f"--learning-rate {training.learning_rate / 4:.2g}"]
+    if setup.runtime.precision != "float32":
+        remedies.append("--precision float32")
     return DivergedError(
         f"Training diverged: the loss at {place} is not finite (learning rate {rate:.2g}); {kept}.",
-        hint=f"Try --learning-rate {setup.config.training.learning_rate / 4:.2g} or --precision float32.",
+        hint=f"Train another run with {' or '.join(remedies)}.",
     )
 
 

@@ -94,8 +94,33 @@ def make_plan(panel: Panel, config: Config) -> Plan:
         training={"batch_size": batch_size, "max_steps": max_steps, "validate_every": every},
     )
     split = Split(train_lengths, np.maximum(panel.lengths - test_size, 0))
+    _require_observed(panel, split, validation_size)
     notices = _short_series(panel, train_lengths, context + horizon)
     return Plan(resolved, split, main_season(panel), num_windows, tuple(choices), notices)
+
+
+def _require_observed(panel: Panel, split: Split, validation_size: int) -> None:
+    """Check that there is something to learn from, and something to judge by.
+
+    Raises:
+        DataError: The training part or the validation part of all series together has no observed value.
+    """
+    observed = np.isfinite(panel.target)
+    if observed.all():
+        return
+    steps = np.arange(len(panel.target)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    is_train = steps < np.repeat(split.train_ends, panel.lengths)
+    is_validation = ~is_train & (steps < np.repeat(split.validation_ends, panel.lengths))
+    if not observed[is_validation].any():
+        raise DataError(
+            f"no value is observed in the {validation_size} steps at the end of each series that validation needs.",
+            hint="Cut off the end without values, or give a greater --validation-size.",
+        )
+    if not observed[is_train].any():
+        raise DataError(
+            f"no value is observed in the training part, before the {validation_size} steps for validation.",
+            hint="Give more data, or a smaller --validation-size or --test-size.",
+        )
 
 
 def main_season(panel: Panel) -> int:
@@ -134,14 +159,12 @@ def _choose_validation(panel: Panel, config: Config, horizon: int, choices: list
         return config.data.validation_size
     typical = int(np.median(panel.lengths)) - config.data.test_size
     tenth, fifth = typical // 10, typical // 5
-    size, reason = tenth, "a tenth of a series"
-    if panel.num_series * (tenth // horizon) < FEWEST_CLUSTERS and tenth < min(5 * horizon, fifth):
-        size = min(5 * horizon, fifth)
-        reason = "five horizons" if size < fifth else "a fifth of a series"
+    size, reason = max(tenth, horizon), "a tenth of a series" if tenth >= horizon else "one horizon"
+    enough = (FEWEST_CLUSTERS + 1) * horizon  # holds so many windows that do not overlap, wherever they begin
+    if panel.num_series * (size // horizon) < FEWEST_CLUSTERS and size < min(enough, fifth):
+        size, reason = min(enough, fifth), "a fifth of a series" if fifth < enough else f"{enough // horizon} horizons"
     if size > 10 * horizon:
         size, reason = 10 * horizon, "ten horizons"
-    if size <= horizon:
-        size, reason = horizon, "one horizon"
     choices.append(Choice("validation size", f"{size} steps", f"{reason}, at the end of each series"))
     return size
 
@@ -169,7 +192,8 @@ def _choose_calendar(panel: Panel, config: Config, train_lengths: IntArray, choi
         unknown = [name for name in config.data.calendar if name not in resolved]
         if unknown:
             known = ", ".join(resolved) or "none"
-            raise UsageError(f"calendar: data of this frequency ({panel.frequency.name}) has no cycle {unknown[0]!r}; it has: {known}.")
+            name = panel.frequency.name
+            raise UsageError(f"calendar: data of this frequency ({name}) has no cycle {unknown[0]!r}; it has: {known}.")
         return config.data.calendar
     cycles = recurring_cycles(panel.frequency, panel.starts, panel.frequency.advance(panel.starts, train_lengths))
     if resolved:

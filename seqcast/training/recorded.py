@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import torch
 
 import seqcast
+from seqcast.config import FREE_SETTINGS, flat_settings
 from seqcast.data.notices import Notice
 from seqcast.data.scaler_file import dump_scalers
-from seqcast.errors import StoppedError
+from seqcast.data.table import MOST_EXAMPLES
+from seqcast.errors import RunError, StoppedError
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import CONFIG_FILE, MODEL_FILE, SCALERS_FILE, ChoiceRecord, ResultRecord, RunRecord
 from seqcast.run.source import Source
@@ -18,7 +20,7 @@ from seqcast.run.trained import TrainedModel, dump_networks, schema_record, shap
 from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
 from seqcast.training.checkpoint import ValidationRecord, largest_state
-from seqcast.training.fit import Fit, Preparation, finish, fit, prepare
+from seqcast.training.fit import Fit, Preparation, finish, fit_or_keep_best, prepare
 from seqcast.training.lag_memory import usual_attention
 from seqcast.training.loop import Hooks, check_resumable
 from seqcast.training.plan import Plan
@@ -58,26 +60,33 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
 
     Raises:
         RunError: Another process writes here, or the saved state is of other work.
-        DivergedError, StoppedError: As `training.loop.train`; the last good state is saved.
+        DivergedError: A loss was not finite; where there were weights before that, the run forecasts with them.
+        StoppedError: As `training.loop.train`; the last good state is saved.
     """
     with lock_directory(directory.path):
-        is_continued = resume and directory.has_checkpoint()
+        earlier = directory.read_record() if resume and directory.has_record() else None
+        if earlier is not None:
+            _require_same_work(job, directory, earlier)
         preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
-        state = directory.read_checkpoint(largest_state(preparation.setup.network, job.plan.config.training.ensemble)) if is_continued else None
-        if state is not None:
+        state = None
+        if resume and directory.has_checkpoint():
+            limit = largest_state(preparation.setup.network, job.plan.config.training.ensemble)
+            state = directory.read_checkpoint(limit)
             check_resumable(preparation.setup, state)
-        record = _write_inputs(job, preparation, directory)
+        record = _write_inputs(job, preparation, directory, earlier)
 
         def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
             directory.write_checkpoint(state_bytes)
             directory.write_metrics(history)
 
         try:
-            fitted = fit(preparation, replace(hooks, save=save), state)
+            fitted = fit_or_keep_best(preparation, replace(hooks, save=save), state)
         except StoppedError:
             directory.write_record(record.model_copy(update={"status": "stopped"}))
             raise
         record = _write_result(record, job.plan, preparation, fitted, directory)
+        if fitted.failure is not None:
+            raise fitted.failure
         return TrainedRun(directory, record, finish(preparation, fitted, job.source.panel), fitted)
 
 
@@ -92,13 +101,53 @@ def save_run(job: TrainingJob, preparation: Preparation, fitted: Fit, directory:
         return _write_result(record, job.plan, preparation, fitted, directory)
 
 
-def _write_inputs(job: TrainingJob, preparation: Preparation, directory: RunDirectory) -> RunRecord:
+def _require_same_work(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> None:
+    """Refuse to go on with other options or another table, and say which.
+
+    Raises:
+        RunError: Something that decides the result was changed.
+    """
+    began, now = (flat_settings(config) for config in (directory.read_config(earlier), job.plan.config))
+    changed = [
+        f"{key} was {began.get(key)!r} and is {now.get(key)!r} now"
+        for key in began
+        if key not in FREE_SETTINGS and began[key] != now[key]
+    ]
+    if earlier.data.fingerprint != job.source.fingerprint:
+        changed.append(f"the table {job.source.table.name} has other content")
+    if changed:
+        raise RunError(
+            f"{directory.path}: the run was begun with other data or options: {'; '.join(changed[:MOST_EXAMPLES])}.",
+            hint="Resume with the same data and options, or start afresh with --overwrite.",
+        )
+
+
+def changed_surroundings(job: TrainingJob, earlier: RunRecord) -> tuple[Notice, ...]:
+    """What is no part of the work, but of its last bits, and differs from when the run was begun."""
+    now = {
+        "device": (earlier.device, job.runtime.device.type),
+        "precision": (earlier.precision, job.runtime.precision),
+        "torch": (earlier.torch_version, torch.__version__),
+        "seqcast": (earlier.program_version, seqcast.__version__),
+        "threads": (earlier.num_threads, torch.get_num_threads()),
+    }
+    changed = [f"{name} {before} ({after} now)" for name, (before, after) in now.items() if before != after]
+    if not changed:
+        return ()
+    text = f"the run was begun with {', '.join(changed)}; the last bits of its numbers may differ"
+    return (Notice("repair", text, len(changed)),)
+
+
+def _write_inputs(
+    job: TrainingJob, preparation: Preparation, directory: RunDirectory, earlier: RunRecord | None = None
+) -> RunRecord:
     """Configuration, scalers, and a record that vouches for them and for no model yet."""
     files = {
         CONFIG_FILE: directory.write_config(job.plan.config),
         SCALERS_FILE: directory.write_scalers(dump_scalers(preparation.scalers)),
     }
-    record = _first_record(job, preparation).model_copy(update={"files": files})
+    created = datetime.now(UTC).isoformat(timespec="seconds") if earlier is None else earlier.created
+    record = _first_record(job, preparation, created).model_copy(update={"files": files})
     directory.write_record(record)
     return record
 
@@ -110,18 +159,19 @@ def _write_result(
     directory.write_metrics(fitted.history)
     summary = _result_record(plan, preparation, fitted)
     attention = usual_attention(preparation.setup, fitted.networks.final)
-    record = record.model_copy(update={"status": "finished", "files": files, "result": summary, "attention": attention})
+    status = "finished" if fitted.failure is None else "diverged"
+    record = record.model_copy(update={"status": status, "files": files, "result": summary, "attention": attention})
     directory.write_record(record)
     return record
 
 
-def _first_record(job: TrainingJob, preparation: Preparation) -> RunRecord:
+def _first_record(job: TrainingJob, preparation: Preparation, created: str) -> RunRecord:
     panel, plan, runtime = job.source.panel, job.plan, job.runtime
     return RunRecord(
         program_version=seqcast.__version__,
         torch_version=torch.__version__,
         status="training",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=created,
         device=runtime.device.type,
         precision=runtime.precision,
         num_threads=torch.get_num_threads(),

@@ -25,7 +25,6 @@ from seqcast.inspection.inspection import Question, inspect
 from seqcast.run.trained import TrainedModel
 from tests.panels import linear_model, make_panel
 
-
 UNTRAINED = {"lag_bias": False}
 """Without a closed-form start, which takes longer than what is measured."""
 

@@ -81,7 +81,7 @@ def test_the_report_names_lags_durations_shares_and_defines_its_numbers(hourly_r
     out = done("inspect", "--run", hourly_run.run, "--top", 4).out
     assert "Attended lags relative to the forecast step" in out
     assert "1 window of 1 series, 5 steps ahead of 2024-01-06 10:00, context of 23." in out
-    for heading in ("lag", "that is", "attended time", "weight", "share", "sum", "lift"):
+    for heading in ("lag", "duration", "attended time", "weight", "share", "cumulative", "lift"):
         assert heading in out
     for definition in ("lag_target = lag_origin + step - 1", "lift: share over that of equal weights", "share: part"):
         assert definition in out
@@ -123,7 +123,7 @@ def test_steps_are_grouped_by_what_was_asked(hourly_run: Trained, by: str, label
 
 def test_groups_are_shown_when_there_are_several(panel_run: Trained) -> None:
     out = done("inspect", "--run", panel_run.run, "--by", "series").out
-    shown = [line.split()[0] for line in out[out.index("lags in effect   ") :].splitlines()[2:5]]
+    shown = [line.split()[0] for line in out[out.index("effective lags   ") :].splitlines()[2:5]]
     assert shown == list(LENGTHS)
 
 
@@ -193,6 +193,16 @@ def test_the_heatmap_is_drawn_when_asked_for(hourly_run: Trained) -> None:
     plain, drawn = (done("inspect", "--run", hourly_run.run, *words).out for words in ([], ["--heatmap"]))
     assert drawn.startswith(plain)
     assert "Attention: steps downwards" in drawn[len(plain) :]
+
+
+def test_the_heatmap_is_in_the_document_when_asked_for(hourly_run: Trained) -> None:
+    words = ("inspect", "--run", hourly_run.run, "--json")
+    assert "heatmap" not in done(*words).document()
+    heatmap = done(*words, "--heatmap").document()["heatmap"]
+    assert (heatmap["rows"], heatmap["columns"]) == ("step", "lag_origin")
+    expected = attention(hourly_run).set_index(["step", "lag_origin"])["weight"]
+    np.testing.assert_allclose(np.array(heatmap["weights"])[2, 4], expected[3, 5], atol=2e-6)
+    assert np.shape(heatmap["weights"]) == (HORIZON, CONTEXT)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def test_another_context_is_looked_at_by_every_command_and_told(wide_run: Traine
         assert "context: the newest 7 of the 23 steps the run was trained on" in shorter.err
         assert shorter.out != done(command, "--run", wide_run.run).out
     assert done("inspect", "--run", wide_run.run, "--context", 7, "--json").document()["context"] == 7
+    error = refused(2, "backtest", "--run", wide_run.run, "--context", 7, "--refit-every", 2)
+    assert error == "--context is for the network as it was trained, --refit-every trains anew. Give one of them."
     assert "--context 0: the number of past steps" in refused(2, "predict", "--run", wide_run.run, "--context", 0)
 
 

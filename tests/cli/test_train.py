@@ -207,10 +207,17 @@ def test_a_model_worse_than_the_seasonal_naive_is_told_in_plain_words(in_tmp_pat
     assert "This model does not beat the seasonal naive forecast on validation" in ran.out
 
 
-def test_a_diverged_training_ends_with_code_5_and_its_words(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "learning_rate", lambda _training, _step: math.inf)
+def test_a_diverged_training_ends_with_code_5_and_a_run_that_forecasts(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "take_step", lambda *_: math.inf)
     ran = seqcast("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--json")
     assert ran.code == 5
     assert ran.document()["kind"] == "diverged"
-    assert re.search(r"error: Training diverged: .* step \d is not finite .* Try --learning-rate", ran.err)
-    assert "has no finished model (its status is 'training')" in refused(4, "predict")
+    assert re.search(
+        r"error: Training diverged: .* step 1 is not finite .* Train another run with --learning-rate", ran.err
+    )
+    told = done("predict", "--run", "runs/h-1", "--output", "-")
+    assert "warning: the training of this run diverged; the forecast is that of its best weights" in told.err
+    assert len(told.table()) == HORIZON
+    assert done("runs", "show", "h-1", "--json").document()["status"] == "diverged"

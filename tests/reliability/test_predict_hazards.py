@@ -239,9 +239,18 @@ def test_a_loss_that_is_not_finite_stops_at_once(
     bad: float, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("d.csv").write_text(daily())
-    monkeypatch.setattr(loop, "_train_step", lambda *_: bad)
+    monkeypatch.setattr(loop, "take_step", lambda *_: bad)
     ran = orderly("train", "d.csv", *SMALL, "--run", "run")
-    expect(ran, 5, ["diverged", "learning rate", "--learning-rate"])
+    expect(ran, 5, ["diverged", "step 1", "learning rate", "the weights of step 0 are kept", "--learning-rate"])
+    expect(orderly("predict", "--run", "run", "--output", "-"), 0, ["the training of this run diverged"])
+
+
+def test_options_changed_since_the_stop_are_named(in_tmp_path: Path) -> None:
+    Path("d.csv").write_text(daily())
+    done("train", "d.csv", *SMALL, "--run", "run")
+    change_record(Path("run"), lambda record: record.update(status="stopped"))
+    ran = orderly("train", "d.csv", *SMALL, "--seed", "7", "--dropout", "0.3", "--run", "run", "--resume")
+    expect(ran, 4, ["model.dropout was 0.1 and is 0.3 now", "training.seed was 0 and is 7 now", "--overwrite"])
 
 
 def test_data_changed_since_the_stop_are_not_resumed_on(in_tmp_path: Path) -> None:
@@ -250,7 +259,11 @@ def test_data_changed_since_the_stop_are_not_resumed_on(in_tmp_path: Path) -> No
     change_record(Path("run"), lambda record: record.update(status="stopped"))
     Path("d.csv").write_text(values({9: "55"}))
     before = {path: path.read_bytes() for path in Path("run").iterdir()}
-    expect(orderly("train", "d.csv", *SMALL, "--run", "run", "--resume"), 4, ["other data or options"])
+    expect(
+        orderly("train", "d.csv", *SMALL, "--run", "run", "--resume"),
+        4,
+        ["other data or options", "the table d.csv has other content"],
+    )
     assert {path: path.read_bytes() for path in before if path.name != ".lock"} == {
         path: data for path, data in before.items() if path.name != ".lock"
     }

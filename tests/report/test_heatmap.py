@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 
 from seqcast.attention_report import Relative, lag_report
 from seqcast.data.frequency import parse_frequency
@@ -114,6 +116,22 @@ def test_colours_take_the_place_of_shades(show_in_colour: Show) -> None:
     assert not set("░▒▓█") & set(text)
     legend = re.sub(r"\x1b\[[0-9;]*m *", "", text.splitlines()[-1])
     assert legend == "0 % 25.0 % 100.0 % of a step's weight; · out of reach"
+
+
+@pytest.mark.parametrize(("colours", "shaded"), [("256", False), ("standard", True), (None, True)])
+def test_a_terminal_of_few_colours_gets_shades(colours: Literal["256", "standard"] | None, shaded: bool) -> None:
+    console = Console(file=io.StringIO(), width=40, force_terminal=True, color_system=colours)
+    console.print(make_heatmap(one_hot(2, 3, [1, 3])))
+    assert isinstance(console.file, io.StringIO)
+    assert ("█" in console.file.getvalue()) is shaded
+    assert ("\x1b[48;5;" in console.file.getvalue()) is not shaded
+
+
+def test_no_colour_is_honoured() -> None:
+    console = Console(file=io.StringIO(), width=40, force_terminal=True, color_system="truecolor", no_color=True)
+    console.print(make_heatmap(one_hot(2, 3, [1, 3])))
+    assert isinstance(console.file, io.StringIO)
+    assert "█" in console.file.getvalue()
 
 
 def test_weights_of_zero_can_be_drawn(show: Show) -> None:

@@ -153,7 +153,7 @@ class TestGroups:
         assert [int(word) for word in words[3::3]] == [row.lag for row in report.groups[1].rows(3)]
 
     def test_a_single_group_is_not_repeated(self, show: Show) -> None:
-        assert "lags in effect   " not in show(lag_report_view(make_report(1, "target", "series")), 80)
+        assert "effective lags   " not in show(lag_report_view(make_report(1, "target", "series")), 80)
 
     def test_series_names_are_data(self, show: Show) -> None:
         text = show(lag_report_view(make_report(2, "target", "series", ("[red]a", "\x1b[31mb"))), 80)
@@ -191,6 +191,11 @@ class TestFooter:
     def test_it_says_what_an_encoder_state_holds(self, show: Show) -> None:
         assert "summarises everything up to it" in self.footer(show, make_report())
         assert "everything before and after it" in self.footer(show, make_report(), two_way=True)
+
+    def test_it_says_how_many_networks_attended(self, show: Show) -> None:
+        assert "networks" not in self.footer(show, make_report())
+        told = "The weights are the mean of 3 networks', by their shares in the forecast."
+        assert told in " ".join(show(lag_report_view(make_report(), num_networks=3), 200).split())
 
 
 def test_an_unstable_lag_is_greyed_and_the_footer_says_why(show: Show, show_in_colour: Show) -> None:

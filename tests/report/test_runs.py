@@ -23,6 +23,8 @@ RESULT = {
     "windows_per_second": 12345.6,
     "num_train_windows": 9000,
     "num_parameters": 56789,
+    "num_members": 1,
+    "linear_share": 0.0,
 }
 
 
@@ -89,6 +91,20 @@ def test_training_ends_with_run_error_steps_and_time(show: Show) -> None:
     assert row_of(text, "steps") == "2400 (budget spent)"
     assert row_of(text, "time") == "61.3 s, 12,346 windows/s"
     assert row_of(text, "parameters") == "56,789"
+
+
+@pytest.mark.parametrize(
+    ("num_members", "linear_share", "shown"),
+    [
+        (1, 0.0, "1 trained network"),
+        (5, 0.0, "5 trained networks"),
+        (1, 1.0, "the closed-form start alone"),
+        (3, 0.5, "2 trained networks and the closed-form start, which counts 50 %"),
+    ],
+)
+def test_it_says_whose_forecasts_are_averaged(num_members: int, linear_share: float, shown: str, show: Show) -> None:
+    result = RESULT | {"num_members": num_members, "linear_share": linear_share}
+    assert row_of(show(training_summary("runs/a", record(result=result)), 100), "forecast by") == shown
 
 
 @pytest.mark.parametrize(("relative", "is_warned"), [(0.999, False), (1.0, True), (3.2, True), (None, False)])

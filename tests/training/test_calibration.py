@@ -8,10 +8,10 @@ import torch
 
 from seqcast.data.panel import Panel
 from seqcast.training import calibration
-from seqcast.training.calibration import POOLED_WINDOWS, conformal_correction
+from seqcast.training.calibration import LEARNED_WINDOWS, POOLED_WINDOWS
 from seqcast.training.fit import fit
 from seqcast.training.setup import TrainingSetup
-from tests.panels import HORIZON, make_panel, randomise, small_config, small_preparation, wave_panel, waves
+from tests.panels import HORIZON, alone, make_panel, randomise, small_config, small_preparation, wave_panel, waves
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -23,12 +23,20 @@ def setup_of(panel: Panel, validation_size: int = 20, **sections: dict[str, Any]
     return setup
 
 
-def residuals_of(setup: TrainingSetup) -> np.ndarray:
-    """(windows, horizon, Q) truth minus forecast, NaN where there is nothing to judge."""
+def conformal_correction(setup: TrainingSetup) -> torch.Tensor:
+    """That of the network of a training about to start."""
+    return calibration.conformal_correction(setup, alone(setup.network))
+
+
+def residuals_of(setup: TrainingSetup, correction: torch.Tensor | None = None) -> np.ndarray:
+    """(windows, horizon, Q) truth minus corrected forecast, NaN where there is nothing to judge."""
+    network = alone(setup.network)
+    if correction is not None:
+        network.calibration.copy_(correction)
     series, origins = torch.from_numpy(setup.validation_series), torch.from_numpy(setup.validation_origins)
     batch = setup.tensors.gather(series, origins, setup.network.shape.context, HORIZON)
     with torch.no_grad():
-        output = setup.network.eval()(batch)
+        output = network(batch)
     truth = output.standardisation.apply(batch.future_target, batch.future_observed)
     judged = (batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)).numpy()
     return np.where(judged[..., None], (truth[..., None] - output.values).numpy(), np.nan)
@@ -47,13 +55,14 @@ def test_corrections_are_quantiles_of_the_residuals_drawn_towards_those_of_all_s
     found = conformal_correction(setup).numpy()
 
     residuals = residuals_of(setup)
-    num_windows = len(residuals)
-    assert num_windows == 3 * (20 - HORIZON + 1)
-    for column, level in ((0, 0.1), (2, 0.9)):
+    assert len(residuals) == 3 * (20 - HORIZON + 1)
+    independent = len({(s, o // HORIZON) for s, o in zip(setup.validation_series, setup.validation_origins, strict=True)})
+    assert independent == 12
+    for column, level in ((0, 1 - 0.9 * 13 / 12), (2, 0.9 * 13 / 12)):
         by_step = [np.nanquantile(residuals[:, step, column], level) for step in range(HORIZON)]
-        pooled = np.median(by_step)
-        share = num_windows / (num_windows + POOLED_WINDOWS)
-        np.testing.assert_allclose(found[:, column], share * np.array(by_step) + (1 - share) * pooled, atol=1e-5)
+        own, learned = independent / (independent + POOLED_WINDOWS), independent / (independent + LEARNED_WINDOWS)
+        expected = learned * (own * np.array(by_step) + (1 - own) * np.median(by_step))
+        np.testing.assert_allclose(found[:, column], expected, atol=1e-5)
 
 
 def test_the_median_is_not_moved() -> None:
@@ -83,9 +92,7 @@ def test_calibrated_intervals_hold_their_share_of_the_validation_windows() -> No
         setup.network.decoder.head.linear.weight.zero_()
     before = (residuals_of(setup) < 0).mean(axis=(0, 1))
 
-    setup.network.calibration.copy_(conformal_correction(setup))
-
-    below = (residuals_of(setup) < 0).mean(axis=(0, 1))
+    below = (residuals_of(setup, conformal_correction(setup)) < 0).mean(axis=(0, 1))
     assert abs(before[0] - 0.1) > 0.15
     assert below[0] == pytest.approx(0.1, abs=0.05)
     assert below[2] == pytest.approx(0.9, abs=0.05)
@@ -95,17 +102,18 @@ def test_fitting_keeps_the_corrections_with_the_weights_and_moves_no_point() -> 
     config = small_config(data={"validation_size": 20})
     preparation = small_preparation(wave_panel(), config)[1]
 
-    result = fit(preparation)
+    network = fit(preparation).networks.final
 
-    network = preparation.setup.network
-    network.load_state_dict(result.weights | {"calibration": torch.zeros(HORIZON, 3)})
-    torch.testing.assert_close(result.weights["calibration"], conformal_correction(preparation.setup))
-    assert (result.weights["calibration"][:, [0, 2]] != 0).all()
+    found = network.calibration.clone()
+    network.calibration.zero_()
+    torch.testing.assert_close(found, calibration.conformal_correction(preparation.setup, network))
+    assert (found[:, [0, 2]] != 0).all()
+    assert (found[:, 1] == 0).all()
 
 
 def test_a_point_loss_is_not_calibrated() -> None:
     config = small_config(data={"validation_size": 20}, training={"loss": "mae"})
 
-    result = fit(small_preparation(wave_panel(), config)[1])
+    network = fit(small_preparation(wave_panel(), config)[1]).networks.final
 
-    assert (result.weights["calibration"] == 0).all()
+    assert (network.calibration == 0).all()

@@ -9,7 +9,9 @@ import torch
 from seqcast.config import Config
 from seqcast.data.panel import Panel
 from seqcast.data.scaling import make_encoder
+from seqcast.model.network import ForecastNetwork
 from seqcast.training.fit import finish, fit, num_codes, prepare
+from seqcast.training.plan import Plan
 from tests.panels import CONTEXT, CPU, HORIZON, full_panel, small_config, small_preparation, wave_panel
 
 CONFIG = small_config(data={"validation_size": 7, "test_size": 3})
@@ -105,9 +107,16 @@ def test_preparing_twice_gives_equal_networks_whatever_the_generator_holds() -> 
     assert all(torch.equal(value, weights[name]) for name, value in first.setup.network.state_dict().items())
 
 
+def cold_network(plan: Plan) -> ForecastNetwork:
+    """The network of a run before it is told the linear forecast."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqcast.training.fit.apply_warm_start", lambda *_: None)
+        return prepare(wave_panel(), plan, CPU, "data").setup.network
+
+
 def test_a_network_without_warm_start_differs_in_what_it_sets_alone() -> None:
     plan, warm = small_preparation(wave_panel(), CONFIG)
-    cold = prepare(wave_panel(), plan, CPU, "data", warm=False).setup.network.state_dict()
+    cold = cold_network(plan).state_dict()
 
     changed = {n for n, value in warm.setup.network.state_dict().items() if not torch.equal(value, cold[n])}
 
@@ -142,10 +151,11 @@ def test_a_finished_model_has_the_best_weights_and_is_ready_to_forecast() -> Non
     panel = full_panel()
     plan, preparation = small_preparation(panel, CONFIG)
 
-    result = fit(preparation)
-    model = finish(preparation, result, panel)
+    fitted = fit(preparation)
+    model = finish(preparation, fitted, panel)
 
-    assert all(torch.equal(value, result.weights[name]) for name, value in model.network.state_dict().items())
+    assert model.network is fitted.networks.final
+    assert model.validated is fitted.networks.validated is None
     assert not model.network.training
     assert (model.horizon, model.context, model.season) == (HORIZON, CONTEXT, 7)
     assert (model.series_ids, model.schema, model.config) == (panel.series_ids, panel.schema, plan.config)

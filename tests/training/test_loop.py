@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,10 @@ from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import learning_rate
 from seqcast.training.validation import ValidationScore
 from tests.panels import randomise, small_config, small_preparation, wave_panel
+
+
+ENOUGH = {"validation_size": 21}
+"""Validation windows from which an improvement may be concluded."""
 
 
 def setup_of(**sections: dict[str, Any]) -> TrainingSetup:
@@ -150,7 +155,7 @@ def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_we
 ) -> None:
     script_validation(monkeypatch, [3.0, 4.0, 1.0, 2.0, 1.0, 0.5])
     at_step: dict[int, dict[str, torch.Tensor]] = {}
-    setup = setup_of(training={"max_steps": 50, "patience": 2})
+    setup = setup_of(training={"max_steps": 50, "patience": 2}, data=ENOUGH)
 
     def remember(state: bytes, history: tuple[ValidationRecord, ...]) -> None:
         at_step[history[-1].step] = {
@@ -199,7 +204,7 @@ def test_weights_that_beat_the_start_only_by_chance_are_not_kept(monkeypatch: py
 def test_an_improvement_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     script_validation(monkeypatch, [5.0, 3.0, 4.0, 2.0, 4.0, 1.0, 4.0])
 
-    result = train(setup_of(training={"max_steps": 12, "patience": 2}))
+    result = train(setup_of(training={"max_steps": 12, "patience": 2}, data=ENOUGH))
 
     assert (result.num_steps, result.best.step, result.ended_by) == (12, 10, "budget spent")
 
@@ -271,13 +276,17 @@ def test_a_loss_that_is_not_finite_ends_training_and_keeps_what_was_saved() -> N
         if progress.step == 3:
             setup.tensors.target[:] = torch.inf
 
-    with pytest.raises(
-        DivergedError, match=r"loss at step 4 is not finite \(learning rate 0\.0\d+\); the best weights so far are kept"
-    ) as caught:
-        train(setup, Hooks(on_progress=spoil, save=lambda _state, history: saved.append(history)))
+    result = train(setup, Hooks(on_progress=spoil, save=lambda _state, history: saved.append(history)))
 
-    assert caught.value.hint == "Try --learning-rate 0.01 or --precision float32."
-    assert caught.value.exit_code == 5
+    failure = result.failure
+    assert failure is not None
+    assert re.search(
+        r"loss at step 4 is not finite \(learning rate 0\.0\d+\); the weights of step [02] are", str(failure)
+    )
+    assert failure.hint == "Train another run with --learning-rate 0.01."
+    assert failure.exit_code == 5
+    assert result.ended_by == "divergence"
+    assert all(torch.equal(result.weights[name], value) for name, value in result.selected.items())
     assert [[record.step for record in history] for history in saved] == [[0, 2]]
     assert all(bool(torch.isfinite(value).all()) for value in setup.network.state_dict().values())
 
@@ -286,18 +295,15 @@ def test_a_loss_that_is_not_finite_before_the_first_validation_leaves_no_weights
     setup = setup_of()
     setup.tensors.target[:] = torch.nan
 
-    with pytest.raises(
-        DivergedError, match=r"loss at step [01] is not finite .*; there are no earlier weights to keep"
-    ):
+    with pytest.raises(DivergedError, match=r"loss at step [01] is not finite .*; there are no weights to keep"):
         train(setup)
 
 
 @pytest.mark.parametrize(
     ("losses", "kept"),
     [
-        ([math.nan], "no earlier weights"),
-        ([1.0, math.nan], "the best weights so far are kept"),
-        ([1.0, 0.5, math.inf], "the best weights so far are kept"),
+        ([1.0, math.nan], "the weights of step 0 are kept"),
+        ([1.0, 0.5, math.inf], "the weights of step [02] are kept"),
     ],
 )
 def test_a_validation_that_is_not_finite_ends_training_and_is_not_saved(
@@ -306,10 +312,17 @@ def test_a_validation_that_is_not_finite_ends_training_and_is_not_saved(
     script_validation(monkeypatch, losses)
     saved: list[tuple[ValidationRecord, ...]] = []
 
-    with pytest.raises(DivergedError, match=f"loss at step {2 * len(losses) - 2} is not finite .*{kept}"):
-        train(setup_of(), Hooks(save=lambda _state, history: saved.append(history)))
+    failure = train(setup_of(), Hooks(save=lambda _state, history: saved.append(history))).failure
 
-    assert len(saved) == max(0, len(losses) - 2)
+    assert re.search(f"loss at step {2 * len(losses) - 2} is not finite .*{kept}", str(failure))
+    assert len(saved) == len(losses) - 2
+
+
+def test_a_first_validation_that_is_not_finite_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    script_validation(monkeypatch, [math.nan])
+
+    with pytest.raises(DivergedError, match=r"loss at step 0 is not finite .* there are no weights to keep"):
+        train(setup_of())
 
 
 def test_an_absurd_learning_rate_gives_a_result_of_finite_numbers_or_an_error_with_words() -> None:
@@ -352,7 +365,7 @@ def test_the_loss_scale_of_float16_changes_no_weight(monkeypatch: pytest.MonkeyP
 
     found = train(setup_of())
 
-    assert all(torch.equal(found.weights[name], value) for name, value in expected.weights.items())
+    assert found.history == expected.history
 
 
 def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() -> None:
@@ -362,5 +375,6 @@ def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() 
     found, expected = train(half), train(setup_of())
 
     assert all(value.dtype == torch.float32 for value in found.weights.values())
-    assert found.best.validation_loss == pytest.approx(expected.best.validation_loss, rel=0.02)
-    assert found.best.validation_loss != expected.best.validation_loss
+    loss, expected_loss = (result.history[-1].validation_loss for result in (found, expected))
+    assert loss == pytest.approx(expected_loss, rel=0.02)
+    assert loss != expected_loss

@@ -91,30 +91,45 @@ def test_windows_count_by_their_weight(loss: Loss) -> None:
     assert float(found) == pytest.approx((each * counted).sum() / counted.sum(), rel=1e-5)
 
 
+SCALE = torch.tensor([[0.5], [3.0]])
+
+
 @pytest.mark.parametrize(("season", "lag"), [(3, 3), (1, 1), (7, 1), (40, 1)])
 def test_a_window_weighs_the_inverse_of_its_seasonal_naive_error(season: int, lag: int) -> None:
     values = random(BATCH, 7)
     observed = torch.ones(BATCH, 7, dtype=torch.bool)
     observed[0, [0, 5]] = False
 
-    found = window_weights(values * observed, observed, season)
+    found = window_weights(values * observed, observed, SCALE, season)
 
     for b in range(BATCH):
         seen = [s for s in range(lag, 7) if observed[b, s] and observed[b, s - lag]]
         naive_error = np.mean([abs(float(values[b, s] - values[b, s - lag])) for s in seen])
-        assert float(found[b, 0]) == pytest.approx(1 / (naive_error + SMALLEST_NAIVE_ERROR), rel=1e-5)
+        floor = SMALLEST_NAIVE_ERROR / float(SCALE[b, 0])
+        assert float(found[b, 0]) == pytest.approx(1 / (naive_error + floor), rel=1e-5)
+
+
+def test_a_flat_window_does_not_outweigh_the_others() -> None:
+    observed = torch.ones(2, 7, dtype=torch.bool)
+    noise = torch.tensor([0.1, -0.2, 0.15, 0.0, -0.1, 0.05, 0.0]).expand(2, 7)
+
+    flat, usual = window_weights(noise, observed, torch.tensor([[0.05], [1.0]]), 1)[:, 0].tolist()
+
+    assert flat < 0.2 * usual
 
 
 def test_a_window_of_nothing_weighs_a_finite_number() -> None:
     nothing = torch.zeros(1, 7, dtype=torch.bool)
 
-    assert float(window_weights(torch.zeros(1, 7), nothing, 3)) == pytest.approx(1 / SMALLEST_NAIVE_ERROR)
+    assert float(window_weights(torch.zeros(1, 7), nothing, torch.ones(1, 1), 3)) == pytest.approx(1 / SMALLEST_NAIVE_ERROR)
 
 
 def test_a_context_of_one_step_weighs_a_finite_number() -> None:
     one = torch.ones(2, 1, dtype=torch.bool)
 
-    assert window_weights(torch.ones(2, 1), one, 3)[:, 0].tolist() == pytest.approx([1 / SMALLEST_NAIVE_ERROR] * 2)
+    found = window_weights(torch.ones(2, 1), one, SCALE, 3)[:, 0].tolist()
+
+    assert found == pytest.approx([0.5 / SMALLEST_NAIVE_ERROR, 3 / SMALLEST_NAIVE_ERROR])
 
 
 def test_the_loss_of_nothing_is_zero() -> None:

@@ -245,3 +245,31 @@ def test_without_attention_and_with_both_off_nothing_is_remarked_on() -> None:
     plan = plan_of(panel_of(100), model={"attention": "none", "copy_gate": False, "lag_bias": False})
 
     assert "copy, lag bias" not in [each.name for each in plan.choices]
+
+
+def holed_panel(missing: slice) -> Panel:
+    values = np.arange(101, dtype=np.float64)
+    values[missing] = np.nan
+    return make_panel([values, values], frequency=parse_frequency("D"))
+
+
+def test_a_validation_part_without_any_value_is_refused() -> None:
+    with pytest.raises(DataError, match=r"no value is observed in the 11 steps at the end .* Cut off the end without"):
+        plan_of(holed_panel(slice(85, None)), data={"validation_size": 11}, model={"horizon": 5, "context": 7})
+
+
+def test_a_training_part_without_any_value_is_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"no value is observed in the training part, before the 11 steps for validation"
+    ):
+        plan_of(holed_panel(slice(0, 90)), data={"validation_size": 11}, model={"horizon": 5, "context": 7})
+
+
+def test_a_part_with_a_few_values_is_enough() -> None:
+    assert plan_of(holed_panel(slice(95, None)), data={"validation_size": 11}, model={"horizon": 5}).num_train_windows
+
+
+def test_the_test_part_may_be_without_values() -> None:
+    assert plan_of(
+        holed_panel(slice(90, None)), data={"validation_size": 11, "test_size": 11}, model={"horizon": 5}
+    ).num_train_windows

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load
 
 from seqcast import __version__
@@ -21,10 +22,11 @@ from seqcast.run.record import (
     SCALERS_FILE,
     RunRecord,
 )
+from seqcast.run.trained import load_trained_model
 from seqcast.storage import LOCK_NAME, lock_directory, sha256_hex
 from seqcast.training.fit import fit, prepare
 from seqcast.training.loop import Hooks, Progress
-from seqcast.training.recorded import TrainedRun, TrainingJob, save_run, train_in_directory
+from seqcast.training.recorded import TrainedRun, TrainingJob, changed_surroundings, save_run, train_in_directory
 from tests.panels import CPU, small_config
 from tests.run.making_runs import COVARIATES, make_job, write_table
 
@@ -218,7 +220,10 @@ def test_resuming_with_other_options_is_refused_and_changes_no_file(
     directory = run(job, empty(tmp_path / "run")).directory
     before = files_of(directory)
 
-    with pytest.raises(RunError, match="belongs to other data or options than these"):
+    with pytest.raises(
+        RunError,
+        match=r"begun with other data or options: training\.learning_rate was 0\.\d+ and is 0\.5 now\. Resume with",
+    ):
         run(make_job(data, config_of(training={"learning_rate": 0.5})), directory, resume=True)
     assert files_of(directory) == before
 
@@ -228,7 +233,9 @@ def test_resuming_with_other_data_is_refused_and_changes_no_file(job: TrainingJo
     before = files_of(directory)
     write_table(data, LENGTHS | {"two": 59})
 
-    with pytest.raises(RunError, match="belongs to other data or options than these"):
+    with pytest.raises(
+        RunError, match=r"begun with other data or options: the table .* has other content\. Resume with"
+    ):
         run(make_job(data, config_of()), directory, resume=True)
     assert files_of(directory) == before
 
@@ -254,18 +261,63 @@ def test_a_directory_that_another_process_writes_is_refused(job: TrainingJob, tm
     assert files_of(directory) == {}
 
 
-def test_a_run_that_diverges_keeps_its_last_good_state(job: TrainingJob, tmp_path: Path) -> None:
-    directory = empty(tmp_path / "run")
-
+def diverge_at(step: int) -> Hooks:
     def spoil(progress: Progress) -> None:
-        if progress.step == 3:
+        if progress.step == step:
             raise DivergedError("as the loop would")
 
-    with pytest.raises(DivergedError):
-        run(job, directory, hooks=Hooks(on_progress=spoil))
+    return Hooks(on_progress=spoil)
 
+
+def test_a_run_that_diverges_forecasts_with_its_last_good_weights(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+
+    with pytest.raises(DivergedError):
+        run(job, directory, hooks=diverge_at(3))
+
+    record = directory.read_record()
     assert [line["step"] for line in metrics_of(directory)] == [0, 2]
-    assert MODEL_FILE not in directory.read_record().files
+    assert record.status == "diverged"
+    assert record.result is not None
+    assert record.result.ended_by == "divergence"
+    model = load_trained_model(directory, record, torch.device("cpu"))
+    assert all(bool(torch.isfinite(value).all()) for value in model.network.state_dict().values())
+
+
+def test_a_resumed_run_keeps_the_time_it_was_begun(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    stop_after(job, directory, 3)
+    begun = directory.read_record().model_copy(update={"created": "2001-01-01T00:00:00+00:00"})
+    directory.write_record(begun)
+
+    run(job, directory, resume=True)
+    assert directory.read_record().created == begun.created
+
+
+def test_options_are_compared_before_the_first_state_is_saved_too(job: TrainingJob, data: Path, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    stop_after(job, directory, 3)
+    (directory.path / CHECKPOINT_FILE).unlink()
+
+    with pytest.raises(RunError, match=r"training\.seed was 0 and is 5 now"):
+        run(make_job(data, config_of(training={"seed": 5})), directory, resume=True)
+
+
+def test_other_threads_versions_and_devices_are_told(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    stop_after(job, directory, 3)
+    record = directory.read_record()
+
+    assert changed_surroundings(job, record) == ()
+    other = record.model_copy(
+        update={"num_threads": 77, "torch_version": "1.0", "device": "cuda", "precision": "float16"}
+    )
+    (notice,) = changed_surroundings(job, other)
+    assert notice.kind == "repair"
+    assert notice.text.startswith(
+        "the run was begun with device cuda (cpu now), precision float16 (float32 now), torch 1.0"
+    )
+    assert notice.text.endswith("the last bits of its numbers may differ")
 
 
 def test_the_lock_is_free_after_a_run(job: TrainingJob, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from seqcast.data.panel import FloatArray
+from seqcast.errors import DataError
 from seqcast.training import validation
 from seqcast.training.losses import forecast_loss, window_weights
 from seqcast.training.setup import TrainingSetup
@@ -27,7 +28,9 @@ def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
         units.apply(batch.future_target, batch.future_observed),
         judged,
         torch.tensor([0.1, 0.5, 0.9]),
-        window_weights(units.apply(batch.context_target, batch.context_observed), batch.context_observed, units.scale, setup.season),
+        window_weights(
+            units.apply(batch.context_target, batch.context_observed), batch.context_observed, units.scale, setup.season
+        ),
     )
     point = (output.values[..., 1] * units.scale + units.location).numpy()
     errors, naive_errors = [], []
@@ -73,3 +76,13 @@ def test_there_is_no_relative_error_where_the_naive_forecast_has_none() -> None:
     setup = small_preparation(panel, small_config())[1].setup
 
     assert validate(setup, setup.network).relative_mae is None
+
+
+def test_a_validation_without_any_window_to_judge_is_an_error() -> None:
+    setup = small_preparation(wave_panel(), small_config())[1].setup
+    setup.tensors.observed[:] = False
+
+    with pytest.raises(
+        DataError, match=r"no validation window has an observed value both in its context and in its hor"
+    ):
+        validate(setup, setup.network)
