@@ -46,15 +46,20 @@ class TrainingProgress:
             self.bar.stop()
 
     def show(self, progress: Progress) -> None:
-        """Move the bar; print a line for each validation where there is no bar."""
+        """Move the bar; where there is none, print a line for each validation and for the end of a refit."""
         record = progress.validation
+        if progress.step == 1:
+            self.validation = ""
         if record is not None:
             relative = "" if record.relative_mae is None else f" ({record.relative_mae:.3f} of seasonal naive)"
             self.validation = f" val {record.validation_loss:.4f}{relative}"
         numbers = f"loss {progress.loss:.4f}{self.validation} {progress.windows_per_second:,.0f}/s"
-        self._move(progress.step, progress.max_steps, numbers)
-        if self.bar is None and self.validations and record is not None:
-            self.screen.say(f"step {progress.step}/{progress.max_steps}: {numbers.replace('/s', ' windows/s')}")
+        phase = _phase(progress)
+        self._move(progress.step, progress.max_steps, f"{phase} {numbers}".strip())
+        is_line = record is not None or (progress.refit and progress.step == progress.max_steps)
+        if self.bar is None and self.validations and is_line:
+            place = f"{phase} step {progress.step}/{progress.max_steps}".strip()
+            self.screen.say(f"{place}: {numbers.replace('/s', ' windows/s')}")
 
     def show_windows(self, done: int, total: int) -> None:
         """Move the bar by windows that statistical models have forecast; print ten lines where there is no bar."""
@@ -67,3 +72,9 @@ class TrainingProgress:
             if self.task is None:
                 self.task = self.bar.add_task("", total=total, numbers=numbers)
             self.bar.update(self.task, completed=completed, total=total, numbers=numbers)
+
+
+def _phase(progress: Progress) -> str:
+    """Which network of an ensemble is at work, and whether it is refitted."""
+    network = f"network {progress.member}/{progress.num_members}" if progress.num_members > 1 else ""
+    return f"{network} {'refit' if progress.refit else ''}".strip()

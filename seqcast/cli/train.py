@@ -83,6 +83,10 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Windows per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     patience: Annotated[int | None, typer.Option(help="Validations without improvement before stopping.")] = None,
+    refit: Annotated[
+        bool | None, typer.Option(help="Learn from the validation part too, once it is known how long to train.")
+    ] = None,
+    ensemble: Annotated[int | None, typer.Option(help="Networks from different seeds, averaged.")] = None,
     precision: Annotated[Precision | None, typer.Option(help="Of the network's products.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, machine and options: same run.")] = None,

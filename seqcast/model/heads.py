@@ -38,7 +38,6 @@ class OutputLayout:
             case _:
                 return cls(1, 1, 0)
 
-
     def uncrossed(self, quantiles: Tensor) -> Tensor:
         """(..., width) the quantiles, each at least as far from the median as those between; the median stays."""
         below, above = quantiles[..., : self.point_index + 1], quantiles[..., self.point_index :]

@@ -14,9 +14,10 @@ from seqcast.report.summary import title_text
 from seqcast.report.text import SENTENCE_WIDTH, percent_text, plain
 
 _NOTE = (
-    "error: validation error over the seasonal naive's. parameters: learned numbers. lags: a step looks at in effect."
-    " unstable: weight on lags that vary from origin to origin. peaks: of the strongest bands."
+    "error: validation error over the seasonal naive's. win/s: training windows per second. size: number of parameters."
+    " lags: a step looks at in effect. unstable: weight on lags that vary from origin to origin."
 )
+_PEAKS_NOTE = " peaks: of the strongest bands."
 _PLANTED_NOTE = (
     " planted: weight on the planted lags and their neighbours; found: whether they are the lags with most weight."
 )
@@ -26,19 +27,20 @@ def variant_table(rows: Sequence[VariantResult]) -> RenderableType:
     """One row per variant, named without its seed where there is one seed; the reasons of failures below."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("variant", overflow="fold")
-    for heading in ("error", "windows/s", "parameters", "lags", "unstable", "peaks"):
-        table.add_column(heading, justify="right")
+    for heading in ("error", "win/s", "size", "lags", "unstable"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    planted = any(row.planted_share is not None for row in rows)
-    if planted:
-        table.add_column("planted", justify="right")
-        table.add_column("found")
+    planted = any(row.planted_share is not None for row in rows)  # which says more than the peaks would
+    for heading in ("planted", "found") if planted else ("peaks",):
+        table.add_column(heading, no_wrap=True)
     several_seeds = len({row.seed for row in rows}) > 1
     for row in rows:
-        name = row.variant if several_seeds else row.variant.removesuffix(f"-s{row.seed}")
-        table.add_row(plain(name), *_cells(row), *(_planted_cells(row) if planted else ()))
+        parts = ("" if row.attention == "global" else row.attention, row.score, f"s{row.seed}" if several_seeds else "")
+        table.add_row(
+            " ".join(filter(None, parts)), *_cells(row), *(_planted_cells(row) if planted else (row.top_lags or "-",))
+        )
     failures = [Text(plain(f"{row.variant}: {row.failure}", SENTENCE_WIDTH), "red") for row in rows if row.failure]
-    note = Text(_NOTE + (_PLANTED_NOTE if planted else ""), style="dim")
+    note = Text(_NOTE + (_PLANTED_NOTE if planted else _PEAKS_NOTE), style="dim")
     return Group(title_text("Mechanisms compared"), table, *failures, note)
 
 
@@ -49,7 +51,6 @@ def _cells(row: VariantResult) -> tuple[str, ...]:
         _number(row.num_parameters, "{:,}"),
         _number(row.effective_lags, "{:.1f}"),
         "-" if row.unstable_share is None else percent_text(row.unstable_share),
-        row.top_lags or "-",
         "failed" if row.failure else row.verdict or "-",
     )
 

@@ -21,7 +21,6 @@ from seqcast.model.network import NetworkShape
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import MODEL_FILE, RUN_FILE, SCALERS_FILE, AttentionRecord, RunRecord, SchemaRecord, ShapeRecord
 
-
 LARGEST_HEADER = 16 * 2**20
 """Bytes that the names, shapes and metadata of a file of tensors may take."""
 

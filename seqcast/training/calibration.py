@@ -40,15 +40,18 @@ def conformal_correction(setup: TrainingSetup, network: Ensemble) -> Tensor:
         difference = (truth[..., None] - output.values.float()).cpu()
         residuals.append(difference.masked_fill(~judged(batch)[..., None].cpu(), torch.nan))
     every = torch.cat(residuals).numpy()  # (windows, horizon, Q)
+    known = np.isfinite(every[..., 0]).any(axis=0)  # (horizon,)
+    if not known.any():
+        return correction
     independent = num_independent(setup)
     own_share = independent / (independent + POOLED_WINDOWS)
     trust = independent / (independent + LEARNED_WINDOWS)
     for column, level in enumerate(levels):
         if level == 0.5:
             continue
-        by_step = np.nanquantile(every[..., column], _cautious(level, independent), axis=0)
-        shift = trust * (own_share * by_step + (1 - own_share) * np.nanmedian(by_step))
-        correction[:, column] = torch.from_numpy(np.nan_to_num(shift)).to(correction)
+        by_step = np.nanquantile(every[:, known, column], _cautious(level, independent), axis=0)
+        shift = trust * (own_share * by_step + (1 - own_share) * np.median(by_step))
+        correction[known, column] = torch.from_numpy(shift).to(correction)
     return correction
 
 

@@ -18,10 +18,8 @@ from seqcast.model.network import ForecastNetwork
 from seqcast.training.checkpoint import TrainingResult
 from seqcast.training.linear_forecast import LinearForecast
 from seqcast.training.setup import TrainingSetup
+from seqcast.training.validation import CLEAR_GAIN
 from seqcast.training.warm_start import apply_warm_start
-
-CLEAR_GAIN = 0.2
-"""Part of the start's validation loss that training must gain for its networks to forecast alone."""
 
 
 @dataclass(frozen=True)

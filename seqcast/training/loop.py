@@ -33,7 +33,8 @@ class Progress:
     validation: ValidationRecord | None = None
     refit: bool = False
     member: int = 1
-    """Which network of an ensemble."""
+    """Which network of an ensemble, from 1."""
+    num_members: int = 1
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,9 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
             record = _validate_and_keep_best(setup, state)
             _save(setup, state, hooks)
         pace = clock.windows_per_second
-        hooks.on_progress(Progress(number, training.max_steps, loss, pace, record, member=member))
+        hooks.on_progress(
+            Progress(number, training.max_steps, loss, pace, record, member=member, num_members=training.ensemble)
+        )
         _stop_if_asked(setup, state, hooks, f"step {number}")
     return "budget spent"
 
@@ -150,7 +153,9 @@ def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clo
         if number % training.validate_every == 0:
             _save(setup, state, hooks)
         pace = clock.windows_per_second
-        hooks.on_progress(Progress(number, num_steps, loss, pace, refit=True, member=member))
+        hooks.on_progress(
+            Progress(number, num_steps, loss, pace, refit=True, member=member, num_members=training.ensemble)
+        )
         _stop_if_asked(setup, state, hooks, place)
     return {name: value.detach().clone() for name, value in state.averaged.state_dict().items()}
 

@@ -16,7 +16,8 @@ USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
 LONGEST_USEFUL_SEASON = 400
 LARGEST_AUTOMATIC_CONTEXT = 720
-LARGEST_AUTOMATIC_BATCH = 128
+LARGEST_AUTOMATIC_BATCH = 64
+MOST_AUTOMATIC_STEPS = 4000
 FEWEST_CLUSTERS = 5
 """Independent validation windows, or groups of them, from which something may be concluded."""
 WORK = 60_000_000
@@ -229,7 +230,7 @@ def _choose_budget(config: Config, window_steps: int, num_windows: int, choices:
     if max_steps is None:
         affordable = WORK // (batch_size * window_steps)
         useful = 100 * num_windows // batch_size
-        max_steps = int(np.clip(min(affordable, useful), 200, 3000))
+        max_steps = int(np.clip(min(affordable, useful), 200, MOST_AUTOMATIC_STEPS))
         choices.append(
             Choice("max steps", str(max_steps), f"{max_steps * batch_size / num_windows:.3g} passes over them")
         )

@@ -21,6 +21,8 @@ from seqcast.training.setup import TrainingSetup, gather, window_losses
 VALIDATION_BATCH = 512
 DOUBT = 2.0
 """Standard errors by which training must improve on its start to be believed."""
+CLEAR_GAIN = 0.2
+"""Part of the start's loss that must be gained to be believed without a standard error, and to forecast alone."""
 LARGE_GAIN = 0.05
 """Part of the loss that training must gain where clusters are too few for a standard error."""
 
@@ -92,17 +94,15 @@ def beats_start(setup: TrainingSetup, start_losses: Tensor, score: ValidationSco
 
     The warm start is a linear forecast, simple and hard to beat under change; a network that is better on validation by
     chance is worse elsewhere (the standard error rule of Breiman et al. 1984, section 3.4.3). Windows of one series are
-    not independent, nor are windows of one time, so the gain must hold over both kinds of clusters; and a handful of
-    windows proves nothing.
+    not independent, nor are windows of one time, so the gain must hold over both kinds of clusters, unless it is very
+    large; and a handful of windows proves nothing.
     """
     gains = (start_losses - score.window_losses).numpy()
     gain = float(gains.sum() / start_losses.sum().clamp(min=1e-9))
     clusters = (setup.validation_series, horizon_block(setup))
-    return (
-        gain > 0
-        and num_independent(setup) >= FEWEST_CLUSTERS
-        and all(_beyond_doubt(gains, gain, cluster) for cluster in clusters)
-    )
+    if gain <= 0 or num_independent(setup) < FEWEST_CLUSTERS:
+        return False
+    return gain >= CLEAR_GAIN or all(_beyond_doubt(gains, gain, cluster) for cluster in clusters)
 
 
 def horizon_block(setup: TrainingSetup) -> IntArray:

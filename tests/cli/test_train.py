@@ -104,6 +104,8 @@ def test_an_option_wins_over_the_configuration_file(in_tmp_path: Path) -> None:
         (["--decoding", "autoregressive", "--input-feeding"], "model", {"input_feeding": True}),
         (["--loss", "mse", "--learning-rate", 0.013], "training", {"loss": "mse", "learning_rate": 0.013}),
         (["--precision", "float32", "--seed", 7], "training", {"precision": "float32", "seed": 7}),
+        (["--no-refit", "--ensemble", 2], "training", {"refit": False, "ensemble": 2}),
+        (["--refit"], "training", {"refit": True, "ensemble": 1}),
         (["--validation-size", 7, "--test-size", 11], "data", {"validation_size": 7, "test_size": 11}),
     ],
 )
@@ -198,6 +200,31 @@ def test_resume_without_a_run_of_that_table_is_refused(in_tmp_path: Path) -> Non
 def test_resume_and_overwrite_exclude_each_other(in_tmp_path: Path) -> None:
     data = write_hourly(in_tmp_path / "h.csv")
     assert "--overwrite replaces it. Give one of them." in refused(2, "train", data, "--resume", "--overwrite")
+
+
+def test_an_ensemble_is_trained_in_one_run_that_is_read_like_any_other(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    ran = done("train", data, *TINY, "--no-lag-bias", "--ensemble", 2)
+    lines = [json.loads(line) for line in (in_tmp_path / "runs/h-1/metrics.jsonl").read_text().splitlines()]
+    assert [(line["member"], line["step"]) for line in lines] == [(member, step) for member in (1, 2) for step in range(4)]
+    assert "network 1/2 step 3/3: loss" in ran.err
+    assert "network 2/2 step 3/3: loss" in ran.err
+    assert [path.name for path in (in_tmp_path / "runs").iterdir()] == ["h-1"]
+    assert len(done("predict", "--output", "-").table()) == HORIZON
+
+
+def test_an_ensemble_of_none_is_refused(in_tmp_path: Path) -> None:
+    message = refused(2, "train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--ensemble", 0)
+    assert "ensemble" in message
+    assert "greater than or equal to 1" in message
+
+
+def test_the_refit_is_told_and_its_end_is_a_line(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "beats_start", lambda *_: True)
+    words = ("--no-lag-bias", "--learning-rate", 0.02, "--max-steps", 8)
+    ran = done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, *words)
+    assert re.search(r"\nrefit step 2/2: loss \d\.\d+ [\d,]+ windows/s\n", ran.err)
+    assert "refit" not in done("train", "h.csv", *TINY, *words, "--no-refit").err
 
 
 def test_a_model_worse_than_the_seasonal_naive_is_told_in_plain_words(in_tmp_path: Path) -> None:

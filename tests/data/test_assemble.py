@@ -230,7 +230,8 @@ def test_a_mistyped_year_in_one_of_many_series_is_refused(tmp_path: Path) -> Non
     lines = [f"s{i},{day},1" for i in range(101) for day in daily(31)]
     lines[-1] = lines[-1].replace("2024", "2204")
     with pytest.raises(
-        DataError, match=r"series 's100' jumps from 2024-01-30 to 2204-01-31, .* later \(frequency: daily\)\. Correct that"
+        DataError,
+        match=r"series 's100' jumps from 2024-01-30 to 2204-01-31, .* later \(frequency: daily\)\. Correct that",
     ):
         load(tmp_path, rows("unique_id,ds,y", lines))
 

@@ -99,9 +99,9 @@ def test_variants_stand_side_by_side_and_failures_below(show: Show) -> None:
     done = VariantResult("dot-s0", "global", "dot", 0, None, 0.75, 1234.5, 56789, 3.25, 0.125, "24, 37", "faithful")
     failed = VariantResult("none-s0", "none", None, 0, "the loss was not finite.")
     text = show(variant_table([done, failed]), 90)
-    expected = ["dot", "0.750", "1,234", "56,789", "3.2", "12.5", "%", "24,", "37", "faithful"]
+    expected = ["dot", "0.750", "1,234", "56,789", "3.2", "12.5", "%", "faithful", "24,", "37"]
     assert row_of(text, "dot") == expected
-    assert row_of(text, "none") == ["none", *"------", "failed"]
+    assert row_of(text, "none") == ["none", *"-----", "failed", "-"]
     assert "none-s0: the loss was not finite." in text
 
 
@@ -133,4 +133,6 @@ def test_the_worst_and_the_best_forecasts_stand_beside_the_rest(show: Show) -> N
 
 def test_seeds_are_named_where_there_are_several(show: Show) -> None:
     rows = [VariantResult(f"dot-s{seed}", "global", "dot", seed) for seed in (0, 1)]
-    assert row_of(show(variant_table(rows), 80), "dot-s1")[0] == "dot-s1"
+    assert row_of(show(variant_table(rows), 80), "dot", "s1")[:2] == ["dot", "s1"]
+    local = VariantResult("local-p-general-s0", "local-p", "general", 0)
+    assert row_of(show(variant_table([local]), 80), "local-p")[1] == "general"

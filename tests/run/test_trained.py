@@ -24,6 +24,7 @@ from tests.panels import HORIZON, one_thread, small_config
 from tests.run.making_runs import MadeRun, make_run
 
 DEVICE = torch.device("cpu")
+BIAS = "final.members.0.decoder.head.step_bias"
 
 
 @pytest.fixture(scope="module")
@@ -159,10 +160,9 @@ def tensors_of(directory: RunDirectory) -> dict[str, torch.Tensor]:
 
 def test_weights_of_another_shape_are_refused(directory: RunDirectory) -> None:
     tensors = tensors_of(directory)
-    name = "decoder.head.step_bias"
-    replace_file(directory, MODEL_FILE, save(tensors | {name: tensors[name][:-1].contiguous()}))
+    replace_file(directory, MODEL_FILE, save(tensors | {BIAS: tensors[BIAS][:-1].contiguous()}))
 
-    with pytest.raises(RunError, match=rf"model\.safetensors: its tensors do not fit the configuration: {name}\."):
+    with pytest.raises(RunError, match=rf"model\.safetensors: its tensors do not fit the configuration: {BIAS}\."):
         load_from(directory)
 
 
@@ -176,17 +176,17 @@ def test_weights_of_another_type_are_refused(directory: RunDirectory) -> None:
 
 def test_a_missing_and_a_surplus_tensor_are_refused(directory: RunDirectory) -> None:
     tensors = tensors_of(directory)
-    value = tensors.pop("decoder.head.step_bias")
-    replace_file(directory, MODEL_FILE, save(tensors | {"decoder.head.other": value}))
+    value = tensors.pop(BIAS)
+    replace_file(directory, MODEL_FILE, save(tensors | {"final.members.0.decoder.head.other": value}))
 
-    with pytest.raises(RunError, match=r"configuration: decoder\.head\.other, decoder\.head\.step_bias\."):
+    with pytest.raises(RunError, match=rf"configuration: final\.members\.0\.decoder\.head\.other, {BIAS}\."):
         load_from(directory)
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_weights_that_are_not_finite_are_refused(value: float, directory: RunDirectory) -> None:
     tensors = tensors_of(directory)
-    tensors["decoder.head.step_bias"][0, 0] = value
+    tensors[BIAS][0, 0] = value
     replace_file(directory, MODEL_FILE, save(tensors))
 
     with pytest.raises(RunError, match=r"model\.safetensors: refused: it holds weights that are not finite"):

@@ -121,7 +121,9 @@ def test_a_flat_window_does_not_outweigh_the_others() -> None:
 def test_a_window_of_nothing_weighs_a_finite_number() -> None:
     nothing = torch.zeros(1, 7, dtype=torch.bool)
 
-    assert float(window_weights(torch.zeros(1, 7), nothing, torch.ones(1, 1), 3)) == pytest.approx(1 / SMALLEST_NAIVE_ERROR)
+    assert float(window_weights(torch.zeros(1, 7), nothing, torch.ones(1, 1), 3)) == pytest.approx(
+        1 / SMALLEST_NAIVE_ERROR
+    )
 
 
 def test_a_context_of_one_step_weighs_a_finite_number() -> None:

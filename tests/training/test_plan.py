@@ -192,7 +192,7 @@ def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: 
 def test_long_windows_get_fewer_steps() -> None:
     long = plan_of(panel_of(100_000), model={"horizon": 200, "context": 1000})
 
-    assert long.config.training.max_steps == WORK // (128 * 1200)
+    assert long.config.training.max_steps == WORK // (64 * 1200)
     assert choice(long, "max steps")[1].endswith("passes over them")
 
 

@@ -107,13 +107,14 @@ def test_the_record_of_a_finished_run_tells_what_was_done(job: TrainingJob, tmp_
 def test_the_result_in_the_record_is_that_of_training(job: TrainingJob, tmp_path: Path) -> None:
     trained = run(job, empty(tmp_path / "run"))
 
-    found, result = trained.record.result, trained.result
+    found, fitted = trained.record.result, trained.fitted
     assert found is not None
-    assert (found.validation_loss, found.relative_mae) == (result.best.validation_loss, result.best.relative_mae)
-    assert (found.best_step, found.num_steps, found.ended_by) == (result.best.step, 6, "budget spent")
+    assert (found.validation_loss, found.relative_mae) == (fitted.best.validation_loss, fitted.best.relative_mae)
+    assert (found.best_step, found.num_steps, found.ended_by) == (fitted.best.step, 6, "budget spent")
     assert found.num_train_windows == job.plan.num_train_windows
     assert found.num_parameters == sum(p.numel() for p in trained.model.network.parameters())
-    assert found.seconds == pytest.approx(result.seconds, abs=0.001)
+    assert (found.num_members, found.linear_share) == (len(trained.model.network.networks), fitted.linear_share)
+    assert found.seconds == pytest.approx(fitted.seconds, abs=0.001)
 
 
 def test_the_record_vouches_for_the_files_a_forecast_depends_on(job: TrainingJob, tmp_path: Path) -> None:
@@ -127,15 +128,15 @@ def test_metrics_have_a_line_per_validation(job: TrainingJob, tmp_path: Path) ->
     trained = run(job, empty(tmp_path / "run"))
 
     lines = metrics_of(trained.directory)
-    assert [line["step"] for line in lines] == [record.step for record in trained.result.history] == [0, 2, 4, 6]
-    assert [line["validation_loss"] for line in lines] == [r.validation_loss for r in trained.result.history]
+    assert [line["step"] for line in lines] == [record.step for record in trained.fitted.history] == [0, 2, 4, 6]
+    assert [line["validation_loss"] for line in lines] == [r.validation_loss for r in trained.fitted.history]
 
 
 def test_the_model_file_holds_the_weights_of_the_model(job: TrainingJob, tmp_path: Path) -> None:
     trained = run(job, empty(tmp_path / "run"))
 
     stored = load(files_of(trained.directory)[MODEL_FILE])
-    weights = trained.model.network.state_dict()
+    weights = trained.fitted.networks.state_dict()
     assert stored.keys() == weights.keys()
     assert all(bool((stored[name] == weights[name]).all()) for name in weights)
 
@@ -204,14 +205,14 @@ def test_metrics_that_a_kill_left_behind_are_written_again_from_the_state(job: T
 def test_a_run_without_a_saved_state_starts_afresh_when_resumed(job: TrainingJob, tmp_path: Path) -> None:
     directory = empty(tmp_path / "run")
 
-    assert run(job, directory, resume=True).result.num_steps == 6
+    assert run(job, directory, resume=True).fitted.num_steps == 6
 
 
 def test_without_resume_a_saved_state_is_not_looked_at(job: TrainingJob, tmp_path: Path) -> None:
     directory = empty(tmp_path / "run")
     directory.write_checkpoint(b"of something else")
 
-    assert run(job, directory).result.num_steps == 6
+    assert run(job, directory).fitted.num_steps == 6
 
 
 def test_resuming_with_other_options_is_refused_and_changes_no_file(
