@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +25,7 @@ from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
 from seqcast.cli.tune import tune
-from seqcast.errors import SeqcastError, UsageError
+from seqcast.errors import SeqcastError, StoppedError, UsageError
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """The parser's complaint about an option or a command, which Typer does not export by a name of its own."""
@@ -77,8 +79,10 @@ def main() -> None:
 
 def _as_expected(error: Exception) -> SeqcastError:
     """Any failure as one of ours."""
-    if isinstance(error, SeqcastError):
+    if isinstance(error, StoppedError):
         return error
+    if isinstance(error, SeqcastError):
+        return type(error)(error.message, place=error.place, hint=_fitting_hint(error.hint))
     if isinstance(error, WrongCommandLine):
         wrong = str(error.format_message()).replace("Value error, ", "").rstrip(".")
         place = "seqcast" if error.ctx is None else error.ctx.command_path
@@ -90,6 +94,18 @@ def _as_expected(error: Exception) -> SeqcastError:
         return SeqcastError(f"{where}cannot be read or written: {error.strerror}.")
     fault = f"internal error: {type(error).__name__}: {error}."
     return SeqcastError(fault, hint="Run again with --debug to see where, and please report it.")
+
+
+def _fitting_hint(hint: str | None) -> str | None:
+    """A hint without sentences about options of reading a table where the command at hand does not have them."""
+    commands = {command.callback.__name__: command.callback for command in app.registered_commands if command.callback}
+    called = commands.get(next(iter(sys.argv[1:]), ""))
+    if hint is None or called is None:
+        return hint
+    reading, accepted = ({name.replace("_", "-") for name in signature(each).parameters} for each in (check, called))
+    sentences = re.split(r"(?<=[.?]) (?=[A-Z\d`])", hint)
+    kept = [each for each in sentences if not (set(re.findall("--([a-z-]+)", each)) & reading) - accepted]
+    return " ".join(kept) or "Correct it, or train a run that is told how to read such a table."
 
 
 def _is_out_of_memory(error: Exception) -> bool:

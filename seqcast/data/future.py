@@ -123,7 +123,7 @@ def _require_present(missing: NDArray[np.bool_], future: Table, column: str, sou
     if len(absent):
         row = int(source[absent[0]])
         raise DataError(
-            f"{future.where(row)} has no value, but the forecast needs it ({len(absent):,} such rows).",
+            f"{future.missing(row)} no value, but the forecast needs it ({len(absent):,} such rows).",
             place=future.place(column, row),
             hint="Fill the value in.",
         )

@@ -60,7 +60,7 @@ def read_ids(table: Table, columns: tuple[str, ...], joint: str = "/") -> Series
         if len(absent):
             row = int(absent[0])
             raise DataError(
-                f"{table.where(row)} has no id ({len(absent):,} such rows).",
+                f"{table.missing(row)} no id ({len(absent):,} such rows).",
                 place=table.place(column, row),
                 hint="Fill the id in or remove the rows.",
             )

@@ -86,6 +86,10 @@ class Table:
         line = self.line(row)
         return f"row {row + 1:,}" if line is None else f"line {line:,}"
 
+    def missing(self, row: int) -> str:
+        """`there is`, or `row 56 has` where the place of the error does not name a line."""
+        return "there is" if self.line(row) is not None else f"{self.where(row)} has"
+
 
 def cell_error(
     table: Table, column: str, rows: Sequence[int], values: Sequence[str], what: str, hint: str

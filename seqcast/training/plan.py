@@ -131,8 +131,18 @@ def main_season(panel: Panel) -> int:
 
 def _settle_mechanism(config: Config, choices: list[Choice]) -> Config:
     """Options that have no meaning without attention are switched off, in words."""
-    model = config.model
-    if model.attention == "none" and (model.copy_gate or model.lag_bias):
+    model, attends = config.model, config.model.attention != "none"
+    waits = {
+        "autoregressive decoding": model.decoding == "autoregressive",
+        "input feeding": attends and model.input_feeding,
+        "an additive score asked by the previous state": attends
+        and (model.score, model.additive_order) == ("additive", "previous"),
+        "a hybrid score": attends and model.score == "hybrid",
+    }
+    if any(waits.values()):
+        reason = ", ".join(name for name, applies in waits.items() if applies)
+        choices.append(Choice("decoder", "one step after the other", f"{reason}: slower than all steps at once"))
+    if not attends and (model.copy_gate or model.lag_bias):
         choices.append(Choice("copy, lag bias", "off", "there is no attention to copy by"))
         return config.override(model={"copy_gate": False, "lag_bias": False})
     return config

@@ -13,6 +13,7 @@ import seqcast as package
 from seqcast.cli import app
 from seqcast.cli.app import main
 from seqcast.errors import DataError
+from tests.cli.conftest import Trained
 from tests.running import Ran, done, refused, seqcast, write_hourly
 
 COMMANDS = ("train", "predict", "inspect", "backtest", "compare", "check", "runs", "demo")
@@ -237,3 +238,19 @@ def test_names_that_the_terminal_cannot_write_do_not_stop_a_command(tmp_path: Pa
     assert ended.returncode == 0, ended.stderr
     assert b"donn?es-??.csv" in ended.stdout
     assert app.app is not None
+
+
+def test_a_hint_names_no_option_that_the_command_lacks(single_run: Trained, tmp_path: Path) -> None:
+    text = single_run.data.read_text().replace("50.0", "abc", 1)
+    (tmp_path / "bad.csv").write_text(text)
+    told = refused(3, "predict", tmp_path / "bad.csv", "--run", single_run.run)
+    assert told.endswith("'abc' is not a number. Correct it, or train a run that is told how to read such a table.")
+    assert refused(3, "check", tmp_path / "bad.csv").endswith("add --na-value abc.")
+
+
+def test_the_rest_of_a_hint_stays(single_run: Trained, tmp_path: Path) -> None:
+    text = single_run.data.read_text().replace("2024-01-01 ", "yesterday ")
+    (tmp_path / "bad.csv").write_text(text)
+    told = refused(3, "predict", tmp_path / "bad.csv", "--run", single_run.run)
+    assert "24 of 109 times are like this" in told
+    assert "--time-format" not in told

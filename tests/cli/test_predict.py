@@ -234,7 +234,7 @@ def test_a_future_file_that_is_too_short_says_how_much_is_missing(panel_run: Tra
     ("header", "value", "told"),
     [
         ("unique_id,ds,promo", "much", "future.csv, line 2, column 'promo': 'much' is not a number"),
-        ("unique_id,ds,promo", "", "future.csv, line 2, column 'promo': line 2 has no value, but the forecast needs"),
+        ("unique_id,ds,promo", "", "future.csv, line 2, column 'promo': there is no value, but the forecast needs"),
         ("unique_id,ds,Promo", "1", "there is no known covariate column 'promo'. Did you mean 'Promo'?"),
         ("unique_id,when,promo", "1", "there is no time column 'ds'. Columns are 'unique_id', 'when', 'promo'."),
     ],

@@ -206,7 +206,9 @@ def test_an_ensemble_is_trained_in_one_run_that_is_read_like_any_other(in_tmp_pa
     data = write_hourly(in_tmp_path / "h.csv")
     ran = done("train", data, *TINY, "--no-lag-bias", "--ensemble", 2)
     lines = [json.loads(line) for line in (in_tmp_path / "runs/h-1/metrics.jsonl").read_text().splitlines()]
-    assert [(line["member"], line["step"]) for line in lines] == [(member, step) for member in (1, 2) for step in range(4)]
+    assert [(line["member"], line["step"]) for line in lines] == [
+        (member, step) for member in (1, 2) for step in range(4)
+    ]
     assert "network 1/2 step 3/3: loss" in ran.err
     assert "network 2/2 step 3/3: loss" in ran.err
     assert [path.name for path in (in_tmp_path / "runs").iterdir()] == ["h-1"]

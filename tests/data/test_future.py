@@ -133,11 +133,11 @@ def test_options_apply_to_the_future_table(tmp_path: Path) -> None:
         (_future().replace("15.5", "late"), r"data\.csv, line 3, column 'price': 'late' is not a number"),
         (
             _future().replace("15.5", ""),
-            r"line 3, column 'price': line 3 has no value, but the forecast needs it \(1 such rows\)",
+            r"line 3, column 'price': there is no value, but the forecast needs it \(1 such rows\)",
         ),
         (
             _future().replace("s1", "NA"),
-            r"line 3, column 'sky': line 3 has no value, but the forecast needs it \(2 such rows\)",
+            r"line 3, column 'sky': there is no value, but the forecast needs it \(2 such rows\)",
         ),
         (
             _future() + "b,2024-01-06,1,s0\n",

@@ -59,7 +59,7 @@ def test_no_future_table_is_asked_for(shops: Trained) -> None:
         ("2024-01-03 13:00:00", "2024-01-09 13:00:00", ["there is no row for 2024-01-03 13:00", "'a'"]),
         ("b,2024-01-03 05:00:00", "zz,2024-01-03 05:00:00", ["there is no row for 2024-01-03 05:00", "'b'"]),
         (",1.1,", ",cheap,", ["future.csv", "'cheap' is not a number"]),
-        (",1.1,", ",,", ["has no value, but the forecast needs it", "Fill the value in"]),
+        (",1.1,", ",,", ["there is no value, but the forecast needs it", "Fill the value in"]),
         (",1.1,", ",inf,", ["is not a finite number"]),
         ("2024-01-03 13:00:00", "soon", ["future.csv", "'soon' is not a time"]),
         ("2024-01-03 14:00:00", "2024-01-03 13:00:00", ["give different values for one time"]),

@@ -179,7 +179,7 @@ def test_each_series_ends_with_its_validation_and_its_test_part() -> None:
 
 @pytest.mark.parametrize(
     ("length", "batch_size", "max_steps"),
-    [(100, "16", "525"), (3000, "128", "2331"), (100_000, "128", "3000")],
+    [(100, "16", "525"), (3000, "64", "4000"), (100_000, "64", "4000")],
 )
 def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: str, max_steps: str) -> None:
     plan = plan_of(panel_of(length), model={"horizon": 5, "context": 7}, data={"validation_size": 5})
@@ -187,6 +187,26 @@ def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: 
     assert choice(plan, "batch size")[0] == batch_size
     assert choice(plan, "max steps")[0] == max_steps
     assert plan.config.training.validate_every == int(max_steps) // 25
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ({"decoding": "autoregressive", "attention": "none"}, "autoregressive decoding: slower than all steps at once"),
+        ({"input_feeding": True, "score": "hybrid"}, "input feeding, a hybrid score: slower than all steps at once"),
+        ({"score": "additive"}, "an additive score asked by the previous state: slower than all steps at once"),
+    ],
+)
+def test_mechanisms_that_must_wait_for_each_step_are_told(model: dict[str, object], reason: str) -> None:
+    plan = plan_of(panel_of(200), model={"horizon": 5, "context": 7, **model})
+
+    assert choice(plan, "decoder") == ("one step after the other", reason)
+
+
+def test_direct_decoding_waits_for_nothing() -> None:
+    plan = plan_of(panel_of(200), model={"horizon": 5, "context": 7, "attention": "none", "input_feeding": True})
+
+    assert "decoder" not in {each.name for each in plan.choices}
 
 
 def test_long_windows_get_fewer_steps() -> None:

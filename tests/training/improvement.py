@@ -1,0 +1,57 @@
+"""Training that always improves, so that short runs have something to keep and to refit."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from seqcast.model.network import ForecastNetwork
+from seqcast.training import loop
+from seqcast.training.checkpoint import ValidationRecord
+from seqcast.training.fit import Fit
+from seqcast.training.loop import Hooks, Progress
+from seqcast.training.setup import TrainingSetup
+from seqcast.training.validation import ValidationScore
+
+
+def let_training_improve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let validation like a network the better, the farther it has moved from its start."""
+
+    def score(setup: TrainingSetup, network: ForecastNetwork) -> ValidationScore:
+        moved = float(network.decoder.head.linear.weight.abs().sum())  # which are zeros at the start
+        return ValidationScore(1 / (1 + moved), 0.5, torch.ones(len(setup.validation_series)))
+
+    monkeypatch.setattr(loop, "validate", score)
+    monkeypatch.setattr(loop, "beats_start", lambda *_: True)
+
+
+@dataclass
+class Interruption:
+    """Stops training after so many steps, those of refits and of all members counted; keeps what is saved and told."""
+
+    after: int | None = None
+    saved: bytes = b""
+    history: tuple[ValidationRecord, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.told: list[Progress] = []
+
+    @property
+    def hooks(self) -> Hooks:
+        return Hooks(self.told.append, self._save, lambda: signal.SIGTERM if len(self.told) == self.after else None)
+
+    def _save(self, state: bytes, history: tuple[ValidationRecord, ...]) -> None:
+        self.saved, self.history = state, history
+
+
+def assert_same_fit(found: Fit, expected: Fit) -> None:
+    """Equal to the last bit, but for the clock."""
+    weights, expected_weights = found.networks.state_dict(), expected.networks.state_dict()
+    assert weights.keys() == expected_weights.keys()
+    assert all(torch.equal(value, expected_weights[name]) for name, value in weights.items())
+    assert (found.history, found.best) == (expected.history, expected.best)
+    assert (found.num_steps, found.ended_by) == (expected.num_steps, expected.ended_by)
+    assert found.linear_share == expected.linear_share
