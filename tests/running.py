@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +43,22 @@ class Ran:
     def table(self) -> pd.DataFrame:
         """The CSV on stdout."""
         return pd.read_csv(io.StringIO(self.out))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run, the table it was trained on, and, for some, a table of the future."""
+
+    data: Path
+    run: Path
+
+    @property
+    def future(self) -> Path:
+        return self.data.with_name("future.csv")
+
+    def copied(self, folder: Path) -> Path:
+        """A copy of the run to spoil."""
+        return Path(shutil.copytree(self.run, folder / "copy"))
 
 
 class Pipe(io.BytesIO):

@@ -37,7 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-for command in (train, predict, inspect, backtest, compare, tune, check, demo):
+COMMANDS = (train, predict, inspect, backtest, compare, tune, check, demo)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(runs_app, name="runs")
 
@@ -98,8 +99,7 @@ def _as_expected(error: Exception) -> SeqcastError:
 
 def _fitting_hint(hint: str | None) -> str | None:
     """A hint without sentences about options of reading a table where the command at hand does not have them."""
-    commands = {command.callback.__name__: command.callback for command in app.registered_commands if command.callback}
-    called = commands.get(next(iter(sys.argv[1:]), ""))
+    called = next((command for command in COMMANDS if command.__name__ in sys.argv[1:2]), None)
     if hint is None or called is None:
         return hint
     reading, accepted = ({name.replace("_", "-") for name in signature(each).parameters} for each in (check, called))

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
-from tests.running import HORIZON, TINY, done, hours, wave, write_future, write_hourly, write_panel, write_rows
+from tests.running import HORIZON, TINY, Trained, done, hours, wave, write_future, write_hourly, write_panel, write_rows
 
 LENGTHS = {"b": 131, "a": 113, "c": 127}
 """Of the panel's series, in the order of the file."""
 VALIDATION, TEST = 13, 17
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A run and the table it was trained on."""
-
-    data: Path
-    run: Path
-
-    @property
-    def future(self) -> Path:
-        return self.data.with_name("future.csv")
 
 
 @pytest.fixture(scope="session")

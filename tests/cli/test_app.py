@@ -13,8 +13,7 @@ import seqcast as package
 from seqcast.cli import app
 from seqcast.cli.app import main
 from seqcast.errors import DataError
-from tests.cli.conftest import Trained
-from tests.running import Ran, done, refused, seqcast, write_hourly
+from tests.running import Ran, Trained, done, refused, seqcast, write_hourly
 
 COMMANDS = ("train", "predict", "inspect", "backtest", "compare", "check", "runs", "demo")
 

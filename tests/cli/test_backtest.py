@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import LENGTHS, TEST, VALIDATION, Trained
-from tests.running import HORIZON, TINY, done, hours, refused, seqcast, write_hourly
+from tests.cli.conftest import LENGTHS, TEST, VALIDATION
+from tests.running import HORIZON, TINY, Trained, done, hours, refused, seqcast, write_hourly
 
 MEASURES = {"mae", "mse", "rmse", "smape", "mase", "rmsse", "wql", "coverage"}
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Trained
-from tests.running import TINY, done, hours, refused, seqcast, wave, write_hourly, write_rows
+from tests.running import TINY, Trained, done, hours, refused, seqcast, wave, write_hourly, write_rows
 
 
 def lines_with(change: dict[int, str]) -> str:

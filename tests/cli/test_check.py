@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import LENGTHS, Trained
-from tests.running import done, hours, refused, seqcast, wave, write_hourly, write_rows
+from tests.cli.conftest import LENGTHS
+from tests.running import Trained, done, hours, refused, seqcast, wave, write_hourly, write_rows
 
 
 def test_roles_frequency_lengths_and_seasons_are_reported(panel_run: Trained) -> None:

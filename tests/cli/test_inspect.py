@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import LENGTHS, Trained
-from tests.running import CONTEXT, HORIZON, TINY, done, hours, refused, wave, write_hourly, write_rows
+from tests.cli.conftest import LENGTHS
+from tests.running import CONTEXT, HORIZON, TINY, Trained, done, hours, refused, wave, write_hourly, write_rows
 
 COLUMNS = ["unique_id", "cutoff", "ds", "step", "lag_origin", "lag_target", "attended_ds", "weight", "observed"]
 

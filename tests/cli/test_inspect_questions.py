@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import Trained
-from tests.running import TINY, done, refused
+from tests.running import TINY, Trained, done, refused
 
 
 def test_the_report_ends_with_the_seasons_of_the_data(wide_run: Trained) -> None:

@@ -9,8 +9,20 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from tests.cli.conftest import LENGTHS, Trained
-from tests.running import HORIZON, TINY, done, hours, refused, wave, write_future, write_hourly, write_panel, write_rows
+from tests.cli.conftest import LENGTHS
+from tests.running import (
+    HORIZON,
+    TINY,
+    Trained,
+    done,
+    hours,
+    refused,
+    wave,
+    write_future,
+    write_hourly,
+    write_panel,
+    write_rows,
+)
 
 BOUNDS = ["seqcast-lo-80", "seqcast-hi-80", "seqcast-lo-95", "seqcast-hi-95"]
 

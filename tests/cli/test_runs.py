@@ -5,8 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.cli.conftest import Trained
-from tests.running import CONTEXT, HORIZON, done, refused, seqcast
+from tests.running import CONTEXT, HORIZON, Trained, done, refused, seqcast
 
 
 def keep(trained: Trained, name: str, written: int) -> Path:

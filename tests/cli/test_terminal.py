@@ -16,8 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from seqcast.cli.app import main
-from tests.cli.conftest import Trained
-from tests.running import TINY, write_hourly
+from tests.running import TINY, Trained, write_hourly
 
 COLOUR = re.compile(r"\x1b\[[39][0-7]m")
 CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

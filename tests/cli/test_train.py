@@ -11,8 +11,7 @@ import pytest
 from seqcast.config import read_config
 from seqcast.run.directory import OWN_FILES
 from seqcast.training import loop
-from tests.cli.conftest import Trained
-from tests.running import CONTEXT, HORIZON, TINY, done, hours, refused, seqcast, write_hourly, write_rows
+from tests.running import CONTEXT, HORIZON, TINY, Trained, done, hours, refused, seqcast, write_hourly, write_rows
 
 
 def contents(folder: Path) -> dict[str, bytes]:

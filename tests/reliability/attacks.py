@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.reliability.conftest import Trained
 from tests.reliability.hazards import expect, orderly
-from tests.running import Ran
+from tests.running import Ran, Trained
 
 MOST_KILOBYTES = 2**20
 MOST_SECONDS = 10

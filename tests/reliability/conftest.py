@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.panels import one_thread
-from tests.running import done, hours, wave, write_rows
+from tests.running import Trained, done, hours, wave, write_rows
 
 HORIZON, CONTEXT = 3, 12
 SMALL = ("--horizon", "3", "--context", "12", "--hidden", "4", "--max-steps", "4", "--batch-size", "5", "-q")
 """Options of the smallest training run."""
 LENGTHS = {"a": 61, "b": 53}
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A run, the table it was trained on, and a table of the future."""
-
-    data: Path
-    run: Path
-
-    @property
-    def future(self) -> Path:
-        return self.data.with_name("future.csv")
-
-    def copied(self, folder: Path) -> Path:
-        """A copy of the run to spoil."""
-        return Path(shutil.copytree(self.run, folder / "copy"))
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from seqcast.training.checkpoint import _fingerprint
 from tests.reliability.attacks import MARKER, bounded, change_record
-from tests.reliability.conftest import SMALL, Trained
+from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import expect
+from tests.running import Trained
 
 NAME = "checkpoint.safetensors"
 State = tuple[dict[str, Tensor], dict[str, Any]]

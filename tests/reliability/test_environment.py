@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.conftest import SMALL, Trained
+from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, lines, rows
-from tests.running import done
+from tests.running import Trained, done
 
 COMMAND = "from seqcast.cli.app import main; import sys; sys.argv[0] = 'seqcast'; main()"
 

@@ -20,9 +20,9 @@ import pytest
 from seqcast.run.directory import RunDirectory
 from seqcast.run.verification import verify_run
 from tests.reliability.attacks import change_record
-from tests.reliability.conftest import SMALL, Trained
+from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, orderly
-from tests.running import Ran, done
+from tests.running import Ran, Trained, done
 
 MOST_CALLS = 400
 

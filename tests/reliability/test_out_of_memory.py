@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from seqcast.training import fit, loop
-from tests.reliability.conftest import SMALL, Trained
+from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, expect, orderly
+from tests.running import Trained
 
 
 def exhausted(*_: object, **__: object) -> float:

@@ -11,9 +11,9 @@ import pytest
 
 from seqcast.training import loop
 from tests.reliability.attacks import change_record
-from tests.reliability.conftest import SMALL, Trained, write_shops
+from tests.reliability.conftest import SMALL, write_shops
 from tests.reliability.hazards import daily, dates, expect, orderly, panel, rows, values
-from tests.running import Ran, done, hours, wave, write_rows
+from tests.running import Ran, Trained, done, hours, wave, write_rows
 
 
 def ahead(trained: Trained, folder: Path, change: str = "", by: str = "", **columns: object) -> Ran:

@@ -16,9 +16,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from tests.reliability.attacks import Attack, bounded, change_record, predict, sign, survive
-from tests.reliability.conftest import Trained
 from tests.reliability.hazards import expect
-from tests.running import Ran
+from tests.running import Ran, Trained
 
 MODEL, CONFIG, RECORD = "model.safetensors", "config.toml", "run.json"
 Tensors = dict[str, Any]

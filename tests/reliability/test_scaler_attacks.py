@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from tests.reliability.attacks import MARKER, Attack, predict, sign, survive
-from tests.reliability.conftest import Trained
+from tests.running import Trained
 
 
 class Evil:

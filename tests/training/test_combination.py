@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqcast.model.network import ForecastNetwork
+from seqcast.training.checkpoint import TrainingResult, ValidationRecord
+from seqcast.training.combination import Combination, combine
+from seqcast.training.fit import Preparation, fit
+from seqcast.training.linear_forecast import LinearForecast
+from seqcast.training.warm_start import apply_warm_start
+from tests.panels import CONTEXT, HORIZON, small_config, small_preparation, wave_panel
+from tests.training.improvement import let_training_improve
+
+Weights = dict[str, Tensor]
+NEWEST = LinearForecast(
+    weights=torch.eye(HORIZON, CONTEXT, dtype=torch.float64),
+    residual_quantiles=torch.tensor([-1.0, 0.0, 1.0]).expand(HORIZON, 3),
+    naive_season=1,
+    naive_share=0.0,
+)
+
+
+def prepared(**sections: dict[str, Any]) -> Preparation:
+    return small_preparation(wave_panel(), small_config(**sections))[1]
+
+
+def result(preparation: Preparation, start: float, best: float, number: int = 1) -> TrainingResult:
+    """A member that came from one validation loss to another; its weights are told by `number`."""
+
+    def weights(value: float) -> Weights:
+        return {name: torch.full_like(old, value) for name, old in preparation.setup.network.state_dict().items()}
+
+    best_step = 2 if best < start else 0
+    history = tuple(ValidationRecord(step, 0.0, loss, None, 0.1, number) for step, loss in ((0, start), (2, best)))
+    return TrainingResult(weights(number + 0.5), weights(number), history, best_step, 2, "budget spent")
+
+
+def start_of(preparation: Preparation) -> Weights:
+    return {name: value.clone() for name, value in preparation.setup.network.state_dict().items()}
+
+
+def combined(preparation: Preparation, *results: TrainingResult, newest: LinearForecast | None = None) -> Combination:
+    return combine(preparation.setup, start_of(preparation), newest, results)
+
+
+def marks(networks: tuple[ForecastNetwork, ...]) -> list[float]:
+    """What tells the trained members from one another."""
+    return [float(network.decoder.head.linear.weight[0, 0]) for network in networks]
+
+
+def test_the_start_alone_forecasts_where_nothing_beat_it() -> None:
+    preparation = prepared()
+    found = combined(preparation, result(preparation, 1.0, 1.2), result(preparation, 1.0, 1.1), newest=NEWEST)
+
+    assert found.linear_share == 1
+    assert found.validated.shares.tolist() == found.final.shares.tolist() == [1]
+    (before,), (after,) = found.validated.networks, found.final.networks
+    start = start_of(preparation)
+    assert all(torch.equal(value, start[name]) for name, value in before.state_dict().items())
+    apply_warm_start(preparation.setup.network, NEWEST)
+    newest = preparation.setup.network.state_dict()
+    assert all(torch.equal(value, newest[name]) for name, value in after.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("losses", "shares"),
+    [
+        ([(1.0, 0.9)], [0.5, 0.5]),
+        ([(1.0, 0.9), (1.0, 0.85)], [0.5, 0.25, 0.25]),
+        ([(1.0, 1.1), (1.0, 0.9)], [0.5, 0.5]),
+        ([(-1.0, -1.1)], [0.5, 0.5]),  # such as those of a density
+        ([(1.0, 0.7)], [1.0]),
+        ([(1.0, 0.7), (1.0, 0.75)], [0.5, 0.5]),
+        ([(-1.0, -1.3)], [1.0]),
+    ],
+)
+def test_the_start_keeps_half_unless_the_networks_gain_much(losses: list[tuple[float, float]], shares: list[float]) -> None:
+    preparation = prepared()
+    results = [result(preparation, *pair, number) for number, pair in enumerate(losses, 1)]
+    found = combined(preparation, *results)
+
+    improved = [float(number) for number, (start, best) in enumerate(losses, 1) if best < start]
+    has_start = len(shares) > len(improved)
+    assert found.final.shares.tolist() == found.validated.shares.tolist() == shares
+    assert found.linear_share == (0.5 if has_start else 0)
+    assert marks(found.validated.networks)[has_start:] == improved
+    assert marks(found.final.networks)[has_start:] == [number + 0.5 for number in improved]
+
+
+def test_without_lag_bias_there_is_no_linear_start_to_keep() -> None:
+    preparation = prepared(model={"lag_bias": False})
+    found = combined(preparation, result(preparation, 1.0, 0.99))
+
+    assert found.linear_share == 0
+    assert marks(found.validated.networks) == [1]
+
+
+def test_the_networks_are_ready_to_forecast() -> None:
+    preparation = prepared()
+    found = combined(preparation, result(preparation, 1.0, 0.9))
+
+    assert not found.final.training
+    assert not any(network.training for network in found.validated.networks)
+
+
+@pytest.mark.parametrize("training_improves", [True, False])
+def test_a_fit_without_lag_bias_reports_no_linear_share(
+    training_improves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if training_improves:
+        let_training_improve(monkeypatch)
+    fitted = fit(prepared(model={"lag_bias": False}, training={"learning_rate": 1e-9} if not training_improves else {}))
+
+    assert (fitted.best.step > 0) == training_improves
+    assert fitted.linear_share == 0
+    assert len(fitted.networks.final.networks) == 1

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqcast.errors import RunError, StoppedError
+from seqcast.forecasting import predict
+from seqcast.run.directory import OWN_FILES, RunDirectory
+from seqcast.run.record import CHECKPOINT_FILE, METRICS_FILE, MODEL_FILE
+from seqcast.run.trained import load_trained_model
+from seqcast.storage import LOCK_NAME
+from seqcast.training.checkpoint import largest_state
+from seqcast.training.fit import Preparation, fit
+from seqcast.training.loop import Hooks, check_resumable
+from seqcast.training.recorded import train_in_directory
+from tests.panels import HORIZON, one_thread, small_config, small_preparation, wave_panel
+from tests.run.making_runs import COVARIATES, make_job, write_table
+from tests.training.improvement import Interruption, assert_same_fit, let_training_improve
+from tests.training.test_checkpoint import contents, sealed, without
+
+STEPS_PER_MEMBER = 4 + 1
+CONFIG = small_config(
+    model={"dropout": 0.3}, training={"max_steps": 4, "batch_size": 5, "refit": True, "ensemble": 2}
+)
+
+
+@pytest.fixture(autouse=True)
+def _improving(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_training_improve(monkeypatch)
+
+
+def prepared(**training: Any) -> Preparation:
+    """A training about to start, as another process would make it."""
+    return small_preparation(wave_panel(), CONFIG.override(training=training))[1]
+
+
+def stopped(after: int, resume_from: bytes | None = None) -> Interruption:
+    stop = Interruption(after)
+    with pytest.raises(StoppedError):
+        fit(prepared(), stop.hooks, resume_from)
+    return stop
+
+
+def head_of(fitted: Any, member: int) -> torch.Tensor:
+    weight: torch.Tensor = fitted.networks.final.networks[member].decoder.head.linear.weight
+    return weight
+
+
+def test_an_ensemble_is_a_function_of_the_seed() -> None:
+    torch.manual_seed(1)
+    one = fit(prepared())
+    torch.manual_seed(2)
+    assert_same_fit(fit(prepared()), one)
+    assert not torch.equal(head_of(fit(prepared(seed=1)), 1), head_of(one, 1))
+
+
+def test_its_members_differ_and_the_first_is_the_network_of_a_single_training() -> None:
+    both, single = fit(prepared()), fit(prepared(ensemble=1))
+
+    assert both.networks.final.shares.tolist() == [0.5, 0.25, 0.25]
+    assert not torch.equal(head_of(both, 1), head_of(both, 2))
+    assert torch.equal(head_of(both, 1), head_of(single, 1))
+    assert [record.member for record in both.history] == [1, 1, 1, 2, 2, 2]
+    assert both.num_steps == 8
+
+
+def test_progress_tells_the_member() -> None:
+    watched = Interruption()
+    fit(prepared(), watched.hooks)
+
+    assert [progress.member for progress in watched.told] == [1] * STEPS_PER_MEMBER + [2] * STEPS_PER_MEMBER
+    assert {progress.num_members for progress in watched.told} == {2}
+    assert [record.member for record in watched.history] == [1, 1, 1, 2, 2, 2]
+
+
+def test_an_ensemble_stopped_after_any_step_and_resumed_is_the_uninterrupted_one() -> None:
+    expected = fit(prepared())
+
+    for number in range(1, 2 * STEPS_PER_MEMBER + 1):
+        state = stopped(number).saved
+        torch.manual_seed(number)  # what another process's generator might hold
+        resumed = prepared()
+        check_resumable(resumed.setup, state)
+        assert_same_fit(fit(resumed, resume_from=state), expected)
+
+
+def test_an_ensemble_stopped_in_both_members_is_the_uninterrupted_one() -> None:
+    state = stopped(3, stopped(4).saved).saved
+
+    assert_same_fit(fit(prepared(), resume_from=state), fit(prepared()))
+
+
+def test_a_resumed_ensemble_does_not_repeat_its_first_member() -> None:
+    watched = Interruption()
+    fit(prepared(), watched.hooks, stopped(STEPS_PER_MEMBER + 2).saved)
+
+    assert [(progress.member, progress.refit, progress.step) for progress in watched.told] == [
+        (2, False, 3),
+        (2, False, 4),
+        (2, True, 1),
+    ]
+
+
+@pytest.fixture(scope="module")
+def state() -> bytes:
+    """Of a training stopped within its second member."""
+    with one_thread(), pytest.MonkeyPatch.context() as patch:
+        let_training_improve(patch)
+        return stopped(STEPS_PER_MEMBER + 3).saved
+
+
+def test_a_state_is_no_larger_than_the_largest_that_is_read(state: bytes) -> None:
+    assert len(state) <= largest_state(prepared().setup.network, 2)
+
+
+def test_no_tensor_of_a_finished_member_may_be_missing(state: bytes) -> None:
+    tensors, counters = contents(state)
+    finished = [name for name in tensors if name.startswith("finished.")]
+    preparation = prepared()
+
+    assert {name.split(".")[2] for name in finished} == {"weights", "selected"}
+    for name in finished:
+        damaged = sealed(without(tensors, name), counters)
+        with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: finished\.0\."):
+            check_resumable(preparation.setup, damaged)
+        with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: finished\.0\."):
+            fit(preparation, resume_from=damaged)
+
+
+def test_no_number_of_a_finished_member_may_be_missing(state: bytes) -> None:
+    tensors, counters = contents(state)
+    (member,) = counters["finished"]
+    preparation = prepared()
+
+    assert member.keys() == {"history", "best_step", "num_steps", "ended_by"}
+    for name in member:
+        damaged = sealed(tensors, counters | {"finished": [without(member, name)]})
+        with pytest.raises(RunError, match=f"incomplete: .*finished.0.{name}"):
+            check_resumable(preparation.setup, damaged)
+        with pytest.raises(RunError, match=f"incomplete: .*finished.0.{name}"):
+            fit(preparation, resume_from=damaged)
+
+
+def test_a_finished_member_needs_a_validation_of_its_best_step(state: bytes) -> None:
+    tensors, counters = contents(state)
+    (member,) = counters["finished"]
+
+    with pytest.raises(RunError, match="best_step has no validation record"):
+        check_resumable(prepared().setup, sealed(tensors, counters | {"finished": [member | {"best_step": 3}]}))
+
+
+def test_an_ensemble_of_another_size_is_other_work(state: bytes) -> None:
+    with pytest.raises(RunError, match="belongs to other data or options"):
+        fit(prepared(ensemble=3), resume_from=state)
+
+
+def run_files(directory: RunDirectory) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.path.iterdir() if path.name != LOCK_NAME}
+
+
+def test_an_ensemble_is_one_run_that_survives_a_stop(tmp_path: Path) -> None:
+    config = CONFIG.override(data=COVARIATES)
+    data = write_table(tmp_path / "data.csv", {"one": 61, "two": 53})
+    whole, cut = (RunDirectory(tmp_path / name) for name in ("whole", "cut"))
+    for directory in (whole, cut):
+        directory.path.mkdir()
+    trained = train_in_directory(make_job(data, config), whole, Hooks(), resume=False)
+
+    with pytest.raises(StoppedError):
+        train_in_directory(make_job(data, config), cut, Interruption(STEPS_PER_MEMBER + 3).hooks, resume=False)
+    train_in_directory(make_job(data, config), cut, Hooks(), resume=True)
+
+    files = run_files(whole)
+    assert files.keys() == set(OWN_FILES)
+    for name in (MODEL_FILE, METRICS_FILE, CHECKPOINT_FILE):
+        assert run_files(cut)[name] == files[name], name
+    assert [json.loads(line)["member"] for line in files[METRICS_FILE].splitlines()] == [1, 1, 1, 2, 2, 2]
+    assert trained.record.result is not None
+    assert (trained.record.result.num_members, trained.record.result.linear_share) == (3, 0.5)
+
+
+def test_a_loaded_ensemble_forecasts_what_the_trained_one_does(tmp_path: Path) -> None:
+    config = CONFIG.override(data={"validation_size": 7})
+    data = write_table(tmp_path / "data.csv", {"one": 61, "two": 53})
+    job, directory = make_job(data, config.override(data={"past": ("price", "kind", "visits"), "static": ("region",)})), RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    trained = train_in_directory(job, directory, Hooks(), resume=False)
+
+    loaded = load_trained_model(directory, trained.record, torch.device("cpu"))
+    found, expected = (predict(model, job.source.panel).forecast for model in (loaded, trained.model))
+
+    assert found.point.shape == (2, HORIZON)
+    assert (found.quantiles == expected.quantiles).all()
+    assert loaded.validated is not None
+    assert len(loaded.validated.networks) == len(loaded.network.networks) == 3
