@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import seqcast
 from seqcast import Forecaster
 from seqcast.config import Config
-from seqcast.errors import DataError, DivergedError, RunError, UsageError
+from seqcast.errors import DataError, DivergedError, RunError, StoppedError, UsageError
 from seqcast.training.loop import Hooks, Progress
 from tests.running import CONTEXT, HORIZON, done, hours, wave, write_future, write_hourly, write_panel
 
@@ -268,11 +269,11 @@ def test_sizes_that_make_no_sense_are_refused_at_once(sizes: dict[str, object]) 
 
 
 def test_bad_arguments_of_predict_are_refused(fitted: Forecaster) -> None:
-    with pytest.raises(UsageError, match="^horizon 0: the number of steps to forecast must be at least 1"):
+    with pytest.raises(UsageError, match=r"^horizon 0: the number of steps to forecast must be at least 1"):
         fitted.predict(0)
     with pytest.raises(UsageError, match="An interval level must be between 0 and 100, got 100"):
         fitted.predict(levels=(100,))
-    with pytest.raises(UsageError, match="^windows 0: at least one origin is needed"):
+    with pytest.raises(UsageError, match=r"^windows 0: at least one origin is needed"):
         fitted.attention(0)
 
 
@@ -326,3 +327,8 @@ def test_a_column_of_periods_is_the_time(hourly: pd.DataFrame) -> None:
     frame = pd.DataFrame({"ds": pd.period_range("2010-01", periods=len(hourly), freq="M"), "y": hourly["y"]})
     forecast = Forecaster(HORIZON, CONTEXT, config=SMALL).fit(frame).predict()
     assert forecast["ds"].iloc[0] == (frame["ds"].iloc[-1] + 1).to_timestamp()
+
+
+def test_a_stop_is_told_as_it_is(hourly: pd.DataFrame) -> None:
+    with pytest.raises(StoppedError, match=r"Stopped by SIGINT\. The state of step 1 is saved"):
+        Forecaster(HORIZON, CONTEXT, config=SMALL).fit(hourly, hooks=Hooks(stop_signal=lambda: signal.SIGINT))

@@ -34,13 +34,11 @@ def from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times
         notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
         return Times(in_storage_unit(days), (notice,))
     found = unit or _epoch_unit(numbers)
-    doubt = None if found else _doubt(numbers)
-    if doubt is not None:
-        meaning, hint = doubt
+    if found is None and _may_be_excel_days(numbers):
         raise DataError(
-            f"whole numbers such as {numbers[0]} may be {meaning}, or steps.",
+            f"whole numbers such as {numbers[0]} may be day numbers of Excel, or steps.",
             place=table.place(column, value=str(numbers[0])),
-            hint=f"Say which with {hint} or --time-unit step.",
+            hint="Say which with --time-unit excel or --time-unit step.",
         )
     if found is None or found == "step":
         if int(numbers.max()) - int(numbers.min()) > _FARTHEST_STEP:
@@ -64,24 +62,18 @@ def _since_origin(table: Table, column: str, numbers: NDArray[np.int64], unit: s
 
 
 def _date_pattern(numbers: NDArray[np.int64]) -> str | None:
-    """`%Y%m%d` or `%Y%m` where all numbers are written so and cannot be steps."""
+    """`%Y%m%d` or `%Y%m` where all numbers are written so."""
     distinct = np.unique(numbers)
-    if distinct[0] >= 16_000_101 and distinct[-1] <= 22_991_231:
+    low, high = int(distinct[0]), int(distinct[-1])
+    if low >= 16_000_101 and high <= 22_991_231:
         days = strptime([str(number) for number in distinct], "%Y%m%d")
         return None if np.isnat(days).any() else "%Y%m%d"
-    return "%Y%m" if _may_be_months(distinct) and distinct[-1] // 100 > distinct[0] // 100 else None
+    month = distinct % 100
+    return "%Y%m" if low >= 190_001 and high <= 209_912 and month.min() >= 1 and month.max() <= 12 else None
 
 
-def _may_be_months(numbers: NDArray[np.int64]) -> bool:
-    month = numbers % 100
-    return bool(numbers.min() >= 190_001 and numbers.max() <= 209_912 and month.min() >= 1 and month.max() <= 12)
-
-
-def _doubt(numbers: NDArray[np.int64]) -> tuple[str, str] | None:
-    """What numbers that look like steps may mean instead, and the options that say so."""
-    if numbers.min() >= _EXCEL_DAYS[0] and numbers.max() <= _EXCEL_DAYS[1]:
-        return "day numbers of Excel", "--time-unit excel"
-    return ("months", "--time-format %Y%m") if _may_be_months(numbers) else None
+def _may_be_excel_days(numbers: NDArray[np.int64]) -> bool:
+    return bool(numbers.min() >= _EXCEL_DAYS[0] and numbers.max() <= _EXCEL_DAYS[1])
 
 
 def _epoch_unit(numbers: NDArray[np.int64]) -> str | None:

@@ -116,9 +116,9 @@ def fit_linear_forecast(
     sample = _draw_sample(tensors, windows, context, horizon, seasons)
     everything, every_step = torch.arange(len(sample.past)), torch.arange(horizon)
     lags = sample.past.shape[1]
-    gram, cross = _moments(sample, torch.ones_like(sample.weights), everything)
-    plain = _non_negative_least_squares(gram, cross, torch.zeros(lags, horizon, dtype=torch.float64))
     has_truth = sample.seen.any(dim=1, keepdim=True)
+    gram, cross = _moments(sample, has_truth.float(), everything)
+    plain = _non_negative_least_squares(gram, cross, torch.zeros(lags, horizon, dtype=torch.float64))
     importance = sample.weights * has_truth / (sample.window_errors(plain) + SMALLEST_ERROR)
     gram, cross = _moments(sample, importance, everything)
     fitted = _non_negative_least_squares(gram, cross, plain)

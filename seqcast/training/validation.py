@@ -98,7 +98,7 @@ def beats_start(setup: TrainingSetup, start_losses: Tensor, score: ValidationSco
     large; and a handful of windows proves nothing.
     """
     gains = (start_losses - score.window_losses).numpy()
-    gain = float(gains.sum() / start_losses.sum().clamp(min=1e-9))
+    gain = float(gains.sum() / start_losses.sum().abs().clamp(min=1e-9))
     clusters = (setup.validation_series, horizon_block(setup))
     if gain <= 0 or num_independent(setup) < FEWEST_CLUSTERS:
         return False

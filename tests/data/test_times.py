@@ -175,13 +175,10 @@ def test_months_written_as_numbers_are_months(tmp_path: Path) -> None:
     ]
 
 
-def test_numbers_that_may_be_months_or_steps_are_ambiguous(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"such as 202401 may be months, or steps\. Say which with --time-format %Y%m or"
-    ):
-        _read(tmp_path, ["202401", "202402", "202403"])
-    assert _read(tmp_path, ["202401", "202402"], ReadOptions(time_format="%Y%m"))[1] == "2024-02-01T00:00:00"
+def test_months_of_one_year_are_months_unless_told_otherwise(tmp_path: Path) -> None:
+    assert _read(tmp_path, ["202401", "202402"])[1] == "2024-02-01T00:00:00"
     assert read_times(_table(tmp_path, ["202401"], ReadOptions(time_unit="step")), "ds").values.tolist() == [202401]
+    assert read_times(_table(tmp_path, ["202412", "202413"]), "ds").values.tolist() == [202412, 202413]
 
 
 def test_a_day_and_a_year_of_two_digits_may_be_mistaken(tmp_path: Path) -> None:

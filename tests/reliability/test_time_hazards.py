@@ -143,7 +143,7 @@ TIMES = [
         code=2,
     ),
     error("two digits for day or year", timed([time[2:] for time in dates(NUM, "2020-01-01")][:28]), "more than one"),
-    error("months or steps", timed([f"2024{month:02}" for month in range(1, 13)]), "may be months, or steps"),
+    works("months of one year as numbers", timed([f"2024{month:02}" for month in range(1, 13)]), "monthly"),
     works("months as numbers", timed([time[:7].replace("-", "") for time in dates(NUM, "2015-01", "M")]), "monthly"),
     works("ISO weeks", timed([f"2024-W{week:02}" for week in range(1, 53)]), "weekly"),
     error("an ISO week that is none", timed([f"2023-W{week:02}" for week in range(1, 54)]), "line 54", "2024-W05"),

@@ -131,3 +131,24 @@ def test_a_point_loss_is_not_calibrated() -> None:
     network = fit(small_preparation(wave_panel(), config)[1]).networks.final
 
     assert (network.calibration == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("level", "count", "expected"),
+    [(0.9, 30, 0.93), (0.1, 30, 0.07), (0.8, 4, 0.9), (0.2, 4, 0.1), (0.9, 10**6, 0.9), (0.975, 5, 0.9875)],
+)
+def test_levels_are_taken_farther_out_the_fewer_windows_there_are(level: float, count: int, expected: float) -> None:
+    assert calibration._cautious(level, count) == pytest.approx(expected, abs=1e-5)
+
+
+def test_only_the_windows_of_the_validation_part_are_looked_at() -> None:
+    def correction(shift_training: float, shift_validation: float) -> torch.Tensor:
+        setup = setup_of(make_panel(waves((61, 59, 67))))
+        for end in setup.tensors.offsets[1:].tolist():
+            setup.tensors.target[end - 20 : end] += shift_validation
+        for begin, end in zip(setup.tensors.offsets[:-1].tolist(), setup.tensors.offsets[1:].tolist(), strict=True):
+            setup.tensors.target[begin : end - 20 - setup.network.shape.context] += shift_training
+        return conformal_correction(setup)
+
+    assert torch.equal(correction(0, 0), correction(1e3, 0))
+    assert not torch.equal(correction(0, 0), correction(0, 1))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-import json
 import signal
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,7 +10,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
-from torch import Tensor
 
 from seqcast.config import Config
 from seqcast.data.panel import Panel
@@ -22,9 +19,9 @@ from seqcast.training.loop import Hooks, check_resumable, train
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import ValidationScore
 from tests.panels import one_thread, small_config, small_preparation, wave_panel
+from tests.training.states import contents, sealed, without
 
 NUM_STEPS = 6
-Contents = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def setup_of(config: Config, panel: Panel | None = None, fingerprint: str = "data") -> TrainingSetup:
@@ -136,27 +133,6 @@ def test_training_with_another_batch_order_is_another_run() -> None:
 def state() -> bytes:
     with one_thread():
         return stop_at(setup_of(small_config()), 3)
-
-
-def contents(state: bytes) -> Contents:
-    """Tensors and counters of a checkpoint."""
-    header = json.loads(state[8 : 8 + int.from_bytes(state[:8], "little")])
-    _checksum, text = header["__metadata__"]["state"].split(" ", 1)
-    return load(state), json.loads(text)
-
-
-def sealed(tensors: dict[str, Tensor], counters: object) -> bytes:
-    """A checkpoint of this content whose checksum is right."""
-    text = json.dumps(counters)
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(tensors):
-        value = tensors[name]
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode() + value.numpy().tobytes())
-    return save(tensors, metadata={"state": f"{digest.hexdigest()} {text}"})
-
-
-def without(mapping: dict[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in mapping.items() if name != key}
 
 
 def test_a_resealed_checkpoint_is_accepted(state: bytes) -> None:

@@ -49,7 +49,7 @@ def combined(preparation: Preparation, *results: TrainingResult, newest: LinearF
 
 def marks(networks: tuple[ForecastNetwork, ...]) -> list[float]:
     """What tells the trained members from one another."""
-    return [float(network.decoder.head.linear.weight[0, 0]) for network in networks]
+    return [float(network.decoder.head.linear.weight.detach()[0, 0]) for network in networks]
 
 
 def test_the_start_alone_forecasts_where_nothing_beat_it() -> None:

@@ -20,7 +20,7 @@ from seqcast.training.recorded import train_in_directory
 from tests.panels import HORIZON, one_thread, small_config, small_preparation, wave_panel
 from tests.run.making_runs import COVARIATES, make_job, write_table
 from tests.training.improvement import Interruption, assert_same_fit, let_training_improve
-from tests.training.test_checkpoint import contents, sealed, without
+from tests.training.states import contents, sealed, without
 
 STEPS_PER_MEMBER = 4 + 1
 CONFIG = small_config(

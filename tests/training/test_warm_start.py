@@ -1,102 +1,20 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 
-from seqcast.data.panel import Panel
 from seqcast.data.windows import PanelTensors
 from seqcast.model.network import Standardisation
-from seqcast.training.fit import Preparation
-from seqcast.training.linear_forecast import LinearForecast, fit_linear_forecast
 from seqcast.training.warm_start import FLOOR, apply_warm_start
-from tests.panels import make_panel, randomise, small_config, small_preparation, wave_panel
-
-HORIZON, CONTEXT = 5, 13
-PLANTED = {7: 0.55, 11: 0.40}
-
-
-def planted_panel(num_series: int = 7, length: int = 300) -> Panel:
-    """Y_t = 0.55 y_{t-7} + 0.40 y_{t-11} + noise."""
-    random = np.random.default_rng(0)
-    series = []
-    for _ in range(num_series):
-        values = list(random.normal(size=11))
-        while len(values) < length + 50:
-            values.append(sum(weight * values[-lag] for lag, weight in PLANTED.items()) + random.normal())
-        series.append(np.array(values[50:]))
-    return make_panel(series)
-
-
-def prepared(panel: Panel, **model: Any) -> Preparation:
-    config = small_config(model={"horizon": HORIZON, "context": CONTEXT, **model})
-    return small_preparation(panel, config)[1]
-
-
-def linear_forecast(preparation: Preparation) -> LinearForecast:
-    setup = preparation.setup
-    quantiles = setup.config.model.quantiles
-    return fit_linear_forecast(setup.tensors, setup.train_windows, CONTEXT, HORIZON, quantiles, (7,))
-
+from tests.panels import randomise, small_config, small_preparation, wave_panel
+from tests.training.planted import CONTEXT, HORIZON, linear_forecast, planted_panel, prepared
 
 def some_windows(tensors: PanelTensors) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     series, origins = torch.tensor([0, 1, 2, 0]), torch.tensor([20, 25, 23, 31])
     batch = tensors.gather(series, origins, CONTEXT, HORIZON)
     units = Standardisation.of(batch)
     return series, origins, units.apply(batch.context_target, batch.context_observed)
-
-
-def test_planted_lags_are_found_at_every_step_and_nothing_else_is() -> None:
-    weights = linear_forecast(prepared(planted_panel())).weights.numpy()
-
-    assert weights.shape == (HORIZON, CONTEXT)
-    assert (weights >= 0).all()
-    for step in range(1, HORIZON + 1):
-        positions = {CONTEXT - (lag - step + 1): weight for lag, weight in PLANTED.items()}
-        for position, weight in positions.items():
-            assert weights[step - 1, position] == pytest.approx(weight, abs=0.08)
-        assert np.delete(weights[step - 1], list(positions)).max() < 0.08
-
-
-def test_residual_quantiles_are_those_of_what_the_weights_leave_over() -> None:
-    preparation = prepared(planted_panel(2, 120))
-    setup, linear = preparation.setup, linear_forecast(preparation)
-
-    series, origins = setup.train_windows.locate(np.arange(len(setup.train_windows)))
-    batch = setup.tensors.gather(torch.from_numpy(series), torch.from_numpy(origins), CONTEXT, HORIZON)
-    units = Standardisation.of(batch)
-    past, future = (
-        units.apply(batch.context_target, batch.context_observed),
-        units.apply(batch.future_target, batch.future_observed),
-    )
-    residuals = future.double().numpy() - past.double().numpy() @ linear.weights.numpy().T
-    expected = np.quantile(residuals, (0.1, 0.5, 0.9), axis=0).T
-    widening = linear.residual_quantiles.numpy() / expected
-    np.testing.assert_allclose(widening, widening[0, 0], rtol=1e-3)
-    assert 1 <= widening[0, 0] < 1.2
-
-
-def test_weights_and_residuals_do_not_depend_on_the_size_of_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    preparation = prepared(planted_panel(2, 120))
-    whole = linear_forecast(preparation)
-
-    monkeypatch.setattr("seqcast.training.linear_forecast.CHUNK", 17)
-
-    chunked = linear_forecast(preparation)
-    torch.testing.assert_close(chunked.weights, whole.weights, atol=1e-6, rtol=0)
-    torch.testing.assert_close(chunked.residual_quantiles, whole.residual_quantiles, atol=1e-5, rtol=0)
-
-
-def test_a_step_that_was_never_observed_has_residuals_of_zero() -> None:
-    preparation = prepared(planted_panel(1, 60))
-    preparation.setup.tensors.observed[:] = False
-
-    linear = linear_forecast(preparation)
-
-    assert linear.weights.isfinite().all()
-    assert (linear.residual_quantiles == 0).all()
 
 
 @pytest.mark.parametrize("score", ["general", "concat", "additive", "hybrid", "location"])

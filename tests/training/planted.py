@@ -1,0 +1,38 @@
+"""Panels of planted lags, and the linear forecast of a training on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from seqcast.data.panel import Panel
+from seqcast.training.fit import Preparation
+from seqcast.training.linear_forecast import LinearForecast, fit_linear_forecast
+from tests.panels import make_panel, small_config, small_preparation
+
+HORIZON, CONTEXT = 5, 13
+PLANTED = {7: 0.55, 11: 0.40}
+
+
+def planted_panel(num_series: int = 7, length: int = 300) -> Panel:
+    """Y_t = 0.55 y_{t-7} + 0.40 y_{t-11} + noise."""
+    random = np.random.default_rng(0)
+    series = []
+    for _ in range(num_series):
+        values = list(random.normal(size=11))
+        while len(values) < length + 50:
+            values.append(sum(weight * values[-lag] for lag, weight in PLANTED.items()) + random.normal())
+        series.append(np.array(values[50:]))
+    return make_panel(series)
+
+
+def prepared(panel: Panel, **model: Any) -> Preparation:
+    config = small_config(model={"horizon": HORIZON, "context": CONTEXT, **model})
+    return small_preparation(panel, config)[1]
+
+
+def linear_forecast(preparation: Preparation) -> LinearForecast:
+    setup = preparation.setup
+    quantiles = setup.config.model.quantiles
+    return fit_linear_forecast(setup.tensors, setup.train_windows, CONTEXT, HORIZON, quantiles, (7,))
