@@ -16,8 +16,8 @@ USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
 LONGEST_USEFUL_SEASON = 400
 LARGEST_AUTOMATIC_CONTEXT = 720
-LARGEST_AUTOMATIC_BATCH = 64
-MOST_AUTOMATIC_STEPS = 4000
+LARGEST_AUTOMATIC_BATCH = 32
+MOST_AUTOMATIC_STEPS = 6000
 FEWEST_CLUSTERS = 5
 """Independent validation windows, or groups of them, from which something may be concluded."""
 WORK = 60_000_000
@@ -96,7 +96,7 @@ def make_plan(panel: Panel, config: Config) -> Plan:
     )
     split = Split(train_lengths, np.maximum(panel.lengths - test_size, 0))
     _require_observed(panel, split, validation_size)
-    notices = _short_series(panel, train_lengths, context + horizon)
+    notices = _short_series(panel, train_lengths, context + horizon) + _unjudged(panel, split, context, horizon)
     return Plan(resolved, split, main_season(panel), num_windows, tuple(choices), notices)
 
 
@@ -246,6 +246,25 @@ def _choose_budget(config: Config, window_steps: int, num_windows: int, choices:
         )
     every = training.validate_every or max(1, max_steps // 25)
     return batch_size, max_steps, every
+
+
+def _unjudged(panel: Panel, split: Split, context: int, horizon: int) -> tuple[Notice, ...]:
+    """A warning where no validation window has something to see and something to be judged by."""
+    observed = np.isfinite(panel.target)
+    if observed.all():
+        return ()
+    num_seen = np.append(0, np.cumsum(observed))
+    start = np.repeat(panel.offsets[:-1], panel.lengths)
+    row = np.arange(len(panel.target))
+    first, last = (
+        start + np.repeat(ends, panel.lengths) for ends in (split.train_ends, split.validation_ends - horizon)
+    )
+    row, start = (each[(row >= first) & (row <= last) & (row > start)] for each in (row, start))
+    past = num_seen[row] - num_seen[np.maximum(row - context, start)]
+    if np.any((past > 0) & (num_seen[row + horizon] > num_seen[row])):
+        return ()
+    text = "no validation window has a value both in its context and in its horizon, so no weights can be judged"
+    return (Notice("repair", f"{text}; the first ones are kept"),)
 
 
 def _short_series(panel: Panel, train_lengths: IntArray, needed: int) -> tuple[Notice, ...]:

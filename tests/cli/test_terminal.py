@@ -90,6 +90,12 @@ def test_a_backtest_that_takes_time_shows_a_bar(made_models: None, hourly_run: T
     assert "statistical models: window" not in text
 
 
+def test_the_bar_tells_which_network_of_an_ensemble_is_at_work(in_tmp_path: Path) -> None:
+    text = as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--ensemble", 2)
+    assert "network 2/2" in text
+    assert all(cell_len(line) <= 80 for line in lines_of(text))
+
+
 def test_quiet_training_shows_no_bar(in_tmp_path: Path) -> None:
     assert "━" not in as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--quiet")
 

@@ -55,7 +55,9 @@ def test_attention_sums_to_one() -> None:
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(3, HORIZON))
 
 
-@pytest.mark.parametrize("model", [{}, {"decoding": "autoregressive"}, {"attention": "none", "copy_gate": False, "lag_bias": False}])
+@pytest.mark.parametrize(
+    "model", [{}, {"decoding": "autoregressive"}, {"attention": "none", "copy_gate": False, "lag_bias": False}]
+)
 def test_one_member_is_the_network_itself_bit_for_bit(model: dict[str, Any]) -> None:
     network, batch = make_networks(**model)[0], random_batch()
     with torch.no_grad():

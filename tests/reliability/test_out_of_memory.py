@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqcast.training import fit, loop
+from seqcast.training import fit, loop, step
 from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, expect, orderly
 from tests.running import Trained
@@ -19,7 +19,7 @@ def test_training_without_enough_memory_says_which_batch_may_fit(
     in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("d.csv").write_text(daily())
-    monkeypatch.setattr(loop, "_loss_sums", exhausted)
+    monkeypatch.setattr(step, "window_losses", exhausted)
     monkeypatch.setattr(loop, "_validate_and_keep_best", lambda *_: None)
     ran = orderly("train", "d.csv", *SMALL, "--batch-size", "6", "--run", "run")
     expect(ran, 1, ["ran out of memory at step 1, with batches of 6 windows", "--batch-size 3"])
@@ -27,7 +27,7 @@ def test_training_without_enough_memory_says_which_batch_may_fit(
 
 def test_a_batch_of_one_window_cannot_be_halved(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("d.csv").write_text(daily())
-    monkeypatch.setattr(loop, "_train_step", exhausted)
+    monkeypatch.setattr(loop, "take_step", exhausted)
     ran = orderly("train", "d.csv", *SMALL, "--batch-size", "1", "--run", "run")
     expect(ran, 1, ["Train again with a shorter --context or a smaller --hidden"])
 

@@ -78,7 +78,9 @@ def test_the_start_alone_forecasts_where_nothing_beat_it() -> None:
         ([(-1.0, -1.3)], [1.0]),
     ],
 )
-def test_the_start_keeps_half_unless_the_networks_gain_much(losses: list[tuple[float, float]], shares: list[float]) -> None:
+def test_the_start_keeps_half_unless_the_networks_gain_much(
+    losses: list[tuple[float, float]], shares: list[float]
+) -> None:
     preparation = prepared()
     results = [result(preparation, *pair, number) for number, pair in enumerate(losses, 1)]
     found = combined(preparation, *results)

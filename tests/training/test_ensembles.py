@@ -23,9 +23,7 @@ from tests.training.improvement import Interruption, assert_same_fit, let_traini
 from tests.training.states import contents, sealed, without
 
 STEPS_PER_MEMBER = 4 + 1
-CONFIG = small_config(
-    model={"dropout": 0.3}, training={"max_steps": 4, "batch_size": 5, "refit": True, "ensemble": 2}
-)
+CONFIG = small_config(model={"dropout": 0.3}, training={"max_steps": 4, "batch_size": 5, "refit": True, "ensemble": 2})
 
 
 @pytest.fixture(autouse=True)
@@ -186,7 +184,10 @@ def test_an_ensemble_is_one_run_that_survives_a_stop(tmp_path: Path) -> None:
 def test_a_loaded_ensemble_forecasts_what_the_trained_one_does(tmp_path: Path) -> None:
     config = CONFIG.override(data={"validation_size": 7})
     data = write_table(tmp_path / "data.csv", {"one": 61, "two": 53})
-    job, directory = make_job(data, config.override(data={"past": ("price", "kind", "visits"), "static": ("region",)})), RunDirectory(tmp_path / "run")
+    job, directory = (
+        make_job(data, config.override(data={"past": ("price", "kind", "visits"), "static": ("region",)})),
+        RunDirectory(tmp_path / "run"),
+    )
     directory.path.mkdir()
     trained = train_in_directory(job, directory, Hooks(), resume=False)
 

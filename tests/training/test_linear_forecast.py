@@ -17,7 +17,9 @@ from tests.training.planted import CONTEXT, HORIZON, PLANTED, linear_forecast, p
 MODULE = "seqcast.training.linear_forecast"
 
 
-def fitted(panel: Panel, seasons: tuple[int, ...] = (7,), windows: WindowRange | None = None, **model: Any) -> LinearForecast:
+def fitted(
+    panel: Panel, seasons: tuple[int, ...] = (7,), windows: WindowRange | None = None, **model: Any
+) -> LinearForecast:
     """The linear forecast of the training windows, or of the given ones."""
     config = small_config(model={"horizon": HORIZON, "context": CONTEXT, **model}, data={"validation_size": 7})
     setup = small_preparation(panel, config)[1].setup
@@ -155,7 +157,12 @@ def test_a_single_stretch_gives_the_usual_share() -> None:
 def test_only_the_given_windows_are_looked_at() -> None:
     panel, windows = planted_panel(2, 90), WindowRange(np.array([30, 31]), np.array([60, 59]))
     target = panel.target.copy()
-    for begin, end in ((0, 30 - CONTEXT), (60 + HORIZON, 90 - 7), (90, 90 + 31 - CONTEXT), (90 + 59 + HORIZON, 180 - 7)):
+    for begin, end in (
+        (0, 30 - CONTEXT),
+        (60 + HORIZON, 90 - 7),
+        (90, 90 + 31 - CONTEXT),
+        (90 + 59 + HORIZON, 180 - 7),
+    ):
         target[begin:end] = target[begin:end][::-1]  # so that the scale of each series stays
 
     found, other = (fitted(each, windows=windows) for each in (panel, replace(panel, target=target)))

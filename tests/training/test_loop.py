@@ -23,7 +23,6 @@ from seqcast.training.step import learning_rate
 from seqcast.training.validation import ValidationScore
 from tests.panels import randomise, small_config, small_preparation, wave_panel
 
-
 ENOUGH = {"validation_size": 21}
 """Validation windows from which an improvement may be concluded."""
 

@@ -179,7 +179,7 @@ def test_each_series_ends_with_its_validation_and_its_test_part() -> None:
 
 @pytest.mark.parametrize(
     ("length", "batch_size", "max_steps"),
-    [(100, "16", "525"), (3000, "64", "4000"), (100_000, "64", "4000")],
+    [(100, "16", "525"), (3000, "32", "6000"), (100_000, "32", "6000")],
 )
 def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: str, max_steps: str) -> None:
     plan = plan_of(panel_of(length), model={"horizon": 5, "context": 7}, data={"validation_size": 5})
@@ -212,7 +212,7 @@ def test_direct_decoding_waits_for_nothing() -> None:
 def test_long_windows_get_fewer_steps() -> None:
     long = plan_of(panel_of(100_000), model={"horizon": 200, "context": 1000})
 
-    assert long.config.training.max_steps == WORK // (64 * 1200)
+    assert long.config.training.max_steps == WORK // (32 * 1200)
     assert choice(long, "max steps")[1].endswith("passes over them")
 
 
@@ -293,3 +293,13 @@ def test_the_test_part_may_be_without_values() -> None:
     assert plan_of(
         holed_panel(slice(90, None)), data={"validation_size": 11, "test_size": 11}, model={"horizon": 5}
     ).num_train_windows
+
+
+@pytest.mark.parametrize(("context", "is_told"), [(7, True), (19, True), (20, False)])
+def test_validation_windows_without_anything_to_judge_are_told(context: int, is_told: bool) -> None:
+    values = np.full(121, np.nan)
+    values[::20] = np.arange(7)
+    panel = make_panel([values], frequency=parse_frequency("D"))
+    plan = plan_of(panel, data={"validation_size": 41}, model={"horizon": 1, "context": context})
+    told = [notice.text for notice in plan.notices if "no weights can be judged" in notice.text]
+    assert bool(told) == is_told

@@ -19,7 +19,9 @@ from tests.training.improvement import Interruption, assert_same_fit, let_traini
 
 NUM_STEPS, NUM_REFIT_STEPS = 8, 2
 CONFIG = small_config(
-    data={"validation_size": 7, "test_size": 3}, model={"dropout": 0.3}, training={"max_steps": NUM_STEPS, "batch_size": 32, "refit": True}
+    data={"validation_size": 7, "test_size": 3},
+    model={"dropout": 0.3},
+    training={"max_steps": NUM_STEPS, "batch_size": 32, "refit": True},
 )
 
 
@@ -70,7 +72,9 @@ def test_a_start_that_training_does_not_beat_is_fitted_on_the_newest_rows_too() 
     newest = "members.0.decoder.attention.lag_bias"
 
     assert fitted.linear_share == 1
-    assert not torch.equal(weights_of(fitted, "final")[f"final.{newest}"], weights_of(fitted, "validated")[f"validated.{newest}"])
+    assert not torch.equal(
+        weights_of(fitted, "final")[f"final.{newest}"], weights_of(fitted, "validated")[f"validated.{newest}"]
+    )
 
 
 @pytest.mark.usefixtures("_improving")
@@ -81,7 +85,9 @@ def test_without_a_refit_there_is_one_set_of_networks() -> None:
     assert single.networks.validated is None
     assert not any(progress.refit for progress in watched.told)
     kept = weights_of(refitted, "validated")
-    assert same({f"validated{name.removeprefix('final')}": value for name, value in weights_of(single, "final").items()}, kept)
+    assert same(
+        {f"validated{name.removeprefix('final')}": value for name, value in weights_of(single, "final").items()}, kept
+    )
 
 
 @pytest.mark.usefixtures("_improving")
@@ -174,7 +180,10 @@ def test_the_validation_part_is_scored_by_the_weights_that_do_not_know_it() -> N
     panel, preparation = wave_panel(), prepared()
     model = finish(preparation, fit(preparation), panel)
     assert model.validated is not None
-    networks = {"before": replace(model, network=model.validated, validated=None), "after": replace(model, validated=None)}
+    networks = {
+        "before": replace(model, network=model.validated, validated=None),
+        "after": replace(model, validated=None),
+    }
 
     points = {name: backtest(each, panel, BacktestPlan("validation")).forecast.point for name, each in networks.items()}
     found = backtest(model, panel, BacktestPlan("validation")).forecast.point

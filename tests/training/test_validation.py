@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from seqcast.data.panel import FloatArray
-from seqcast.errors import DataError
 from seqcast.training import validation
 from seqcast.training.losses import forecast_loss, window_weights
 from seqcast.training.setup import TrainingSetup
@@ -76,13 +75,3 @@ def test_there_is_no_relative_error_where_the_naive_forecast_has_none() -> None:
     setup = small_preparation(panel, small_config())[1].setup
 
     assert validate(setup, setup.network).relative_mae is None
-
-
-def test_a_validation_without_any_window_to_judge_is_an_error() -> None:
-    setup = small_preparation(wave_panel(), small_config())[1].setup
-    setup.tensors.observed[:] = False
-
-    with pytest.raises(
-        DataError, match=r"no validation window has an observed value both in its context and in its hor"
-    ):
-        validate(setup, setup.network)

@@ -10,6 +10,7 @@ from seqcast.training.warm_start import FLOOR, apply_warm_start
 from tests.panels import randomise, small_config, small_preparation, wave_panel
 from tests.training.planted import CONTEXT, HORIZON, linear_forecast, planted_panel, prepared
 
+
 def some_windows(tensors: PanelTensors) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     series, origins = torch.tensor([0, 1, 2, 0]), torch.tensor([20, 25, 23, 31])
     batch = tensors.gather(series, origins, CONTEXT, HORIZON)
