@@ -30,13 +30,16 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]
 
 MOST_STEPS = 100_000
 """Of a context or a horizon."""
+MOST_QUANTILES = 999
+MOST_CATEGORICAL = 1000
+"""Covariates of one role that are categories: each has a table of its own in the network."""
 MOST_TRAINING_STEPS = 10_000_000
 MOST_MEMBERS = 64
 """Of an ensemble."""
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Names = tuple[str, ...]
 
-LARGEST_TOML = 8 * 2**20
+LARGEST_TOML = 4 * 2**20
 """Bytes of a configuration file; the names of very many columns are the longest part of it."""
 _LONGEST_KEY = 100
 
@@ -112,7 +115,7 @@ class ModelConfig(Section):
     """Let the output mix in the attended values themselves."""
     lag_bias: bool = True
     """Add a learned [step x lag] term to the attention score."""
-    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = QUANTILES
+    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(max_length=MOST_QUANTILES)] = QUANTILES
     """Levels of the quantile head, increasing, with the median among them."""
 
     @model_validator(mode="after")

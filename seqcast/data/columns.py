@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from seqcast.config import MOST_CATEGORICAL
 from seqcast.data.notices import Notice
 from seqcast.data.panel import Covariates, FloatArray, IntArray
 from seqcast.data.spelling import MISSING_WORDS, NUMBER, looks_like_time
@@ -105,10 +106,16 @@ def read_covariates(table: Table, columns: tuple[str, ...]) -> Covariates:
     """Covariate columns row by row: numbers stay numbers, text becomes codes of its sorted distinct values.
 
     Raises:
-        DataError: A value of a numeric column is not a number, or a column holds times.
+        DataError: A value of a numeric column is not a number, a column holds times, or too many are categories.
     """
     numeric = [column for column in columns if _is_numeric(table, column)]
-    categorical = [column for column in columns if column not in numeric]
+    categorical = [column for column in columns if column not in set(numeric)]
+    if len(categorical) > MOST_CATEGORICAL:
+        raise DataError(
+            f"{len(categorical):,} covariates are categories; at most {MOST_CATEGORICAL:,} can be.",
+            place=table.place(categorical[MOST_CATEGORICAL]),
+            hint="Leave some out, or write them as numbers.",
+        )
     numbers = np.empty((table.num_rows, len(numeric)))
     codes = np.empty((table.num_rows, len(categorical)), np.int32)
     categories = []

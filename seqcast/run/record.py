@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seqcast.config import MOST_MEMBERS
+from seqcast.config import MOST_CATEGORICAL, MOST_MEMBERS
 
 FORMAT_VERSION = 1
 """Of the run directory. Raise it when a file or a meaning changes; a newer number than this is refused with words."""
@@ -19,7 +19,7 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 METRICS_FILE = "metrics.jsonl"
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
-CategoryCounts = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(max_length=10_000)]
+CategoryCounts = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(max_length=MOST_CATEGORICAL)]
 """Per categorical column, the number of its codes."""
 
 

@@ -90,7 +90,7 @@ def test_a_series_that_is_too_short_names_the_number_needed(in_tmp_path: Path) -
         "the longest series has 31 steps; a context of 23, a horizon of 5 and 6 held-out steps need 34. "
         "Give more data, or a smaller --context, --horizon, --validation-size or --test-size."
     )
-    write_hourly(in_tmp_path / "enough.csv", 33)
+    write_hourly(in_tmp_path / "enough.csv", 34)
     done("train", "enough.csv", *TINY)
 
 

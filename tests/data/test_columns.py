@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from seqcast.data.columns import (
-    covariate_notices,
     as_text,
     column_kind,
+    covariate_notices,
     read_categories,
     read_covariates,
     read_numbers,
@@ -254,3 +254,9 @@ def test_a_signalling_nan_is_a_missing_value_like_any_other() -> None:
     values = read_numbers(table_from_frame(pd.DataFrame({"y": bits.view(np.float64)})), "y")
     assert values.view(np.uint64)[0] == np.array(np.nan).view(np.uint64)
     assert values[1] == 50
+
+
+def test_more_categories_than_a_network_can_hold_are_refused() -> None:
+    frame = pd.DataFrame({f"c{i}": ["a", "b"] for i in range(1001)})
+    with pytest.raises(DataError, match=r"column 'c1000': 1,001 covariates are categories; at most 1,000 can be\."):
+        read_covariates(table_from_frame(frame), tuple(frame.columns))

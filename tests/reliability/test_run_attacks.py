@@ -187,8 +187,9 @@ BY_SETTINGS = [
     Attack("dropout that is NaN", text("dropout = 0.1", "dropout = nan"), (CONFIG, "dropout")),
     Attack("a horizon of a billion", text("horizon = 3", "horizon = 1000000000"), (CONFIG, "horizon")),
     Attack(
-        "a million quantiles", text("quantiles = [", "quantiles = [" + "0.001, " * 1_000_000), (CONFIG, "quantiles")
+        "a million quantiles", text("quantiles = [", "quantiles = [" + "0.001, " * 1_000_000), (CONFIG, "too large")
     ),
+    Attack("a thousand quantiles", text("quantiles = [", "quantiles = [" + "0.001, " * 1_000), (CONFIG, "quantiles")),
     Attack("a key nobody knows", text("hidden = 4", "hidden = 4\n__class__ = 1"), (CONFIG,)),
     Attack("a key with escapes", text("hidden = 4", 'hidden = 4\n"\\u001b[31m" = 1'), (CONFIG,)),
     Attack("a key twice", text("hidden = 4", "hidden = 4\nhidden = 4"), (CONFIG,)),
@@ -230,7 +231,8 @@ BY_RECORD = [
     Attack("fewer inputs than the calendar has", record("shape", "num_known", value=0), (MODEL, "do not fit")),
     Attack("categories without number", record("shape", "known_categories", value=[10**7] * 3), (MODEL, "do not fit")),
     Attack("columns without number", record("shape", "known_categories", value=[2] * 1_000_000), (RECORD,)),
-    Attack("ten thousand columns", record("shape", "known_categories", value=[2] * 10_000), (MODEL, "do not fit")),
+    Attack("ten thousand columns", record("shape", "known_categories", value=[2] * 10_000), (RECORD, "categories")),
+    Attack("a thousand columns", record("shape", "known_categories", value=[2] * 1_000), (MODEL,)),
     Attack("keys of many parts in an inline table", text("hidden = 4", "x = {a" + ".a" * 50_000 + " = 1}"), (CONFIG,)),
     Attack("settings of 100 MB", bytes_of(CONFIG, lambda data: data + b"#" * 10**8), (CONFIG, "too large")),
     Attack("a season of zero", record("shape", "season", value=0), (RECORD, "season")),
