@@ -27,6 +27,9 @@ from seqcast.training.validation import validate
 from seqcast.training.warm_start import apply_warm_start
 
 MOST_VALIDATION_WINDOWS = 2048
+FEWEST_VALIDATION_WINDOWS = 64
+MOST_VALIDATION_VALUES = 1_000_000
+"""Forecast steps of all validation windows together, as long as that leaves the fewest."""
 BETWEEN_SEEDS = 1_000_003
 """From the seed of one member of an ensemble to that of the next."""
 
@@ -70,7 +73,7 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -
     scalers = fit_scalers(panel, plan.split.train_ends)
     everyone = np.arange(panel.num_series)
     tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.cycles, runtime.device)
-    validation = _validation_windows(plan).spread(MOST_VALIDATION_WINDOWS)
+    validation = _validation_windows(plan).spread(_most_validation_windows(plan.horizon))
     config = plan.config
     setup = TrainingSetup(
         config=config,
@@ -193,6 +196,10 @@ def _validation_windows(plan: Plan) -> WindowRange:
     """Windows whose whole horizon lies in the validation part; the context may reach back before it."""
     first = np.maximum(plan.split.train_ends, 1)
     return WindowRange(first, plan.split.validation_ends - plan.horizon)
+
+
+def _most_validation_windows(horizon: int) -> int:
+    return min(MOST_VALIDATION_WINDOWS, max(FEWEST_VALIDATION_WINDOWS, MOST_VALIDATION_VALUES // horizon))
 
 
 def _network_shape(plan: Plan, tensors: PanelTensors, scalers: PanelScalers) -> NetworkShape:

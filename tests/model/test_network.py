@@ -188,32 +188,6 @@ def test_reversed_input_is_read_newest_first_and_attended_in_the_order_of_time()
     assert not torch.allclose(values_of(network, batch), values_of(reversed_network, batch))
 
 
-@pytest.mark.parametrize("loss", ["quantile", "mae"])
-def test_the_calibration_is_added_to_quantiles_of_forecasts_and_sorted_again(loss: Loss) -> None:
-    network, batch = make_network(loss), random_batch()
-    before = values_of(network, batch)
-    width = 3 if loss == "quantile" else 1
-
-    network.calibration.copy_(
-        torch.arange(HORIZON * width).view(HORIZON, width) * torch.tensor([-1.0, 0.0, 1.0][:width])
-    )
-
-    after = values_of(network, batch)
-    added = network.calibration if loss == "quantile" else torch.zeros(HORIZON, 1)
-    torch.testing.assert_close(after, (before + added).sort(dim=-1).values)
-    network.calibration[:, 0] += 1000
-    assert (values_of(network, batch).diff(dim=-1) >= 0).all()
-
-
-def test_the_calibration_plays_no_part_in_training() -> None:
-    network, batch = make_network(dropout=0.0).train(), random_batch()
-    before = values_of(network, batch)
-
-    network.calibration += 7
-
-    assert torch.equal(values_of(network, batch), before)
-
-
 def test_a_network_without_covariates_works() -> None:
     network = make_network(shape=BARE_SHAPE)
 

@@ -80,6 +80,17 @@ def test_many_validation_windows_are_thinned_out_evenly(monkeypatch: pytest.Monk
     assert set(setup.validation_series.tolist()) == {0, 1, 2}
 
 
+def test_long_horizons_are_validated_on_fewer_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcast.training.fit.MOST_VALIDATION_VALUES", 4 * HORIZON)
+    monkeypatch.setattr("seqcast.training.fit.FEWEST_VALIDATION_WINDOWS", 2)
+
+    assert len(small_preparation(wave_panel(), CONFIG)[1].setup.validation_series) == 4
+
+    monkeypatch.setattr("seqcast.training.fit.MOST_VALIDATION_VALUES", 1)
+
+    assert len(small_preparation(wave_panel(), CONFIG)[1].setup.validation_series) == 2
+
+
 def test_the_network_has_the_sizes_of_the_panel() -> None:
     plan, preparation = small_preparation(full_panel(), CONFIG)
 
