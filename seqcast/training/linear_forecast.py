@@ -27,6 +27,8 @@ MOST_VALUES = 8_000_000
 """Of all sampled windows together: bounds memory for long contexts and horizons."""
 MOST_LAGS = 2048
 """Newest context positions the fit looks at; older ones get no weight."""
+FEWEST_SAMPLED = 64
+"""Windows, however long they are."""
 CHUNK = 1024
 RIDGE = 1e-3
 """Added to the mean square of every lag, so that collinear lags share."""
@@ -136,7 +138,7 @@ def fit_linear_forecast(
 def _draw_sample(
     tensors: PanelTensors, windows: WindowRange, context: int, horizon: int, seasons: tuple[int, ...]
 ) -> _Sample:
-    at_most = min(MOST_WINDOWS, max(CHUNK, MOST_VALUES // (context + horizon)))
+    at_most = min(MOST_WINDOWS, max(FEWEST_SAMPLED, MOST_VALUES // (context + horizon)))
     series, origins = windows.spread(at_most)
     reach = windows.last[series] - windows.first[series] + 1
     stretch = (origins - windows.first[series]) * NUM_BLOCKS // np.maximum(reach, 1)
