@@ -253,3 +253,39 @@ def test_the_rest_of_a_hint_stays(single_run: Trained, tmp_path: Path) -> None:
     told = refused(3, "predict", tmp_path / "bad.csv", "--run", single_run.run)
     assert "24 of 109 times are like this" in told
     assert "--time-format" not in told
+
+
+LINGERING = """
+import atexit, sys, threading, time
+from seqcast.cli.app import run
+threading.Thread(target=time.sleep, args=(60,)).start()
+atexit.register(print, "the end")
+run()
+"""
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["check", "nowhere.csv"], 3), (["--nonsense"], 2)])
+def test_the_program_ends_with_its_exit_code_whatever_libraries_still_do(words: list[str], code: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", LINGERING, *words], capture_output=True, check=False, timeout=50)
+
+    assert ended.returncode == code
+    assert ended.stdout.endswith(b"the end\n")
+    assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(("raised", "code"), [(3, 3), ("words", 1)])
+def test_the_program_runs_what_was_registered_for_its_end(
+    raised: object, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[object] = []
+
+    def end() -> None:
+        raise SystemExit(raised)
+
+    monkeypatch.setattr(app, "main", end)
+    monkeypatch.setattr(app.atexit, "_run_exitfuncs", lambda: ended.append("registered"))
+    monkeypatch.setattr(app.os, "_exit", ended.append)
+
+    app.run()
+
+    assert ended == ["registered", code]
