@@ -115,7 +115,7 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
         _validate_and_keep_best(setup, state)
     while state.step < training.max_steps:
         if state.stale_validations >= training.patience:
-            return f"no improvement in {training.patience} validations"
+            return f"no improvement beyond doubt in {training.patience} validations"
         number = state.step + 1
         loss = _checked_step(setup, state, training_step(setup, number), f"step {number}")
         state.step = number

@@ -167,7 +167,7 @@ def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_we
     assert result.best.step == 4
     assert same_weights(result.weights, at_step[4])
     assert not same_weights(result.weights, at_step[8])
-    assert (result.num_steps, result.ended_by) == (8, "no improvement in 2 validations")
+    assert (result.num_steps, result.ended_by) == (8, "no improvement beyond doubt in 2 validations")
 
 
 def test_training_that_only_makes_it_worse_gives_the_weights_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
