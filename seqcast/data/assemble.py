@@ -13,7 +13,7 @@ from seqcast.data.grouping import Grouping, SeriesIds, StepValues, group_rows, r
 from seqcast.data.notices import Notice
 from seqcast.data.panel import Covariates, IntArray, Panel
 from seqcast.data.roles import Roles, find_roles
-from seqcast.data.spacing import TimeAxis, check_frequency, find_spacings, infer_frequency
+from seqcast.data.spacing import TimeAxis, check_frequency, infer_frequency
 from seqcast.data.statics import read_statics, split_statics
 from seqcast.data.table import ReadOptions, Table, quoted
 from seqcast.data.times import read_times, to_utc
@@ -133,7 +133,7 @@ def _has_no_gaps(axis: TimeAxis, frequency: Frequency) -> bool:
     """Whether every spacing is one step, told without computing the step of each row."""
     if frequency.unit not in ("integer", "nanosecond"):
         return False
-    ticks = find_spacings(axis).ticks
+    ticks = axis.spacings.ticks
     return len(ticks) == 1 and int(ticks[0]) * axis.ticks_per_unit == frequency.multiple
 
 

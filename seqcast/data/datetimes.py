@@ -46,8 +46,8 @@ def in_storage_unit(values: Datetimes) -> Datetimes:
             return values
         seconds, has_fractions = (ticks // SECOND).astype("datetime64[s]"), bool(np.any(ticks % SECOND))
     else:
-        seconds = values.astype("datetime64[s]")
-        low, high = (int(end) * SECOND for end in (seconds.astype(np.int64).min(), seconds.astype(np.int64).max()))
+        seconds = values.astype("datetime64[s]", copy=False)
+        low, high = (int(end) * SECOND for end in (seconds.view(np.int64).min(), seconds.view(np.int64).max()))
         if max(abs(low), abs(high), high - low) < _FARTHEST - SECOND:
             return values.astype("datetime64[ns]")
         has_fractions = bool(np.any(seconds != values))

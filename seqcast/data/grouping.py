@@ -108,7 +108,8 @@ def group_rows(table: Table, ids: SeriesIds, times: TimeArray, values: StepValue
         text = f"{num_disordered:,} rows stood before an earlier time of their series; the rows were sorted by time"
         notices.append(Notice("repair", text, num_disordered))
     sorted_ticks, sorted_codes = (ticks, ids.codes) if rows is None else (ticks[rows], ids.codes[rows])
-    repeated = np.flatnonzero((np.diff(sorted_ticks) == 0) & (np.diff(sorted_codes) == 0)) + 1
+    same = (sorted_ticks[1:] == sorted_ticks[:-1]) & (sorted_codes[1:] == sorted_codes[:-1])
+    repeated = np.flatnonzero(same) + 1
     if not len(repeated):
         return Grouping(rows, offsets, tuple(notices))
     rows = np.arange(len(ticks)) if rows is None else rows
@@ -123,7 +124,7 @@ def group_rows(table: Table, ids: SeriesIds, times: TimeArray, values: StepValue
 
 def _offsets(ids: SeriesIds) -> IntArray:
     if np.all(ids.codes[1:] >= ids.codes[:-1]):
-        return np.searchsorted(ids.codes, np.arange(len(ids.names) + 1)).astype(np.int64)
+        return np.searchsorted(ids.codes, np.arange(len(ids.names) + 1, dtype=ids.codes.dtype)).astype(np.int64)
     return np.append(0, np.cumsum(np.bincount(ids.codes, minlength=len(ids.names)))).astype(np.int64)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,11 @@ class TimeAxis:
     def is_integer(self) -> bool:
         return self.times.dtype.kind == "i"
 
+    @cached_property
+    def spacings(self) -> Spacings:
+        """Of neighbouring times in every series."""
+        return _count_spacings(self, "integer" if self.is_integer else "nanosecond")
+
 
 @dataclass(frozen=True)
 class Spacings:
@@ -92,7 +98,7 @@ def infer_frequency(axis: TimeAxis) -> Frequency:
     Raises:
         DataError: No series has two times, the spacing is irregular, or series have different frequencies.
     """
-    spacings = find_spacings(axis)
+    spacings = axis.spacings
     if not len(spacings.ticks):
         raise DataError(
             "no series has two different times, so the frequency cannot be found.",
@@ -103,16 +109,17 @@ def infer_frequency(axis: TimeAxis) -> Frequency:
     return monthly if monthly is not None else _named(axis, _common_step(spacings), spacings)
 
 
-def find_spacings(axis: TimeAxis, unit: Unit | None = None) -> Spacings:
-    """The spacings of every series, counted; `unit` says what integer times count, if not steps."""
+def _count_spacings(axis: TimeAxis, unit: Unit) -> Spacings:
     ticks_of_row: IntArray = axis.times.astype(np.int64, copy=False)
     differences = np.diff(ticks_of_row)
-    differences = np.delete(differences, axis.offsets[1:-1] - 1) if len(axis.offsets) > 2 else differences
-    if len(differences) and differences.min() == differences.max():
-        ticks, counts = differences[:1], np.array([len(differences)])
-    else:
-        ticks, counts = np.unique(differences, return_counts=True)
-    return Spacings(ticks, counts.astype(np.int64), axis, unit or ("integer" if axis.is_integer else "nanosecond"))
+    between_series = axis.offsets[1:-1] - 1
+    within = int(np.argmin(np.isin(np.arange(len(between_series) + 1), between_series)))
+    # Most tables have one spacing; then the few differences between series are all that is looked at twice.
+    if len(differences) > within and np.isin(np.flatnonzero(differences != differences[within]), between_series).all():
+        one, count = differences[within : within + 1].copy(), len(differences) - len(between_series)
+        return Spacings(one, np.array([count], np.int64), axis, unit)
+    ticks, counts = np.unique(np.delete(differences, between_series), return_counts=True)
+    return Spacings(ticks, counts.astype(np.int64), axis, unit)
 
 
 def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
@@ -132,7 +139,7 @@ def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
         raise UsageError(
             f"--freq {frequency.alias} ({frequency.name}) contradicts the data: series "
             f"{quoted(axis.series_ids[series])} begins at {show_time(axis.starts[series])} and has "
-            f"{show_time(axis.times[first])}; spacings found: {find_spacings(axis).describe()}.",
+            f"{show_time(axis.times[first])}; spacings found: {axis.spacings.describe()}.",
             place=axis.place,
             hint=_suggestion(axis),
         )
@@ -211,7 +218,7 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
     if not regular or np.any(clock != np.repeat(clock[axis.offsets[:-1]], np.diff(axis.offsets))):
         return None
     in_months = replace(axis, times=months)
-    step = _common_step(find_spacings(in_months, "month"))
+    step = _common_step(_count_spacings(in_months, "month"))
     phases = np.unique(_month_numbers(axis.starts) % min(step, 12))
     is_named = len(phases) == 1 and (step == 3 or step % 12 == 0)
     return month_frequency(step, anchor, int(phases[0]) + 1 if is_named else None)
@@ -220,7 +227,7 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
 def _refuse_mixed(spacings: Spacings) -> None:
     """Raise when a series keeps to a longer spacing than another."""
     axis = spacings.axis
-    if len(axis.series_ids) == 1:
+    if len(axis.series_ids) == 1 or len(spacings.ticks) == 1:
         return
     ticks: IntArray = axis.times.astype(np.int64, copy=False)
     differences = np.append(np.diff(ticks), _NO_SPACING)

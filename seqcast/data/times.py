@@ -79,9 +79,9 @@ def _require_sense(options: ReadOptions) -> None:
 def _from_timestamps(table: Table, column: str) -> Times:
     chunks = table.arrow.column(column)
     zone, unit = chunks.type.tz, chunks.type.unit
-    if unit != "ns":
-        require_years(table, column, chunks.cast(pa.timestamp(unit)).cast(pa.int64()).to_numpy(), unit)
     values = chunks.to_numpy() if zone is None else chunks.cast(pa.timestamp(unit)).to_numpy()
+    if unit != "ns":
+        require_years(table, column, values.view(np.int64), unit)
     notices = () if zone in (None, "UTC") else (_utc_notice(column, f"zone {zone}"),)
     return Times(in_storage_unit(values), notices, is_zoned=zone is not None)
 

@@ -45,7 +45,7 @@ STALLION = ("--id", "agency,sku", "--time", "date", "--target", "volume")
 STALLION_COVARIATES = (
     *("--known", f"price_regular,price_actual,discount,{EVENTS}"),
     *("--past", "industry_volume,soda_volume,avg_max_temp"),
-    *("--static", "agency,sku,avg_population_2017,avg_yearly_household_income_2017"),
+    *("--static", "avg_population_2017,avg_yearly_household_income_2017"),
 )
 VIC = ("--target", "demand")
 VIC_COVARIATES = ("--known", "temperature,holiday")
