@@ -35,6 +35,8 @@ def check(
     timezone: opt.Timezone = None,
     horizon: Annotated[int | None, typer.Option(help="Steps that would be forecast.")] = None,
     context: Annotated[int | None, typer.Option(help="Past steps that would be read.")] = None,
+    validation_size: opt.ValidationSize = None,
+    test_size: opt.TestSize = None,
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:

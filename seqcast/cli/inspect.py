@@ -83,7 +83,7 @@ def inspect(
         count = 1 if windows is None else windows
         write_attention(screen, opened, panel, Table(count, moment, target, file_format))
         return
-    other = None if compare is None else open_run(screen, compare, opened.source.table.name, device).model
+    other = None if compare is None else open_other(screen, compare, opened, device)
     question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare))
     found = ask(opened.model, panel, question)
     screen.notices(found.notices)
@@ -91,7 +91,7 @@ def inspect(
         picture = {"heatmap": found.report.heatmap_dict()} if heatmap else {}
         screen.document({**found.as_dict(top), **picture})
         return
-    screen.result(inspection_view(found, opened.model, top, single=panel.num_series == 1))
+    screen.result(inspection_view(found, opened, top, single=panel.num_series == 1))
     if heatmap:
         screen.result("")
         screen.result(Heatmap(found.report))
@@ -120,7 +120,7 @@ def write_attention(screen: Screen, opened: OpenedRun, panel: Panel, table: Tabl
         screen.say(f"{rows:,} rows written to {table.target}")
 
 
-def inspection_view(found: Inspection, model: TrainedModel, top: int, *, single: bool) -> RenderableType:
+def inspection_view(found: Inspection, opened: OpenedRun, top: int, *, single: bool) -> RenderableType:
     """Everything that was asked, for a person; the attention-implied forecast where there is a single series."""
     from rich.console import Group
 
@@ -133,8 +133,10 @@ def inspection_view(found: Inspection, model: TrainedModel, top: int, *, single:
         season_view,
     )
     from seqcast.report.lags import lag_report_view
+    from seqcast.report.runs import forecasters_text
 
-    fed_back, two_way = model.config.model.decoding == "autoregressive", model.config.model.bidirectional
+    model = opened.model.config.model
+    fed_back, two_way = model.decoding == "autoregressive", model.bidirectional
     parts = [season_view(found.seasons)]
     if found.errors is not None:
         parts.insert(0, error_view(found.report, found.errors, top))
@@ -147,10 +149,27 @@ def inspection_view(found: Inspection, model: TrainedModel, top: int, *, single:
     if found.context is not None:
         parts.append(context_view(found.context))
     spaced = [piece for part in parts for piece in ("", part)]
-    shown = lag_report_view(
-        found.report, top, fed_back=fed_back, two_way=two_way, num_networks=len(model.network.networks)
-    )
+    result = opened.record.result
+    forecasters = "" if result is None else forecasters_text(result.num_members, result.linear_share)
+    shown = lag_report_view(found.report, top, fed_back=fed_back, two_way=two_way, forecasters=forecasters)
     return Group(shown, *spaced)
+
+
+def open_other(screen: Screen, run: Path, opened: OpenedRun, device: str) -> TrainedModel:
+    """The model of another run that reads the same table.
+
+    Raises:
+        UsageError: It cannot.
+        RunError: There is no such run, or it cannot be used.
+    """
+    table = opened.source.table.name
+    try:
+        return open_run(screen, run, table, device).model
+    except (DataError, UsageError) as error:
+        raise UsageError(
+            f"--compare {run}: that run cannot forecast {table}, which this one was asked about: {error}",
+            hint="Compare runs of one table.",
+        ) from None
 
 
 def one_series(panel: Panel, name: str) -> Panel:

@@ -48,6 +48,8 @@ TimeUnit = Annotated[
 ]
 NaValue = Annotated[list[str] | None, typer.Option("--na-value", help="A word that means missing; may be repeated.")]
 Timezone = Annotated[str | None, typer.Option("--timezone", help="Zone of times without an offset.")]
+ValidationSize = Annotated[int | None, typer.Option("--validation-size", help="Steps per series kept for validation.")]
+TestSize = Annotated[int | None, typer.Option("--test-size", help="Last steps per series that training never sees.")]
 
 DEFAULT_LEVELS = "80,95"
 

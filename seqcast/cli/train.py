@@ -57,8 +57,8 @@ def train(
     timezone: opt.Timezone = None,
     horizon: Annotated[int | None, typer.Option(help="Steps to forecast; default: from the frequency.")] = None,
     context: Annotated[int | None, typer.Option(help="Past steps to read; default: from frequency and length.")] = None,
-    validation_size: Annotated[int | None, typer.Option(help="Steps per series kept for validation.")] = None,
-    test_size: Annotated[int | None, typer.Option(help="Last steps per series that training never sees.")] = None,
+    validation_size: opt.ValidationSize = None,
+    test_size: opt.TestSize = None,
     attention: Annotated[Attention | None, typer.Option(help="Which lags may be attended.")] = None,
     score: Annotated[Score | None, typer.Option(help="How a decoder state scores an encoder state.")] = None,
     additive_order: Annotated[AdditiveOrder | None, typer.Option(help="Which state asks an additive score.")] = None,
@@ -163,6 +163,9 @@ def newest_run_of(data: str) -> Path:
 
 def plan_job(screen: Screen, data: str, config: Config, reading: ReadOptions, static_file: Path | None) -> TrainingJob:
     """Read, plan, and tell what was found and chosen."""
+    from seqcast.report.text import plain
+
+    screen.say(f"reading {plain(data)}")  # before torch is loaded, which takes a while
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.runtime import resolve_runtime
     from seqcast.training.plan import make_plan

@@ -34,6 +34,8 @@ class PanelSummary:
     median_length: float
     longest: int
     first_time: str
+    latest_start: str
+    earliest_end: str
     last_time: str
     seasons: tuple[SeasonStrength, ...]
 
@@ -51,6 +53,8 @@ def summarise(panel: Panel) -> PanelSummary:
         median_length=float(np.median(panel.lengths)),
         longest=int(panel.lengths.max()),
         first_time=show_time(panel.starts.min()),
+        latest_start=show_time(panel.starts.max()),
+        earliest_end=show_time(last.min()),
         last_time=show_time(last.max()),
         seasons=tuple(_strength(panel, values, season) for season in panel.frequency.seasons),
     )

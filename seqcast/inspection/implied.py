@@ -18,6 +18,8 @@ class ImpliedForecast:
     """Sum over s of a_ts y_s for the newest window of the first series, and how far it is from the forecast overall."""
 
     series_id: str
+    cutoff: TimeArray
+    """(1,) last observed time of that window."""
     times: TimeArray
     """(H,)"""
     implied: FloatArray
@@ -42,7 +44,8 @@ class ImpliedForecast:
             }
             for time, implied, forecast, naive in columns
         ]
-        return {"unique_id": self.series_id, "explained": self.explained, "steps": steps}
+        cutoff = show_time(self.cutoff[0]).replace(" ", "T")
+        return {"unique_id": self.series_id, "cutoff": cutoff, "explained": self.explained, "steps": steps}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,7 @@ class ImpliedSums:
         naive = seasonal_naive(panel, index, origin, horizon, self._season)
         return ImpliedForecast(
             series_id=shown.series_id,
+            cutoff=shown.cutoff,
             times=panel.frequency.advance(shown.cutoff, np.arange(1, horizon + 1)),
             implied=shown.implied,
             forecast=shown.forecast,

@@ -35,13 +35,14 @@ def check_view(checked: CheckedTable) -> RenderableType:
         lengths = f"{summary.longest:,} steps"
     rows = [
         ("layout", schema.layout),
-        ("id column", schema.id),
+        *([("id column", schema.id)] if schema.layout == "long" else []),
         ("time column", schema.time),
         ("target", ", ".join(schema.target)),
         *((f"{role} covariates", ", ".join(names)) for role, names in _covariates(schema) if names),
         ("series", f"{summary.num_series:,}"),
         ("lengths", lengths),
         ("time", f"{summary.first_time} to {summary.last_time}"),
+        *_ends(summary),
         ("frequency", f"{checked.frequency_name} ({checked.frequency})"),
         ("missing", missing),
         *((f"season {season.season}", _season_text(season)) for season in summary.seasons),
@@ -71,6 +72,14 @@ def check_document(checked: CheckedTable) -> dict[str, object]:
             "choices": [asdict(choice) for choice in checked.plan.choices],
         },
     }
+
+
+def _ends(summary: PanelSummary) -> list[tuple[str, str]]:
+    """When series begin and end, where they do not do so together."""
+    begin = ("series begin", f"{summary.first_time} to {summary.latest_start}")
+    end = ("series end", f"{summary.earliest_end} to {summary.last_time}")
+    is_common = (summary.first_time == summary.latest_start, summary.earliest_end == summary.last_time)
+    return [row for row, common in zip((begin, end), is_common, strict=True) if not common]
 
 
 def _covariates(schema: Schema) -> tuple[tuple[str, tuple[str, ...]], ...]:

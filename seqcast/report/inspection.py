@@ -17,7 +17,7 @@ from seqcast.inspection.implied import ImpliedForecast
 from seqcast.inspection.season_check import SeasonCheck
 from seqcast.inspection.shorter_context import TOLERATED_LOSS, ContextSuggestion
 from seqcast.report.summary import title_text
-from seqcast.report.text import number_format, percent_text, plain, time_texts
+from seqcast.report.text import number_format, percent_text, plain, time_text, time_texts
 
 _STYLES = {"agree": "green", "disagree": "yellow", "context too short": "yellow", "not attended": "yellow"}
 _VERDICTS = {"faithful": "green", "weak": "yellow", "contradicted": "red"}
@@ -92,9 +92,9 @@ def implied_view(found: ImpliedForecast) -> RenderableType:
         table.add_row(clocks[step], *(write(float(number)) for number in numbers[step]))
     hidden = len(clocks) - _STEPS_SHOWN
     part = "-" if found.explained is None else percent_text(found.explained)
-    note = f"The attended values alone give {part} of the forecast's variation; the rest is the network's."
+    note = f"The attended values alone give {part} of the forecast's variation; the rest is added to them."
     more = [Text(f"and {hidden} more steps")] if hidden > 0 else []
-    title = title_text(f"Attention-implied forecast of {plain(found.series_id)}")
+    title = title_text(f"Attention-implied forecast of {plain(found.series_id)} after {time_text(found.cutoff[0])}")
     return Group(title, table, *more, Text(note, style="dim"))
 
 

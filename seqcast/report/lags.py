@@ -28,7 +28,7 @@ _LAGS_OF_A_GROUP = 3
 
 
 def lag_report_view(
-    report: LagReport, top: int = TOP, *, fed_back: bool = False, two_way: bool = False, num_networks: int = 1
+    report: LagReport, top: int = TOP, *, fed_back: bool = False, two_way: bool = False, forecasters: str = ""
 ) -> RenderableType:
     """The whole report.
 
@@ -37,12 +37,12 @@ def lag_report_view(
         top: Lags to show, by falling share.
         fed_back: The decoder reads the previous value (autoregressive decoding).
         two_way: The encoder is bidirectional.
-        num_networks: Those whose forecasts and weights are averaged.
+        forecasters: Whose forecasts and weights these are, such as `2 trained networks`.
     """
     parts: list[RenderableType] = [lag_summary(report), LagTable(report.overall, top), band_view(report.overall)]
     if len(report.groups) > 1 and report.group_by != "error":
         parts.append(group_table(report))
-    return Group(*parts, lag_footer(report, fed_back=fed_back, two_way=two_way, num_networks=num_networks))
+    return Group(*parts, lag_footer(report, fed_back=fed_back, two_way=two_way, forecasters=forecasters))
 
 
 def lag_summary(report: LagReport) -> Text:
@@ -144,11 +144,11 @@ def group_table(report: LagReport) -> RenderableType:
     return Group(title_text(f"Lags by {report.group_by}"), table, *more)
 
 
-def lag_footer(report: LagReport, *, fed_back: bool = False, two_way: bool = False, num_networks: int = 1) -> Text:
+def lag_footer(report: LagReport, *, fed_back: bool = False, two_way: bool = False, forecasters: str = "") -> Text:
     """What the numbers mean, in the words the report uses."""
     lines = [*_footer_lines(report, fed_back, two_way)]
-    if num_networks > 1:
-        lines.append(f"The weights are the mean of {num_networks} networks', by their shares in the forecast.")
+    if forecasters:
+        lines.append(f"Forecast and weights are those of {forecasters}.")
     return Text("\n".join(lines), style="dim")
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seqcast.report.summary import key_value_table, list_table, title_text
 from seqcast.report.text import SENTENCE_WIDTH, plain
-from seqcast.run.record import ResultRecord, RunRecord
+from seqcast.run.record import ResultRecord, RunRecord, SchemaRecord
 
 
 def training_summary(path: str, record: RunRecord) -> RenderableType:
@@ -41,33 +41,35 @@ def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
         )
     return [
         *rows,
-        ("forecast by", _forecasters(result)),
+        ("forecast by", forecasters_text(result.num_members, result.linear_share)),
+        ("learned from", "the training part" + (", then the validation part too" if result.refitted else "")),
         ("steps", f"{result.num_steps} ({result.ended_by})"),
         ("time", f"{result.seconds:.1f} s, {result.windows_per_second:,.0f} windows/s"),
         ("parameters", f"{result.num_parameters:,}"),
     ]
 
 
-def _forecasters(result: ResultRecord) -> str:
+def forecasters_text(num_members: int, linear_share: float) -> str:
     """The networks whose forecasts are averaged, and what the closed-form start has in that."""
-    if result.linear_share == 1:
+    if linear_share == 1:
         return "the closed-form start alone"
-    num_trained = result.num_members - (result.linear_share > 0)
+    num_trained = num_members - (linear_share > 0)
     trained = f"{num_trained} trained network{'' if num_trained == 1 else 's'}"
-    if result.linear_share == 0:
+    if linear_share == 0:
         return trained
-    return f"{trained} and the closed-form start, which counts {100 * result.linear_share:.0f} %"
+    return f"{trained} and the closed-form start, which counts {100 * linear_share:.0f} %"
 
 
 def run_list(runs: Sequence[tuple[str, RunRecord | None]]) -> RenderableType:
     """One line per run, newest first; None marks a record that cannot be read."""
     rows = [_list_row(path, record) for path, record in runs]
     numeric = ("series", "horizon", "context", "error")
-    table = list_table("Runs, newest first", ("run", "status", "data", *numeric), rows, numeric)
+    table = list_table("Runs under runs/, newest first", ("run", "status", "data", *numeric), rows, numeric)
     return Group(table, Text("error: on validation, as a share of the seasonal naive forecast's", style="dim"))
 
 
 def _list_row(path: str, record: RunRecord | None) -> tuple[str, ...]:
+    path = path.removeprefix("runs/")
     if record is None:
         return (path, "damaged", "", "", "", "", "")
     result = record.result
@@ -89,7 +91,7 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
         ("fingerprint", data.fingerprint),
         ("series", f"{data.num_series:,} with {data.num_rows:,} steps, {data.num_observed:,} observed"),
         ("time", f"{data.first_time} to {data.last_time}, frequency {record.frequency}"),
-        ("columns", f"{columns.layout}: id {columns.id}, time {columns.time}, target {', '.join(columns.target)}"),
+        ("columns", _columns_text(columns)),
         *((f"{role} covariates", ", ".join(columns_of_role)) for role, columns_of_role in roles if columns_of_role),
         ("horizon, context, season", f"{shape.horizon}, {shape.context}, {shape.season}"),
     ]
@@ -103,6 +105,12 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
         parts += ["", title_text("Notices")]
     parts += [Text(plain(_as_printed(notice), SENTENCE_WIDTH)) for notice in record.notices]
     return Group(*parts)
+
+
+def _columns_text(columns: SchemaRecord) -> str:
+    has_own_id = columns.layout == "long"
+    names = f"time {columns.time}, target {', '.join(columns.target)}"
+    return f"{columns.layout}: id {columns.id}, {names}" if has_own_id else f"{columns.layout}: {names}"
 
 
 def _counted_threads(count: int) -> str:

@@ -27,10 +27,11 @@ def score_view(scores: Scores, comparisons: Sequence[Comparison] = ()) -> Render
         comparisons: The first model beside others.
     """
     values = max(model.num_values for model in scores.models)
-    title = title_text(f"Scores of {values} values: {scores.num_windows} windows of {len(scores.series_ids)} series")
+    counted = f"{scores.num_windows:,} windows of {len(scores.series_ids):,} series"
+    title = title_text(f"Scores of {values:,} forecast values: {counted}")
     parts: list[RenderableType] = [title, score_table(scores, comparisons)]
     if len(scores.models[0].by_step.mae) > 1:
-        parts += [title_text("mae by forecast step"), step_table(scores)]
+        parts += [title_text(f"mae by forecast step{_shown_of(len(scores.models[0].by_step.mae))}"), step_table(scores)]
     parts.append(score_footer(scores))
     if comparisons:
         parts.append(comparison_text(comparisons))
@@ -96,6 +97,10 @@ def step_table(scores: Scores) -> Table:
     for step in shown:
         table.add_row(str(step + 1), *(write(float(errors[step])) for errors, write in columns))
     return table
+
+
+def _shown_of(horizon: int) -> str:
+    return f", {_STEPS_SHOWN} of {horizon:,}" if horizon > _STEPS_SHOWN else ""
 
 
 def score_footer(scores: Scores) -> Text:

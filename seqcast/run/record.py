@@ -109,6 +109,8 @@ class ResultRecord(Part):
     """Networks that forecast together, the linear start among them where it has a share."""
     linear_share: Annotated[float, Field(ge=0, le=1)]
     """Part of the linear start in the forecast."""
+    refitted: bool
+    """Whether what forecasts has learned from the validation part too."""
 
 
 class AttentionRecord(Part):

@@ -60,6 +60,8 @@ class Fit:
     """The validation of what was kept, under the best step of the best member."""
     linear_share: float
     """Part of the linear start in the forecast; 0 where there is none."""
+    refitted: bool
+    """Whether what forecasts has learned from the validation part too."""
     num_steps: int
     ended_by: str
     seconds: float
@@ -141,6 +143,7 @@ def fit_or_keep_best(preparation: Preparation, hooks: Hooks = Hooks(), resume_fr
         history=tuple(record for result in results for record in result.history),
         best=replace(best, validation_loss=score.loss, relative_mae=score.relative_mae),
         linear_share=combination.linear_share if has_linear else 0.0,
+        refitted=refits and (has_linear or best.step > 0),
         num_steps=sum(result.num_steps for result in results),
         ended_by=results[-1].ended_by,
         seconds=sum(result.seconds for result in results),

@@ -199,4 +199,5 @@ def _result_record(plan: Plan, preparation: Preparation, fitted: Fit) -> ResultR
         num_parameters=preparation.num_parameters,
         num_members=len(fitted.networks.final.networks),
         linear_share=fitted.linear_share,
+        refitted=fitted.refitted,
     )

@@ -194,7 +194,7 @@ def test_json_and_a_file_can_be_had_together(hourly_run: Trained, in_tmp_path: P
 def test_a_person_sees_the_scores_and_what_was_scored(hourly_run: Trained) -> None:
     ran = done("backtest", "--run", hourly_run.run, "--test")
     assert "test part, 3 windows, 5 steps apart" in ran.err
-    assert "Scores of 15 values: 3 windows of 1 series" in ran.out
+    assert "Scores of 15 forecast values: 3 windows of 1 series" in ran.out
     assert "seasonal_naive" in ran.out
     assert "seqcast is beside naive by mase: too few cutoffs and series to tell chance from more" in ran.out
 

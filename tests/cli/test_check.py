@@ -19,6 +19,7 @@ def test_roles_frequency_lengths_and_seasons_are_reported(panel_run: Trained) ->
         "series             3",
         "lengths            113 to 131 steps, median 127",
         "time               2024-01-01 to 2024-01-06 10:00:00",
+        "series end         ",
         "frequency          hourly (h)",
         "missing            0 of 371 steps",
         "season 24          1 day, autocorrelation 0.",
@@ -34,6 +35,18 @@ def test_what_train_would_do_is_told_once_each(in_tmp_path: Path) -> None:
     assert len(labels) == len(set(labels))
     assert {"horizon", "context", "validation size", "attention", "training windows"} <= set(labels)
     assert "lengths      131 steps\n" in "".join(f"{line.rstrip()}\n" for line in out.splitlines())
+
+
+def test_a_table_without_ids_has_no_id_column(in_tmp_path: Path) -> None:
+    assert "id column" not in done("check", write_hourly(in_tmp_path / "h.csv")).out
+
+
+def test_given_splits_are_planned_with(in_tmp_path: Path) -> None:
+    words = ("check", write_hourly(in_tmp_path / "h.csv"), "--json")
+    usual, given = done(*words).document(), done(*words, "--validation-size", 24, "--test-size", 24).document()
+    assert given["plan"]["config"]["data"]["test_size"] == 24
+    assert given["plan"]["config"]["data"]["validation_size"] == 24
+    assert given["plan"]["num_train_windows"] < usual["plan"]["num_train_windows"]
 
 
 def test_a_given_horizon_and_context_are_planned_with(in_tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ def test_the_report_ends_with_the_seasons_of_the_data(wide_run: Trained) -> None
 
 def test_a_single_series_shows_the_forecast_that_attention_implies(wide_run: Trained) -> None:
     one = done("inspect", "--run", wide_run.run, "--series", "east").out
-    assert "Attention-implied forecast of east" in one
+    assert "Attention-implied forecast of east after 2024-" in one
+    assert "Forecast and weights are those of " in one
     assert "Attention-implied" not in done("inspect", "--run", wide_run.run).out
 
 
@@ -33,6 +34,12 @@ def test_verify_suggest_and_compare_answer_in_words_and_in_json(wide_run: Traine
     assert document["compare"]["distance"] == 0
     assert document["attention_implied"]["unique_id"] == "north"
     assert {finding["lag"] for finding in document["seasons"]} >= {24}
+
+
+def test_a_run_of_another_table_cannot_be_compared(wide_run: Trained, panel_run: Trained) -> None:
+    error = refused(2, "inspect", "--run", wide_run.run, "--compare", panel_run.run)
+    assert f"--compare {panel_run.run}: that run cannot forecast {wide_run.data}" in error
+    assert "Compare runs of one table." in error
 
 
 def test_questions_do_not_go_with_the_attention_table(wide_run: Trained) -> None:

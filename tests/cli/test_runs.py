@@ -16,15 +16,16 @@ def keep(trained: Trained, name: str, written: int) -> Path:
 
 
 def list_rows() -> list[list[str]]:
-    return [line.split() for line in done("runs").out.splitlines() if "runs/" in line]
+    states = {"training", "stopped", "finished", "diverged", "damaged"}
+    return [line.split() for line in done("runs").out.splitlines() if states & set(line.split())]
 
 
 def test_runs_are_listed_newest_first(hourly_run: Trained, panel_run: Trained, in_tmp_path: Path) -> None:
     keep(hourly_run, "old-1", 1000)
     keep(panel_run, "new-1", 2000)
     assert [row[:6] for row in list_rows()] == [
-        ["runs/new-1", "finished", "panel.csv", "3", str(HORIZON), str(CONTEXT)],
-        ["runs/old-1", "finished", "hourly.csv", "1", str(HORIZON), str(CONTEXT)],
+        ["new-1", "finished", "panel.csv", "3", str(HORIZON), str(CONTEXT)],
+        ["old-1", "finished", "hourly.csv", "1", str(HORIZON), str(CONTEXT)],
     ]
     assert "error: on validation, as a share of the seasonal naive forecast's" in done("runs").out
 
@@ -47,7 +48,7 @@ def test_no_runs_are_an_empty_list_and_a_hint(in_tmp_path: Path) -> None:
 def test_a_damaged_run_is_listed_as_such(hourly_run: Trained, in_tmp_path: Path) -> None:
     (keep(hourly_run, "bad-1", 1000) / "run.json").write_text('{"format_version": 1}')
     Path("runs/not-a-run").mkdir()
-    assert list_rows() == [["runs/bad-1", "damaged"]]
+    assert list_rows() == [["bad-1", "damaged"]]
     assert done("runs", "--json").document() == [{"run": "runs/bad-1", "status": "damaged"}]
 
 
@@ -56,7 +57,7 @@ def test_a_run_without_result_has_no_error_in_the_list(hourly_run: Trained, in_t
     kept = json.loads(path.read_text())
     del kept["checksum"]
     path.write_text(json.dumps(kept | {"result": None, "status": "stopped"}))
-    assert list_rows() == [["runs/h-1", "stopped", "hourly.csv", "1", "5", "23"]]
+    assert list_rows() == [["h-1", "stopped", "hourly.csv", "1", "5", "23"]]
     assert "validation loss" not in done("runs", "show", "runs/h-1").out
 
 

@@ -74,9 +74,11 @@ class TestImplied:
     def test_each_step_shows_three_forecasts(self, num_steps: int, more: bool, show: Show) -> None:
         times = np.datetime64("2024-03-01", "ns") + np.arange(num_steps) * np.timedelta64(1, "D")
         numbers = np.arange(float(num_steps))
-        found = ImpliedForecast("a\x1b[31mb", times, numbers + 100, numbers + 200, numbers * np.nan, 0.875)
+        cutoff = times[:1] - np.timedelta64(1, "D")
+        found = ImpliedForecast("a\x1b[31mb", cutoff, times, numbers + 100, numbers + 200, numbers * np.nan, 0.875)
         text = show(implied_view(found), 80)
         assert row_of(text, "2024-03-02") == ["2024-03-02", "101.0", "201.0", "-"]
+        assert text.splitlines()[0].endswith(" after 2024-02-29")
         assert ("and 5 more steps" in text) is more
         assert "give 87.5 % of the forecast's variation" in text
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -170,7 +171,7 @@ class TestGroups:
 
 
 class TestFooter:
-    def footer(self, show: Show, report: LagReport, **options: bool) -> str:
+    def footer(self, show: Show, report: LagReport, **options: Any) -> str:
         return " ".join(show(lag_report_view(report, **options), 200).split())
 
     @pytest.mark.parametrize("relative", ["target", "origin"])
@@ -193,9 +194,9 @@ class TestFooter:
         assert "everything before and after it" in self.footer(show, make_report(), two_way=True)
 
     def test_it_says_how_many_networks_attended(self, show: Show) -> None:
-        assert "networks" not in self.footer(show, make_report())
-        told = "The weights are the mean of 3 networks', by their shares in the forecast."
-        assert told in " ".join(show(lag_report_view(make_report(), num_networks=3), 200).split())
+        assert "those of" not in self.footer(show, make_report())
+        told = "Forecast and weights are those of 3 trained networks."
+        assert told in self.footer(show, make_report(), forecasters="3 trained networks")
 
 
 def test_an_unstable_lag_is_greyed_and_the_footer_says_why(show: Show, show_in_colour: Show) -> None:

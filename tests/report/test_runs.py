@@ -25,6 +25,7 @@ RESULT = {
     "num_parameters": 56789,
     "num_members": 1,
     "linear_share": 0.0,
+    "refitted": False,
 }
 
 
@@ -93,6 +94,13 @@ def test_training_ends_with_run_error_steps_and_time(show: Show) -> None:
     assert row_of(text, "parameters") == "56,789"
 
 
+def test_it_says_what_was_learned_from(show: Show) -> None:
+    parts = {False: "the training part", True: "the training part, then the validation part too"}
+    for refitted, told in parts.items():
+        result = RESULT | {"refitted": refitted}
+        assert row_of(show(training_summary("runs/a", record(result=result)), 100), "learned from") == told
+
+
 @pytest.mark.parametrize(
     ("num_members", "linear_share", "shown"),
     [
@@ -119,11 +127,11 @@ def test_a_model_that_does_not_beat_the_seasonal_naive_is_called_so(
 def test_the_list_has_a_line_per_run_in_the_given_order(show: Show) -> None:
     stopped = record(status="stopped", result=None)
     text = show(run_list([("runs/b-2", record()), ("runs/a-1", stopped), ("runs/c-1", None)]), 80)
-    rows = [line.split() for line in text.splitlines() if "runs/" in line]
+    rows = [line.split() for line in text.splitlines()[4:7]]
     assert rows == [
-        ["runs/b-2", "finished", "sales.csv", "1,013", "24", "336", "0.813"],
-        ["runs/a-1", "stopped", "sales.csv", "1,013", "24", "336"],
-        ["runs/c-1", "damaged"],
+        ["b-2", "finished", "sales.csv", "1,013", "24", "336", "0.813"],
+        ["a-1", "stopped", "sales.csv", "1,013", "24", "336"],
+        ["c-1", "damaged"],
     ]
     assert "error: on validation" in text.splitlines()[-1]
 

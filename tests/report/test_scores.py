@@ -46,7 +46,7 @@ def words_of(text: str, first: str) -> list[str]:
 
 def test_each_measure_has_a_row_and_each_model_a_column(show: Show) -> None:
     text = show(score_view(make_scores()), 80)
-    assert text.splitlines()[0] == "Scores of 15 values: 3 windows of 2 series"
+    assert text.splitlines()[0] == "Scores of 15 forecast values: 3 windows of 2 series"
     assert text.splitlines()[2].split() == ["seqcast", "naive", "seasonal_naive"]
     assert words_of(text, "mae") == ["mae", "3.000", "12.00", "6.000"]
     assert words_of(text, "mase") == ["mase", "1.500", "6.000", "3.000"]
@@ -81,6 +81,7 @@ def test_the_course_over_the_horizon_has_every_step_of_a_short_one(show: Show) -
 
 def test_the_course_over_a_long_horizon_shows_twelve_steps_from_first_to_last(show: Show) -> None:
     text = show(score_view(make_scores(horizon=97)), 80)
+    assert "mae by forecast step, 12 of 97" in text
     course = text[text.index("mae by forecast step") :].splitlines()[4:16]
     steps = [int(line.split()[0]) for line in course]
     assert steps == sorted(set(steps))
