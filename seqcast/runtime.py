@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 
 from seqcast.config import Precision
+from seqcast.distributed import ALONE, World
 from seqcast.errors import UsageError
 
 DTYPES: dict[Literal["float32", "bfloat16", "float16"], torch.dtype] = {
@@ -36,6 +37,8 @@ class Runtime:
     dtype: torch.dtype
     reason: str
     """Why this device and precision, for a person."""
+    world: World = ALONE
+    """The processes that train together."""
 
     @property
     def precision(self) -> Literal["float32", "bfloat16", "float16"]:
@@ -56,7 +59,8 @@ class Runtime:
 
     def describe(self) -> str:
         """`cpu, bfloat16 (no GPU found; AMX makes bfloat16 faster)`."""
-        return f"{describe_device(self.device)}, {self.precision} ({self.reason})"
+        together = f"{self.world.size} processes, each on " if self.world.size > 1 else ""
+        return f"{together}{describe_device(self.device)}, {self.precision} ({self.reason})"
 
 
 def describe_device(device: torch.device) -> str:
@@ -69,19 +73,22 @@ def describe_device(device: torch.device) -> str:
     return f"{device} with {count} thread{'' if count == 1 else 's'}"
 
 
-def resolve_runtime(device: str, precision: Precision) -> Runtime:
+def resolve_runtime(device: str, precision: Precision, world: World = ALONE) -> Runtime:
     """Choose device and precision.
 
     Raises:
         UsageError: The device asked for is not there, or cannot compute in the precision asked for.
     """
     chosen, reason = _resolve_device(device)
+    if world.size > 1 and chosen.type == "cuda":
+        chosen, _ = _resolve_device(f"cuda:{world.local_rank}")
+        torch.cuda.set_device(chosen)
     if precision != "auto":
         if precision == "float16" and chosen.type == "cpu":
             raise UsageError("--precision float16 needs a GPU.", hint="Use bfloat16 or float32 on the CPU.")
-        return Runtime(chosen, DTYPES[precision], reason)
+        return Runtime(chosen, DTYPES[precision], reason, world)
     fast, why = _bfloat16_is_faster(chosen)
-    return Runtime(chosen, torch.bfloat16 if fast else torch.float32, f"{reason}; {why}")
+    return Runtime(chosen, torch.bfloat16 if fast else torch.float32, f"{reason}; {why}", world)
 
 
 def _resolve_device(name: str) -> tuple[torch.device, str]:
@@ -142,7 +149,7 @@ def keep_freed_memory() -> None:
             mallopt(parameter, value)
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Seed every generator for one training step, so no generator state needs to outlive it."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9) & (2**63 - 1)
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
+    """Seed every generator for one training step of one process, so no generator state needs to outlive it."""
+    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) & (2**63 - 1)
     torch.manual_seed(mixed)

@@ -20,13 +20,14 @@ import typer
 from seqcast.cli.backtest import backtest
 from seqcast.cli.check import check
 from seqcast.cli.compare import compare
+from seqcast.cli.console import not_first_process
 from seqcast.cli.demo import demo
 from seqcast.cli.inspect import inspect
 from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
 from seqcast.cli.tune import tune
-from seqcast.errors import SeqcastError, StoppedError, UsageError
+from seqcast.errors import DataError, DivergedError, RunError, SeqcastError, StoppedError, UsageError
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """The parser's complaint about an option or a command, which Typer does not export by a name of its own."""
@@ -38,6 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
+_MET_BY_ALL = (DataError, DivergedError, RunError, StoppedError, UsageError)
+"""What every process of a training by several meets, so that it is enough if the first one says it."""
 _OF_TRAINING = {"validation-size", "test-size"}
 """Options of `check` that are about training, not about reading a table."""
 COMMANDS = (train, predict, inspect, backtest, compare, tune, check, demo)
@@ -141,6 +144,8 @@ def _report(error: SeqcastError) -> int:
     """Print an error for a person, and for a program when it asked for JSON."""
     from seqcast.report.text import plain
 
+    if sys.argv[1:2] == ["train"] and not_first_process() and isinstance(error, _MET_BY_ALL):
+        return error.exit_code
     try:
         if "--json" in sys.argv:
             sys.stdout.write(json.dumps(error.as_dict()) + "\n")

@@ -33,15 +33,21 @@ def _width(stream: TextIO) -> int:
         return PIPED_WIDTH
 
 
-class Screen:
-    """What a command shows; `quiet` drops all but results, warnings and errors."""
+def not_first_process() -> bool:
+    """Whether `torchrun` has started this process beside another one, which speaks for both."""
+    return os.environ.get("WORLD_SIZE", "1") not in ("", "1") and os.environ.get("RANK") not in (None, "", "0")
 
-    def __init__(self, *, quiet: bool = False) -> None:
+
+class Screen:
+    """What a command shows; `quiet` drops all but results, warnings and errors, `silent` everything."""
+
+    def __init__(self, *, quiet: bool = False, silent: bool = False) -> None:
         for stream in (sys.stdout, sys.stderr):
             # A name that the terminal's encoding lacks must not end a forecast.
             getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
         self.quiet = quiet
         self.out, self.err = _console(stream_is_stderr=False), _console(stream_is_stderr=True)
+        self.out.quiet = self.err.quiet = silent
 
     def result(self, renderable: RenderableType) -> None:
         """Show a result on stdout."""
@@ -49,7 +55,8 @@ class Screen:
 
     def document(self, value: object) -> None:
         """Write the one JSON document of a `--json` command."""
-        self.out.file.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        if not self.out.quiet:
+            self.out.file.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     def say(self, renderable: RenderableType) -> None:
         """Tell what is going on, on stderr, unless quiet."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqcast.cli import options as opt
-from seqcast.cli.console import Screen
+from seqcast.cli.console import Screen, not_first_process
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.runs import record_or_none
 from seqcast.config import (
@@ -102,7 +102,7 @@ def train(
     given = {name: value for name, value in locals().items() if value is not None}
     if resume and overwrite:
         raise UsageError("--resume continues the run that is there, --overwrite replaces it.", hint="Give one of them.")
-    screen = Screen(quiet=quiet)
+    screen = Screen(quiet=quiet, silent=not_first_process())
     from seqcast.data.source import STDIN
     from seqcast.data.table import ReadOptions
     from seqcast.run.directory import choose_directory
@@ -119,6 +119,9 @@ def train(
     if config is not None:
         base = read_config(config)
     job = plan_job(screen, data, base.override(**given_sections(given)), reading, static_file)
+    if not job.runtime.world.is_first:
+        train_beside(job, directory)
+        return
     if directory is None:
         directory = choose_directory(run, "stdin" if data == STDIN else data, overwrite=overwrite, resume=False)
     else:
@@ -166,15 +169,22 @@ def plan_job(screen: Screen, data: str, config: Config, reading: ReadOptions, st
     from seqcast.report.text import plain
 
     screen.say(f"reading {plain(data)}")  # before torch is loaded, which takes a while
+    from seqcast.distributed import World
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.runtime import resolve_runtime
     from seqcast.training.plan import make_plan
     from seqcast.training.recorded import TrainingJob
 
-    runtime = resolve_runtime(config.training.device, config.training.precision)
+    runtime = resolve_runtime(config.training.device, config.training.precision, World.of_environment())
     source = read_source(data, config.data, reading, None if static_file is None else str(static_file))
     plan = make_plan(source.panel, resolve_roles(config, source.panel))
     job = TrainingJob(source, plan, runtime)
+    batch_size = plan.config.training.batch_size or 1
+    if runtime.world.size > batch_size:
+        raise UsageError(
+            f"{runtime.world.size} processes cannot share batches of {batch_size} windows.",
+            hint="Start fewer of them, or give a greater --batch-size.",
+        )
     screen.notices(job.notices)
     for choice in plan.choices:
         screen.say(f"{choice.name}: {choice.value} ({choice.reason})")
@@ -187,16 +197,26 @@ def run_job(screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume
     from seqcast.training.loop import Hooks
     from seqcast.training.recorded import train_in_directory
 
-    with TrainingProgress(screen) as progress, stop_signals() as stop_signal:
+    with TrainingProgress(screen) as progress, stop_signals(repeated=job.runtime.world.size > 1) as stop_signal:
         hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)
         return train_in_directory(job, directory, hooks, resume=resume)
 
 
+def train_beside(job: TrainingJob, directory: RunDirectory | None) -> None:
+    """Train in a process that is not the first of several."""
+    from seqcast.training.loop import Hooks
+    from seqcast.training.recorded import train_beside_first
+
+    with stop_signals(repeated=True) as stop_signal:
+        train_beside_first(job, directory, Hooks(stop_signal=stop_signal))
+
+
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], int | None]]:
+def stop_signals(*, repeated: bool = False) -> Iterator[Callable[[], int | None]]:
     """While open, the first of SIGINT, SIGTERM, SIGHUP is remembered instead of acted on; a second ends at once.
 
-    Those that the caller ignores (`nohup`) stay ignored.
+    Those that the caller ignores (`nohup`) stay ignored. `repeated`: further signals mean the same, as `torchrun` sends
+    them to processes that the terminal has told already.
     """
     received: list[int] = []
     numbers = [
@@ -207,7 +227,7 @@ def stop_signals() -> Iterator[Callable[[], int | None]]:
 
     def remember(number: int, _frame: object) -> None:
         received.append(number)
-        for each in numbers:
+        for each in () if repeated else numbers:
             signal.signal(each, signal.SIG_DFL)
 
     before = {number: signal.signal(number, remember) for number in numbers}

@@ -86,7 +86,7 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
     rows = [
         ("status", record.status),
         ("written by", f"seqcast {record.program_version}, torch {record.torch_version}, {record.created}"),
-        ("device", f"{record.device}, {record.precision}, {_counted_threads(record.num_threads)}"),
+        ("device", f"{record.device}, {record.precision}, {_counted_processes(record)}"),
         ("data", data.path),
         ("fingerprint", data.fingerprint),
         ("series", f"{data.num_series:,} with {data.num_rows:,} steps, {data.num_observed:,} observed"),
@@ -113,8 +113,9 @@ def _columns_text(columns: SchemaRecord) -> str:
     return f"{columns.layout}: id {columns.id}, {names}" if has_own_id else f"{columns.layout}: {names}"
 
 
-def _counted_threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
+def _counted_processes(record: RunRecord) -> str:
+    threads = "1 thread" if record.num_threads == 1 else f"{record.num_threads} threads"
+    return threads if record.num_processes == 1 else f"{record.num_processes} processes of {threads} each"
 
 
 def _as_printed(notice: str) -> str:

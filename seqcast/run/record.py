@@ -135,6 +135,7 @@ class RunRecord(Part):
     device: str
     precision: Literal["float32", "bfloat16", "float16"]
     num_threads: Count
+    num_processes: Count = 1
     frequency: str
     """pandas alias, or the step of an integer time axis."""
     data: DataRecord

@@ -70,6 +70,7 @@ def train(
         SeqcastError: The device has too little memory; the state of the last validation is saved.
     """
     keep_freed_memory()
+    setup.runtime.world.follow_first(list(setup.network.state_dict().values()))
     state = _first_state(setup)
     state.finished = finished
     if resume_from is not None:
@@ -241,7 +242,7 @@ def _save(setup: TrainingSetup, state: TrainingState, hooks: Hooks) -> None:
 
 
 def _stop_if_asked(setup: TrainingSetup, state: TrainingState, hooks: Hooks, place: str) -> None:
-    number = hooks.stop_signal()
+    number = setup.runtime.world.first_signal(hooks.stop_signal(), setup.runtime.device)
     if number is not None:
         _save(setup, state, hooks)
         raise StoppedError(number, f"The state of {place} is saved; continue with --resume.")

@@ -20,7 +20,7 @@ from seqcast.run.trained import TrainedModel, dump_networks, schema_record, shap
 from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
 from seqcast.training.checkpoint import ValidationRecord, largest_state
-from seqcast.training.fit import Fit, Preparation, finish, fit_or_keep_best, prepare
+from seqcast.training.fit import Fit, Preparation, finish, fit, fit_or_keep_best, prepare
 from seqcast.training.lag_memory import usual_attention
 from seqcast.training.loop import Hooks, check_resumable
 from seqcast.training.plan import Plan
@@ -63,16 +63,12 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         DivergedError: A loss was not finite; where there were weights before that, the run forecasts with them.
         StoppedError: As `training.loop.train`; the last good state is saved.
     """
-    with lock_directory(directory.path):
+    with lock_directory(directory.path), job.runtime.world.joined(job.runtime.device):
         earlier = directory.read_record() if resume and directory.has_record() else None
         if earlier is not None:
             _require_same_work(job, directory, earlier)
         preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
-        state = None
-        if resume and directory.has_checkpoint():
-            limit = largest_state(preparation.setup.network, job.plan.config.training.ensemble)
-            state = directory.read_checkpoint(limit)
-            check_resumable(preparation.setup, state)
+        state = _read_state(preparation, directory) if resume else None
         record = _write_inputs(job, preparation, directory, earlier)
 
         def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
@@ -88,6 +84,33 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         if fitted.failure is not None:
             raise fitted.failure
         return TrainedRun(directory, record, finish(preparation, fitted, job.source.panel), fitted)
+
+
+def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: Hooks) -> None:
+    """Train together with the first process, which alone writes.
+
+    Args:
+        job: The same as that of the first process.
+        directory: Holding the run to resume; None: a new run.
+        hooks: How to talk to the caller; what is to be saved comes to nobody.
+
+    Raises:
+        RunError: The saved state is of other work.
+        DivergedError, StoppedError: As the first process.
+    """
+    with job.runtime.world.joined(job.runtime.device):
+        preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
+        fit(preparation, hooks, None if directory is None else _read_state(preparation, directory))
+
+
+def _read_state(preparation: Preparation, directory: RunDirectory) -> bytes | None:
+    """The saved state to go on from, if there is one."""
+    if not directory.has_checkpoint():
+        return None
+    setup = preparation.setup
+    state = directory.read_checkpoint(largest_state(setup.network, setup.config.training.ensemble))
+    check_resumable(setup, state)
+    return state
 
 
 def save_run(job: TrainingJob, preparation: Preparation, fitted: Fit, directory: RunDirectory) -> RunRecord:
@@ -130,6 +153,7 @@ def changed_surroundings(job: TrainingJob, earlier: RunRecord) -> tuple[Notice, 
         "torch": (earlier.torch_version, torch.__version__),
         "seqcast": (earlier.program_version, seqcast.__version__),
         "threads": (earlier.num_threads, torch.get_num_threads()),
+        "processes": (earlier.num_processes, job.runtime.world.size),
     }
     changed = [f"{name} {before} ({after} now)" for name, (before, after) in now.items() if before != after]
     if not changed:
@@ -175,6 +199,7 @@ def _first_record(job: TrainingJob, preparation: Preparation, created: str) -> R
         device=runtime.device.type,
         precision=runtime.precision,
         num_threads=torch.get_num_threads(),
+        num_processes=runtime.world.size,
         frequency=panel.frequency.alias,
         data=job.source.record(),
         columns=schema_record(panel.schema),

@@ -59,30 +59,34 @@ def refit_step(setup: TrainingSetup, number: int, num_steps: int) -> Step:
 
 def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
     """Update the weights once; returns the loss, and changes nothing when that is not finite."""
-    training, network = setup.config.training, setup.network
-    seed_step(training.seed, step.draw)
+    training, network, world = setup.config.training, setup.network, setup.runtime.world
+    seed_step(training.seed, step.draw, world.rank)
     for group in state.optimizer.param_groups:
         group["lr"] = step.learning_rate
     assert training.batch_size is not None
     numbers = np.random.default_rng([training.seed, step.draw]).integers(
         0, len(step.windows), size=training.batch_size, dtype=np.int64
     )
-    batch = gather(setup, *step.windows.locate(numbers))
+    batch = gather(setup, *step.windows.locate(world.part(numbers)))
     network.train()
     with setup.runtime.autocast():
         output = network(batch, _use_truth(setup, batch, step.truth_chance))
     sums, counts = window_losses(setup, output, batch)
-    loss = sums.sum() / counts.sum().clamp(min=1e-6)
-    value = float(loss.detach())
+    totals = torch.stack([sums.detach().sum(), counts.sum()])
+    world.add_up([totals])
+    count = totals[1].clamp(min=1e-6)
+    loss = sums.sum() / count  # this process's part of it
+    value = float(totals[0] / count)
     if not math.isfinite(value):
         return value
     state.optimizer.zero_grad(set_to_none=True)
     scale = setup.runtime.loss_scale
     (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    world.add_up(gradients)
     if scale != 1:
-        for parameter in network.parameters():
-            if parameter.grad is not None:
-                parameter.grad /= scale
+        for gradient in gradients:
+            gradient.div_(scale)
     torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
     state.optimizer.step()
     _update_average(state, step.averaged)

@@ -55,7 +55,9 @@ def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> Valid
         comparable = comparable & batch.future_observed
         error_sum += float(((point - batch.future_target).abs() * comparable).sum())
         naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
-    losses = torch.cat(sums).cpu()
+    losses = torch.cat(sums)
+    setup.runtime.world.follow_first([losses])  # so that all processes decide alike
+    losses = losses.cpu()
     relative_mae = error_sum / naive_sum if naive_sum else None
     return ValidationScore(float(losses.sum()) / max(count, 1e-6), relative_mae, losses)
 

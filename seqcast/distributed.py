@@ -1,0 +1,103 @@
+"""Training by several processes at once, one for each device, as `torchrun` starts them.
+
+Every process reads the same table, draws the same windows, and computes its own part of each batch. Losses and
+gradients are summed over all of them, so that they take the same step and hold the same weights. The first one alone
+speaks and writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqcast.errors import UsageError
+
+_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
+_ADDRESS = ("MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among those that train together; by default it is alone."""
+
+    rank: int = 0
+    local_rank: int = 0
+    """Among the processes of this machine: the number of its GPU."""
+    size: int = 1
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> World:
+        """What `torchrun` has said of this process; alone when it has said nothing.
+
+        Raises:
+            UsageError: The variables contradict each other, or lack the address of the first process.
+        """
+        if environment.get("WORLD_SIZE", "1") in ("", "1"):
+            return cls()
+        missing = [name for name in (*_VARIABLES, *_ADDRESS) if not environment.get(name)]
+        numbers = [environment.get(name, "") for name in _VARIABLES]
+        if missing or not all(number.isascii() and number.isdigit() for number in numbers):
+            told = f"{', '.join(missing)} is missing" if missing else f"they are {', '.join(numbers)}"
+            raise UsageError(
+                f"WORLD_SIZE asks for training by several processes, which {', '.join(_VARIABLES)} describe; {told}.",
+                hint="Start them with torchrun, or unset WORLD_SIZE.",
+            )
+        rank, local_rank, size = map(int, numbers)
+        if rank >= size:
+            raise UsageError(f"RANK {rank} is not below WORLD_SIZE {size}.", hint="Start the processes with torchrun.")
+        return cls(rank, local_rank, size)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that speaks and writes."""
+        return self.rank == 0
+
+    @contextmanager
+    def joined(self, device: torch.device) -> Iterator[None]:
+        """Connected with the other processes, whose tensors lie on devices of the same kind."""
+        if self.size == 1:
+            yield
+            return
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        torch.distributed.init_process_group(backend, rank=self.rank, world_size=self.size)
+        try:
+            yield
+        finally:
+            torch.distributed.destroy_process_group()
+
+    def part(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What this process computes of a batch."""
+        return batch[self.rank :: self.size]
+
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """Put into each tensor its sum over all processes."""
+        if self.size == 1:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        torch.distributed.all_reduce(flat)
+        for tensor, total in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(total.view_as(tensor))
+
+    def follow_first(self, tensors: Sequence[Tensor]) -> None:
+        """Put into each tensor what the first process has in it."""
+        if self.size > 1:
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor, src=0)
+
+    def first_signal(self, received: int | None, device: torch.device) -> int | None:
+        """A signal that any of the processes has received; all of them are told the same one."""
+        if self.size == 1:
+            return received
+        greatest = torch.tensor([received or 0], device=device)
+        torch.distributed.all_reduce(greatest, op=torch.distributed.ReduceOp.MAX)
+        return int(greatest) or None
+
+
+ALONE = World()
