@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,8 @@ import numpy as np
 from tests.running import Ran, seqcast, wave
 
 MOST_SECONDS = 20
+MOST_MIB = 500
+"""By which a command may raise the peak of the process."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,19 @@ def meet(hazard: Hazard, folder: Path) -> None:
 
 
 def orderly(*words: object, stdin: bytes = b"") -> Ran:
-    """Run a command and require what holds for every command: bounded time, no control characters."""
-    started = time.perf_counter()
+    """Run a command and require what holds for every command: bounded time and memory, no control characters."""
+    started, peak = time.perf_counter(), peak_mib()
     ran = seqcast(*words, stdin=stdin)
     assert time.perf_counter() - started < MOST_SECONDS
+    assert peak_mib() - peak < MOST_MIB
     for character in ran.out + ran.err:
         assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs"), repr(character)
     return ran
+
+
+def peak_mib() -> float:
+    """The most memory this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def expect(ran: Ran, code: int, words: Iterable[str]) -> None:
