@@ -37,11 +37,16 @@ MOST_TRAINING_STEPS = 10_000_000
 MOST_MEMBERS = 64
 """Of an ensemble."""
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
-Names = tuple[str, ...]
+Names = Annotated[tuple[str, ...], Field(fail_fast=True)]
 
 LARGEST_TOML = 4 * 2**20
 """Bytes of a configuration file; the names of very many columns are the longest part of it."""
-_LONGEST_KEY = 100
+_LONGEST_KEY = 10
+"""Parts of a dotted key; the time to parse one grows with their square."""
+_MOST_MARKS = 10_000
+"""Of [, { and = each, outside of strings: a configuration has some fifty settings."""
+_TOML_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?')
+"""An unclosed one goes to the end of its line, so that finding all of them takes one pass."""
 
 QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
@@ -232,9 +237,11 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     if len(data) > LARGEST_TOML:
         raise ValueError(f"it is larger than {LARGEST_TOML:,} bytes")
     text = data.decode("utf-8")
-    # The time to parse a dotted key grows with the square of its parts.
-    if "." * _LONGEST_KEY in re.sub(r"[\w \t-]+", "", re.sub(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', "", text)):
+    outside_strings = _TOML_STRING.sub("", text)
+    if "." * _LONGEST_KEY in re.sub(r"[\w \t-]+", "", outside_strings):
         raise ValueError(f"a key has more than {_LONGEST_KEY} parts")
+    if any(outside_strings.count(mark) > _MOST_MARKS for mark in "[{="):
+        raise ValueError("it has more parts than a configuration")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -13,16 +13,17 @@ from torch import Tensor
 
 from seqcast.config import MOST_STEPS
 from seqcast.data.frequency import TimeArray, show_time
-from seqcast.data.future import extend_panel, head_panel, pad_panel
+from seqcast.data.future import extend_panel, future_notices, head_panel, pad_panel
 from seqcast.data.notices import Notice
 from seqcast.data.panel import FloatArray, IntArray, Panel
 from seqcast.data.scaling import unknown_categories
 from seqcast.data.table import Table
 from seqcast.data.windows import PanelTensors, WindowBatch, panel_to_tensors
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, RunError, UsageError
 from seqcast.model.heads import student_t_parameters
 from seqcast.model.network import NetworkOutput
 from seqcast.results import AttentionMap, Forecast
+from seqcast.run.record import MODEL_FILE
 from seqcast.run.trained import TrainedModel
 
 Result = TypeVar("Result")
@@ -113,7 +114,8 @@ def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, futur
     ends = observed_ends(panel)
     extended = _with_future_rows(model, panel, ends, (horizon, padded), future)
     forecasting = Forecasting(model, extended, ends)
-    notices = (*_coverage_notices(panel, ends), *forecasting.notices(), *_rolled_notice(model, horizon))
+    told = future_notices(future, panel.schema, model.config.data)
+    notices = (*told, *_coverage_notices(panel, ends), *forecasting.notices(), *_rolled_notice(model, horizon))
     return Prediction(forecasting.forecast(origins, horizon), notices)
 
 
@@ -317,8 +319,10 @@ class Forecasting:
         location, scale = output.standardisation.location[..., None], output.standardisation.scale[..., None]
         scaled = values.cpu().double() * scale.cpu().double() + location.cpu().double()
         numbers: FloatArray = scaled.numpy()
-        numbers *= self.tensors.scale[part.series, None, None]
-        numbers += self.tensors.mean[part.series, None, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers *= self.tensors.scale[part.series, None, None]
+            numbers += self.tensors.mean[part.series, None, None]
+        _require_finite(bool(np.isfinite(numbers).all()), "forecast")
         return numbers
 
     def _as_forecast(self, origins: Origins, quantiles: FloatArray, rolled: bool) -> Forecast:
@@ -334,6 +338,7 @@ class Forecasting:
 
     def _attention_map(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> AttentionMap:
         assert output.weights is not None
+        _require_finite(bool(torch.isfinite(output.weights).all()), "attention")
         forecast = self._as_forecast(part, self._quantiles(part, batch, output), rolled=False)
         observed = batch.context_observed.cpu().numpy()
         scaled = batch.context_target.cpu().double().numpy()
@@ -346,6 +351,14 @@ class Forecasting:
             observed=observed,
             values=np.where(observed, values, np.nan),
             point=forecast.point,
+        )
+
+
+def _require_finite(is_finite: bool, what: str) -> None:
+    if not is_finite:
+        raise RunError(
+            f"{MODEL_FILE}: the {what} of its networks is not finite.",
+            hint="Train again; values of 1e300 and more need another unit.",
         )
 
 

@@ -13,7 +13,6 @@ import re
 import secrets
 import socket
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -90,7 +89,7 @@ def _replacing(path: Path, kind: type[SeqcastError]) -> Iterator[BinaryIO]:
     temporary = path.parent / f".seqcast-{secrets.token_hex(8)}.tmp"
     try:
         with _failures_named(path, kind, temporary):
-            _refuse_special(path, kind)
+            refuse_special(path, kind)
             with temporary.open("xb") as file:
                 yield file
                 file.flush()
@@ -132,7 +131,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _refuse_special(path: Path, kind: type[SeqcastError]) -> None:
+def refuse_special(path: Path, kind: type[SeqcastError]) -> None:
+    """Raise `kind` where something stands in the way of a plain file: a folder, a pipe, a device; not for a link."""
     with suppress(FileNotFoundError):
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
@@ -154,7 +154,7 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
     Raises:
         RunError: The file is absent, unreadable, not a plain file, or too large.
     """
-    with _opened_regular_file(path, max_bytes) as (file, size):
+    with open_regular_file(path, max_bytes) as (file, size):
         data = file.read(size + 1)
         if len(data) != size:
             hint = "Try again when nothing writes to it."
@@ -168,26 +168,20 @@ def fingerprint_regular_file(path: Path, max_bytes: int) -> str:
     Raises:
         RunError: The file is absent, unreadable, not a plain file, or too large.
     """
-    with _opened_regular_file(path, max_bytes) as (file, _):
+    with open_regular_file(path, max_bytes) as (file, _):
         digest = hashlib.sha256()
         while piece := file.read(_PIECE):
             digest.update(piece)
         return digest.hexdigest()
 
 
-def require_regular_file(path: Path) -> None:
-    """Raise where `read_regular_file` would, whatever the size.
+@contextmanager
+def open_regular_file(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
+    """A plain file of at most `max_bytes`, open for reading, and its size in bytes.
 
     Raises:
-        RunError: The file is absent, unreadable, or not a plain file.
+        RunError: The file is absent, unreadable, not a plain file, or too large.
     """
-    with _opened_regular_file(path, sys.maxsize):
-        pass
-
-
-@contextmanager
-def _opened_regular_file(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
-    """A plain file, and its size in bytes."""
     place = Place(file=str(path))
     try:
         # Without O_NONBLOCK opening a pipe would wait for its writer.
@@ -215,6 +209,7 @@ def _refuse_unreadable(error: OSError, place: Place) -> NoReturn:
 def _describe(mode: int) -> str:
     kinds = {
         stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a symbolic link",
         stat.S_IFIFO: "a pipe",
         stat.S_IFSOCK: "a socket",
         stat.S_IFCHR: "a device",
@@ -240,6 +235,7 @@ def lock_directory(path: Path) -> Iterator[None]:
     if not path.is_dir():
         raise RunError("there is no such directory.", place=Place(file=str(path)))
     file = path / LOCK_NAME
+    _require_own_lock(file)
     lock = filelock.FileLock(file, timeout=0)
     try:
         lock.acquire()
@@ -257,6 +253,16 @@ def lock_directory(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _require_own_lock(file: Path) -> None:
+    """Refuse a lock through which something else would be written to: a link, or another name of a file elsewhere."""
+    with suppress(OSError):  # none yet, or none that may be looked at, which locking finds out
+        status = file.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            kind = "has another name elsewhere" if stat.S_ISREG(status.st_mode) else f"is {_describe(status.st_mode)}"
+            hint = "Remove it, or choose another --run."
+            raise RunError(f"cannot be locked: it {kind}.", place=Place(file=str(file)), hint=hint)
 
 
 def _holder(file: Path) -> str:
@@ -277,4 +283,5 @@ def is_left_temporary(name: str) -> bool:
 def _remove_left_temporaries(directory: Path) -> None:
     for name in os.listdir(directory):  # noqa: PTH208 (names alone, whatever they point to)
         if is_left_temporary(name):
-            (directory / name).unlink(missing_ok=True)
+            with suppress(OSError):  # a folder of that name is none of ours
+                (directory / name).unlink(missing_ok=True)

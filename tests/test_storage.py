@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import filelock
@@ -328,6 +329,24 @@ class TestLock:
         with pytest.raises(RunError, match="cannot be locked"), lock_directory(tmp_path):
             pass
         assert (tmp_path / "precious").read_bytes() == b"precious"
+
+    @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+    def test_what_is_no_file_in_its_place_is_refused(self, tmp_path: Path, make: Callable[[Path], None]) -> None:
+        make(tmp_path / LOCK_NAME)
+        with pytest.raises(RunError, match=r"cannot be locked: it is a (folder|pipe)"), lock_directory(tmp_path):
+            pass
+
+    def test_another_name_of_a_file_elsewhere_is_refused_and_that_file_untouched(self, tmp_path: Path) -> None:
+        (tmp_path / "precious").write_bytes(b"precious")
+        (tmp_path / LOCK_NAME).hardlink_to(tmp_path / "precious")
+        with pytest.raises(RunError, match="cannot be locked: it has another name elsewhere"), lock_directory(tmp_path):
+            pass
+        assert (tmp_path / "precious").read_bytes() == b"precious"
+
+    def test_a_folder_with_the_name_of_a_left_file_is_let_be(self, tmp_path: Path) -> None:
+        (tmp_path / ".seqcast-0123456789abcdef.tmp").mkdir()
+        with lock_directory(tmp_path):
+            assert names_in(tmp_path) == [LOCK_NAME, ".seqcast-0123456789abcdef.tmp"]
 
     def test_an_absent_directory_is_refused(self, tmp_path: Path) -> None:
         with (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -15,6 +14,8 @@ from seqcast.data.notices import Notice
 
 PIPED_WIDTH = 120
 """Columns of a table that is not shown on a terminal."""
+LONGEST_LINE = 4000
+"""Columns of a line that tells what is going on; it is wrapped."""
 
 
 def _console(stream_is_stderr: bool) -> Console:
@@ -55,11 +56,17 @@ class Screen:
 
     def document(self, value: object) -> None:
         """Write the one JSON document of a `--json` command."""
+        from seqcast.report.text import json_text
+
         if not self.out.quiet:
-            self.out.file.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+            self.out.file.write(json_text(value) + "\n")
 
     def say(self, renderable: RenderableType) -> None:
-        """Tell what is going on, on stderr, unless quiet."""
+        """Tell what is going on, on stderr, unless quiet; a text may quote names of files."""
+        from seqcast.report.text import plain
+
+        if isinstance(renderable, str):
+            renderable = "\n".join(plain(line, LONGEST_LINE) for line in renderable.split("\n"))
         if not self.quiet:
             self._tell(renderable)
 

@@ -40,7 +40,9 @@ def inspect(
     heatmap: Annotated[bool, typer.Option("--heatmap", help="Draw step x lag.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Test whether the attended lags matter.")] = False,
     suggest: Annotated[bool, typer.Option("--suggest", help="Test whether a shorter context would do.")] = False,
-    compare: Annotated[Path | None, typer.Option(help="Another run, to compare lags on the same table.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(readable=False, help="Another run, to compare lags on the same table.")
+    ] = None,
     format: Annotated[  # noqa: A002  # the option is called --format
         Literal["table", "csv", "parquet", "json"] | None,
         typer.Option(help="table shows the report, the others write the attention table."),

@@ -13,7 +13,11 @@ Data = Annotated[str, typer.Argument(help="CSV (.gz, .zst), Parquet, or - for CS
 OwnData = Annotated[
     str | None, typer.Argument(help="Another table with the same columns; default: the one the run was trained on.")
 ]
-RunPath = Annotated[Path | None, typer.Option("--run", help="Run directory; default: the newest under runs/.")]
+# What may not be read there is refused like any other run that cannot be used, not like a wrong option.
+RunPath = Annotated[
+    Path | None, typer.Option("--run", readable=False, help="Run directory; default: the newest under runs/.")
+]
+RunName = Annotated[Path, typer.Argument(readable=False, help="Run directory, or its name under runs/.")]
 UsedContext = Annotated[
     int | None, typer.Option("--context", help="Past steps to look at; default: as many as in training.")
 ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -38,7 +37,7 @@ def runs(context: typer.Context, *, json: opt.Json = False, debug: opt.Debug = F
 
 @runs_app.command()
 def show(
-    run: Annotated[Path, typer.Argument(help="Run directory, or its name under runs/.")],
+    run: opt.RunName,
     *,
     json: opt.Json = False,
     debug: opt.Debug = False,
@@ -73,12 +72,12 @@ def _brief(path: str, record: RunRecord | None) -> dict[str, object]:
 
 @runs_app.command()
 def verify(
-    run: Annotated[Path, typer.Argument(help="Run directory, or its name under runs/.")],
+    run: opt.RunName,
     *,
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Say which files of a run are intact; exit 4 when one is damaged or absent."""
+    """Say of every file of a run whether it is intact; exit 4 when one is damaged or missing."""
     from dataclasses import asdict
 
     from seqcast.report.summary import list_table
@@ -93,5 +92,5 @@ def verify(
     else:
         rows = [(state.name, state.state, state.detail) for state in states]
         screen.result(list_table(str(directory.path), ("file", "state", "detail"), rows))
-    if any(state.state == "damaged" or "but not there" in state.detail for state in states):
+    if not all(state.is_good for state in states):
         raise typer.Exit(RunError.exit_code)

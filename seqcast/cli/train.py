@@ -91,7 +91,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, machine and options: same run.")] = None,
     config: Annotated[Path | None, typer.Option(help="config.toml of another run; options given here win.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run directory; default: runs/<data>-<n>.")] = None,
+    run: Annotated[Path | None, typer.Option(readable=False, help="Run directory; default: runs/<data>-<n>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a stopped run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
     quiet: opt.Quiet = False,

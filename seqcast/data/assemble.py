@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from seqcast.data.notices import Notice
 from seqcast.data.panel import Covariates, IntArray, Panel
 from seqcast.data.roles import Roles, find_roles
 from seqcast.data.spacing import TimeAxis, check_frequency, infer_frequency
-from seqcast.data.statics import read_statics, split_statics
+from seqcast.data.statics import read_statics, split_statics, static_notices
 from seqcast.data.table import ReadOptions, Table, quoted
 from seqcast.data.times import read_times, to_utc
 from seqcast.errors import DataError
@@ -79,12 +80,14 @@ def build_panel(
     values = _read_steps(table, roles)
     grouping = group_rows(table, ids, times.values, values)
     sorted_times = times.values if grouping.rows is None else times.values[grouping.rows]
-    axis = TimeAxis(sorted_times, grouping.offsets, ids.names, table.place(schema.time))
+    axis = TimeAxis(sorted_times, grouping.offsets, ids.names, table.place(schema.time), _lines(table, grouping))
     grid, frequency_notices = _find_grid(axis, config.freq)
     statics = read_statics(table, schema, (own_static, file_static), static_table, (ids, roles.id_columns))
     panel = _place_on_grid(roles, axis, grid, _in_order(values, grouping), statics)
     covered = (notice for part in (values.known, values.past, statics) for notice in covariate_notices(part))
-    notices = (*table.notices, *roles.notices, *times.notices, *covered, *grouping.notices, *frequency_notices)
+    told = static_notices(static_table, file_static, roles.id_columns)
+    found = (*table.notices, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
+    notices = (*found, *covered, *grouping.notices, *frequency_notices)
     return LoadedPanel(panel, notices + _missing_notices(panel, grid, table))
 
 
@@ -93,11 +96,24 @@ def _no_ids(table: Table, roles: Roles) -> SeriesIds:
     return SeriesIds((roles.schema.target[0],), np.zeros(table.num_rows, np.int32))
 
 
+def _unnamed_notices(ids: SeriesIds) -> tuple[Notice, ...]:
+    """How many rows leave the id empty, which makes them a series of their own."""
+    if "" not in ids.names:
+        return ()
+    count = int(np.count_nonzero(ids.codes == ids.names.index("")))
+    return (Notice("repair", f"{count:,} rows have an empty id; they are read as a series named ''", count),)
+
+
 def _read_steps(table: Table, roles: Roles) -> StepValues:
     schema = roles.schema
     columns = [read_numbers(table, column) for column in schema.target]
     target = columns[0][:, None] if len(columns) == 1 else np.column_stack(columns)
     return StepValues(target, read_covariates(table, schema.known), read_covariates(table, schema.past))
+
+
+def _lines(table: Table, grouping: Grouping) -> Callable[[int], int | None]:
+    """The line of the file that each row was read from, by its place in panel order."""
+    return lambda row: table.line(row if grouping.rows is None else int(grouping.rows[row]))
 
 
 def _in_order(values: StepValues, grouping: Grouping) -> StepValues:
@@ -155,7 +171,7 @@ def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, l
         f"{quoted(axis.series_ids[series])} jumps from {show_time(axis.times[widest - 1])} to "
         f"{show_time(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later "
         f"(frequency: {frequency.name}).",
-        place=replace(axis.place, value=show_time(axis.times[widest])),
+        place=axis.place_of(widest),
         hint="Correct that time if it is mistyped, or give a longer --freq.",
     )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqcast.config import MOST_CATEGORICAL
 from seqcast.data.notices import Notice
 from seqcast.data.panel import Covariates, FloatArray, IntArray
-from seqcast.data.spelling import MISSING_WORDS, NUMBER, looks_like_time
+from seqcast.data.spelling import CLOCK, DECORATED_NUMBER, MISSING_WORDS, NUMBER, looks_like_time
 from seqcast.data.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
 from seqcast.errors import DataError
 
@@ -24,6 +24,10 @@ _MARKS = ",%$€£¥ '\u2019\u00a0\u2009\u202f"
 _INFINITE = ("inf", "infinity")
 _MAJORITY = 0.9
 """Share of the distinct values that decides a kind, so that one misspelt number does not turn a column into text."""
+_NEARLY_ALL = 0.95
+"""Share of the rows that makes a covariate numeric however many distinct values are words."""
+_BOOLEANS = ("true", "false", "yes", "no")
+_LONGEST_WORD = 80
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,10 @@ def read_numbers(table: Table, column: str) -> FloatArray:
         values = chunks.cast(pa.float64(), safe=False).to_numpy()
     else:
         raise DataError(f"the column holds {chunks.type}, not numbers.", place=table.place(column))
+    for word in table.options.na_values:
+        plain = word.strip().replace(table.options.decimal or ".", ".")
+        if NUMBER.fullmatch(plain):  # so that -999 means -999.0 too
+            values = np.where(values == float(plain), np.nan, values)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
         first = [int(row) for row in infinite[:MOST_EXAMPLES]]
@@ -120,7 +128,7 @@ def read_covariates(table: Table, columns: tuple[str, ...]) -> Covariates:
     codes = np.empty((table.num_rows, len(categorical)), np.int32)
     categories = []
     for i, column in enumerate(numeric):
-        numbers[:, i] = read_numbers(table, column)
+        numbers[:, i] = _read_numeric_covariate(table, column)
     for i, column in enumerate(categorical):
         names, codes[:, i] = read_categories(table, column)
         categories.append(names)
@@ -181,6 +189,8 @@ def as_text(table: Table, column: str) -> TextColumn:
 
 
 def _is_numeric(table: Table, column: str) -> bool:
+    if column in table.options.text:
+        return False
     kind = column_kind(table, column)
     if kind in ("time", "other"):
         raise DataError(
@@ -188,7 +198,26 @@ def _is_numeric(table: Table, column: str) -> bool:
             place=table.place(column),
             hint="Leave it out; calendar features are made from the time column.",
         )
-    return kind != "text"
+    return kind != "text" or _share_of_numbers(table, column) >= _NEARLY_ALL
+
+
+def _share_of_numbers(table: Table, column: str) -> float:
+    """Share of the rows with a value that hold a number."""
+    text, missing = text_column(table, column), MISSING_WORDS | set(table.options.na_values)
+    counts = np.bincount(text.codes[text.codes >= 0], minlength=len(text.values))
+    present = np.array([value.strip() not in missing for value in text.values], bool)
+    numeric = np.array([NUMBER.fullmatch(value.strip()) is not None for value in text.values], bool)
+    return float(counts[numeric & present].sum() / max(1, counts[present].sum()))
+
+
+def _read_numeric_covariate(table: Table, column: str) -> FloatArray:
+    try:
+        return read_numbers(table, column)
+    except DataError as error:
+        if table.arrow.schema.field(column).type != TEXT_TYPE:
+            raise
+        hint = f"{error.hint} If the column names categories, none of them may be a number."
+        raise DataError(error.message, place=error.place, hint=hint) from None
 
 
 def _first_distinct(table: Table, column: str) -> list[str]:
@@ -210,8 +239,20 @@ def _text_kind(values: list[str], table: Table) -> Kind:
     if sum(bool(NUMBER.fullmatch(value)) or _is_infinite(value) for value in plain) >= enough:
         fractions = sum(not value.lstrip("+-").isdigit() for value in plain if NUMBER.fullmatch(value))
         return "number" if fractions else "integer"
-    timelike = sum(looks_like_time(value) for value in values)
-    return "time" if timelike >= enough else "text"
+    if sum(looks_like_time(value) for value in values) >= enough:
+        return "time"
+    decorated = sum(bool(NUMBER.fullmatch(value) or DECORATED_NUMBER.fullmatch(value)) for value in values)
+    return "number" if decorated >= enough else "text"
+
+
+def holds_clock_times(table: Table, column: str) -> bool:
+    """Whether the texts of a column are times of day, such as 23:59."""
+    return all(CLOCK.fullmatch(value) for value in _first_distinct(table, column))
+
+
+def holds_some_numbers(table: Table, column: str) -> bool:
+    """Whether some texts of a column are numbers."""
+    return any(NUMBER.fullmatch(value) for value in _first_distinct(table, column))
 
 
 def _is_infinite(text: str) -> bool:
@@ -243,17 +284,33 @@ def _not_a_number(table: Table, column: str, text: TextColumn, bad: IntArray) ->
     rows = np.flatnonzero(is_bad[text.codes])
     first = [int(row) for row in rows[:MOST_EXAMPLES]]
     values = [text.values[text.codes[row]] for row in first]
-    if values[0].strip() == column.strip():
-        what, hint = "repeats the header", "Remove the repeated header lines."
-    elif _is_infinite(values[0]):
-        what, hint = "is not a finite number", "Correct the value, or leave it empty if it is missing."
-    elif any(mark in values[0] for mark in _MARKS):
-        what = "is not a number"
-        hint = "Remove currency, percent and thousands signs; a decimal comma needs --decimal ,."
-    elif not values[0].isprintable() and any(character.isdigit() for character in values[0]):
-        what, hint = "is not a number", "Remove the characters in it that are not printed."
-    else:
-        what, hint = "is not a number", f'If it means "missing", add --na-value {shlex.quote(values[0])}.'
+    what, hint = _what_is_wrong(values[0], column)
     if len(rows) > 1:
         hint = f"{len(rows):,} such values in all. {hint}"
     return cell_error(table, column, first, values, what, hint)
+
+
+def _what_is_wrong(value: str, column: str) -> tuple[str, str]:
+    """What a text is instead of a number, and what to do about it."""
+    if value.strip() == column.strip():
+        return "repeats the header", "Remove the repeated header lines."
+    if _is_infinite(value):
+        return "is not a finite number", "Correct the value, or leave it empty if it is missing."
+    return "is not a number", _remedy(value)
+
+
+def _remedy(value: str) -> str:
+    """How a text becomes a number, or a missing value."""
+    has_digits = any(character.isnumeric() for character in value)
+    if any(mark in value for mark in _MARKS):
+        return "Remove currency, percent and thousands signs. A decimal comma needs --decimal ,."
+    if has_digits and not value.isprintable():
+        return "Remove the characters in it that are not printed."
+    if has_digits and (not value.isascii() or value.strip()[0] == "(" or value.strip()[-1] == "-"):
+        return "Write it with the digits 0 to 9, a point, and a minus sign in front."
+    if value.strip().lower() in _BOOLEANS:
+        return "Write 1 and 0."
+    if len(value) > _LONGEST_WORD:
+        return "Correct it, or leave it empty if it is missing."
+    word = shlex.quote(value)
+    return f'If it means "missing", add --na-value {word if word[-1].isalnum() or word != value else repr(value)}.'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -73,21 +74,27 @@ def require_years(table: Table, column: str, numbers: NDArray[np.int64], unit: s
 
 
 def strptime(values: list[str], pattern: str) -> Datetimes:
-    """NaT where a text does not fit the format."""
+    """NaT where a text does not fit the format; in UTC where the format has an offset."""
     # pandas reads the words "now" and "today" under any format
     plain = [value if any(letter.isdigit() for letter in value) else None for value in values]
     try:
-        parsed = pd.to_datetime(pd.Series(plain, dtype="object"), format=pattern, errors="coerce", exact=True)
-    except ValueError as error:
+        texts = pd.Series(plain, dtype="object")
+        parsed = pd.to_datetime(texts, format=pattern, errors="coerce", exact=True, utc=has_offset(pattern))
+    except (ValueError, re.error) as error:
         raise UsageError(f"--time-format {pattern[:60]!r} is not a time format: {error}.") from None
     if parsed.dt.tz is not None:
-        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
+        parsed = parsed.dt.tz_localize(None)
     found: Datetimes = np.asarray(parsed.to_numpy())
     missed = [row for row in np.flatnonzero(np.isnat(found)) if plain[row] is not None]
     if missed and not np.isnat(_far_time(values[missed[0]], pattern)):
         found = found.astype("datetime64[us]")
         found[missed] = [_far_time(values[row], pattern) for row in missed]
     return found
+
+
+def has_offset(pattern: str) -> bool:
+    """Whether times of a strptime format say how far they are from UTC."""
+    return "%z" in pattern or "%Z" in pattern
 
 
 def _far_time(value: str, pattern: str) -> np.datetime64:

@@ -36,6 +36,7 @@ _BYTE_ORDER_MARKS = (
 _SAMPLE_BYTES = 2**16
 _PIECE = 2**20
 _LONGEST_FIELD = 2**31 - 1
+MOST_COLUMNS = 200_000
 _DISTINCT_SHARE = 0.5
 """Numbers with fractions that repeat less than this are measurements; the others keep their spelling."""
 
@@ -300,6 +301,12 @@ def _column_names(text: str, delimiter: str, name: str, line: int) -> tuple[str,
             "the header has a line end inside a quote that does not begin a field.",
             place=Place(name, line),
             hint="Put quotes around the whole field, or check --delimiter.",
+        )
+    if len(header) > MOST_COLUMNS:
+        raise DataError(
+            f"the header names {len(header):,} columns; at most {MOST_COLUMNS:,} can be read.",
+            place=Place(name, line),
+            hint="Write one row for each series and time, with an id column.",
         )
     names = tuple(column if column.strip() else f"Unnamed: {i}" for i, column in enumerate(header))
     twice = sorted(column for column, count in Counter(names).items() if count > 1)

@@ -11,7 +11,8 @@ from seqcast.config import DataConfig
 from seqcast.data.columns import read_categories, read_numbers
 from seqcast.data.frequency import TimeArray, show_time
 from seqcast.data.grouping import read_ids
-from seqcast.data.panel import Covariates, IntArray, Panel
+from seqcast.data.notices import Notice
+from seqcast.data.panel import Covariates, IntArray, Panel, Schema
 from seqcast.data.roles import split_id
 from seqcast.data.table import ReadOptions, Table, missing_column, name_list, quoted
 from seqcast.data.times import read_times, to_utc
@@ -51,6 +52,21 @@ def extend_panel(
     if options is not None:
         future = replace(future, options=replace(options, decimal=options.decimal or future.options.decimal))
     return replace(padded, known=_with_future(padded.known, panel, num_steps, future, config))
+
+
+def future_notices(future: Table | None, schema: Schema, config: DataConfig) -> tuple[Notice, ...]:
+    """What was decided and repaired to read the table of the future; nothing where no covariate is known."""
+    if future is None or not schema.known:
+        return ()
+    found = (*future.notices, *read_times(future, _time_column(future, schema, config)).notices)
+    return tuple(replace(notice, text=f"future table: {notice.text}") for notice in found)
+
+
+def _time_column(future: Table, schema: Schema, config: DataConfig) -> str:
+    time = config.time if config.time is not None and config.time in future.columns else schema.time
+    if time not in future.columns:
+        raise missing_column(future, time, "time")
+    return time
 
 
 def pad_panel(panel: Panel, num_steps: int) -> Panel:
@@ -135,9 +151,7 @@ def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig
     Raises:
         DataError: A step has no row, or two that differ.
     """
-    time = config.time if config.time is not None and config.time in future.columns else panel.schema.time
-    if time not in future.columns:
-        raise missing_column(future, time, "time")
+    time = _time_column(future, panel.schema, config)
     times = read_times(future, time)
     series = _future_series(panel, future, config)
     times = to_utc(times, future.options.timezone, series.astype(np.int32), future, time)
@@ -152,6 +166,8 @@ def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig
         wanted = on_grid & (steps >= 0) & (steps < num_steps)
         _place_rows(found, whose[wanted], steps[wanted], rows[wanted], future)
     _require_rows(panel, found, future, time)
+    # a series without any row is not forecast, so that any row will do for it
+    found[found < 0] = found.max()
     return found.ravel()
 
 
@@ -201,7 +217,7 @@ def _future_series(panel: Panel, future: Table, config: DataConfig) -> IntArray:
 
 
 def _require_rows(panel: Panel, found: IntArray, future: Table, time: str) -> None:
-    absent = np.argwhere(found < 0)
+    absent = np.argwhere((found < 0) & (panel.lengths > 0)[:, None])
     if not len(absent):
         return
     series, step = int(absent[0, 0]), int(absent[0, 1])

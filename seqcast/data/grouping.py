@@ -156,9 +156,10 @@ def _refuse_conflicts(
     for i in conflicts[:MOST_EXAMPLES]:
         one, other = int(first[i]), int(second[i])
         series = "" if len(ids.names) == 1 else f" of series {quoted(ids.names[ids.codes[one]])}"
+        first_value, second_value = _differing(values, one, other)
         shown.append(
-            f"{show_time(times[one])}{series} ({_first_value(values, one)} on {table.where(one)}, "
-            f"{_first_value(values, other)} on {table.where(other)})"
+            f"{show_time(times[one])}{series} ({first_value} on {table.where(one)}, "
+            f"{second_value} on {table.where(other)})"
         )
     count = f" ({len(conflicts):,} in all)" if len(conflicts) > len(shown) else ""
     raise DataError(
@@ -168,8 +169,29 @@ def _refuse_conflicts(
     )
 
 
-def _first_value(values: StepValues, row: int) -> str:
-    return f"{values.target[row, 0]:g}"
+def _differing(values: StepValues, one: int, other: int) -> tuple[str, str]:
+    """What two rows hold in the first column in which they differ, a covariate under its name."""
+    columns: list[tuple[str, FloatArray | NDArray[np.int32], tuple[str, ...] | None]]
+    columns = [("", column, None) for column in values.target.T]
+    for part in (values.known, values.past):
+        columns += [
+            (f"{quoted(n)} ", column, None) for n, column in zip(part.numeric_names, part.numeric.T, strict=True)
+        ]
+        coded = zip(part.categorical_names, part.codes.T, part.categories, strict=True)
+        columns += [(f"{quoted(n)} ", column, texts) for n, column, texts in coded]
+    label, column, texts = next(each for each in columns if not _same(each[1][one], each[1][other]))
+    first, second = (_shown(column[row], texts) for row in (one, other))
+    return label + first, second
+
+
+def _same(value: np.float64 | np.int32, other: np.float64 | np.int32) -> bool:
+    return bool(value == other or (np.isnan(value) and np.isnan(other)))
+
+
+def _shown(value: np.float64 | np.int32, texts: tuple[str, ...] | None) -> str:
+    if (value < 0 and texts is not None) or np.isnan(value):
+        return "missing"
+    return f"{value:g}" if texts is None else quoted(texts[int(value)])
 
 
 def _rows_equal(values: StepValues, first: IntArray, second: IntArray) -> BoolArray:

@@ -22,6 +22,8 @@ NDARRAY = "numpy.ndarray"
 DTYPE = "numpy.dtype"
 FLOAT64 = "numpy.float64"
 
+_MAX_INSTRUCTIONS = 500_000
+"""Scalers with a thousand columns of categories in each role have 130,000; the numbers of an array take none."""
 _MAX_NAME = 100
 _MAX_TEXT_WIDTH = 10_000
 _MAX_CODE_POINT = 0x10FFFF
@@ -83,7 +85,9 @@ class _Machine:
         self.memo: list[Any] = []
 
     def run(self) -> object:
-        for opcode, argument, _ in pickletools.genops(self.stream):
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(self.stream)):
+            if number >= _MAX_INSTRUCTIONS:
+                raise UnsafePickleError("it has more instructions than scalers need")
             if opcode.name in _PUSHED:
                 self.stack.append(_PUSHED[opcode.name](argument))
             elif opcode.name in _ACTIONS:

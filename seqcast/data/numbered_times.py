@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from seqcast.data.datetimes import UNIT_SECONDS, Times, in_storage_unit, require_years, strptime
 from seqcast.data.frequency import show_time
 from seqcast.data.notices import Notice
-from seqcast.data.table import Table
+from seqcast.data.table import MOST_EXAMPLES, Table, cell_error
 from seqcast.errors import DataError
 
 _EPOCH_UNITS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 2**62))
@@ -16,6 +16,12 @@ _EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns"
 _EXCEL_DAYS = (25_569, 73_050)
 """The years 1970 to 2099; steps that are counted from the beginning of the data lie below."""
 _EXCEL_ORIGIN = np.datetime64("1899-12-30", "s")
+_DATE_PATTERNS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+"""By the number of digits."""
+_BRIEF_PATTERNS = {6: ("%y%m%d", 100), 7: ("%Y%j", 1000)}
+"""By the number of digits, and how many numbers a month or a year takes; steps would not leave most of them out."""
+_MAJORITY = 0.9
+"""Share of the numbers that have to be dates before the others are said to be wrong dates."""
 TIME_UNITS = ("step", *UNIT_SECONDS)
 _FARTHEST_STEP = 2**63 - 2
 """Between the first and the last step."""
@@ -25,10 +31,10 @@ def from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times
     """Steps, or the datetimes that the numbers count.
 
     Raises:
-        DataError: What they count is ambiguous, or they lie too far apart.
+        DataError: What they count is ambiguous, some are no dates as the others are, or they lie too far apart.
     """
     unit = table.options.time_unit
-    pattern = None if unit else _date_pattern(numbers)
+    pattern = None if unit else _date_pattern(table, column, numbers)
     if pattern is not None:
         days = strptime([str(number) for number in numbers], pattern)
         notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
@@ -61,15 +67,58 @@ def _since_origin(table: Table, column: str, numbers: NDArray[np.int64], unit: s
     return Times(values, () if table.options.time_unit else (Notice("decision", text),), is_zoned=True)
 
 
-def _date_pattern(numbers: NDArray[np.int64]) -> str | None:
-    """`%Y%m%d` or `%Y%m` where all numbers are written so."""
+def _date_pattern(table: Table, column: str, numbers: NDArray[np.int64]) -> str | None:
+    """The format in which all numbers are dates, such as `%Y%m%d`; None where they are something else.
+
+    Raises:
+        DataError: Most of them are dates, and some are not.
+    """
     distinct = np.unique(numbers)
     low, high = int(distinct[0]), int(distinct[-1])
-    if low >= 16_000_101 and high <= 22_991_231:
-        days = strptime([str(number) for number in distinct], "%Y%m%d")
-        return None if np.isnat(days).any() else "%Y%m%d"
-    month = distinct % 100
-    return "%Y%m" if low >= 190_001 and high <= 209_912 and month.min() >= 1 and month.max() <= 12 else None
+    num_digits = len(str(high))
+    if low <= 0 or len(str(low)) != num_digits:
+        return None
+    pattern = _DATE_PATTERNS.get(num_digits)
+    if pattern is not None and _begins_with_months(distinct, num_digits):
+        is_date = ~np.isnat(strptime([str(number) for number in distinct], pattern))
+        if is_date.all():
+            return pattern
+        if is_date.mean() >= _MAJORITY:
+            raise _wrong_dates(table, column, numbers, distinct[~is_date], pattern)
+    _refuse_brief_dates(table, column, distinct, num_digits)
+    return None
+
+
+def _begins_with_months(distinct: NDArray[np.int64], num_digits: int) -> bool:
+    """Whether most numbers begin with a year and a month, in years for which so many digits are no other count."""
+    first, last = (1600, 2299) if num_digits == 8 else (1900, 2099)
+    months = distinct // 10 ** (num_digits - 6)
+    years = months // 100
+    is_month = (months % 100 >= 1) & (months % 100 <= 12)
+    return bool(years[0] >= first and years[-1] <= last and is_month.mean() >= _MAJORITY)
+
+
+def _refuse_brief_dates(table: Table, column: str, distinct: NDArray[np.int64], num_digits: int) -> None:
+    """Raise where numbers of several months or years leave out just those that are no dates."""
+    pattern, block = _BRIEF_PATTERNS.get(num_digits, ("", 1))
+    if not pattern or distinct[0] // block == distinct[-1] // block:
+        return
+    if not np.isnat(strptime([str(number) for number in distinct], pattern)).any():
+        raise DataError(
+            f"whole numbers such as {distinct[0]} may be dates in the format {pattern}, or steps.",
+            place=table.place(column, value=str(distinct[0])),
+            hint=f"Say which with --time-format {pattern} or --time-unit step.",
+        )
+
+
+def _wrong_dates(
+    table: Table, column: str, numbers: NDArray[np.int64], wrong: NDArray[np.int64], pattern: str
+) -> DataError:
+    rows = np.flatnonzero(np.isin(numbers, wrong))
+    first = [int(row) for row in rows[:MOST_EXAMPLES]]
+    hint = f"{len(rows):,} of {len(numbers):,} times are like this. Correct them, or give --time-unit step."
+    what = f"is not a time in the format {pattern} of the others"
+    return cell_error(table, column, first, [str(numbers[row]) for row in first], what, hint)
 
 
 def _may_be_excel_days(numbers: NDArray[np.int64]) -> bool:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqcast.config import DataConfig
-from seqcast.data.columns import Kind, column_kind, text_column
+from seqcast.data.columns import (
+    Kind,
+    column_kind,
+    holds_clock_times,
+    holds_some_numbers,
+    read_numbers,
+    text_column,
+)
 from seqcast.data.notices import Notice
 from seqcast.data.panel import Layout, Schema
 from seqcast.data.table import Table, missing_column, name_list, quoted
@@ -135,6 +142,7 @@ def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]
     if not _times_repeat(table, time):
         constant = [column for column in texts if len(text_column(table, column).values) == 1]
         return (constant[0],) if len(constant) == len(texts) == 1 else ()
+    _refuse_clock(table, time, texts)
     if len(texts) == 1:
         return (texts[0],)
     raise DataError(
@@ -142,6 +150,17 @@ def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]
         place=table.place(),
         hint=f"Say which with --id {texts[0]}, or join several: --id {_ID_JOIN.join(texts[:2])}.",
     )
+
+
+def _refuse_clock(table: Table, time: str, texts: list[str]) -> None:
+    """Raise where days repeat because the time of day has a column of its own."""
+    clock = next((column for column in texts if holds_clock_times(table, column)), None)
+    if clock is not None:
+        raise DataError(
+            f"times repeat, and column {quoted(clock)} holds times of day.",
+            place=table.place(time),
+            hint=f"Join both into one column such as 2024-01-31 23:59. If {quoted(clock)} names the series, give --id.",
+        )
 
 
 def _times_repeat(table: Table, time: str) -> bool:
@@ -162,6 +181,9 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
             place=table.place(),
             hint="Say which with --target.",
         )
+    nearly = [column for column, kind in kinds.items() if kind == "text" and holds_some_numbers(table, column)]
+    if len(nearly) == 1 and nearly[0] not in ids:
+        read_numbers(table, nearly[0])  # which says what is in the way
     raise DataError(
         f"no numeric column to forecast was found among {name_list(table.columns)}.",
         place=table.place(),

@@ -254,6 +254,24 @@ def encode(encoder: OrdinalEncoder | None, covariates: Covariates) -> IntArray:
     return codes
 
 
+def require_fitted_kinds(scalers: PanelScalers, panel: Panel) -> None:
+    """Check that covariates are numbers and categories where training found them so.
+
+    Raises:
+        DataError: In some role there are more or fewer categories.
+    """
+    sizes = scalers.sizes
+    roles = (("known", panel.known, sizes.known), ("past", panel.past, sizes.past))
+    for role, covariates, fitted in (*roles, ("static", panel.static, sizes.static)):
+        if len(covariates.numeric_names) != fitted.numeric:
+            texts = f" ({name_list(covariates.categorical_names)})" if covariates.categorical_names else ""
+            raise DataError(
+                f"{len(covariates.categorical_names)} of the {role} covariates are categories here{texts}, and "
+                f"{len(fitted.categories)} were in the training data.",
+                hint="Write numbers as numbers and categories as the same words.",
+            )
+
+
 def unknown_categories(scalers: PanelScalers, panel: Panel) -> tuple[Notice, ...]:
     """One notice for each column in which the panel has categories that were not fitted."""
     roles = (

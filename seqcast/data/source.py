@@ -85,6 +85,8 @@ _FOREIGN = (
     (b'["', "JSON"),
 )
 """What a file begins with and what it then is; the first match counts."""
+_ADDRESSES = ("http:/", "https:/", "ftp:/", "s3:/", "gs:/", "file:/")
+"""As they begin where they went through a path, which keeps one slash of two."""
 _TAR = (257, b"ustar")
 
 
@@ -122,7 +124,7 @@ def read_content(source: str | Path) -> Content:
 
 
 def _read_file(name: str) -> tuple[Bytes, Future[str]]:
-    if "://" in name:
+    if "://" in name or name.startswith(_ADDRESSES):
         raise DataError("this is an address, not a file.", place=Place(name), hint="Download it first.")
     try:
         found = Path(name).stat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from seqcast.data.frequency import (
     DAY,
+    HOUR,
     MONTH_END,
     SECOND,
     WEEK,
@@ -30,8 +32,22 @@ _NO_SPACING = np.iinfo(np.int64).max
 _COMMON_SHARE = 0.25
 """Share of the spacings that the smallest one must have to be the step when it is not the most frequent."""
 _TELLING_SPACINGS = 4
-"""Equal spacings in one series before it is said to have a frequency of its own."""
+"""Equal spacings before they are said to be the frequency of a series."""
+_ODD_SHARE = 0.1
+"""Share of the rows that may lie on another day of the month for them to be called odd."""
 _LARGEST_STEP = 2**62
+_IRREGULAR_HINT = (
+    "Resample the data to regular steps, or number them (1, 2, 3, ...) in the time column. "
+    "A shorter step can be given with --freq."
+)
+_CLOCK_HINT = (
+    "They shift by an hour, as local times do where clocks change: write them without offset. "
+    "Leave --timezone out if it was given."
+)
+
+
+def _on_no_line(_row: int) -> None:
+    """Rows that did not come from a text file."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,12 @@ class TimeAxis:
     """(series + 1,) series i owns `times[offsets[i]:offsets[i + 1]]`, never empty."""
     series_ids: tuple[str, ...]
     place: Place = NOWHERE
+    line_of: Callable[[int], int | None] = _on_no_line
+    """Line of the file that each of `times` was read from."""
+
+    def place_of(self, row: int) -> Place:
+        """Where one of the times stands."""
+        return replace(self.place, line=self.line_of(row), value=show_time(self.times[row]))
 
     @property
     def starts(self) -> TimeArray:
@@ -140,7 +162,7 @@ def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
             f"--freq {frequency.alias} ({frequency.name}) contradicts the data: series "
             f"{quoted(axis.series_ids[series])} begins at {show_time(axis.starts[series])} and has "
             f"{show_time(axis.times[first])}; spacings found: {axis.spacings.describe()}.",
-            place=axis.place,
+            place=axis.place_of(first),
             hint=_suggestion(axis),
         )
     return frequency
@@ -161,7 +183,7 @@ def _suggestion(axis: TimeAxis) -> str:
     try:
         found = infer_frequency(axis)
     except DataError:
-        return "Resample the data to regular steps."
+        return _CLOCK_HINT if _shifts_by_an_hour(axis.spacings) else "Resample the data to regular steps."
     return f"Leave --freq out: the data is {found.name} ({found.alias})."
 
 
@@ -176,14 +198,51 @@ def _common_step(spacings: Spacings) -> int:
     counts = dict(zip(spacings.ticks.tolist(), spacings.counts.tolist(), strict=True))
     count = counts.get(step, 0)
     if count != max(counts.values()) and count < _COMMON_SHARE * sum(counts.values()):
-        raise DataError(
-            f"the times are not evenly spaced: {spacings.describe()}.",
-            place=spacings.axis.place,
-            hint="Resample the data to regular steps, or give the step with --freq.",
-        )
+        raise _irregular(spacings)
     if step * spacings.axis.ticks_per_unit >= _LARGEST_STEP:
         raise DataError(f"the times are too far apart: {spacings.describe()}.", place=spacings.axis.place)
     return step
+
+
+def _irregular(spacings: Spacings) -> DataError:
+    """The error for times that keep to no step; the first odd one is named where it can be told."""
+    message, axis = f"the times are not evenly spaced: {spacings.describe()}.", spacings.axis
+    if _shifts_by_an_hour(spacings):
+        return DataError(message, place=axis.place, hint=_CLOCK_HINT)
+    usual = int(spacings.ticks[np.argmax(spacings.counts)])
+    if spacings.unit == "month":
+        return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
+    if usual * axis.ticks_per_unit >= 28 * DAY and not axis.is_integer:
+        odd = _odd_days_of_month(axis)
+        if not len(odd):
+            return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
+        row = int(odd[0])
+        message += f" {show_time(axis.times[row])} is on another day of the month than most."
+        return DataError(message, place=axis.place_of(row), hint=_IRREGULAR_HINT)
+    ticks: IntArray = axis.times.astype(np.int64, copy=False)
+    is_odd = np.diff(ticks) % usual != 0
+    is_odd[axis.offsets[1:-1] - 1] = False
+    row = int(np.argmax(is_odd)) + 1
+    message += f" {show_time(axis.times[row])} comes {spacings.spell(int(ticks[row] - ticks[row - 1]))} after the last."
+    return DataError(message, place=axis.place_of(row), hint=_IRREGULAR_HINT)
+
+
+def _odd_days_of_month(axis: TimeAxis) -> IntArray:
+    """Rows on another day than nearly all others, counted from the beginning or the end of the month."""
+    day, length = _days_of_month(axis.times), _month_lengths(_month_numbers(axis.times))
+    differing = (day != np.bincount(day).argmax(), day != length)
+    is_odd = min(differing, key=np.count_nonzero)
+    return np.flatnonzero(is_odd) if is_odd.mean() <= _ODD_SHARE else np.array([], np.int64)
+
+
+def _shifts_by_an_hour(spacings: Spacings) -> bool:
+    """Whether all spacings are whole days, or multiples of the usual one, but for an hour more or less in some."""
+    if spacings.unit != "nanosecond":
+        return False
+    hour, day = HOUR // spacings.axis.ticks_per_unit, DAY // spacings.axis.ticks_per_unit
+    step = min(int(spacings.ticks[np.argmax(spacings.counts)]), day)
+    shifts = (spacings.ticks + hour) % step
+    return step > 2 * hour and bool(np.isin(shifts, (0, hour, 2 * hour)).all() and np.any(shifts != hour))
 
 
 def _named(axis: TimeAxis, step: int, spacings: Spacings) -> Frequency:
@@ -207,9 +266,8 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
     """A step of whole months, when every time has one day of month (or the month's end) and one time of day."""
     if int(spacings.ticks[0]) * axis.ticks_per_unit < 28 * DAY:
         return None
-    months, days = _month_numbers(axis.times), axis.times.astype("datetime64[D]")
-    clock = axis.times - days.astype(axis.times.dtype)
-    day_of_month = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    months, day_of_month = _month_numbers(axis.times), _days_of_month(axis.times)
+    clock = axis.times - axis.times.astype("datetime64[D]").astype(axis.times.dtype)
     anchor = int(day_of_month.max())
     month_lengths = _month_lengths(months)
     if np.all(day_of_month == month_lengths):
@@ -227,7 +285,7 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
 def _refuse_mixed(spacings: Spacings) -> None:
     """Raise when a series keeps to a longer spacing than another."""
     axis = spacings.axis
-    if len(axis.series_ids) == 1 or len(spacings.ticks) == 1:
+    if len(axis.series_ids) == 1 or len(spacings.ticks) == 1 or spacings.counts[0] < _TELLING_SPACINGS:
         return
     ticks: IntArray = axis.times.astype(np.int64, copy=False)
     differences = np.append(np.diff(ticks), _NO_SPACING)
@@ -253,6 +311,13 @@ def _weekdays(times: TimeArray) -> IntArray:
     """0 = Monday; 1970-01-01 was a Thursday."""
     days: IntArray = times.astype("datetime64[D]").astype(np.int64)
     return (days + 3) % 7
+
+
+def _days_of_month(times: TimeArray) -> IntArray:
+    """1 to 31."""
+    days = times.astype("datetime64[D]")
+    of_month: IntArray = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    return of_month
 
 
 def _month_numbers(times: TimeArray) -> IntArray:

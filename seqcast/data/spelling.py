@@ -8,6 +8,13 @@ MISSING_WORDS = frozenset(
     {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NAN", "NULL", "null", "None", "NaT"}
 )
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+DECORATED_NUMBER = re.compile(
+    r"[(+\-\u2212]?[$€£¥]? ?[+\-\u2212]?"
+    r"([0-9]{1,3}([,.' \u2019\u00a0\u2009\u202f][0-9]{3})+([.,][0-9]+)?|[0-9]+([.,][0-9]+)?)"
+    r"[ \u00a0]?[%$€£¥]?[)\-]?"
+)
+"""A number to a person, with currency, percent or thousands signs, or a minus sign of another kind."""
+CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AaPp][Mm])?")
 INTEGER = re.compile(r"[+-]?[0-9]+")
 ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?)?")
 ZONED_TIME = re.compile(ISO_TIME.pattern + r" ?(Z|UTC|[+-][0-9]{2}:?([0-9]{2})?)")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seqcast.config import DataConfig
 from seqcast.data.columns import column_kind, read_covariates
 from seqcast.data.grouping import SeriesIds, read_ids
+from seqcast.data.notices import Notice
 from seqcast.data.panel import Covariates, IntArray, Schema
 from seqcast.data.roles import DEFAULT_ID, split_id
 from seqcast.data.table import MOST_EXAMPLES, Table, missing_column, name_list, quoted
@@ -56,6 +57,17 @@ def _static_ids(static_table: Table, config: DataConfig, id_columns: Names) -> N
         place=static_table.place(),
         hint=f"Name it {DEFAULT_ID}, or like the id column of the data.",
     )
+
+
+def static_notices(static_table: Table | None, columns: Names, id_columns: Names) -> tuple[Notice, ...]:
+    """What was decided and repaired to read the static columns from a table of their own."""
+    if static_table is None or not columns:
+        return ()
+    found = list(static_table.notices)
+    key = _static_ids(static_table, DataConfig(static=columns), id_columns)
+    if key not in (id_columns, (DEFAULT_ID,)):
+        found.append(Notice("decision", f"id column {quoted(key[0])}"))
+    return tuple(replace(notice, text=f"static table: {notice.text}") for notice in found)
 
 
 def _has_all(table: Table, id_option: str | None) -> bool:

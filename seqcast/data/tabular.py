@@ -226,9 +226,8 @@ def _parse(data: Bytes, dialect: Dialect, options: ReadOptions, name: str, ignor
             contradicted = int(column.group(1)) if column else None
             types = tuple(TEXT_TYPE if contradicted in (None, i) else kind for i, kind in enumerate(types))
         else:
-            raise bad_record(data, dialect, name) or DataError(
-                f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name)
-            )
+            found = open_quote(data, dialect, name) or bad_record(data, dialect, name)
+            raise found or DataError(f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name))
 
 
 def _parse_as(

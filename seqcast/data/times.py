@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from seqcast.data.columns import TextColumn, text_column
-from seqcast.data.datetimes import Datetimes, Times, in_storage_unit, require_years, strptime
+from seqcast.data.datetimes import Datetimes, Times, has_offset, in_storage_unit, require_years, strptime
 from seqcast.data.frequency import show_time
 from seqcast.data.notices import Notice
 from seqcast.data.numbered_times import TIME_UNITS, from_numbers
@@ -113,8 +113,10 @@ def _parse_distinct(
 ) -> tuple[Datetimes, tuple[Notice, ...], bool]:
     """Times of the distinct texts, in the one format that reads all of them."""
     if table.options.time_format is not None:
-        parsed = strptime(values, table.options.time_format)
-        return _complete(table, column, text, parsed, f"the format {table.options.time_format}"), (), False
+        pattern = table.options.time_format
+        parsed = _complete(table, column, text, strptime(values, pattern), f"the format {pattern}")
+        is_zoned = has_offset(pattern)
+        return parsed, (_utc_notice(column, "an offset"),) if is_zoned else (), is_zoned
     num_plain = sum(ISO_TIME.fullmatch(value) is not None for value in values)
     num_zoned = sum(ZONED_TIME.fullmatch(value) is not None for value in values)
     if num_plain > num_zoned:

@@ -14,7 +14,14 @@ from torch import Tensor
 
 from seqcast.data.calendar import calendar_features
 from seqcast.data.panel import IntArray, Panel
-from seqcast.data.scaling import PanelScalers, encode, scale_target, target_scale, transform_numeric
+from seqcast.data.scaling import (
+    PanelScalers,
+    encode,
+    require_fitted_kinds,
+    scale_target,
+    target_scale,
+    transform_numeric,
+)
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,11 @@ def panel_to_tensors(
         ends: (series,) rows known at forecast time; unseen series are scaled by these rows alone.
         cycles: Calendar cycles the network is told the phase of.
         device: Where the tensors live.
+
+    Raises:
+        DataError: A covariate is a category and was a number in training, or the other way round.
     """
+    require_fitted_kinds(scalers, panel)
     mean, scale = target_scale(scalers, panel, series_map, ends)
     observed = np.isfinite(panel.target)
     scaled = np.nan_to_num(scale_target(scalers, panel, series_map, ends), copy=False, nan=0.0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from seqcast.data.notices import Notice
 from seqcast.data.panel import FloatArray, Panel
+from seqcast.errors import DataError
 from seqcast.forecasting import attention_maps, observed_ends
 from seqcast.lag_profile import by_lag, padded, total_variation
 from seqcast.results import AttentionMap
@@ -31,7 +32,10 @@ def drift_notices(model: TrainedModel, panel: Panel) -> tuple[Notice, ...]:
         return ()
     with_values = np.flatnonzero(observed_ends(panel) > 0)
     chosen = np.linspace(0, len(with_values) - 1, min(len(with_values), MOST_SERIES)).round().astype(np.int64)
-    maps = list(attention_maps(model, panel.take_series(with_values[np.unique(chosen)])).maps)
+    try:
+        maps = list(attention_maps(model, panel.take_series(with_values[np.unique(chosen)])).maps)
+    except DataError:  # no series is long enough to have been looked at before
+        return ()
     usual, num_windows = np.array(model.attention.profile), sum(len(each.series_ids) for each in maps)
     today = np.sum([by_lag(each.weights.sum(axis=0, dtype=np.float64)) for each in maps], axis=0) / (
         num_windows * model.horizon

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -51,6 +53,27 @@ def _escaped(character: str) -> str:
     if code < 0x100:
         return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\x{code:02x}")
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def json_text(value: object) -> str:
+    """A JSON document of one line per item, in which what would be unprintable on a terminal is an escape.
+
+    A number that is not finite becomes null, for JSON has none.
+    """
+    text = json.dumps(_without_odd_numbers(value), indent=1, ensure_ascii=False, allow_nan=False)
+    return re.sub(r"[^\n -~]", lambda found: _as_json(found[0]), text)
+
+
+def _as_json(character: str) -> str:
+    return json.dumps(character)[1:-1] if unicodedata.category(character) in _UNPRINTABLE else character
+
+
+def _without_odd_numbers(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_odd_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_odd_numbers(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def number_text(value: float, digits: int = 4) -> str:

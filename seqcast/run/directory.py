@@ -4,39 +4,44 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from seqcast.config import LARGEST_TOML, Config, parse_config, parse_toml
 from seqcast.errors import Place, RunError, UsageError
+from seqcast.run.bounded_json import parse_json
 from seqcast.run.record import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
-    FORMAT_VERSION,
     METRICS_FILE,
     MODEL_FILE,
     RUN_FILE,
     SCALERS_FILE,
     RunRecord,
 )
+from seqcast.run.record_file import LARGEST_RECORD, MOST_MARKS, dump_record, parse_record
+from seqcast.run.state_file import check_state
 from seqcast.storage import (
     LOCK_NAME,
     fingerprint_regular_file,
     is_left_temporary,
     lock_directory,
+    open_regular_file,
     read_regular_file,
+    refuse_special,
     sha256_hex,
     write_atomically,
 )
 
 OWN_FILES = (RUN_FILE, CONFIG_FILE, MODEL_FILE, SCALERS_FILE, CHECKPOINT_FILE, METRICS_FILE)
 RUNS_ROOT = Path("runs")
-CHECKSUM_KEY = "checksum"
 LARGEST_TEXT = 256 * 2**20
 LARGEST_TENSORS = 4 * 2**30
+LARGEST_CHECKPOINT = 3 * LARGEST_TENSORS
+"""The newest, averaged and best weights and two moments for those of one network, and two for each earlier member."""
+LARGEST_METRICS = 16 * 2**20
 LONGEST_SHOWN = 200
 """Letters of a path that is itself what is wrong."""
 
@@ -48,9 +53,13 @@ class RunDirectory:
     path: Path
 
     def write_record(self, record: RunRecord) -> None:
-        """Write run.json, a checksum of its content behind it."""
-        content = record.model_dump(mode="json") | {CHECKSUM_KEY: _checksum(record)}
-        write_atomically(self.path / RUN_FILE, (json.dumps(content, indent=1) + "\n").encode())
+        """Write run.json, a checksum of its content behind it.
+
+        Raises:
+            RunError: It cannot be written, or would be too large to be read back.
+        """
+        file = self.path / RUN_FILE
+        write_atomically(file, dump_record(record, str(file)))
 
     def read_record(self) -> RunRecord:
         """Read and check run.json.
@@ -58,48 +67,32 @@ class RunDirectory:
         Raises:
             RunError: It is absent, damaged, or written by a newer seqcast.
         """
-        values = self._read_json()
-        version = values.get("format_version")
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise RunError(
-                f"{self.path / RUN_FILE}: run format {version} is newer than {FORMAT_VERSION}, which this seqcast"
-                f" reads; it was written by seqcast {str(values.get('program_version'))[:20]!r}.",
-                hint="Update seqcast.",
-            )
-        if type(version) is not int or version < 1:
-            raise RunError(f"{self.path / RUN_FILE}: damaged: {str(version)[:20]!r} is no run format.")
-        checksum = values.pop(CHECKSUM_KEY, None)
-        try:
-            record = RunRecord.model_validate(values)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise RunError(f"{self.path / RUN_FILE}: damaged at {key[:80]!r}: {first['msg']}.") from None
-        if checksum not in (None, _checksum(record)):
-            raise RunError(
-                f"{self.path / RUN_FILE}: damaged: its checksum is not that of its content.",
-                hint=f"If it was changed by hand, take the line {CHECKSUM_KEY!r} out.",
-            )
-        return record
+        return parse_record(self.read_record_bytes(), str(self.path / RUN_FILE))
 
-    def has_record(self) -> bool:
-        """Whether there is a run.json."""
-        return (self.path / RUN_FILE).is_file()
+    def read_record_bytes(self) -> bytes:
+        """Read run.json as it is.
 
-    def _read_json(self) -> dict[str, object]:
+        Raises:
+            RunError: It is absent or no plain file of bounded size.
+        """
         if not self.has_record():
             raise RunError(
                 f"{self.path}: there is no seqcast run here (no {RUN_FILE}).",
                 hint=_near_run(self.path)
                 or "`seqcast runs` lists the runs under runs/; `seqcast train DATA` makes one.",
             )
+        return read_regular_file(self.path / RUN_FILE, LARGEST_RECORD)
+
+    def has_record(self) -> bool:
+        """Whether there is a run.json.
+
+        Raises:
+            RunError: The directory may not be looked into.
+        """
         try:
-            values = json.loads(read_regular_file(self.path / RUN_FILE, LARGEST_TEXT))
-        except (ValueError, RecursionError):
-            raise RunError(f"{self.path / RUN_FILE}: damaged: it is not JSON.") from None
-        if not isinstance(values, dict):
-            raise RunError(f"{self.path / RUN_FILE}: damaged: it is not a JSON object.")
-        return values
+            return (self.path / RUN_FILE).is_file()
+        except OSError as error:
+            raise _no_directory(self.path, error) from None
 
     def write_config(self, config: Config) -> str:
         """Write config.toml; returns its sha256.
@@ -125,7 +118,7 @@ class RunDirectory:
         try:
             return parse_config(parse_toml(text), CONFIG_FILE)
         except (ValueError, UsageError) as error:
-            raise RunError(f"{self.path / CONFIG_FILE}: damaged: {error}") from None
+            raise RunError(f"{self.path / CONFIG_FILE}: damaged: {str(error).rstrip('.')}.") from None
 
     def write_scalers(self, data: bytes) -> str:
         """Write scalers.joblib; returns its sha256."""
@@ -147,9 +140,35 @@ class RunDirectory:
         """
         return read_regular_file(self.path / CHECKPOINT_FILE, max_bytes)
 
+    def verify_checkpoint(self) -> None:
+        """Compare checkpoint.safetensors with the checksum inside it, without holding its tensors in memory.
+
+        Raises:
+            RunError: There is none, or it is no plain file, too large, or damaged.
+        """
+        file = self.path / CHECKPOINT_FILE
+        with open_regular_file(file, LARGEST_CHECKPOINT) as (opened, num_bytes):
+            try:
+                check_state(opened, num_bytes)
+            except ValueError as error:
+                raise RunError(f"{file}: damaged: {error}.") from None
+
+    def read_metrics(self) -> list[object]:
+        """The validations that metrics.jsonl tells of.
+
+        Raises:
+            RunError: There is no such file, or one that is not plain, too large, or no JSON lines.
+        """
+        file = self.path / METRICS_FILE
+        lines = read_regular_file(file, LARGEST_METRICS).splitlines()
+        try:
+            return [parse_json(line, MOST_MARKS) for line in lines]
+        except ValueError as error:
+            raise RunError(f"{file}: damaged: {error}.") from None
+
     def has_checkpoint(self) -> bool:
-        """Whether training has saved a state here."""
-        return (self.path / CHECKPOINT_FILE).is_file()
+        """Whether training has saved a state here, or something else has the name of one, to be refused when read."""
+        return os.path.lexists(self.path / CHECKPOINT_FILE)
 
     def write_metrics(self, history: tuple[object, ...]) -> None:
         """Write metrics.jsonl, one line per validation record."""
@@ -166,6 +185,24 @@ class RunDirectory:
         data = read_regular_file(self.path / name, max_bytes or _largest(name))
         self._require_checksum(name, record, sha256_hex(data))
         return data
+
+    def require_writable(self) -> None:
+        """Refuse to begin what would fail when a file of the run is written at the end.
+
+        Raises:
+            RunError: Something that is no plain file has the name of one.
+        """
+        for name in OWN_FILES:
+            refuse_special(self.path / name, RunError)
+
+    def size_of(self, name: str) -> int:
+        """Bytes of a file.
+
+        Raises:
+            RunError: The file is absent, no regular file, or larger than what is allowed at all.
+        """
+        with open_regular_file(self.path / name, _largest(name)) as (_, num_bytes):
+            return num_bytes
 
     def verify(self, name: str, record: RunRecord) -> None:
         """Compare a file with its checksum in run.json, without holding it in memory.
@@ -190,10 +227,6 @@ class RunDirectory:
 def _largest(name: str) -> int:
     """Bytes that a file of a run may have."""
     return {MODEL_FILE: LARGEST_TENSORS, CONFIG_FILE: LARGEST_TOML}.get(name, LARGEST_TEXT)
-
-
-def _checksum(record: RunRecord) -> str:
-    return sha256_hex(record.model_dump_json().encode())
 
 
 def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resume: bool) -> RunDirectory:
@@ -284,13 +317,25 @@ def _near_run(path: Path) -> str | None:
 
 
 def list_runs(root: Path = RUNS_ROOT) -> list[RunDirectory]:
-    """Run directories under `root`, newest first by the time their record was written."""
-    if not root.is_dir():
-        return []
-    records = [path / RUN_FILE for path in root.iterdir() if (path / RUN_FILE).is_file()]
+    """Run directories under `root`, newest first by the time their record was written.
+
+    Raises:
+        RunError: `root` may not be looked into.
+    """
+    try:
+        records = [path / RUN_FILE for path in root.iterdir() if _shows_record(path)] if root.is_dir() else []
+    except OSError as error:
+        raise _no_directory(root, error) from None
     return [
         RunDirectory(path.parent) for path in sorted(records, key=lambda path: path.stat().st_mtime_ns, reverse=True)
     ]
+
+
+def _shows_record(path: Path) -> bool:
+    try:
+        return RunDirectory(path).has_record()
+    except RunError:  # it belongs to somebody else
+        return False
 
 
 def newest_run(root: Path = RUNS_ROOT) -> RunDirectory:

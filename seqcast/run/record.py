@@ -19,14 +19,16 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 METRICS_FILE = "metrics.jsonl"
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
+Names = Annotated[tuple[str, ...], Field(fail_fast=True)]
+"""Of any number; only the first that is no text is complained of."""
 CategoryCounts = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(max_length=MOST_CATEGORICAL)]
 """Per categorical column, the number of its codes."""
 
 
 class Part(BaseModel):
-    """A frozen part of the record; an unknown key is an error."""
+    """A frozen part of the record; an unknown key and a number that is not finite are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
 class ReadOptionsRecord(Part):
@@ -37,9 +39,9 @@ class ReadOptionsRecord(Part):
     encoding: str | None
     time_format: str | None
     time_unit: str | None
-    na_values: tuple[str, ...]
+    na_values: Names
     timezone: str | None
-    text: tuple[str, ...]
+    text: Names
 
 
 class DataRecord(Part):
@@ -65,10 +67,10 @@ class SchemaRecord(Part):
     layout: Literal["long", "wide", "single"]
     id: str
     time: str
-    target: tuple[str, ...]
-    known: tuple[str, ...]
-    past: tuple[str, ...]
-    static: tuple[str, ...]
+    target: Names
+    known: Names
+    past: Names
+    static: Names
 
 
 class ShapeRecord(Part):
@@ -140,10 +142,10 @@ class RunRecord(Part):
     """pandas alias, or the step of an integer time axis."""
     data: DataRecord
     columns: SchemaRecord
-    series_ids: tuple[str, ...]
+    series_ids: Names
     shape: ShapeRecord
-    choices: tuple[ChoiceRecord, ...] = ()
-    notices: tuple[str, ...] = ()
+    choices: Annotated[tuple[ChoiceRecord, ...], Field(max_length=1000)] = ()
+    notices: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     result: ResultRecord | None = None
     attention: AttentionRecord | None = None
     """None before training has finished, and without attention."""

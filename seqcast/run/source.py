@@ -46,8 +46,15 @@ class Source:
             num_observed=int(np.isfinite(panel.target).sum()),
             first_time=show_time(panel.starts.min()),
             last_time=show_time(last.max()),
-            read_options=ReadOptionsRecord(**asdict(self.table.options)),
+            read_options=ReadOptionsRecord(**asdict(replace(self.table.options, text=self._text_columns()))),
             static_path=None if self.static_path is None else absolute_name(self.static_path),
+        )
+
+    def _text_columns(self) -> tuple[str, ...]:
+        """Ids and categories, which are to be read as text from other tables too."""
+        roles = (self.panel.known, self.panel.past, self.panel.static)
+        return tuple(
+            dict.fromkeys((*self.table.options.text, *(name for role in roles for name in role.categorical_names)))
         )
 
 
@@ -66,7 +73,7 @@ def read_source(
         UsageError: The given roles contradict each other or the data.
     """
     ids = () if config.id is None else (config.id, *(part.strip() for part in config.id.split(",")))
-    options = replace(options, text=ids)
+    options = replace(options, text=tuple(dict.fromkeys((*ids, *options.text))))
     table = read_table(data, options)
     static_table = None if static_path is None else read_table(static_path, options)
     loaded = build_panel(table, config, static_table=static_table)

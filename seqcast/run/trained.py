@@ -18,11 +18,18 @@ from seqcast.data.scaling import CovariateSizes, PanelScalers, ScalerSizes
 from seqcast.errors import RunError, UsageError
 from seqcast.model.ensemble import Ensemble, Networks, build_networks
 from seqcast.model.network import NetworkShape
+from seqcast.run.agreement import require_agreement
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import MODEL_FILE, RUN_FILE, SCALERS_FILE, AttentionRecord, RunRecord, SchemaRecord, ShapeRecord
 
 LARGEST_HEADER = 16 * 2**20
 """Bytes that the names, shapes and metadata of a file of tensors may take."""
+MANY_TABLES = 1000
+"""Of categories; to build that many takes a second, even without memory."""
+SHORTEST_ENTRY = 50
+"""Bytes that a tensor of a few numbers takes at least, its name and shape among them."""
+LARGEST_ROUNDING = 1e-4
+"""By which the sum of at most 65 shares in float32 may miss 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +82,10 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
             hint=f"Finish it with `seqcast train DATA --run {directory.path} --resume`.",
         )
     config = directory.read_config(record)
+    frequency = _frequency(directory, record)
+    require_agreement(record, config, str(directory.path / RUN_FILE))
     shape = NetworkShape(**record.shape.model_dump())
     networks = _build(directory, record, config, shape).to(device).eval()
-    frequency = _frequency(directory, record)
     scalers_data = directory.read_verified(SCALERS_FILE, record)
     scalers = load_scalers(scalers_data, _scaler_sizes(record, config), str(directory.path / SCALERS_FILE))
     return TrainedModel(
@@ -100,22 +108,48 @@ def tensor_bytes(module: nn.Module) -> int:
 def _build(directory: RunDirectory, record: RunRecord, config: Config, shape: NetworkShape) -> Networks:
     """Build without allocating, then assign checked weights."""
     file = directory.path / MODEL_FILE
-    with torch.device("meta"):
-        networks = build_networks(config, shape, record.result.num_members if record.result else 1)
-    data = directory.read_verified(MODEL_FILE, record, tensor_bytes(networks) + LARGEST_HEADER)
+    num_members = record.result.num_members if record.result else 1
+    num_tables = num_members * sum(map(len, (shape.past_categories, shape.known_categories, shape.static_categories)))
+    if num_tables > MANY_TABLES and num_tables * SHORTEST_ENTRY > directory.size_of(MODEL_FILE):
+        raise RunError(f"{file}: its tensors do not fit the configuration: it is too short for its categories.")
+    expected = _expected_tensors(config, shape, num_members)
+    num_bytes = sum(size.numel() * kind.itemsize for size, kind in expected.values())
+    data = directory.read_verified(MODEL_FILE, record, num_bytes + LARGEST_HEADER)
     try:
         weights = load(data)
     except SafetensorError as error:
         raise RunError(f"{file}: damaged: {error}.") from None
-    expected = {name: (value.shape, value.dtype) for name, value in networks.state_dict().items()}
     found = {name: (value.shape, value.dtype) for name, value in weights.items()}
     if found != expected:
         odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         raise RunError(f"{file}: its tensors do not fit the configuration: {', '.join(odd[:5])}.")
     if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
         raise RunError(f"{file}: refused: it holds weights that are not finite.")
+    with torch.device("meta"):
+        networks = build_networks(config, shape, num_members)
     networks.load_state_dict(weights, assign=True)
+    if not all(_are_shares(each.shares) for each in networks.modules() if isinstance(each, Ensemble)):
+        raise RunError(f"{file}: refused: the shares of its networks in the forecast are no shares of one whole.")
     return networks
+
+
+def _expected_tensors(
+    config: Config, shape: NetworkShape, num_members: int
+) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Shapes and types of all weights, told from those of one member: to build a hundred of them may take a minute."""
+    with torch.device("meta"):
+        alone = build_networks(config, shape, 1).state_dict()
+    expected: dict[str, tuple[torch.Size, torch.dtype]] = {}
+    for name, value in alone.items():
+        ensemble, of_member, rest = name.partition(".members.0.")
+        names = [f"{ensemble}.members.{number}.{rest}" for number in range(num_members)] if of_member else [name]
+        size = torch.Size([num_members]) if name.endswith(".shares") else value.shape
+        expected |= dict.fromkeys(names, (size, value.dtype))
+    return expected
+
+
+def _are_shares(shares: torch.Tensor) -> bool:
+    return bool((shares >= 0).all()) and abs(float(shares.double().sum()) - 1) < LARGEST_ROUNDING
 
 
 def _frequency(directory: RunDirectory, record: RunRecord) -> Frequency:

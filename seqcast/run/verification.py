@@ -8,12 +8,11 @@ from typing import Literal
 
 from seqcast.errors import RunError
 from seqcast.run.directory import OWN_FILES, RunDirectory
-from seqcast.run.record import CHECKPOINT_FILE, METRICS_FILE, RUN_FILE, RunRecord
-from seqcast.storage import require_regular_file
+from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
+from seqcast.run.record_file import has_own_checksum
 
-State = Literal["intact", "damaged", "absent", "present"]
-UNSIGNED = (RUN_FILE, CHECKPOINT_FILE, METRICS_FILE)
-"""Files that change while training and so have no checksum in run.json."""
+State = Literal["intact", "damaged", "missing", "unchecked", "absent"]
+"""`missing`: it belongs there and is not; `absent`: it was never written."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +21,16 @@ class FileState:
 
     name: str
     state: State
-    """`present` where there is no checksum to compare with."""
     detail: str
+    """Why."""
+
+    @property
+    def is_good(self) -> bool:
+        return self.state not in ("damaged", "missing")
 
 
 def verify_run(directory: RunDirectory) -> tuple[FileState, ...]:
-    """Compare every file with its checksum in run.json.
+    """Compare every file with its checksum, wherever that stands.
 
     A checksum finds damage, not forgery: whoever changes a file can change run.json too.
 
@@ -39,17 +42,40 @@ def verify_run(directory: RunDirectory) -> tuple[FileState, ...]:
 
 
 def _state(directory: RunDirectory, name: str, record: RunRecord) -> FileState:
-    path, has_checksum = directory.path / name, name in record.files
-    if not os.path.lexists(path):
-        wanted = has_checksum or name == RUN_FILE
-        return FileState(name, "absent", "named in run.json, but not there" if wanted else "not written")
+    if not os.path.lexists(directory.path / name):
+        reason = _reason_to_be(name, record)
+        return FileState(name, "missing" if reason else "absent", reason or "not written")
     try:
-        if has_checksum:
-            directory.verify(name, record)
-        else:
-            require_regular_file(path)
+        return FileState(name, *_check(directory, name, record))
     except RunError as error:
         return FileState(name, "damaged", str(error))
-    if has_checksum:
-        return FileState(name, "intact", "checksum agrees")
-    return FileState(name, "present", "agrees with itself" if name == RUN_FILE else "has no checksum in run.json")
+
+
+def _reason_to_be(name: str, record: RunRecord) -> str:
+    """Why a file must be there; empty where it need not."""
+    if name in record.files or name in (CONFIG_FILE, SCALERS_FILE):
+        return "a run needs it, but it is not there"
+    if name == CHECKPOINT_FILE and record.status == "stopped":
+        return "the run was stopped with its state saved, but it is not there"
+    return ""
+
+
+def _check(directory: RunDirectory, name: str, record: RunRecord) -> tuple[State, str]:
+    """What a file that is there is found to be, and why.
+
+    Raises:
+        RunError: It is damaged.
+    """
+    if name == RUN_FILE:
+        if has_own_checksum(directory.read_record_bytes(), RUN_FILE):
+            return "intact", "its own checksum agrees"
+        return "unchecked", "its own checksum was taken out"
+    if name == CHECKPOINT_FILE:
+        directory.verify_checkpoint()
+        return "intact", "its own checksum agrees"
+    if name == METRICS_FILE:
+        return "unchecked", f"it has no checksum; its {len(directory.read_metrics())} lines can be read"
+    if name == MODEL_FILE and name not in record.files:
+        return "unchecked", "training has not ended, so no checksum of it is known"
+    directory.verify(name, record)
+    return "intact", f"its checksum in {RUN_FILE} agrees"

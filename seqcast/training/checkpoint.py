@@ -5,47 +5,42 @@ A checksum stands in front of that text. It is no metadata of its own, because t
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Self
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from seqcast.config import MOST_TRAINING_STEPS
+from seqcast.config import MOST_MEMBERS
 from seqcast.errors import DivergedError, RunError
 from seqcast.model.network import ForecastNetwork
+from seqcast.run.bounded_json import parse_json
+from seqcast.run.state_file import (
+    LARGEST_REST,
+    STATE_KEY,
+    StoredTensor,
+    most_marks,
+    read_header,
+    split_state,
+    state_checksum,
+)
 from seqcast.run.trained import tensor_bytes
+from seqcast.training.counters import Counters, FinishedCounters, ValidationRecord, parse_counters
+from seqcast.training.setup import TrainingSetup
 
 FORMAT_VERSION = 1
 """Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
-_Steps = Annotated[int, Field(ge=0, le=MOST_TRAINING_STEPS)]
 NETWORKS_IN_A_STATE = 5
 """The newest, averaged and best weights, and two moments of the optimiser."""
-LARGEST_REST = 64 * 2**20
-"""Bytes of everything else: names and shapes, counters, history."""
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-
-
-@dataclass(frozen=True)
-class ValidationRecord:
-    """One line of metrics.jsonl. Holds no clock time, so a resumed run writes the same file."""
-
-    step: int
-    train_loss: float
-    """Mean over the steps since the last validation."""
-    validation_loss: float
-    relative_mae: float | None
-    """Mean absolute validation error over that of the seasonal naive forecast; None where that one has no error."""
-    learning_rate: float
-    member: int
-    """Which network of an ensemble, from 1."""
+MEMBER_PARTS = ("weights", "selected")
+LONGEST_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -70,52 +65,6 @@ class TrainingResult:
     def best(self) -> ValidationRecord:
         """The validation of the best step."""
         return next(record for record in self.history if record.step == self.best_step)
-
-
-class _Finished(BaseModel):
-    """What is kept of an ensemble's finished member besides its weights."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    history: list[ValidationRecord]
-    best_step: _Steps
-    num_steps: _Steps
-    ended_by: str
-
-    @model_validator(mode="after")
-    def _best_is_in_the_history(self) -> Self:
-        _require_best(self.best_step, self.history)
-        return self
-
-
-class _Counters(BaseModel):
-    """Everything in the file that is no tensor, with the type it must have."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    format: int
-    identity: str
-    step: _Steps
-    loss_sum: FiniteFloat
-    loss_count: _Steps
-    best_loss: float | None
-    best_step: _Steps
-    stale_validations: _Steps
-    refit_step: _Steps
-    history: list[ValidationRecord]
-    without_moments: list[str]
-    finished: list[_Finished]
-
-    @model_validator(mode="after")
-    def _best_is_in_the_history(self) -> Self:
-        if self.history:
-            _require_best(self.best_step, self.history)
-        return self
-
-
-def _require_best(best_step: int, history: list[ValidationRecord]) -> None:
-    if best_step not in {record.step for record in history}:
-        raise ValueError("best_step has no validation record")
 
 
 @dataclass
@@ -176,20 +125,21 @@ def dump_state(state: TrainingState, identity: str) -> bytes:
     }
     cpu = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
     text = json.dumps(counters)
-    return save(cpu, metadata={"state": f"{_fingerprint(cpu, text)} {text}"})
+    return save(cpu, metadata={STATE_KEY: f"{_fingerprint(cpu, text)} {text}"})
 
 
-def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
-    """Put a dumped state back, strictly: every key must be there, with its shape.
+def restore_state(state: TrainingState, data: bytes, setup: TrainingSetup) -> None:
+    """Put a dumped state back, strictly: every key must be there, with its shape, and no other.
 
     Raises:
-        RunError: The bytes are damaged, of another format, of other work, or lack a key.
+        RunError: The bytes are damaged, of another format, of other work, lack a key, or are none that this work saves.
     """
     tensors, counters = _parse(data)
-    _require_identity(counters, identity)
+    _require_identity(counters, setup.identity)
     with _complaints():
-        kept = _Counters.model_validate_json(json.dumps(counters))
+        kept = parse_counters(counters, setup.config.training)
         _require_finite(tensors)
+        _require_known(tensors, kept, state.network)
         state.network.load_state_dict(_weights(tensors, "network.", state.network))
         state.averaged.load_state_dict(_weights(tensors, "averaged.", state.network))
         state.best_weights = _weights(tensors, "best.", state.network) if kept.history else {}
@@ -209,17 +159,33 @@ def restore_state(state: TrainingState, data: bytes, identity: str) -> None:
     state.history = kept.history
 
 
-def finished_members(data: bytes, network: ForecastNetwork, identity: str) -> tuple[TrainingResult, ...]:
-    """The members of an ensemble that were trained before the one whose state this is; `network` is one like them.
+def finished_members(data: bytes, setup: TrainingSetup) -> tuple[TrainingResult, ...]:
+    """The members of an ensemble that were trained before the one whose state this is.
 
     Raises:
         RunError: As `restore_state`.
     """
     tensors, counters = _parse(data)
+    _require_identity(counters, setup.identity)
+    with _complaints():
+        records = parse_counters(counters, setup.config.training).finished
+        return tuple(_finished(tensors, number, record, setup.network) for number, record in enumerate(records))
+
+
+def require_size(data: bytes, network: ForecastNetwork, identity: str) -> None:
+    """Refuse a state of other work, or of a network of another size; `network` may be without memory of its own.
+
+    Raises:
+        RunError: As `restore_state`.
+    """
+    weights, moments = len(network.state_dict()), len(MOMENTS) * len(list(network.parameters()))
+    with _complaints():
+        if len(_read_header(data)) > 2 + (3 + len(MEMBER_PARTS) * MOST_MEMBERS) * weights + moments:
+            raise ValueError("it has more tensors than its networks")
+    tensors, counters = _parse(data)
     _require_identity(counters, identity)
     with _complaints():
-        records = _Counters.model_validate_json(json.dumps(counters)).finished
-        return tuple(_finished(tensors, number, record, network) for number, record in enumerate(records))
+        _weights(tensors, "network.", network)
 
 
 @contextmanager
@@ -246,12 +212,14 @@ def _require_identity(counters: dict[str, Any], identity: str) -> None:
 
 
 def _finished_record(result: TrainingResult) -> dict[str, Any]:
-    fields = {name: getattr(result, name) for name in _Finished.model_fields}
+    fields = {name: getattr(result, name) for name in FinishedCounters.model_fields}
     return fields | {"history": [asdict(record) for record in result.history]}
 
 
-def _finished(tensors: dict[str, Tensor], number: int, record: _Finished, network: ForecastNetwork) -> TrainingResult:
-    weights, selected = (_weights(tensors, f"finished.{number}.{part}.", network) for part in ("weights", "selected"))
+def _finished(
+    tensors: dict[str, Tensor], number: int, record: FinishedCounters, network: ForecastNetwork
+) -> TrainingResult:
+    weights, selected = (_weights(tensors, f"finished.{number}.{part}.", network) for part in MEMBER_PARTS)
     numbers = record.model_dump(exclude={"history"})
     return TrainingResult(weights, selected, tuple(record.history), **numbers)
 
@@ -268,28 +236,42 @@ def _require_finite(tensors: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} holds numbers that are not finite")
 
 
+def _require_known(tensors: dict[str, Tensor], kept: Counters, network: ForecastNetwork) -> None:
+    """Raise for a tensor that nothing of the state is made of."""
+    prefixes = ["network.", "averaged.", *(["best."] if kept.history else [])]
+    prefixes += [f"finished.{number}.{part}." for number in range(len(kept.finished)) for part in MEMBER_PARTS]
+    names = {f"optimizer.{moment}.{name}" for moment in MOMENTS for name, _ in network.named_parameters()}
+    surplus = sorted(set(tensors) - names - {"start_losses"})
+    unknown = next((name for name in surplus if not name.startswith(tuple(prefixes))), None)
+    if unknown is not None:
+        raise ValueError(f"{unknown[:LONGEST_SHOWN]!r} is no part of it")
+
+
 def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         tensors = load(data)
-        header_size = int.from_bytes(data[:8], "little")
-        checksum, _, text = json.loads(data[8 : 8 + header_size])["__metadata__"]["state"].partition(" ")
+        checksum, text = split_state(_read_header(data))
         if checksum != _fingerprint(tensors, text):
             raise ValueError("its checksum is not that of its content")
-        counters = json.loads(text)
+        counters = parse_json(text, most_marks(len(text)))
         if not isinstance(counters, dict):
             raise TypeError("its counters are no table")
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (SafetensorError, ValueError, TypeError) as error:
         raise RunError(f"checkpoint.safetensors is damaged: {error}.", hint="Start afresh with --overwrite.") from None
     return tensors, counters
 
 
+def _read_header(data: bytes) -> dict[str, Any]:
+    return read_header(data[8 : 8 + int.from_bytes(data[:8], "little")])
+
+
 def _fingerprint(tensors: dict[str, Tensor], text: str) -> str:
-    """SHA-256 of all that the file holds: safetensors itself would load a flipped bit in silence."""
-    digest = hashlib.sha256(text.encode())
-    for name, value in sorted(tensors.items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
+    """Of all that the file holds: safetensors itself would load a flipped bit in silence."""
+    stored = (
+        StoredTensor(name, str(value.dtype).removeprefix("torch."), tuple(value.shape), [value.numpy().tobytes()])
+        for name, value in sorted(tensors.items())
+    )
+    return state_checksum(stored, text)
 
 
 def _weights(tensors: dict[str, Tensor], prefix: str, network: ForecastNetwork) -> dict[str, Tensor]:
@@ -305,6 +287,8 @@ def _weights(tensors: dict[str, Tensor], prefix: str, network: ForecastNetwork) 
 
 def _restore_optimizer(state: TrainingState, tensors: dict[str, Tensor], without_moments: list[str]) -> None:
     """Moments of every parameter but those that no gradient has reached, which have none yet."""
+    if not set(without_moments) <= {name for name, _ in state.network.named_parameters()}:
+        raise ValueError("it tells of parameters that the network does not have")
     indexed = state.optimizer.state_dict()
     indexed["state"] = {
         index: _moments(tensors, name, parameter.shape)
@@ -316,6 +300,10 @@ def _restore_optimizer(state: TrainingState, tensors: dict[str, Tensor], without
 
 def _moments(tensors: dict[str, Tensor], name: str, shape: torch.Size) -> dict[str, Tensor]:
     moments = {moment: tensors[f"optimizer.{moment}.{name}"] for moment in MOMENTS}
-    if any(value.shape != (torch.Size() if moment == "step" else shape) for moment, value in moments.items()):
-        raise ValueError(f"the optimizer's moments do not fit {name}")
+    for moment, value in moments.items():
+        expected = torch.Size() if moment == "step" else shape
+        if value.shape != expected or value.dtype != torch.float32:
+            raise ValueError(f"the optimizer's moments do not fit {name}")
+        if moment != "exp_avg" and bool((value < 0).any()):
+            raise ValueError(f"{moment} of {name} is negative")
     return moments

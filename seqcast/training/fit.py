@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +18,11 @@ from seqcast.model.network import ForecastNetwork, NetworkShape
 from seqcast.run.trained import TrainedModel
 from seqcast.runtime import Runtime, seed_step
 from seqcast.training.calibration import conformal_correction
-from seqcast.training.checkpoint import TrainingResult, ValidationRecord, finished_members
+from seqcast.training.checkpoint import TrainingResult, finished_members
 from seqcast.training.combination import combine
+from seqcast.training.counters import ValidationRecord
 from seqcast.training.linear_forecast import LinearForecast, fit_linear_forecast
-from seqcast.training.loop import Hooks, train
+from seqcast.training.loop import DIVERGENCE, Hooks, train
 from seqcast.training.plan import Plan
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import validate
@@ -87,7 +89,7 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -
         validation_series=validation[0],
         validation_origins=validation[1],
         runtime=runtime,
-        identity=_identity(config, data_fingerprint),
+        identity=work_identity(config, data_fingerprint),
     )
     seasons = tuple(season for season in panel.frequency.seasons if season > 1)
     linear = _fit_linear(setup, setup.train_windows, seasons) if config.model.lag_bias else None
@@ -112,7 +114,7 @@ def fit(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | N
 def fit_or_keep_best(preparation: Preparation, hooks: Hooks = Hooks(), resume_from: bytes | None = None) -> Fit:
     """Train every member, combine them with the linear start unless they clearly beat it, and calibrate.
 
-    A member that diverges is the last one, with its best weights.
+    A member that diverges is the last one; its best weights count, where it has any, beside those of the others.
 
     Raises:
         DivergedError, StoppedError, RunError: As `training.loop.train`.
@@ -121,18 +123,25 @@ def fit_or_keep_best(preparation: Preparation, hooks: Hooks = Hooks(), resume_fr
     start = {name: value.clone() for name, value in setup.network.state_dict().items()}
     results: tuple[TrainingResult, ...] = ()
     if resume_from is not None:
-        results = finished_members(resume_from, setup.network, setup.identity)
-    for member in range(len(results), setup.config.training.ensemble):
-        result = train(_member_setup(preparation, member), hooks, resume_from, results)
-        results, resume_from = (*results, result), None
-        if result.failure is not None:
-            break
+        results = finished_members(resume_from, setup)
+    failure = None
+    while failure is None and len(results) < setup.config.training.ensemble:
+        try:
+            result = train(_member_setup(preparation, len(results)), hooks, resume_from, results)
+        except DivergedError as error:
+            if not results:
+                raise
+            failure = error
+        else:
+            results, resume_from, failure = (*results, result), None, result.failure
     refits = setup.config.training.refit
     has_linear = preparation.linear is not None
     newest = _fit_linear(setup, setup.refit_windows, preparation.seasons) if refits and has_linear else None
     combination = combine(setup, start, newest, results)
     validated = combination.validated
     score = validate(setup, validated)
+    if not math.isfinite(score.loss):
+        raise DivergedError("the loss of the networks together is not finite.", hint="Train another run.")
     if validated.layout.increasing:
         correction = conformal_correction(setup, validated)
         for ensemble in (validated, combination.final):
@@ -145,10 +154,10 @@ def fit_or_keep_best(preparation: Preparation, hooks: Hooks = Hooks(), resume_fr
         linear_share=combination.linear_share if has_linear else 0.0,
         refitted=refits and (has_linear or best.step > 0),
         num_steps=sum(result.num_steps for result in results),
-        ended_by=results[-1].ended_by,
+        ended_by=results[-1].ended_by if failure is None else DIVERGENCE,
         seconds=sum(result.seconds for result in results),
         windows_per_second=results[-1].windows_per_second,
-        failure=results[-1].failure,
+        failure=failure,
     )
 
 
@@ -225,7 +234,7 @@ def num_codes(encoder: object) -> tuple[int, ...]:
     return tuple(len(column) + 1 for column in categories)
 
 
-def _identity(config: Config, data_fingerprint: str) -> str:
+def work_identity(config: Config, data_fingerprint: str) -> str:
     """Names the work a checkpoint belongs to; the device is no part of it."""
     training = config.training.model_copy(update={"device": "auto", "precision": "auto"})
     text = config.model_copy(update={"training": training}).to_toml() + data_fingerprint

@@ -17,7 +17,10 @@ _DIGITS = 6
 
 @torch.inference_mode()
 def usual_attention(setup: TrainingSetup, network: Ensemble) -> AttentionRecord | None:
-    """Mean lag profile of the validation windows, and how far single windows stray from it; None without attention."""
+    """Mean lag profile of the validation windows, and how far single windows stray from it.
+
+    None without attention, and where it is not finite.
+    """
     if not network.attends:
         return None
     pieces = []
@@ -27,6 +30,8 @@ def usual_attention(setup: TrainingSetup, network: Ensemble) -> AttentionRecord 
         pieces.append(by_lag(weights.double().cpu().numpy() / setup.network.shape.horizon).astype(np.float32))
     profiles = np.concatenate(pieces)  # (windows, lags)
     mean = profiles.mean(axis=0, dtype=np.float64)
+    if not np.isfinite(mean).all():
+        return None
     distances = [total_variation(profile.astype(np.float64), mean) for profile in profiles]
     usual = float(np.quantile(distances, USUAL_QUANTILE))
     return AttentionRecord(

@@ -7,6 +7,9 @@ the truth (Lawson and Hanson 1974, chapter 23). Two things make it hold where se
   (iteratively reweighted least squares, here per window; Holland and Welsch 1977).
 - It is combined with the best of the naive forecasts (last value, seasonal naive), by the largest share that costs
   nothing in blocked cross-validation (Bates and Granger 1969; Bergmeir and Benitez 2012).
+
+What the windows drifted by on the whole, the median of what the weights leave over, is no part of the forecast: such
+drifts seldom go on.
 """
 
 from __future__ import annotations
@@ -62,7 +65,7 @@ class LinearForecast:
     weights: Tensor
     """(horizon, context) float64, not negative."""
     residual_quantiles: Tensor
-    """(horizon, Q), widened by what cross-validation found the fit to be too sure of itself."""
+    """(horizon, Q) around the median, widened by what cross-validation found the fit to be too sure of itself."""
     naive_season: int
     """Season of the naive forecast in the combination; 1: the last value."""
     naive_share: float
@@ -159,10 +162,11 @@ def _draw_sample(
 
 
 def _residual_quantiles(sample: _Sample, weights: Tensor, quantiles: tuple[float, ...]) -> Tensor:
-    """(horizon, Q) of what the weights leave over; zeros at a step that was never observed."""
+    """(horizon, Q) of what the weights leave over, less its median; zeros at a step that was never observed."""
     hidden = ~sample.seen & sample.seen.any(dim=0)
     residuals = (sample.future - sample.past @ weights.float()) * sample.seen
-    by_level = np.nanquantile(residuals.masked_fill(hidden, torch.nan).numpy(), quantiles, axis=0)
+    values = residuals.masked_fill(hidden, torch.nan).numpy()
+    by_level = np.nanquantile(values, quantiles, axis=0) - np.nanmedian(values, axis=0)
     return torch.from_numpy(by_level.T).float()
 
 

@@ -13,13 +13,17 @@ from torch import Tensor
 
 from seqcast.errors import DivergedError, SeqcastError, StoppedError
 from seqcast.runtime import flushed_denormals, keep_freed_memory
-from seqcast.training.checkpoint import TrainingResult, TrainingState, ValidationRecord, dump_state, restore_state
+from seqcast.training.checkpoint import TrainingResult, TrainingState, dump_state, restore_state
+from seqcast.training.counters import ValidationRecord
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import Step, learning_rate, refit_step, take_step, training_step
 from seqcast.training.validation import beats_start, validate
 
 REFIT_SHARE = 0.25
 """Steps of the refit, as a part of those that led to the best weights."""
+
+DIVERGENCE = "divergence"
+"""Why a training ended that met a loss that is not finite."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def train(
     state = _first_state(setup)
     state.finished = finished
     if resume_from is not None:
-        restore_state(state, resume_from, setup.identity)
+        restore_state(state, resume_from, setup)
     clock = _Clock(setup.config.training.batch_size or 0)
     failure = None
     try:
@@ -85,7 +89,7 @@ def train(
     except DivergedError as error:
         if not state.best_weights:
             raise
-        ended_by, weights, failure = "divergence", state.best_weights, error
+        ended_by, weights, failure = DIVERGENCE, state.best_weights, error
     history = tuple(state.history)
     pace = (clock.seconds, clock.windows_per_second)
     return TrainingResult(weights, state.best_weights, history, state.best_step, state.step, ended_by, *pace, failure)
@@ -179,7 +183,7 @@ def check_resumable(setup: TrainingSetup, resume_from: bytes) -> None:
         RunError: The state is damaged, incomplete, or of other work.
     """
     untouched = replace(setup, network=copy.deepcopy(setup.network))
-    restore_state(_first_state(untouched), resume_from, setup.identity)
+    restore_state(_first_state(untouched), resume_from, setup)
 
 
 def _first_state(setup: TrainingSetup) -> TrainingState:
@@ -217,7 +221,12 @@ def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> Valid
 
 def _diverged(setup: TrainingSetup, state: TrainingState, place: str, rate: float) -> DivergedError:
     training = setup.config.training
-    kept = f"the weights of step {state.best_step} are kept" if state.best_weights else "there are no weights to keep"
+    kept = "there are no weights to keep"
+    if state.finished:
+        place += f" of network {len(state.finished) + 1}"
+        kept = "the networks trained before it are kept"
+    if state.best_weights:
+        kept = f"the weights of step {state.best_step} are kept"
     remedies = [f"--learning-rate {training.learning_rate / 4:.2g}"]
     if setup.runtime.precision != "float32":
         remedies.append("--precision float32")

@@ -13,14 +13,17 @@ from seqcast.data.notices import Notice
 from seqcast.data.scaler_file import dump_scalers
 from seqcast.data.table import MOST_EXAMPLES
 from seqcast.errors import RunError, StoppedError
+from seqcast.model.network import ForecastNetwork, NetworkShape
+from seqcast.run.agreement import require_agreement
 from seqcast.run.directory import RunDirectory
-from seqcast.run.record import CONFIG_FILE, MODEL_FILE, SCALERS_FILE, ChoiceRecord, ResultRecord, RunRecord
+from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, ChoiceRecord, ResultRecord, RunRecord
 from seqcast.run.source import Source
 from seqcast.run.trained import TrainedModel, dump_networks, schema_record, shape_record
 from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
-from seqcast.training.checkpoint import ValidationRecord, largest_state
-from seqcast.training.fit import Fit, Preparation, finish, fit, fit_or_keep_best, prepare
+from seqcast.training.checkpoint import largest_state, require_size
+from seqcast.training.counters import ValidationRecord
+from seqcast.training.fit import Fit, Preparation, finish, fit, fit_or_keep_best, prepare, work_identity
 from seqcast.training.lag_memory import usual_attention
 from seqcast.training.loop import Hooks, check_resumable
 from seqcast.training.plan import Plan
@@ -64,11 +67,14 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         StoppedError: As `training.loop.train`; the last good state is saved.
     """
     with lock_directory(directory.path), job.runtime.world.joined(job.runtime.device):
+        directory.require_writable()
         earlier = directory.read_record() if resume and directory.has_record() else None
         if earlier is not None:
             _require_same_work(job, directory, earlier)
+        state = None if earlier is None else _read_state(job, directory, earlier)
         preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
-        state = _read_state(preparation, directory) if resume else None
+        if state is not None:
+            check_resumable(preparation.setup, state)
         record = _write_inputs(job, preparation, directory, earlier)
 
         def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
@@ -99,17 +105,23 @@ def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: 
         DivergedError, StoppedError: As the first process.
     """
     with job.runtime.world.joined(job.runtime.device):
-        preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
-        fit(preparation, hooks, None if directory is None else _read_state(preparation, directory))
+        state = None if directory is None else _read_state(job, directory, directory.read_record())
+        fit(prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint), hooks, state)
 
 
-def _read_state(preparation: Preparation, directory: RunDirectory) -> bytes | None:
-    """The saved state to go on from, if there is one."""
-    if not directory.has_checkpoint():
-        return None
-    setup = preparation.setup
-    state = directory.read_checkpoint(largest_state(setup.network, setup.config.training.ensemble))
-    check_resumable(setup, state)
+def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> bytes | None:
+    """The saved state to go on from, if there is one; read before anything of the size of its network is made.
+
+    Raises:
+        RunError: It is damaged, of other work or of another network, or is gone.
+    """
+    if earlier.status == "training" and not directory.has_checkpoint():
+        return None  # killed before its first validation
+    config = job.plan.config
+    with torch.device("meta"):
+        network = ForecastNetwork(config.model, config.training.loss, NetworkShape(**earlier.shape.model_dump()))
+    state = directory.read_checkpoint(largest_state(network, config.training.ensemble))
+    require_size(state, network, work_identity(config, job.source.fingerprint))
     return state
 
 
@@ -130,7 +142,9 @@ def _require_same_work(job: TrainingJob, directory: RunDirectory, earlier: RunRe
     Raises:
         RunError: Something that decides the result was changed.
     """
-    began, now = (flat_settings(config) for config in (directory.read_config(earlier), job.plan.config))
+    config = directory.read_config(earlier)
+    require_agreement(earlier, config, str(directory.path / RUN_FILE))
+    began, now = flat_settings(config), flat_settings(job.plan.config)
     changed = [
         f"{key} was {began.get(key)!r} and is {now.get(key)!r} now"
         for key in began

@@ -32,7 +32,7 @@ class ValidationScore:
 
     loss: float
     relative_mae: float | None
-    """Absolute error over that of the seasonal naive forecast; None where that one has no error."""
+    """Absolute error over that of the seasonal naive forecast; None where there is no such ratio."""
     window_losses: Tensor
     """(validation windows,) loss of each, summed over its steps; on the CPU."""
 
@@ -58,8 +58,9 @@ def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> Valid
     losses = torch.cat(sums)
     setup.runtime.world.follow_first([losses])  # so that all processes decide alike
     losses = losses.cpu()
-    relative_mae = error_sum / naive_sum if naive_sum else None
-    return ValidationScore(float(losses.sum()) / max(count, 1e-6), relative_mae, losses)
+    relative_mae = error_sum / naive_sum if naive_sum else math.inf
+    loss = float(losses.sum()) / max(count, 1e-6)
+    return ValidationScore(loss, relative_mae if math.isfinite(relative_mae) else None, losses)
 
 
 def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -> tuple[Tensor, Tensor]:

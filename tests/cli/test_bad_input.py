@@ -118,7 +118,7 @@ def test_a_series_that_is_too_short_names_the_number_needed(in_tmp_path: Path) -
         (["--validation-size", 2, "--horizon", 5], "--validation-size 2 is shorter than the horizon of 5."),
         (["--target", "y", "--known", "y"], "column 'y' has two roles; give it one"),
         (["--device", "tpu"], "device"),
-        (["--freq", "D"], "data.csv, column 'ds': --freq D (daily) contradicts the data"),
+        (["--freq", "D"], "line 3, column 'ds': --freq D (daily) contradicts the data"),
         (["--freq", "fortnight"], "--freq 'fortnight' is not a frequency."),
         (["--config", "nowhere.toml"], "nowhere.toml: there is no such configuration file."),
         (["--config", "data.csv"], "data.csv: cannot be read as TOML"),

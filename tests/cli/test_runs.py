@@ -5,6 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.running import CONTEXT, HORIZON, Trained, done, refused, seqcast
 
 
@@ -109,8 +111,15 @@ def test_an_unknown_subcommand_is_refused(in_tmp_path: Path) -> None:
 def test_verifying_an_intact_run_says_so_of_every_file(hourly_run: Trained) -> None:
     files = done("runs", "verify", hourly_run.run, "--json").document()["files"]
     assert {file["name"] for file in files} >= {"run.json", "config.toml", "model.safetensors", "scalers.joblib"}
-    assert "damaged" not in {file["state"] for file in files}
-    assert "model.safetensors" in done("runs", "verify", hourly_run.run).out
+    assert {file["name"]: file["state"] for file in files} == {
+        "run.json": "intact",
+        "config.toml": "intact",
+        "model.safetensors": "intact",
+        "scalers.joblib": "intact",
+        "checkpoint.safetensors": "intact",
+        "metrics.jsonl": "unchecked",
+    }
+    assert "it has no checksum; its 4 lines can be read" in done("runs", "verify", hourly_run.run).out
 
 
 def test_verifying_names_the_file_that_is_damaged_and_fails(hourly_run: Trained, in_tmp_path: Path) -> None:
@@ -121,3 +130,48 @@ def test_verifying_names_the_file_that_is_damaged_and_fails(hourly_run: Trained,
     assert [file["name"] for file in ran.document()["files"] if file["state"] == "damaged"] == ["model.safetensors"]
     path.unlink()
     assert seqcast("runs", "verify", "runs/h-1").code == 4
+
+
+def test_verifying_finds_a_flipped_bit_in_the_state_of_training(hourly_run: Trained, in_tmp_path: Path) -> None:
+    path = keep(hourly_run, "h-1", 1000) / "checkpoint.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    ran = seqcast("runs", "verify", "runs/h-1", "--json")
+    assert ran.code == 4
+    (damaged,) = [file for file in ran.document()["files"] if file["state"] == "damaged"]
+    assert damaged["name"] == "checkpoint.safetensors"
+    assert damaged["detail"].endswith("damaged: its checksum is not that of its content.")
+
+
+NAME_OF_A_STRANGER = "\x1b]0;owned\x07\x9b31m\u202e[bold]"
+
+
+def test_the_name_of_a_run_cannot_write_to_the_terminal(hourly_run: Trained, in_tmp_path: Path) -> None:
+    run = keep(hourly_run, NAME_OF_A_STRANGER, 1000)
+    resumed = ["train", hourly_run.data, "--resume"]
+    for words in (["predict"], ["runs"], ["runs", "show", run], ["runs", "verify", run], resumed):
+        ran = done(*words)
+        assert not set(NAME_OF_A_STRANGER) & {"\x1b", "\x07", "\x9b", "\u202e"} & set(ran.out + ran.err)
+        assert "\\x1b]0;owned" in ran.out + ran.err
+    document = seqcast("runs", "--json")
+    assert "\\u001b]0;owned\\u0007\\u009b31m\\u202e" in document.out
+    assert document.document()[0]["run"] == f"runs/{NAME_OF_A_STRANGER}"
+
+
+def test_runs_that_may_not_be_looked_into_are_passed_over_or_refused(
+    hourly_run: Trained, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(hourly_run, "mine", 1000)
+    closed = keep(hourly_run, "theirs", 2000)
+    is_file = Path.is_file
+
+    def guarded(path: Path) -> bool:
+        if path.parent.name == closed.name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", guarded)
+    assert [row[0] for row in list_rows()] == ["mine"]
+    assert refused(4, "runs", "show", closed) == f"{closed}: cannot be used: Permission denied. Give another --run."
+    monkeypatch.setattr(Path, "iterdir", lambda path: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    assert refused(4, "predict") == "runs: cannot be used: Permission denied. Give another --run."

@@ -129,16 +129,24 @@ def test_duplicates_may_both_be_missing(tmp_path: Path) -> None:
     assert loaded.panel.lengths.tolist() == [3]
 
 
-@pytest.mark.parametrize("column", ["y", "price", "sky"])
-def test_conflicting_duplicates_ask_for_the_id(tmp_path: Path, column: str) -> None:
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("y", "9", "1 on line 3, 9 on line 4"),
+        ("price", "9", "'price' 2 on line 3, 9 on line 4"),
+        ("sky", "v", "'sky' 'u' on line 3, 'v' on line 4"),
+        ("sky", "", "'sky' 'u' on line 3, missing on line 4"),
+    ],
+)
+def test_conflicting_duplicates_ask_for_the_id(tmp_path: Path, column: str, value: str, shown: str) -> None:
     first = {"y": "1", "price": "2", "sky": "u"}
-    second = {**first, column: "9"}
+    second = {**first, column: value}
     content = rows(
         "ds,y,price,sky", ["2024-01-01,1,2,u", *[",".join(["2024-01-02", *row.values()]) for row in (first, second)]]
     )
     with pytest.raises(
         DataError,
-        match=r"line 4: the same time occurs with different values: 2024-01-02 \(1 on line 3, .* on line 4\)\. Was",
+        match=rf"line 4: the same time occurs with different values: 2024-01-02 \({shown}\)\. Was",
     ):
         load(tmp_path, content, DataConfig(known=("price",), past=("sky",)))
 
@@ -206,13 +214,13 @@ def test_the_frequency_is_said(tmp_path: Path) -> None:
 
 def test_a_contradicting_frequency_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"data\.csv, column 'ds': --freq MS \(monthly at month start\) contradicts the data"
+        UsageError, match=r"data\.csv, line 3, column 'ds': --freq MS \(monthly at month start\) contradicts the data"
     ):
         load(tmp_path, rows("ds,y", [f"{hour},1" for hour in hourly(5)]), DataConfig(freq="MS"))
 
 
 def test_irregular_times_name_the_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.csv, column 'ds': the times are not evenly spaced"):
+    with pytest.raises(DataError, match=r"data\.csv, line 4, column 'ds': the times are not evenly spaced"):
         load(tmp_path, rows("ds,y", [f"2024-01-01 {clock},1" for clock in ("00:00", "00:07", "00:20", "00:31")]))
 
 

@@ -260,3 +260,17 @@ def test_more_categories_than_a_network_can_hold_are_refused() -> None:
     frame = pd.DataFrame({f"c{i}": ["a", "b"] for i in range(1001)})
     with pytest.raises(DataError, match=r"column 'c1000': 1,001 covariates are categories; at most 1,000 can be\."):
         read_covariates(table_from_frame(frame), tuple(frame.columns))
+
+
+def test_a_column_that_training_read_as_text_is_a_category_whatever_it_holds(tmp_path: Path) -> None:
+    table = read(tmp_path, _lines(["1", "2", "1"]), ReadOptions(text=("y",)))
+    assert (read_covariates(table, ("y",)).categorical_names, read_covariates(table, ("y",)).categories) == (
+        ("y",),
+        (("1", "2"),),
+    )
+
+
+def test_an_infinite_measurement_is_no_matter_of_categories(tmp_path: Path) -> None:
+    table = read(tmp_path, _lines([*(f"{i}.{i}5" for i in range(7)), "1e999"]))
+    with pytest.raises(DataError, match=r"'inf' is not a finite number\. .* counts as infinite\.$"):
+        read_covariates(table, ("y",))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seqcast.config import DataConfig
-from seqcast.data.future import extend_panel, head_panel
+from seqcast.data.future import extend_panel, future_notices, head_panel
 from seqcast.data.panel import Panel
 from seqcast.data.table import ReadOptions
 from seqcast.errors import DataError
@@ -177,3 +177,24 @@ def test_the_head_of_an_extended_panel_is_the_panel(tmp_path: Path) -> None:
     head = head_panel(extend_panel(panel, 2, read(tmp_path, _future())), panel.lengths)
     assert np.array_equal(head.known.numeric, panel.known.numeric)
     assert np.array_equal(head.target, panel.target)
+
+
+def test_a_series_without_rows_needs_no_future(tmp_path: Path) -> None:
+    panel = head_panel(_panel(tmp_path), np.array([5, 0]))
+    content = "\n".join(line for line in _future().splitlines() if not line.startswith("a,"))
+    longer = extend_panel(panel, 2, read(tmp_path, content))
+    assert longer.lengths.tolist() == [7, 2]
+    assert longer.known.numeric[5:7, 0].tolist() == [5.5, 15.5]
+
+
+def test_what_was_found_in_the_future_table_is_told(tmp_path: Path) -> None:
+    future = read(tmp_path, _future().replace(",", ";").replace("-", "/"))
+    assert [notice.text for notice in future_notices(future, _panel(tmp_path).schema, CONFIG)] == [
+        "future table: columns are separated by semicolon",
+        "future table: times of column 'ds' were read as %Y/%m/%d",
+    ]
+
+
+def test_a_future_table_that_is_not_needed_is_not_told_of(tmp_path: Path) -> None:
+    schema = load(tmp_path, rows("ds,y", [f"{day},1" for day in daily(3)])).panel.schema
+    assert future_notices(read(tmp_path, "a;b\n1;2\n"), schema, DataConfig()) == ()

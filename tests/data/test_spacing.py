@@ -133,7 +133,8 @@ def test_irregular_times_are_refused_with_their_spacings() -> None:
     )
     message = (
         "the times are not evenly spaced: 1 hour 1 minute (3 times), 59 minutes (2 times), 1 hour 7 minutes (1 times), "
-        "1 hour 11 minutes (1 times), 1 hour 13 minutes (1 times) and 2 other spacings. Resample"
+        "1 hour 11 minutes (1 times), 1 hour 13 minutes (1 times) and 2 other spacings. 2024-01-01 04:02:00 comes "
+        "59 minutes after the last. Resample"
     )
     with pytest.raises(DataError, match=re.escape(message)):
         infer_frequency(_axis(times))

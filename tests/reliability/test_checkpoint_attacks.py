@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from seqcast.training.checkpoint import _fingerprint
-from tests.reliability.attacks import MARKER, bounded, change_record
+from tests.reliability.attacks import MARKER, bounded, change_record, sign
 from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import expect
 from tests.running import Trained
@@ -102,6 +102,51 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
             {name: value * float("inf") for name, value in tensors.items() if name.startswith("best.")}
         )
     ),
+    "a step beyond the last": counter("step", 5),
+    "a refit of ten million steps": counter("refit_step", 10_000_000),
+    "a loss that is NaN": forged(lambda _, counters: counters["history"][0].update(validation_loss=float("nan"))),
+    "a best loss without end": counter("best_loss", float("inf")),
+    "a best step of ten million": forged(
+        lambda _, counters: (
+            counters["history"].append(counters["history"][0] | {"step": 10_000_000}),
+            counters.update(best_step=10_000_000),
+        )
+    ),
+    "a history out of order": forged(lambda _, counters: counters["history"].reverse()),
+    "a history of another network": forged(lambda _, counters: counters["history"][0].update(member=2)),
+    "a history of a million numbers": counter("history", [1] * 3_000_000),
+    "a key twice": lambda data: sealed(opened(data)[0], json.dumps(opened(data)[1])[:-1] + ', "step": 4}'),
+    "a million lists": with_text('{"format": 1, "a": [' + "[]," * 4_000_000 + "1]}"),
+    "a finished network that nobody asked for": forged(
+        lambda tensors, counters: (
+            counters.update(
+                finished=[{"history": counters["history"], "best_step": 0, "num_steps": 4, "ended_by": ""}]
+            ),
+            tensors.update(
+                {
+                    f"finished.0.{part}.{name.removeprefix('network.')}": value.clone()
+                    for part in ("weights", "selected")
+                    for name, value in list(tensors.items())
+                    if name.startswith("network.")
+                }
+            ),
+        )
+    ),
+    "a tensor more": forged(lambda tensors, _: tensors.update(evil=torch.zeros(3))),
+    "a hundred thousand tensors more": forged(
+        lambda tensors, _: tensors.update({f"e{number}": torch.zeros(0) for number in range(100_000)})
+    ),
+    "parameters without moments that are none": counter("without_moments", ["x"]),
+    "moments of 64 bits": forged(
+        lambda tensors, _: tensors.update(
+            {name: value.double() for name, value in tensors.items() if name.startswith("optimizer.")}
+        )
+    ),
+    "negative moments": forged(
+        lambda tensors, _: tensors.update(
+            {name: value - 9 for name, value in tensors.items() if name.startswith("optimizer.exp_avg_sq.")}
+        )
+    ),
     "moments that are not finite": forged(
         lambda tensors, _: tensors.update(
             {name: value * float("nan") for name, value in tensors.items() if name.startswith("optimizer.")}
@@ -137,16 +182,51 @@ def test_an_attack_by_a_checkpoint_is_refused(name: str, shops: Trained, in_tmp_
     assert not Path(MARKER).exists()
 
 
-@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_a_stopped_run_whose_state_is_gone_is_refused(shops: Trained, tmp_path: Path) -> None:
+    run = stopped(shops, tmp_path)
+    (run / NAME).unlink()
+    expect(resume(shops, run), 4, [NAME, "there is no such file"])
+
+
+def test_a_network_larger_than_its_state_is_refused_before_it_is_built(shops: Trained, tmp_path: Path) -> None:
+    from seqcast.config import parse_config, parse_toml
+    from seqcast.training.fit import work_identity
+
+    run = stopped(shops, tmp_path)
+    config = (
+        (run / "config.toml").read_text().replace("hidden = 4", "hidden = 4096").replace("layers = 1", "layers = 8")
+    )
+    (run / "config.toml").write_text(config)
+    sign(run)
+    fingerprint = json.loads((run / "run.json").read_text())["data"]["fingerprint"]
+    identity = work_identity(parse_config(parse_toml(config.encode()), "config.toml"), fingerprint)
+    (run / NAME).write_bytes(counter("identity", identity)((run / NAME).read_bytes()))
+    expect(bounded("train", shops.data, "--run", run, "--resume", "-q"), 4, [NAME, "does not fit the network"])
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "model.safetensors"])
+def test_nothing_is_trained_that_could_not_be_written(name: str, shops: Trained, tmp_path: Path) -> None:
+    run = stopped(shops, tmp_path)
+    (run / name).unlink()
+    (run / name).mkdir()
+    before = (run / "run.json").read_bytes()
+    expect(resume(shops, run), 4, [name, "it is a folder, not a plain file"])
+    assert (run / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe"])
 def test_a_checkpoint_that_is_no_file_is_refused(kind: str, shops: Trained, tmp_path: Path) -> None:
     import os
 
     run = stopped(shops, tmp_path)
     path = run / NAME
     path.rename(tmp_path / "elsewhere")
-    {"link": lambda: path.symlink_to(tmp_path / "elsewhere"), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[
-        kind
-    ]()
+    {
+        "link": lambda: path.symlink_to(tmp_path / "elsewhere"),
+        "dangling link": lambda: path.symlink_to(tmp_path / "nowhere"),
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+    }[kind]()
     expect(resume(shops, run), 4, [NAME])
 
 

@@ -99,6 +99,48 @@ def test_an_unseen_static_category_is_told(shops: Trained, tmp_path: Path) -> No
     expect(ran, 0, ["warning: ", "'region'", "'atlantis'"])
 
 
+def test_what_is_converted_in_the_future_table_is_told(shops: Trained, tmp_path: Path) -> None:
+    (tmp_path / "future.csv").write_text(shops.future.read_text().replace(":00:00,", ":00:00Z,"))
+    ran = orderly("predict", "--run", shops.run, "--future", tmp_path / "future.csv", "--output", "-")
+    forecast(ran)
+    expect(ran, 0, ["warning: future table: times of column 'ds' have an offset; they were converted to UTC"])
+
+
+def test_categories_stay_categories_where_a_table_has_numbers_for_them(shops: Trained, tmp_path: Path) -> None:
+    text = shops.data.read_text()
+    for number, word in enumerate(("sun", "rain", "snow")):
+        text = text.replace(f",{word},", f",{number},")
+    (tmp_path / "d.csv").write_text(text)
+    ran = orderly("predict", tmp_path / "d.csv", "--run", shops.run, "--future", shops.future, "--output", "-")
+    forecast(ran)
+    expect(ran, 0, ["'weather'", "not in the training data", "'0', '1', '2'"])
+
+
+def test_a_number_that_became_a_category_is_refused(shops: Trained, tmp_path: Path) -> None:
+    table = pd.read_csv(shops.data, dtype=str)
+    table["price"] = "p" + table["price"]
+    table.to_csv(tmp_path / "d.csv", index=False)
+    ran = orderly("predict", tmp_path / "d.csv", "--run", shops.run, "--future", shops.future)
+    expect(ran, 3, ["2 of the known covariates are categories here ('price', 'weather'), and 1 were in the training"])
+
+
+def test_one_row_of_each_series_is_forecast_with_its_future(shops: Trained, tmp_path: Path) -> None:
+    header, *every = shops.data.read_text().splitlines()
+    (tmp_path / "d.csv").write_text("\n".join([header, *(line for line in every if "2024-01-03 04:00" in line)]))
+    future = write_shops(tmp_path / "f.csv", {"a": 61, "b": 61})
+    ran = orderly("predict", tmp_path / "d.csv", "--run", shops.run, "--future", future, "--output", "-")
+    assert forecast(ran)["ds"].tolist()[::3] == ["2024-01-03 05:00:00"] * 2
+
+
+def test_a_series_without_any_value_needs_no_future_rows(shops: Trained, tmp_path: Path) -> None:
+    table = pd.read_csv(shops.data, dtype=str)
+    table.loc[table["unique_id"] == "b", "y"] = ""
+    table.to_csv(tmp_path / "d.csv", index=False)
+    ran = orderly("predict", tmp_path / "d.csv", "--run", shops.run, "--future", shops.future, "--output", "-")
+    assert forecast(ran)["unique_id"].unique().tolist() == ["a"]
+    expect(ran, 0, ["1 series have no observed value and are not forecast"])
+
+
 def test_an_unseen_series_works_with_a_notice(shops: Trained, tmp_path: Path) -> None:
     lengths = {"a": 61, "stranger": 59}
     data = write_shops(tmp_path / "new.csv", lengths)

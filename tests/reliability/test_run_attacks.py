@@ -72,6 +72,12 @@ def weights_with(value: float) -> Callable[[Tensors], None]:
     return change
 
 
+def fill(weights: Tensors, part: str, value: float) -> None:
+    for name in weights:
+        if part in name:
+            weights[name] = np.full_like(weights[name], value)
+
+
 def rename(weights: Tensors) -> None:
     weights["\x1b[31mred"] = weights.pop(next(iter(weights)))
 
@@ -166,6 +172,12 @@ BY_WEIGHTS = [
         tensors(lambda weights: weights.update({name: value.ravel() for name, value in weights.items()})),
         (MODEL, "do not fit"),
     ),
+    Attack("the largest weights", tensors(lambda weights: fill(weights, "", 3.4e38)), (MODEL, "shares")),
+    Attack(
+        "a head of the largest weights", tensors(lambda weights: fill(weights, "head", 3.4e38)), (MODEL, "not finite")
+    ),
+    Attack("no shares", tensors(lambda weights: fill(weights, "shares", 0.0)), (MODEL, "shares")),
+    Attack("negative shares", tensors(lambda weights: fill(weights, "shares", -1.0)), (MODEL, "shares")),
     Attack("half of the weights", bytes_of(MODEL, lambda data: data[: len(data) // 2]), (MODEL,)),
     Attack("bytes behind the weights", bytes_of(MODEL, lambda data: data + b"\0" * 16), (MODEL,)),
     Attack("no weights", bytes_of(MODEL, lambda _: b""), (MODEL,)),
@@ -190,6 +202,17 @@ BY_SETTINGS = [
         "a million quantiles", text("quantiles = [", "quantiles = [" + "0.001, " * 1_000_000), (CONFIG, "too large")
     ),
     Attack("a thousand quantiles", text("quantiles = [", "quantiles = [" + "0.001, " * 1_000), (CONFIG, "quantiles")),
+    Attack("quotes without end", text('"y",', '"' + '\\"' * 1_500_000), (CONFIG,)),
+    Attack(
+        "many keys of many parts",
+        text("hidden = 4", "\n".join(".".join("a" * 90) + f"{i} = 1" for i in range(20_000))),
+        (CONFIG, "more than 10 parts"),
+    ),
+    Attack(
+        "300,000 keys", text("hidden = 4", "\n".join(f"a{i} = 1" for i in range(300_000))), (CONFIG, "more parts than")
+    ),
+    Attack("a million tables", text("hidden = 4", "x = [" + "{a=1}," * 600_000 + "]"), (CONFIG, "more parts than")),
+    Attack("a million numbers for names", text('"y",', "1," * 1_000_000), (CONFIG, "target.0")),
     Attack("a key nobody knows", text("hidden = 4", "hidden = 4\n__class__ = 1"), (CONFIG,)),
     Attack("a key with escapes", text("hidden = 4", 'hidden = 4\n"\\u001b[31m" = 1'), (CONFIG,)),
     Attack("a key twice", text("hidden = 4", "hidden = 4\nhidden = 4"), (CONFIG,)),
@@ -203,7 +226,33 @@ BY_SETTINGS = [
     Attack("no settings", bytes_of(CONFIG, lambda _: b""), ()),
 ]
 
+
+def greatest_sizes(run: Path) -> None:
+    for name, size in (("horizon", 3), ("context", 12)):
+        text(f"{name} = {size}", f"{name} = 100000")(run)
+    change_record(run, lambda found: found["shape"].update(horizon=100_000, context=100_000))
+
+
+def many_networks(run: Path) -> None:
+    text("ensemble = 1", "ensemble = 64")(run)
+    columns = dict.fromkeys(("known_categories", "past_categories", "static_categories"), [2] * 1000)
+    change_record(run, lambda found: (found["result"].update(num_members=65), found["shape"].update(columns)))
+
+
+def objects(text: str) -> bytes:
+    return b'{"format_version": 1, ' + text.encode() + b"}"
+
+
 BY_RECORD = [
+    Attack("a key twice", raw(RECORD, objects('"a": 1, "a": 1')), (RECORD, "a key twice")),
+    Attack("NaN", raw(RECORD, objects('"num_threads": NaN')), (RECORD, "NaN is no number")),
+    Attack("ten million lists", raw(RECORD, objects('"a": [' + "[]," * 10_000_000 + "1]")), (RECORD, "more parts")),
+    Attack("a million objects", raw(RECORD, objects('"a": [' + '{"":{}},' * 1_000_000 + "1]")), (RECORD, "more parts")),
+    Attack("a million keys", raw(RECORD, objects(",".join(f'"{i}": 1' for i in range(10**6)))), (RECORD, "more parts")),
+    Attack("a hundred megabytes", raw(RECORD, objects('"a": [' + "1," * 50_000_000 + "1]")), (RECORD, "too large")),
+    Attack("numbers for names", record("series_ids", value=[1] * 5_000_000), (RECORD, "series_ids.0")),
+    Attack("notices without number", record("notices", value=["repair: x"] * 500_000), (RECORD, "notices")),
+    Attack("finished without a result", record("result", value=None), (RECORD, "has no result")),
     Attack("a record that is no JSON", raw(RECORD, b"hello"), (RECORD, "not JSON")),
     Attack("a record that is a list", raw(RECORD, b"[]"), (RECORD, "not a JSON object")),
     Attack("an empty record", raw(RECORD, b""), (RECORD,)),
@@ -220,12 +269,11 @@ BY_RECORD = [
     Attack("a key nobody knows", record("__class__", value=1), (RECORD,)),
     Attack("a key with escapes", record("\x1b[31m", value=1), (RECORD,)),
     Attack("a horizon of a billion", record("shape", "horizon", value=10**9), (RECORD, "horizon")),
-    Attack("another horizon", record("shape", "horizon", value=4), (MODEL, "do not fit")),
-    Attack(
-        "the greatest horizon and context",
-        lambda run: change_record(run, lambda found: found["shape"].update(horizon=100_000, context=100_000)),
-        (MODEL, "do not fit"),
-    ),
+    Attack("another horizon", record("shape", "horizon", value=4), (RECORD, "contradicts config.toml in the horizon")),
+    Attack("the greatest context", record("shape", "context", value=100_000), (RECORD, "the context")),
+    Attack("the greatest horizon and context", greatest_sizes, (MODEL, "do not fit")),
+    Attack("65 networks", record("result", "num_members", value=65), (RECORD, "number of networks")),
+    Attack("65 networks of 3,000 columns", many_networks, (MODEL, "do not fit")),
     Attack("a negative context", record("shape", "context", value=-1), (RECORD, "context")),
     Attack("inputs without number", record("shape", "num_known", value=10_000), (MODEL, "do not fit")),
     Attack("fewer inputs than the calendar has", record("shape", "num_known", value=0), (MODEL, "do not fit")),
@@ -236,12 +284,13 @@ BY_RECORD = [
     Attack("keys of many parts in an inline table", text("hidden = 4", "x = {a" + ".a" * 50_000 + " = 1}"), (CONFIG,)),
     Attack("settings of 100 MB", bytes_of(CONFIG, lambda data: data + b"#" * 10**8), (CONFIG, "too large")),
     Attack("a season of zero", record("shape", "season", value=0), (RECORD, "season")),
-    Attack("infinity", record("result", "seconds", value=float("inf")), (), 0),
+    Attack("infinity", record("result", "seconds", value=float("inf")), (RECORD, "Infinity is no number")),
+    Attack("half a character", record("device", value="\ud800"), (), 0),
     Attack("series without number", record("series_ids", value=["x"] * 500_000), ("scalers.joblib",)),
     Attack("no series", record("series_ids", value=[]), ()),
     Attack("a frequency nobody knows", record("frequency", value="'; touch marker"), ()),
     Attack("a frequency without end", record("frequency", value="9" * 4000 + "h"), ()),
-    Attack("another frequency", record("frequency", value="MS"), (), 0),
+    Attack("another frequency", record("frequency", value="MS"), (RECORD, "the frequency")),
     Attack("a table in a system folder", record("data", "path", value="/etc/passwd"), (), 3),
     Attack("a table that is a device", record("data", "path", value="/dev/zero"), ("is not there",)),
     Attack("a table that is standard input", record("data", "path", value="-"), ("is not there",)),
@@ -274,7 +323,7 @@ BY_RECORD = [
     Attack(
         "no checksum of the weights",
         lambda run: change_record(run, lambda found: found["files"].pop(MODEL)),
-        ("no finished model",),
+        ("is said to be finished, but has no result",),
     ),
     Attack(
         "no checksum of the scalers",
@@ -282,7 +331,9 @@ BY_RECORD = [
         ("scalers.joblib",),
     ),
     Attack("a checksum of a file elsewhere", record("files", "../../etc/passwd", value="0" * 64), (), 0),
-    Attack("other columns", record("columns", "target", value=["x" * 1000]), (), 0),
+    Attack("other columns", record("columns", "target", value=["x" * 1000]), (RECORD, "the target columns")),
+    Attack("a time with escapes", record("columns", "time", value="\x1b[31m"), (RECORD, "the time columns")),
+    Attack("an id with escapes", record("columns", "id", value="\x1b[31m"), (RECORD, "the id column")),
 ]
 
 

@@ -193,6 +193,8 @@ ATTACKS = [
     Attack("a text of 2^60 letters", replaced(b"\x80\x04\x8d" + struct.pack("<Q", 2**60) + b"."), WORDS),
     Attack("a number of 2 GB", replaced(b"\x80\x04\x8b\xff\xff\xff\x7f1."), WORDS),
     Attack("a frame longer than the file", replaced(b"\x80\x04\x95" + struct.pack("<Q", 2**60) + b"N."), WORDS),
+    Attack("fifty million empty lists", replaced(b"\x80\x04(" + b"]" * 50_000_000 + b"t."), WORDS),
+    Attack("ten million memories", replaced(b"\x80\x04N" + b"\x94" * 10_000_000 + b"."), WORDS),
     Attack("deep nesting", replaced(b"\x80\x04)" + b"\x85" * 100_000 + b"."), WORDS),
     Attack("deep nesting by lists", replaced(b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b"."), WORDS),
     Attack(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from rich.console import RenderableType
 
 from seqcast.report.text import (
     MAX_WIDTH,
+    json_text,
     number_format,
     number_text,
     percent_text,
@@ -166,3 +168,18 @@ def test_numbered_steps_of_a_column_stay_numbers() -> None:
 
 def test_a_step_number_stays_a_number() -> None:
     assert time_text(np.int64(42)) == "42"
+
+
+def test_a_json_document_has_no_raw_control_characters_and_means_the_same() -> None:
+    value = {"na\x9bme": ["\x1b[31m", "\u202e", "naïve 日本 👍", "\x7f\u2028\U000e0001", "\ud800"], "n": 1.5}
+    text = json_text(value)
+    assert json.loads(text) == value
+    assert "naïve 日本 👍" in text
+    assert not set(text) & set("\x9b\x1b\u202e\x7f\u2028\U000e0001\ud800")
+
+
+def test_numbers_that_json_lacks_are_null() -> None:
+    assert json.loads(json_text({"a": [math.inf, (math.nan, 1.0)], "b": {"c": -math.inf, "d": None}})) == {
+        "a": [None, [None, 1.0]],
+        "b": {"c": None, "d": None},
+    }

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqcast.run.directory import RunDirectory
-from seqcast.run.record import DataRecord, ReadOptionsRecord, RunRecord, SchemaRecord, ShapeRecord
+from seqcast.run.record import (
+    MODEL_FILE,
+    DataRecord,
+    ReadOptionsRecord,
+    ResultRecord,
+    RunRecord,
+    SchemaRecord,
+    ShapeRecord,
+)
 
 READING = ReadOptionsRecord(
     delimiter=None,
@@ -53,6 +61,21 @@ RECORD = RunRecord(
     series_ids=("a", "b"),
     shape=SHAPE,
 )
+RESULT = ResultRecord(
+    validation_loss=0.25,
+    relative_mae=0.5,
+    best_step=3,
+    num_steps=5,
+    ended_by="budget spent",
+    seconds=1.5,
+    windows_per_second=7.0,
+    num_train_windows=13,
+    num_parameters=17,
+    num_members=2,
+    linear_share=0.5,
+    refitted=True,
+)
+FINISHED = RECORD.model_copy(update={"status": "finished", "result": RESULT, "files": {MODEL_FILE: "0" * 64}})
 
 
 def bare_run(path: Path, *others: str) -> RunDirectory:

@@ -18,7 +18,7 @@ from seqcast.run.directory import (
 )
 from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
 from seqcast.storage import LOCK_NAME, lock_directory
-from tests.run.making_records import RECORD, bare_run
+from tests.run.making_records import FINISHED, RECORD, bare_run
 
 
 def choose(run: Path | None, *, overwrite: bool = False, resume: bool = False, data: str = "sales.csv") -> RunDirectory:
@@ -226,7 +226,7 @@ def test_without_a_runs_folder_there_are_no_runs(tmp_path: Path) -> None:
 
 
 def test_the_newest_finished_run_is_used_although_a_stopped_one_is_newer(tmp_path: Path) -> None:
-    bare_run(tmp_path / "older").write_record(RECORD.model_copy(update={"status": "finished"}))
+    bare_run(tmp_path / "older").write_record(FINISHED)
     set_age(tmp_path / "older", 20)
     bare_run(tmp_path / "stopped")
     (bare_run(tmp_path / "damaged").path / RUN_FILE).write_text("{")

@@ -8,10 +8,11 @@ import pytest
 
 from seqcast.config import Config
 from seqcast.errors import RunError
-from seqcast.run.directory import CHECKSUM_KEY, RunDirectory
+from seqcast.run.directory import RunDirectory
 from seqcast.run.record import CONFIG_FILE, FORMAT_VERSION, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
+from seqcast.run.record_file import CHECKSUM_KEY
 from seqcast.storage import sha256_hex
-from seqcast.training.checkpoint import ValidationRecord
+from seqcast.training.counters import ValidationRecord
 from tests.run.making_records import RECORD, SHAPE, bare_run
 
 

@@ -16,8 +16,9 @@ from seqcast.data.future import extend_panel
 from seqcast.errors import RunError
 from seqcast.forecasting import Forecasting, attention_maps, latest_origins, predict
 from seqcast.results import Forecast
-from seqcast.run.directory import CHECKSUM_KEY, RunDirectory
+from seqcast.run.directory import RunDirectory
 from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
+from seqcast.run.record_file import CHECKSUM_KEY
 from seqcast.run.trained import TrainedModel, load_trained_model
 from seqcast.storage import sha256_hex
 from tests.panels import HORIZON, one_thread, small_config
@@ -210,6 +211,7 @@ def test_another_configuration_does_not_fit_the_weights(directory: RunDirectory)
 
 def test_a_huge_network_is_refused_without_being_built(directory: RunDirectory) -> None:
     text = (directory.path / CONFIG_FILE).read_text().replace("hidden = 7", "hidden = 4096")
+    text = text.replace("horizon = 5", "horizon = 100000").replace("context = 11", "context = 100000")
     replace_file(directory, CONFIG_FILE, text.encode())
     shape = json.loads((directory.path / RUN_FILE).read_text())["shape"]
     edit_record(directory, shape=shape | {"horizon": 100_000, "context": 100_000, "known_categories": [10_000_000]})

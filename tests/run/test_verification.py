@@ -37,7 +37,7 @@ def a_record(files: dict[str, str]) -> RunRecord:
     }
     shape = {"horizon": 2, "context": 3, "season": 1, "num_past": 0, "num_known": 0, "num_static": 0}
     shape |= {"past_categories": [], "known_categories": [], "static_categories": []}
-    facts = {"program_version": "0", "torch_version": "0", "status": "finished", "created": "now", "device": "cpu"}
+    facts = {"program_version": "0", "torch_version": "0", "status": "training", "created": "now", "device": "cpu"}
     facts |= {"precision": "float32", "num_threads": 1, "frequency": "D", "series_ids": ["y"], "files": files}
     return RunRecord.model_validate({**facts, "data": data, "columns": columns, "shape": shape})
 
@@ -54,11 +54,44 @@ def states(directory: RunDirectory) -> dict[str, str]:
     return {each.name: each.state for each in verify_run(directory)}
 
 
-def test_files_with_their_checksum_are_intact_and_others_are_told_apart(directory: RunDirectory) -> None:
-    found = states(directory)
-    assert found[SCALERS_FILE] == found[MODEL_FILE] == "intact"
-    assert found[RUN_FILE] == "present"
-    assert found[METRICS_FILE] == found[CONFIG_FILE] == "absent"
+def test_every_file_is_told_and_why(directory: RunDirectory) -> None:
+    (directory.path / METRICS_FILE).write_text('{"step": 0}\n{"step": 2}\n')
+    found = {each.name: (each.state, each.detail) for each in verify_run(directory)}
+    agrees = ("intact", "its checksum in run.json agrees")
+    assert found == {
+        RUN_FILE: ("intact", "its own checksum agrees"),
+        CONFIG_FILE: ("missing", "a run needs it, but it is not there"),
+        MODEL_FILE: agrees,
+        SCALERS_FILE: agrees,
+        CHECKPOINT_FILE: ("absent", "not written"),
+        METRICS_FILE: ("unchecked", "it has no checksum; its 2 lines can be read"),
+    }
+
+
+def test_a_record_without_its_checksum_is_unchecked(directory: RunDirectory) -> None:
+    values = json.loads((directory.path / RUN_FILE).read_text(encoding="utf-8"))
+    del values["checksum"]
+    (directory.path / RUN_FILE).write_text(json.dumps(values), encoding="utf-8")
+    assert states(directory)[RUN_FILE] == "unchecked"
+
+
+def test_a_model_from_before_training_went_on_is_unchecked(directory: RunDirectory) -> None:
+    directory.write_record(a_record({}))
+    assert states(directory)[MODEL_FILE] == "unchecked"
+    assert states(directory)[SCALERS_FILE] == "damaged"
+
+
+def test_the_state_of_a_stopped_run_is_missed(directory: RunDirectory) -> None:
+    directory.write_record(directory.read_record().model_copy(update={"status": "stopped"}))
+    (missed,) = [each for each in verify_run(directory) if each.name == CHECKPOINT_FILE]
+    assert (missed.state, missed.detail) == ("missing", "the run was stopped with its state saved, but it is not there")
+    assert not missed.is_good
+
+
+@pytest.mark.parametrize("content", [b"\x1b[31m", b"{", b'{"step": NaN}', b"\xff"])
+def test_metrics_that_cannot_be_read_are_damage(content: bytes, directory: RunDirectory) -> None:
+    (directory.path / METRICS_FILE).write_bytes(b'{"step": 0}\n' + content)
+    assert states(directory)[METRICS_FILE] == "damaged"
 
 
 def test_a_changed_byte_is_damage(directory: RunDirectory) -> None:
@@ -69,8 +102,7 @@ def test_a_changed_byte_is_damage(directory: RunDirectory) -> None:
 def test_a_file_that_run_json_names_is_missed(directory: RunDirectory) -> None:
     (directory.path / SCALERS_FILE).unlink()
     (missed,) = [each for each in verify_run(directory) if each.name == SCALERS_FILE]
-    assert missed.state == "absent"
-    assert missed.detail == "named in run.json, but not there"
+    assert (missed.state, missed.detail) == ("missing", "a run needs it, but it is not there")
 
 
 def test_a_damaged_record_is_an_error(directory: RunDirectory) -> None:

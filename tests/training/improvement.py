@@ -10,7 +10,7 @@ import torch
 
 from seqcast.model.network import ForecastNetwork
 from seqcast.training import loop
-from seqcast.training.checkpoint import ValidationRecord
+from seqcast.training.counters import ValidationRecord
 from seqcast.training.fit import Fit
 from seqcast.training.loop import Hooks, Progress
 from seqcast.training.setup import TrainingSetup

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from seqcast.model.network import ForecastNetwork
-from seqcast.training.checkpoint import TrainingResult, ValidationRecord
+from seqcast.training.checkpoint import TrainingResult
 from seqcast.training.combination import Combination, combine
+from seqcast.training.counters import ValidationRecord
 from seqcast.training.fit import Preparation, fit
 from seqcast.training.linear_forecast import LinearForecast
 from seqcast.training.warm_start import apply_warm_start

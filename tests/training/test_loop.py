@@ -16,7 +16,7 @@ from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.runtime import Runtime
 from seqcast.training import loop, step
-from seqcast.training.checkpoint import ValidationRecord
+from seqcast.training.counters import ValidationRecord
 from seqcast.training.loop import Hooks, Progress, train
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import learning_rate

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seqcast.config import Config
+from seqcast.errors import RunError
+from seqcast.run.agreement import require_agreement
+from tests.run.making_records import FINISHED, RECORD, SHAPE
+
+DATA = {"time": "ds", "target": ("y",), "id": "unique_id", "freq": "D"}
+CONFIG = Config().override(data=DATA, model={"horizon": 5, "context": 11})
+
+
+def test_a_run_agrees_with_its_own_configuration() -> None:
+    require_agreement(RECORD, CONFIG, "run.json")
+    require_agreement(FINISHED, CONFIG, "run.json")
+
+
+def test_several_id_columns_are_called_by_the_usual_name() -> None:
+    require_agreement(RECORD, CONFIG.override(data={"id": "shop,product"}), "run.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"shape": SHAPE.model_copy(update={"horizon": 6})}, "the horizon"),
+        ({"shape": SHAPE.model_copy(update={"horizon": 6, "context": 9})}, "the horizon, the context"),
+        ({"frequency": "h"}, "the frequency"),
+        ({"columns": RECORD.columns.model_copy(update={"time": "\x1b[31m"})}, "the time columns"),
+        ({"columns": RECORD.columns.model_copy(update={"known": ("y",)})}, "the known columns"),
+        ({"columns": RECORD.columns.model_copy(update={"id": "=cmd"})}, "the id column"),
+    ],
+)
+def test_what_contradicts_the_configuration_is_named(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(RunError, match=rf"a/run\.json: damaged: it contradicts config\.toml in {told}\. Restore"):
+        require_agreement(RECORD.model_copy(update=change), CONFIG, "a/run.json")
+
+
+def test_more_networks_than_were_trained_are_refused() -> None:
+    assert FINISHED.result is not None
+    many = FINISHED.model_copy(update={"result": FINISHED.result.model_copy(update={"num_members": 3})})
+    with pytest.raises(RunError, match="in the number of networks"):
+        require_agreement(many, CONFIG, "run.json")
+    require_agreement(many, CONFIG.override(training={"ensemble": 2}), "run.json")
