@@ -155,6 +155,8 @@ def test_a_time_that_does_not_fit_the_given_format_is_named(tmp_path: Path) -> N
 def test_a_given_format_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--time-format '%Y %Q' is not a time format: "):
         _read(tmp_path, ["01/02/2024"], ReadOptions(time_format="%Y %Q"))
+    with pytest.raises(UsageError, match=r"--time-format '%Y %Y' is not a time format: "):
+        _read(tmp_path, ["01/02/2024"], ReadOptions(time_format="%Y %Y"))
 
 
 @pytest.mark.parametrize("pattern", ["%d", "%H:%M", "abc", "", "mixed", "ISO8601"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,10 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "a step beyond the last": counter("step", 5),
     "a refit of ten million steps": counter("refit_step", 10_000_000),
     "a loss that is NaN": forged(lambda _, counters: counters["history"][0].update(validation_loss=float("nan"))),
+    "a loss without end": lambda data: sealed(
+        opened(data)[0],
+        re.sub(r'"validation_loss": [0-9.e-]+', '"validation_loss": 1e999', json.dumps(opened(data)[1])),
+    ),
     "a best loss without end": counter("best_loss", float("inf")),
     "a best step of ten million": forged(
         lambda _, counters: (
