@@ -89,12 +89,14 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -
         validation_series=validation[0],
         validation_origins=validation[1],
         runtime=runtime,
+        drift=None,
         identity=work_identity(config, data_fingerprint),
     )
     seasons = tuple(season for season in panel.frequency.seasons if season > 1)
     linear = _fit_linear(setup, setup.train_windows, seasons) if config.model.lag_bias else None
     if linear is not None:
         apply_warm_start(setup.network, linear)
+        setup = replace(setup, drift=linear.drift.to(runtime.device))
     return Preparation(setup, scalers, seasons, linear)
 
 

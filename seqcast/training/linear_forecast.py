@@ -8,8 +8,8 @@ the truth (Lawson and Hanson 1974, chapter 23). Two things make it hold where se
 - It is combined with the best of the naive forecasts (last value, seasonal naive), by the largest share that costs
   nothing in blocked cross-validation (Bates and Granger 1969; Bergmeir and Benitez 2012).
 
-What the windows drifted by on the whole, the median of what the weights leave over, is no part of the forecast: such
-drifts seldom go on.
+The drift that the windows had in common, the median of what the weights leave over, is no part of the forecast: it
+seldom goes on. A network that is trained begins with it all the same, and learns how far it does.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class LinearForecast:
     weights: Tensor
     """(horizon, context) float64, not negative."""
     residual_quantiles: Tensor
-    """(horizon, Q) around the median, widened by what cross-validation found the fit to be too sure of itself."""
+    """(horizon, Q) around the drift, widened by what cross-validation found the fit to be too sure of itself."""
+    drift: Tensor
+    """(horizon,) median residual."""
     naive_season: int
     """Season of the naive forecast in the combination; 1: the last value."""
     naive_share: float
@@ -135,7 +137,9 @@ def fit_linear_forecast(
     weights = (1 - share) * fitted + share * naives[season]
     padded = torch.zeros(horizon, context, dtype=torch.float64)
     padded[:, context - lags :] = weights.T
-    return LinearForecast(padded, widening * _residual_quantiles(sample, weights, quantiles), season, share)
+    drift = _residual_quantiles(sample, weights, (0.5,))
+    spread = widening * (_residual_quantiles(sample, weights, quantiles) - drift)
+    return LinearForecast(padded, spread, drift[:, 0], season, share)
 
 
 def _draw_sample(
@@ -162,11 +166,10 @@ def _draw_sample(
 
 
 def _residual_quantiles(sample: _Sample, weights: Tensor, quantiles: tuple[float, ...]) -> Tensor:
-    """(horizon, Q) of what the weights leave over, less its median; zeros at a step that was never observed."""
+    """(horizon, Q) of what the weights leave over; zeros at a step that was never observed."""
     hidden = ~sample.seen & sample.seen.any(dim=0)
     residuals = (sample.future - sample.past @ weights.float()) * sample.seen
-    values = residuals.masked_fill(hidden, torch.nan).numpy()
-    by_level = np.nanquantile(values, quantiles, axis=0) - np.nanmedian(values, axis=0)
+    by_level = np.nanquantile(residuals.masked_fill(hidden, torch.nan).numpy(), quantiles, axis=0)
     return torch.from_numpy(by_level.T).float()
 
 

@@ -118,6 +118,7 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
     member = len(state.finished) + 1
     if not state.history:  # training is not allowed to end worse than the warm start
         _validate_and_keep_best(setup, state)
+        _let_drift(setup, state)
     while state.step < training.max_steps:
         if state.stale_validations >= training.patience:
             return f"no improvement beyond doubt in {training.patience} validations"
@@ -135,6 +136,14 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
         )
         _stop_if_asked(setup, state, hooks, f"step {number}")
     return "budget spent"
+
+
+@torch.no_grad()
+def _let_drift(setup: TrainingSetup, state: TrainingState) -> None:
+    """Begin with the drift that the start leaves out, since training can learn how far it goes on."""
+    if setup.drift is not None and setup.network.layout.increasing:
+        for network in (state.network, state.averaged):
+            network.decoder.head.step_bias.add_(setup.drift[:, None])
 
 
 def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clock) -> dict[str, Tensor]:

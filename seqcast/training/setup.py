@@ -29,6 +29,9 @@ class TrainingSetup:
     validation_series: IntArray
     validation_origins: IntArray
     runtime: Runtime
+    drift: Tensor | None
+    """(horizon,) what training adds to the quantiles of its start before the first step, in window-standardised units;
+    None where there is no linear start."""
     identity: str
     """Fingerprint of data and options: a checkpoint of other work is refused."""
 

@@ -20,6 +20,7 @@ Weights = dict[str, Tensor]
 NEWEST = LinearForecast(
     weights=torch.eye(HORIZON, CONTEXT, dtype=torch.float64),
     residual_quantiles=torch.tensor([-1.0, 0.0, 1.0]).expand(HORIZON, 3),
+    drift=torch.zeros(HORIZON),
     naive_season=1,
     naive_share=0.0,
 )

@@ -80,6 +80,7 @@ def test_residual_quantiles_are_those_of_what_the_weights_leave_over() -> None:
     widening = around / expected
     np.testing.assert_allclose(widening, widening[0, 0], rtol=1e-3)
     assert 1 <= widening[0, 0] < 1.2
+    np.testing.assert_allclose(linear.drift.numpy(), np.median(residuals, axis=0), atol=1e-5)
 
 
 def test_weights_and_residuals_do_not_depend_on_the_size_of_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

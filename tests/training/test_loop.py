@@ -16,6 +16,7 @@ from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.runtime import Runtime
 from seqcast.training import loop, step
+from seqcast.training.checkpoint import TrainingState
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.loop import Hooks, Progress, train
 from seqcast.training.setup import TrainingSetup
@@ -80,7 +81,7 @@ def test_the_optimiser_is_given_the_rate_of_its_step(monkeypatch: pytest.MonkeyP
         return 0.0
 
     monkeypatch.setattr(step, "learning_rate", spy)
-    setup = setup_of(training={"weight_decay": 0.0})
+    setup = replace(setup_of(training={"weight_decay": 0.0}), drift=None)
     before = {name: value.clone() for name, value in setup.network.state_dict().items()}
 
     train(setup)
@@ -377,3 +378,21 @@ def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() 
     loss, expected_loss = (result.history[-1].validation_loss for result in (found, expected))
     assert loss == pytest.approx(expected_loss, rel=0.02)
     assert loss != expected_loss
+
+
+def test_training_begins_with_the_drift_that_its_start_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = setup_of()
+    drift = torch.linspace(-1, 1, plain.network.shape.horizon)
+    setup = replace(plain, drift=drift)
+    before = setup.network.decoder.head.step_bias.detach().clone()
+    found: list[torch.Tensor] = []
+
+    def stand_still(_setup: TrainingSetup, state: TrainingState, _step: step.Step) -> float:
+        found.append(state.network.decoder.head.step_bias.detach().clone())
+        return 0.5
+
+    monkeypatch.setattr(loop, "take_step", stand_still)
+    result = train(setup)
+
+    torch.testing.assert_close(found[0], before + drift[:, None])
+    assert torch.equal(result.selected["decoder.head.step_bias"], before)
