@@ -45,8 +45,8 @@ _LONGEST_KEY = 10
 """Parts of a dotted key; the time to parse one grows with their square."""
 _MOST_MARKS = 10_000
 """Of [, { and = each, outside of strings: a configuration has some fifty settings."""
-_TOML_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?')
-"""An unclosed one goes to the end of its line, so that finding all of them takes one pass."""
+_TOML_TEXT = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+')
+"""Strings and comments; an unclosed one goes to the end of its line, so that finding all of them takes one pass."""
 
 QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
@@ -237,7 +237,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     if len(data) > LARGEST_TOML:
         raise ValueError(f"it is larger than {LARGEST_TOML:,} bytes")
     text = data.decode("utf-8")
-    outside_strings = _TOML_STRING.sub("", text)
+    outside_strings = _TOML_TEXT.sub("", text)
     if "." * _LONGEST_KEY in re.sub(r"[\w \t-]+", "", outside_strings):
         raise ValueError(f"a key has more than {_LONGEST_KEY} parts")
     if any(outside_strings.count(mark) > _MOST_MARKS for mark in "[{="):

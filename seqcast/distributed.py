@@ -17,10 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqcast.errors import UsageError
+from seqcast.errors import SeqcastError, UsageError
 
 _VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
 _ADDRESS = ("MASTER_ADDR", "MASTER_PORT")
+_BACKENDS = ("gloo", "NCCL", "TCPStore", "EADDRINUSE")
+"""What torch names in the errors of a connection."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,44 @@ class World:
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """Connected with the other processes, whose tensors lie on devices of the same kind."""
+        """Connected with the other processes, whose tensors lie on devices of the same kind.
+
+        Raises:
+            SeqcastError: One of them is gone.
+        """
         if self.size == 1:
             yield
             return
         backend = "nccl" if device.type == "cuda" else "gloo"
-        torch.distributed.init_process_group(backend, rank=self.rank, world_size=self.size)
         try:
-            yield
-        finally:
-            torch.distributed.destroy_process_group()
+            torch.distributed.init_process_group(backend, rank=self.rank, world_size=self.size)
+            try:
+                yield
+            finally:
+                torch.distributed.destroy_process_group()
+        except RuntimeError as error:
+            if not any(name in str(error) for name in _BACKENDS):
+                raise
+            raise SeqcastError(
+                "the connection with the other processes was lost.",
+                hint="See what the others said; a run that has saved its state goes on with --resume.",
+            ) from error
+
+    def require_same(self, identity: str, device: torch.device) -> None:
+        """Compare the work of all processes, named by hexadecimal digits.
+
+        Raises:
+            UsageError: That of one differs from the first one's; all of them are told.
+        """
+        mine = torch.tensor(list(bytes.fromhex(identity)), dtype=torch.uint8, device=device)
+        first = mine.clone()
+        self.follow_first([first])
+        num_different = torch.tensor([0.0 if torch.equal(mine, first) else 1.0], device=device)
+        self.add_up([num_different])
+        if num_different > 0:
+            raise UsageError(
+                "the processes read different tables or options.", hint="Give all of them the same file and options."
+            )
 
     def part(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
         """What this process computes of a batch."""

@@ -322,7 +322,9 @@ class Forecasting:
         with np.errstate(over="ignore", invalid="ignore"):
             numbers *= self.tensors.scale[part.series, None, None]
             numbers += self.tensors.mean[part.series, None, None]
-        _require_finite(bool(np.isfinite(numbers).all()), "forecast")
+        _require_finite(bool(torch.isfinite(values).all()), "forecast")
+        if not np.isfinite(numbers).all():
+            raise DataError("the values are too large to be forecast.", hint="Write them in a greater unit.")
         return numbers
 
     def _as_forecast(self, origins: Origins, quantiles: FloatArray, rolled: bool) -> Forecast:

@@ -80,9 +80,8 @@ def resolve_runtime(device: str, precision: Precision, world: World = ALONE) -> 
         UsageError: The device asked for is not there, or cannot compute in the precision asked for.
     """
     chosen, reason = _resolve_device(device)
-    if world.size > 1 and chosen.type == "cuda":
-        chosen, _ = _resolve_device(f"cuda:{world.local_rank}")
-        torch.cuda.set_device(chosen)
+    if world.size > 1:
+        chosen = _own_device(chosen, device, world)
     if precision != "auto":
         if precision == "float16" and chosen.type == "cpu":
             raise UsageError("--precision float16 needs a GPU.", hint="Use bfloat16 or float32 on the CPU.")
@@ -109,6 +108,29 @@ def _resolve_device(name: str) -> tuple[torch.device, str]:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: this machine has no Apple GPU.", hint="Use --device auto or cpu.")
     return device, "as asked"
+
+
+def _own_device(chosen: torch.device, asked: str, world: World) -> torch.device:
+    """That of one of several processes: a GPU for each.
+
+    Raises:
+        UsageError: There are too few, or one of them was named.
+    """
+    if chosen.type == "mps":
+        raise UsageError("several processes cannot share an Apple GPU.", hint="Give --device cpu.")
+    if chosen.type != "cuda":
+        return chosen
+    if asked.startswith("cuda:"):
+        raise UsageError(f"--device {asked}: several processes take a GPU each.", hint="Give --device cuda.")
+    count = torch.cuda.device_count()
+    if world.local_rank >= count:
+        raise UsageError(
+            f"process {world.local_rank} of this machine has no GPU: there are {count}, numbered from 0.",
+            hint="Start fewer with --nproc-per-node, or give --device cpu.",
+        )
+    own = torch.device("cuda", world.local_rank)
+    torch.cuda.set_device(own)
+    return own
 
 
 def _bfloat16_is_faster(device: torch.device) -> tuple[bool, str]:

@@ -27,7 +27,7 @@ from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
 from seqcast.cli.tune import tune
-from seqcast.errors import DataError, DivergedError, RunError, SeqcastError, StoppedError, UsageError
+from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """The parser's complaint about an option or a command, which Typer does not export by a name of its own."""
@@ -39,8 +39,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-_MET_BY_ALL = (DataError, DivergedError, RunError, StoppedError, UsageError)
-"""What every process of a training by several meets, so that it is enough if the first one says it."""
 _OF_TRAINING = {"validation-size", "test-size"}
 """Options of `check` that are about training, not about reading a table."""
 COMMANDS = (train, predict, inspect, backtest, compare, tune, check, demo)
@@ -144,15 +142,17 @@ def _report(error: SeqcastError) -> int:
     """Print an error for a person, and for a program when it asked for JSON."""
     from seqcast.report.text import plain
 
-    if sys.argv[1:2] == ["train"] and not_first_process() and isinstance(error, _MET_BY_ALL):
+    beside = sys.argv[1:2] == ["train"] and not_first_process()
+    if beside and isinstance(error, DivergedError | StoppedError):  # all processes end so, and the first one says it
         return error.exit_code
     try:
-        if "--json" in sys.argv:
+        if "--json" in sys.argv and not beside:
             sys.stdout.write(json.dumps(error.as_dict()) + "\n")
         sys.stdout.flush()
     except OSError:
         _drop_stdout()
-    sys.stderr.write(f"error: {plain(str(error), 4000)}\n")
+    which = f"process {os.environ['RANK']}: " if beside else ""
+    sys.stderr.write(f"error: {plain(which + str(error), 4000)}\n")
     return error.exit_code
 
 

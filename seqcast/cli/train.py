@@ -169,6 +169,7 @@ def plan_job(screen: Screen, data: str, config: Config, reading: ReadOptions, st
     from seqcast.report.text import plain
 
     screen.say(f"reading {plain(data)}")  # before torch is loaded, which takes a while
+    from seqcast.data.source import STDIN
     from seqcast.distributed import World
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.runtime import resolve_runtime
@@ -176,6 +177,8 @@ def plan_job(screen: Screen, data: str, config: Config, reading: ReadOptions, st
     from seqcast.training.recorded import TrainingJob
 
     runtime = resolve_runtime(config.training.device, config.training.precision, World.of_environment())
+    if runtime.world.size > 1 and data == STDIN:
+        raise UsageError("several processes cannot read one standard input.", hint="Name a file that all of them see.")
     source = read_source(data, config.data, reading, None if static_file is None else str(static_file))
     plan = make_plan(source.panel, resolve_roles(config, source.panel))
     job = TrainingJob(source, plan, runtime)

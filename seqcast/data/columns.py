@@ -97,7 +97,7 @@ def read_numbers(table: Table, column: str) -> FloatArray:
     else:
         raise DataError(f"the column holds {chunks.type}, not numbers.", place=table.place(column))
     for word in table.options.na_values:
-        plain = word.strip().replace(table.options.decimal or ".", ".")
+        plain = _with_point(word, table)
         if NUMBER.fullmatch(plain):  # so that -999 means -999.0 too
             values = np.where(values == float(plain), np.nan, values)
     infinite = np.flatnonzero(np.isinf(values))
@@ -206,7 +206,7 @@ def _share_of_numbers(table: Table, column: str) -> float:
     text, missing = text_column(table, column), MISSING_WORDS | set(table.options.na_values)
     counts = np.bincount(text.codes[text.codes >= 0], minlength=len(text.values))
     present = np.array([value.strip() not in missing for value in text.values], bool)
-    numeric = np.array([NUMBER.fullmatch(value.strip()) is not None for value in text.values], bool)
+    numeric = np.array([NUMBER.fullmatch(_with_point(value, table)) is not None for value in text.values], bool)
     return float(counts[numeric & present].sum() / max(1, counts[present].sum()))
 
 
@@ -234,7 +234,7 @@ def _first_distinct(table: Table, column: str) -> list[str]:
 def _text_kind(values: list[str], table: Table) -> Kind:
     if not values:
         return "empty"
-    plain = [value.replace(table.options.decimal or ".", ".") for value in values]
+    plain = [_with_point(value, table) for value in values]
     enough = _MAJORITY * len(values)
     if sum(bool(NUMBER.fullmatch(value)) or _is_infinite(value) for value in plain) >= enough:
         fractions = sum(not value.lstrip("+-").isdigit() for value in plain if NUMBER.fullmatch(value))
@@ -252,7 +252,13 @@ def holds_clock_times(table: Table, column: str) -> bool:
 
 def holds_some_numbers(table: Table, column: str) -> bool:
     """Whether some texts of a column are numbers."""
-    return any(NUMBER.fullmatch(value) for value in _first_distinct(table, column))
+    return any(NUMBER.fullmatch(_with_point(value, table)) for value in _first_distinct(table, column))
+
+
+def _with_point(text: str, table: Table) -> str:
+    """A number as Python writes it; beside another decimal mark a point makes it none."""
+    plain, mark = text.strip(), table.options.decimal
+    return plain if mark in (None, ".") else plain.replace(".", "?").replace(mark, ".")
 
 
 def _is_infinite(text: str) -> bool:
@@ -264,9 +270,7 @@ def _parse_numbers(table: Table, column: str, text: TextColumn) -> FloatArray:
     if not text.values:
         return np.empty(0)
     missing = MISSING_WORDS | set(table.options.na_values)
-    plain = [value.strip() for value in text.values]
-    if table.options.decimal not in (None, "."):
-        plain = [value.replace(".", "?").replace(table.options.decimal or ".", ".") for value in plain]
+    plain = [_with_point(value, table) for value in text.values]
     known = np.array([bool(NUMBER.fullmatch(value)) for value in plain])
     gone = np.array([value in missing or value.strip() in missing for value in text.values])
     bad = np.flatnonzero(~known & ~gone)

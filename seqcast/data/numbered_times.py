@@ -33,12 +33,14 @@ def from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times
     Raises:
         DataError: What they count is ambiguous, some are no dates as the others are, or they lie too far apart.
     """
-    unit = table.options.time_unit
-    pattern = None if unit else _date_pattern(table, column, numbers)
+    unit, given = table.options.time_unit, table.options.time_format
+    pattern = given or (None if unit else _date_pattern(table, column, numbers))
     if pattern is not None:
         days = strptime([str(number) for number in numbers], pattern)
+        if np.isnat(days).any():
+            raise _wrong_dates(table, column, numbers, numbers[np.isnat(days)], pattern)
         notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
-        return Times(in_storage_unit(days), (notice,))
+        return Times(in_storage_unit(days), () if given else (notice,))
     found = unit or _epoch_unit(numbers)
     if found is None and _may_be_excel_days(numbers):
         raise DataError(

@@ -182,7 +182,7 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
             hint="Say which with --target.",
         )
     nearly = [column for column, kind in kinds.items() if kind == "text" and holds_some_numbers(table, column)]
-    if len(nearly) == 1 and nearly[0] not in ids:
+    if len(nearly) == 1:
         read_numbers(table, nearly[0])  # which says what is in the way
     raise DataError(
         f"no numeric column to forecast was found among {name_list(table.columns)}.",

@@ -242,7 +242,8 @@ def _shifts_by_an_hour(spacings: Spacings) -> bool:
     hour, day = HOUR // spacings.axis.ticks_per_unit, DAY // spacings.axis.ticks_per_unit
     step = min(int(spacings.ticks[np.argmax(spacings.counts)]), day)
     shifts = (spacings.ticks + hour) % step
-    return step > 2 * hour and bool(np.isin(shifts, (0, hour, 2 * hour)).all() and np.any(shifts != hour))
+    # of three hours every whole hour would be a shift
+    return step > 3 * hour and bool(np.isin(shifts, (0, hour, 2 * hour)).all() and np.any(shifts != hour))
 
 
 def _named(axis: TimeAxis, step: int, spacings: Spacings) -> Frequency:

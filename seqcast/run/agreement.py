@@ -7,7 +7,7 @@ from seqcast.data.roles import DEFAULT_ID
 from seqcast.errors import Place, RunError
 from seqcast.run.record import CONFIG_FILE, RunRecord
 
-ROLES = ("time", "target", "known", "past", "static")
+_ROLES = ("time", "target", "known", "past")
 
 
 def require_agreement(record: RunRecord, config: Config, file: str) -> None:
@@ -25,7 +25,7 @@ def require_agreement(record: RunRecord, config: Config, file: str) -> None:
         "horizon": (record.shape.horizon, config.model.horizon),
         "context": (record.shape.context, config.model.context),
         "frequency": (record.frequency, config.data.freq),
-        **{f"{role} columns": (getattr(record.columns, role), getattr(config.data, role)) for role in ROLES},
+        **{f"{role} columns": (getattr(record.columns, role), getattr(config.data, role)) for role in _ROLES},
     }
     different = [name for name, (here, there) in told.items() if here != there]
     if record.columns.id not in (config.data.id, DEFAULT_ID):

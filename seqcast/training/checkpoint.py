@@ -66,6 +66,11 @@ class TrainingResult:
         """The validation of the best step."""
         return next(record for record in self.history if record.step == self.best_step)
 
+    @property
+    def refitted(self) -> bool:
+        """Whether the weights have learned from the validation part."""
+        return any(not torch.equal(weight, self.selected[name]) for name, weight in self.weights.items())
+
 
 @dataclass
 class TrainingState:

@@ -96,7 +96,8 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str) -
     linear = _fit_linear(setup, setup.train_windows, seasons) if config.model.lag_bias else None
     if linear is not None:
         apply_warm_start(setup.network, linear)
-        setup = replace(setup, drift=linear.drift.to(runtime.device))
+        if setup.network.decoder.copy_gate is not None:  # without one the start is no linear forecast
+            setup = replace(setup, drift=linear.drift.to(runtime.device))
     return Preparation(setup, scalers, seasons, linear)
 
 
@@ -154,7 +155,7 @@ def fit_or_keep_best(preparation: Preparation, hooks: Hooks = Hooks(), resume_fr
         history=tuple(record for result in results for record in result.history),
         best=replace(best, validation_loss=score.loss, relative_mae=score.relative_mae),
         linear_share=combination.linear_share if has_linear else 0.0,
-        refitted=refits and (has_linear or best.step > 0),
+        refitted=(newest is not None and combination.linear_share > 0) or any(result.refitted for result in results),
         num_steps=sum(result.num_steps for result in results),
         ended_by=results[-1].ended_by if failure is None else DIVERGENCE,
         seconds=sum(result.seconds for result in results),

@@ -9,7 +9,7 @@ the truth (Lawson and Hanson 1974, chapter 23). Two things make it hold where se
   nothing in blocked cross-validation (Bates and Granger 1969; Bergmeir and Benitez 2012).
 
 The drift that the windows had in common, the median of what the weights leave over, is no part of the forecast: it
-seldom goes on. A network that is trained begins with it all the same, and learns how far it does.
+seldom goes on. A network whose quantiles are trained begins with it all the same, and learns how far it does.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ def fit_linear_forecast(
     weights = (1 - share) * fitted + share * naives[season]
     padded = torch.zeros(horizon, context, dtype=torch.float64)
     padded[:, context - lags :] = weights.T
-    drift = _residual_quantiles(sample, weights, (0.5,))
-    spread = widening * (_residual_quantiles(sample, weights, quantiles) - drift)
+    left_over = _residual_quantiles(sample, weights, (0.5, *quantiles))
+    drift, spread = left_over[:, :1], widening * (left_over[:, 1:] - left_over[:, :1])
     return LinearForecast(padded, spread, drift[:, 0], season, share)
 
 

@@ -72,7 +72,7 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         if earlier is not None:
             _require_same_work(job, directory, earlier)
         state = None if earlier is None else _read_state(job, directory, earlier)
-        preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
+        preparation = _prepare_together(job)
         if state is not None:
             check_resumable(preparation.setup, state)
         record = _write_inputs(job, preparation, directory, earlier)
@@ -106,7 +106,18 @@ def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: 
     """
     with job.runtime.world.joined(job.runtime.device):
         state = None if directory is None else _read_state(job, directory, directory.read_record())
-        fit(prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint), hooks, state)
+        fit(_prepare_together(job), hooks, state)
+
+
+def _prepare_together(job: TrainingJob) -> Preparation:
+    """Prepare the training, by every process that takes part.
+
+    Raises:
+        UsageError: They are not about to do the same work.
+    """
+    preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
+    job.runtime.world.require_same(preparation.setup.identity, job.runtime.device)
+    return preparation
 
 
 def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> bytes | None:

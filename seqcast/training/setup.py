@@ -31,7 +31,7 @@ class TrainingSetup:
     runtime: Runtime
     drift: Tensor | None
     """(horizon,) what training adds to the quantiles of its start before the first step, in window-standardised units;
-    None where there is no linear start."""
+    None where the start is no linear forecast."""
     identity: str
     """Fingerprint of data and options: a checkpoint of other work is refused."""
 

@@ -11,7 +11,19 @@ import pytest
 from seqcast.config import read_config
 from seqcast.run.directory import OWN_FILES
 from seqcast.training import loop
-from tests.running import CONTEXT, HORIZON, TINY, Trained, done, hours, refused, seqcast, write_hourly, write_rows
+from tests.running import (
+    CONTEXT,
+    HORIZON,
+    TINY,
+    Trained,
+    done,
+    hours,
+    refused,
+    seqcast,
+    write_hourly,
+    write_panel,
+    write_rows,
+)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -249,3 +261,13 @@ def test_a_diverged_training_ends_with_code_5_and_a_run_that_forecasts(
     assert "warning: the training of this run diverged; the forecast is that of its best weights" in told.err
     assert len(told.table()) == HORIZON
     assert done("runs", "show", "h-1", "--json").document()["status"] == "diverged"
+
+
+@pytest.mark.parametrize("named", [(), ("--static", "size,region")])
+def test_a_run_with_a_static_file_can_be_used(named: tuple[str, ...], tmp_path: Path) -> None:
+    data = write_panel(tmp_path / "panel.csv", {"a": 67, "b": 71})
+    (tmp_path / "static.csv").write_text("unique_id,size\na,1\nb,2\n")
+    words = ("--static-file", tmp_path / "static.csv", *named, "--target", "y")
+    done("train", data, *TINY, *words, "--run", tmp_path / "run")
+    assert done("predict", "--run", tmp_path / "run", "--output", "-").table()["unique_id"].nunique() == 2
+    assert "intact" in done("runs", "verify", tmp_path / "run").out

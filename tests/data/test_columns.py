@@ -274,3 +274,11 @@ def test_an_infinite_measurement_is_no_matter_of_categories(tmp_path: Path) -> N
     table = read(tmp_path, _lines([*(f"{i}.{i}5" for i in range(7)), "1e999"]))
     with pytest.raises(DataError, match=r"'inf' is not a finite number\. .* counts as infinite\.$"):
         read_covariates(table, ("y",))
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+def test_a_covariate_of_numbers_with_a_word_is_refused_under_any_decimal_mark(tmp_path: Path, mark: str) -> None:
+    values = [f"{number}{mark}5" for number in range(40)] + ["soon"]
+    table = read(tmp_path, _lines(values), ReadOptions(decimal=mark))
+    with pytest.raises(DataError, match="'soon' is not a number"):
+        read_covariates(table, ("y",))

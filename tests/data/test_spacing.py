@@ -210,3 +210,10 @@ def test_the_time_that_contradicts_is_shown() -> None:
 def test_steps_and_dates_do_not_mix(alias: str, axis: TimeAxis, kind: str) -> None:
     with pytest.raises(UsageError, match=f"--freq {alias} does not fit: the times are {kind}"):
         check_frequency(parse_frequency(alias), axis)
+
+
+def test_uneven_three_hourly_times_are_not_put_down_to_changing_clocks() -> None:
+    times = np.cumsum([0, 3, 3, 3, 1, 3, 3, 4, 3, 3]) * np.timedelta64(1, "h") + np.datetime64("2024-01-01", "ns")
+    with pytest.raises(DataError) as refused:
+        infer_frequency(_axis(times))
+    assert "clocks" not in str(refused.value)

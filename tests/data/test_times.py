@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -352,3 +353,17 @@ def test_nanoseconds_at_both_ends_of_time_are_too_far_apart(first: int) -> None:
 def test_steps_at_both_ends_of_counting_are_gaps_too_wide(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"filling the gaps would make 9,223,372,036,854,775,808 rows of 3"):
         load(tmp_path, rows("ds,y", ["0,1", "1,2", f"{2**63 - 2},3"]))
+
+
+def test_a_given_format_reads_typed_numbers_as_it_does_texts() -> None:
+    table = table_from_frame(pd.DataFrame({"ds": [240101, 240102, 240201], "y": [1.0, 2.0, 3.0]}))
+    with pytest.raises(DataError, match="Say which with --time-format %y%m%d"):
+        read_times(table, "ds")
+    told = replace(table, options=ReadOptions(time_format="%y%m%d"))
+    assert [str(time)[:10] for time in read_times(told, "ds").values] == ["2024-01-01", "2024-01-02", "2024-02-01"]
+
+
+def test_a_typed_number_that_the_given_format_cannot_read_is_named() -> None:
+    table = table_from_frame(pd.DataFrame({"ds": [240101, 240132], "y": [1.0, 2.0]}))
+    with pytest.raises(DataError, match="'240132' is not a time in the format %y%m%d"):
+        read_times(replace(table, options=ReadOptions(time_format="%y%m%d")), "ds")

@@ -396,3 +396,8 @@ def test_training_begins_with_the_drift_that_its_start_leaves_out(monkeypatch: p
 
     torch.testing.assert_close(found[0], before + drift[:, None])
     assert torch.equal(result.selected["decoder.head.step_bias"], before)
+
+
+def test_a_network_without_copy_gate_has_no_start_to_drift_from() -> None:
+    assert setup_of().drift is not None
+    assert setup_of(model={"copy_gate": False}).drift is None
