@@ -23,6 +23,7 @@ from seqcast.cli.compare import compare
 from seqcast.cli.console import not_first_process
 from seqcast.cli.demo import demo
 from seqcast.cli.inspect import inspect
+from seqcast.cli.options import READING
 from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
@@ -39,8 +40,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-_OF_TRAINING = {"validation-size", "test-size"}
-"""Options of `check` that are about training, not about reading a table."""
 COMMANDS = (train, predict, inspect, backtest, compare, tune, check, demo)
 for command in COMMANDS:
     app.command()(command)
@@ -124,10 +123,9 @@ def _fitting_hint(hint: str | None) -> str | None:
     called = next((command for command in COMMANDS if command.__name__ in sys.argv[1:2]), None)
     if hint is None or called is None:
         return hint
-    found, accepted = ({name.replace("_", "-") for name in signature(each).parameters} for each in (check, called))
-    reading = found - _OF_TRAINING
+    accepted = {name.replace("_", "-") for name in signature(called).parameters}
     sentences = re.split(r"(?<=[.?]) (?=[A-Z\d`])", hint)
-    kept = [each for each in sentences if not (set(re.findall("--([a-z-]+)", each)) & reading) - accepted]
+    kept = [each for each in sentences if not (set(re.findall("--([a-z-]+)", each)) & READING) - accepted]
     return " ".join(kept) or "Correct it, or train a run that is told how to read such a table."
 
 

@@ -52,6 +52,27 @@ TimeUnit = Annotated[
 ]
 NaValue = Annotated[list[str] | None, typer.Option("--na-value", help="A word that means missing; may be repeated.")]
 Timezone = Annotated[str | None, typer.Option("--timezone", help="Zone of times without an offset.")]
+READING = frozenset(
+    [
+        "target",
+        "time",
+        "id",
+        "freq",
+        "known",
+        "past",
+        "static",
+        "static-file",
+        "delimiter",
+        "decimal",
+        "encoding",
+        "time-format",
+        "time-unit",
+        "na-value",
+        "timezone",
+    ]
+)
+"""Options that say how a table is read; a run remembers them, so that not every command has them."""
+
 ValidationSize = Annotated[int | None, typer.Option("--validation-size", help="Steps per series kept for validation.")]
 TestSize = Annotated[int | None, typer.Option("--test-size", help="Last steps per series that training never sees.")]
 
