@@ -21,6 +21,7 @@ from seqcast.config import MOST_MEMBERS
 from seqcast.errors import DivergedError, RunError
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.bounded_json import parse_json
+from seqcast.run.record import CHECKPOINT_FILE
 from seqcast.run.state_file import (
     LARGEST_REST,
     STATE_KEY,
@@ -200,18 +201,19 @@ def _complaints() -> Iterator[None]:
         yield
     except (KeyError, ValueError) as error:
         reason = _first_complaint(error) if isinstance(error, ValidationError) else str(error)
-        raise RunError(
-            f"checkpoint.safetensors is incomplete: {reason}.", hint="Start afresh with --overwrite."
-        ) from None
+        raise RunError(f"{CHECKPOINT_FILE} is incomplete: {reason}.", hint="Start afresh with --overwrite.") from None
 
 
 def _require_identity(counters: dict[str, Any], identity: str) -> None:
     if counters.get("format") != FORMAT_VERSION:
         found = str(counters.get("format"))[:20]
-        raise RunError(f"checkpoint.safetensors has format {found}, this seqcast reads {FORMAT_VERSION}.")
+        raise RunError(
+            f"{CHECKPOINT_FILE} has format {found}, this seqcast reads {FORMAT_VERSION}.",
+            hint="Resume with the seqcast that began the run, or start afresh with --overwrite.",
+        )
     if counters.get("identity") != identity:
         raise RunError(
-            "checkpoint.safetensors belongs to other data or options than these.",
+            f"{CHECKPOINT_FILE} belongs to other data or options than these.",
             hint="Resume with the same data and options, or start afresh with --overwrite.",
         )
 
@@ -262,7 +264,7 @@ def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if not isinstance(counters, dict):
             raise TypeError("its counters are no table")
     except (SafetensorError, ValueError, TypeError) as error:
-        raise RunError(f"checkpoint.safetensors is damaged: {error}.", hint="Start afresh with --overwrite.") from None
+        raise RunError(f"{CHECKPOINT_FILE} is damaged: {error}.", hint="Start afresh with --overwrite.") from None
     return tensors, counters
 
 
