@@ -202,7 +202,7 @@ BY_SETTINGS = [
         "a million quantiles", text("quantiles = [", "quantiles = [" + "0.001, " * 1_000_000), (CONFIG, "too large")
     ),
     Attack("a thousand quantiles", text("quantiles = [", "quantiles = [" + "0.001, " * 1_000), (CONFIG, "quantiles")),
-    Attack("quotes without end", text('"y",', '"' + '\\"' * 1_500_000), (CONFIG,)),
+    Attack("quotes without end", text('"y",', '"' + '\\"' * 150_000), (CONFIG,)),
     Attack(
         "many keys of many parts",
         text("hidden = 4", "\n".join(".".join("a" * 90) + f"{i} = 1" for i in range(20_000))),
