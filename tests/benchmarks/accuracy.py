@@ -191,7 +191,8 @@ def main() -> None:
     parser.add_argument("--option", action="append", default=[], help="passed on to every training, as --option=--x")
     parser.add_argument("--list", action="store_true", help="name the rows and end")
     args = parser.parse_args()
-    chosen = [work for work in works() if not args.only or work.name in args.only or work.group in args.only]
+    groups = set(args.only) - {work.name for work in works()}
+    chosen = [work for work in works() if not args.only or work.name in args.only or work.group in groups]
     if args.list or not chosen:
         raise SystemExit("\n".join(work.name for work in works()))
     options = [*args.option, *([] if args.max_steps is None else ["--max-steps", str(args.max_steps)])]
