@@ -135,6 +135,7 @@ def _count_spacings(axis: TimeAxis, unit: Unit) -> Spacings:
     ticks_of_row: IntArray = axis.times.astype(np.int64, copy=False)
     differences = np.diff(ticks_of_row)
     between_series = axis.offsets[1:-1] - 1
+    # the first difference that lies within a series
     within = int(np.argmin(np.isin(np.arange(len(between_series) + 1), between_series)))
     # Most tables have one spacing; then the few differences between series are all that is looked at twice.
     if len(differences) > within and np.isin(np.flatnonzero(differences != differences[within]), between_series).all():
