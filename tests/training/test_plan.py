@@ -9,7 +9,7 @@ from seqcast.config import Config
 from seqcast.data.frequency import parse_frequency
 from seqcast.data.panel import Panel
 from seqcast.errors import DataError, UsageError
-from seqcast.training.plan import WORK, Plan, main_season, make_plan
+from seqcast.training.plan import PAIRS_PER_STEP, WORK, Plan, main_season, make_plan
 from tests.panels import make_panel
 
 
@@ -212,7 +212,8 @@ def test_direct_decoding_waits_for_nothing() -> None:
 def test_long_windows_get_fewer_steps() -> None:
     long = plan_of(panel_of(100_000), model={"horizon": 200, "context": 1000})
 
-    assert long.config.training.max_steps == WORK // (32 * 1200)
+    # 1200 steps of the LSTMs, and 1000 x 200 pairs for attention.
+    assert long.config.training.max_steps == WORK // (32 * (1200 + 200_000 // PAIRS_PER_STEP))
     assert choice(long, "max steps")[1].endswith("passes over them")
 
 
