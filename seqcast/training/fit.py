@@ -30,7 +30,7 @@ from seqcast.training.warm_start import apply_warm_start
 
 MOST_VALIDATION_WINDOWS = 2048
 FEWEST_VALIDATION_WINDOWS = 64
-MOST_VALIDATION_VALUES = 1_000_000
+MOST_VALIDATION_VALUES = 300_000
 """Forecast steps of all validation windows together, as long as that leaves the fewest."""
 BETWEEN_SEEDS = 1_000_003
 """From the seed of one member of an ensemble to that of the next."""
