@@ -249,8 +249,8 @@ class Forecasting:
         """Forecast `horizon` steps (default: the trained horizon H) from each origin.
 
         Up to H steps are a prefix of the trained forecast. Beyond H the point forecast is appended to the history and
-        the next H steps are forecast from there; intervals widen with the square root of the number of such rounds, as
-        errors of independent rounds add up. That needs one origin per series.
+        the next H steps are forecast from there, and intervals widen as errors of independent rounds add up (`_widen`).
+        That needs one origin per series.
 
         Raises:
             UsageError: Several origins of one series are to be rolled beyond the trained horizon.
@@ -265,9 +265,10 @@ class Forecasting:
         for number in range(rounds):
             moved = Origins(origins.series, origins.positions + number * trained)
             quantiles = np.concatenate(list(self._each_batch(tensors, moved, self._quantiles)))
-            blocks.append(_widen(quantiles, number, self._point_column))
+            point = quantiles[..., self._point_column]
+            blocks.append(quantiles if number == 0 else _widen(point, blocks[0], number, self._point_column))
             if number + 1 < rounds:
-                _append(tensors, moved, quantiles[..., self._point_column])
+                _append(tensors, moved, point)
         return self._as_forecast(origins, np.concatenate(blocks, axis=1)[:, :horizon], rounds > 1)
 
     def attention(self, origins: Origins) -> Iterator[AttentionMap]:
@@ -370,10 +371,17 @@ def _student_t_quantiles(values: Tensor, levels: tuple[float, ...]) -> Tensor:
     return location + scale * torch.from_numpy(stdtrit(freedom.numpy(), np.array(levels)))
 
 
-def _widen(quantiles: FloatArray, rounds_before: int, point_column: int) -> FloatArray:
-    """Quantiles whose distance to the point forecast grows with the square root of the number of rounds."""
-    point = quantiles[..., point_column, None]
-    widened: FloatArray = point + (quantiles - point) * np.sqrt(1.0 + rounds_before)
+def _widen(point: FloatArray, first: FloatArray, rounds_before: int, point_column: int) -> FloatArray:
+    """Quantiles (windows, horizon, Q) around a point forecast (windows, horizon) that rests on earlier rounds.
+
+    Their distance d_h from it is that of the `first` round, (windows, horizon, Q), whose widest is added for each of
+    the rounds before, in squares: sqrt(d_h^2 + rounds * max d^2). The network's own distance is not asked for: it takes
+    its scale from a history that consists of smooth forecasts by then.
+    """
+    squares = (first - first[..., point_column, None]) ** 2
+    side = np.sign(np.arange(first.shape[-1]) - point_column)
+    distance = np.sqrt(squares + rounds_before * squares.max(axis=1, keepdims=True))
+    widened: FloatArray = point[..., None] + side * distance
     return widened
 
 

@@ -14,7 +14,7 @@ from seqcast.errors import UsageError
 from seqcast.forecasting import Forecasting, latest_origins, observed_ends, predict, rolling_origins
 from seqcast.results import Forecast
 from tests.forecasts import assert_same, changed, future_table, model_of
-from tests.panels import CONTEXT, HORIZON, LENGTHS, covariates, full_panel, one_thread, wave_panel
+from tests.panels import CONTEXT, HORIZON, LENGTHS, covariates, full_panel, make_panel, one_thread, wave_panel
 
 MECHANISMS: dict[str, dict[str, Any]] = {
     "direct": {},
@@ -135,7 +135,7 @@ def appended(panel: Panel, forecast: Forecast) -> Panel:
     return replace(extended, target=target)
 
 
-def test_a_longer_forecast_is_forecast_on_from_the_forecast_and_wider_by_the_root_of_the_rounds() -> None:
+def test_a_longer_forecast_is_forecast_on_from_the_forecast() -> None:
     panel = wave_panel()
     model = model_of(panel)
 
@@ -146,10 +146,32 @@ def test_a_longer_forecast_is_forecast_on_from_the_forecast_and_wider_by_the_roo
         block = slice(number * HORIZON, (number + 1) * HORIZON)
         expected = predict(model, history).forecast
         np.testing.assert_allclose(longer.point[:, block], expected.point, rtol=1e-5)
-        spread = np.sqrt(number + 1) * (expected.quantiles - expected.point[..., None])
-        np.testing.assert_allclose(longer.quantiles[:, block] - longer.point[:, block, None], spread, atol=1e-3)
         history = appended(history, expected)
     assert longer.rolled_from_step == HORIZON + 1
+
+
+def test_errors_of_the_rounds_of_a_longer_forecast_add_up_in_squares() -> None:
+    panel = wave_panel()
+    longer = predict(model_of(panel), panel, 3 * HORIZON).forecast
+
+    distance = np.abs(longer.quantiles - longer.point[..., None])
+    first = distance[:, :HORIZON]
+    widest = first.max(axis=1, keepdims=True)
+    for number in (1, 2):
+        block = distance[:, number * HORIZON : (number + 1) * HORIZON]
+        np.testing.assert_allclose(block, np.sqrt(first**2 + number * widest**2), rtol=1e-6)
+    assert (np.diff(longer.quantiles, axis=-1) >= 0).all()
+
+
+def test_no_later_round_is_surer_than_an_earlier_one() -> None:
+    """A history of smooth forecasts has a small scale, which must not make intervals narrow."""
+    panel = make_panel([np.random.default_rng(3).normal(0, 1, 80).cumsum()])
+    model = model_of(panel)
+
+    longer = predict(model, panel, 12 * HORIZON).forecast
+
+    width = (longer.quantiles[0, :, -1] - longer.quantiles[0, :, 0]).reshape(12, HORIZON)
+    assert (width[1:].min(axis=1) >= width[:-1].max(axis=1)).all()
 
 
 def test_forecasts_of_several_origins_of_a_series_cannot_be_rolled_on() -> None:

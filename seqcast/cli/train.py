@@ -112,10 +112,11 @@ def train(
     if resume:
         directory = choose_directory(run or newest_run_of(data), data, overwrite=False, resume=True)
         record = directory.read_record()
+        base = directory.read_config(record)
         if record.status == "finished":
+            _require_same_options(directory, base, given)
             _show(screen, directory, record, json=json, note="this run had finished already; nothing was changed")
             return
-        base = directory.read_config(record)
     if config is not None:
         base = read_config(config)
     job = plan_job(screen, data, base.override(**given_sections(given)), reading, static_file)
@@ -145,6 +146,15 @@ def given_sections(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         if role in sections["data"]:
             sections["data"][role] = opt.names(sections["data"][role])
     return sections
+
+
+def _require_same_options(directory: RunDirectory, began: Config, given: dict[str, Any]) -> None:
+    """Refuse options that a finished run was not trained with; columns are not compared, as no table is read for it."""
+    from seqcast.run.agreement import require_same_settings
+
+    sections = given_sections(given)
+    sizes = {name: value for name, value in sections.pop("data").items() if name.endswith("_size")}
+    require_same_settings(str(directory.path), began, began.override(data=sizes, **sections))
 
 
 def newest_run_of(data: str) -> Path:

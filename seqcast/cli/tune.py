@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqcast.tuning.study import Trial
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h)?")
+MEANT_AS_DURATION = re.compile(r"[-+]?\d+(?:\.\d+)?\s*[a-z]{0,7}")
 _SECONDS = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
@@ -106,11 +107,16 @@ def column_and_seconds(texts: list[str]) -> tuple[str | None, float]:
     Raises:
         UsageError: Two of one kind were given.
     """
+    unclear = next((text for text in texts if MEANT_AS_DURATION.fullmatch(text) and not DURATION.fullmatch(text)), None)
+    if unclear is not None:
+        raise UsageError(f"--time {unclear!r} is no duration.", hint="Give one such as 600, 90s, 30m or 2h.")
     durations = [match for match in map(DURATION.fullmatch, texts) if match]
     columns = [text for text in texts if not DURATION.fullmatch(text)]
     if len(durations) > 1 or len(columns) > 1:
         raise UsageError("--time takes one duration, such as 600, 90s, 30m or 2h, and one time column.")
     seconds = float(durations[0][1]) * _SECONDS[durations[0][2]] if durations else float("inf")
+    if not seconds:
+        raise UsageError("--time 0 leaves no time to search.", hint="Give a duration such as 90s or 30m.")
     return (columns[0] if columns else None), seconds
 
 

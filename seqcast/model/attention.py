@@ -234,6 +234,15 @@ class LagAttention(nn.Module):
         self.lag_bias = nn.Parameter(torch.zeros(horizon, context)) if config.lag_bias else None
         self.normalise = softmax if config.normaliser == "softmax" else sparsemax
 
+    def start_at(self, weights: Tensor) -> None:
+        """Let the lag bias alone say these weights (horizon, context), positive and of sum 1.
+
+        Sparsemax projects scores on such weights, so these themselves are the scores that give them.
+        """
+        assert self.lag_bias is not None
+        self.score.start_silent()
+        self.lag_bias.copy_(weights if self.normalise is sparsemax else torch.log(weights))
+
     def remember(self, states: Tensor, observed: Tensor) -> Memory:
         """Prepare encoder states (batch, context, hidden) to be attended."""
         hidden = None if bool(observed.all()) else ~observed[:, None]

@@ -18,15 +18,23 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
     assert result is not None
     rows = [("run", path), *_result_rows(result)]
     parts: list[RenderableType] = [key_value_table("Trained", rows)]
-    if result.relative_mae is not None and result.relative_mae >= 1:
-        parts.append(
-            Text(
-                "This model does not beat the seasonal naive forecast on validation: prefer that one, or give more"
-                " data, a longer --context or covariates.",
-                style="yellow",
-            )
-        )
+    doubt = _doubt(result)
+    if doubt:
+        parts.append(Text(doubt, style="yellow"))
     return Group(*parts)
+
+
+def _doubt(result: ResultRecord) -> str:
+    if result.naive_is_exact:
+        return (
+            "The seasonal naive forecast makes no error on validation, so this model cannot beat it: prefer that one."
+        )
+    if result.relative_mae is not None and result.relative_mae >= 1:
+        return (
+            "This model does not beat the seasonal naive forecast on validation: prefer that one, or give more data, a"
+            " longer --context or covariates."
+        )
+    return ""
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
@@ -65,7 +73,8 @@ def run_list(runs: Sequence[tuple[str, RunRecord | None]]) -> RenderableType:
     rows = [_list_row(path, record) for path, record in runs]
     numeric = ("series", "horizon", "context", "error")
     table = list_table("Runs under runs/, newest first", ("run", "status", "data", *numeric), rows, numeric)
-    return Group(table, Text("error: on validation, as a share of the seasonal naive forecast's", style="dim"))
+    note = "The error is that on validation, as a share of the seasonal naive forecast's."
+    return Group(table, Text(note, style="dim"))
 
 
 def _list_row(path: str, record: RunRecord | None) -> tuple[str, ...]:

@@ -60,10 +60,10 @@ def score_table(scores: Scores, comparisons: Sequence[Comparison] = ()) -> Table
 def comparison_text(comparisons: Sequence[Comparison]) -> Text:
     """What the first model is beside each of the others, in words, and how that was tested."""
     lines = [_comparison_line(each) for each in comparisons]
-    lines.append(
-        f"tie: a difference so large comes about by chance in more than {100 * SIGNIFICANCE:.0f} of 100 cases"
-        " (Diebold-Mariano test, small-sample correction)."
-    )
+    if any(each.verdict != "unclear" for each in comparisons):
+        lines.append("p: of a difference so large by chance, by the Diebold-Mariano test with small-sample correction.")
+    if any(each.verdict == "tie" for each in comparisons):
+        lines.append(f"A tie: chance makes such a difference in more than {100 * SIGNIFICANCE:.0f} of 100 cases.")
     return Text("\n".join(lines), style="dim")
 
 
@@ -107,7 +107,7 @@ def score_footer(scores: Scores) -> Text:
     """What the measures mean and what they leave out."""
     lines = [
         f"mase, rmsse: 1 is the seasonal naive's own error in the training part (season {scores.season}).",
-        "smape: 0 to 200. wql: weighted quantile loss; of the point for a model without quantiles.",
+        "smape: 0 to 200. wql: weighted loss of all quantiles of the run; of the point for a model without.",
     ]
     if any(model.overall.coverage for model in scores.models):
         lines.append("in L %: share of the observations inside the L % interval.")

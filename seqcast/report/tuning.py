@@ -16,23 +16,23 @@ from seqcast.tuning.space import Value
 from seqcast.tuning.study import Trial
 
 _NOTE = (
-    "error: validation error over the seasonal naive's. The best of many trials looks better on the part that chose it"
-    " than it is: `seqcast backtest --test` scores a part that no choice has seen (--test-size)."
+    "Errors are those on validation over the seasonal naive's. The best of many trials looks better on the part that"
+    " chose it than it is: `seqcast backtest --test` scores a part that no choice has seen (--test-size)."
 )
 
 
 def tuning_view(tuning: Tuning, command: str) -> RenderableType:
     """One row per trial, the best one marked, and the command that trains with its settings."""
     names = [dimension.key for dimension in tuning.space]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("trial", "error", *map(_short, names), "seconds"):
-        table.add_column(heading, justify="right")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for heading in ("trial", "error", *map(_short, names)):  # a heading may be wrapped, a number may not be cut
+        table.add_column(heading, justify="right", min_width=max(map(len, heading.split())), overflow="fold")
     table.add_column("")
     for trial in tuning.trials:
         values = [_value_text(trial.values[name]) for name in names]
         style = "bold" if trial == tuning.best else ""
         remark = "best" if trial == tuning.best else "" if trial.outcome == "finished" else trial.outcome
-        table.add_row(str(trial.number), _error_text(trial.error), *values, f"{trial.seconds:.1f}", remark, style=style)
+        table.add_row(str(trial.number), _error_text(trial.error), *values, remark, style=style)
     failures = [
         Text(plain(f"trial {trial.number}: {trial.reason}", SENTENCE_WIDTH), "red")
         for trial in tuning.trials

@@ -1,9 +1,10 @@
-"""Whether run.json says what config.toml says of the same things."""
+"""Whether run.json says what config.toml says of the same things, and a resumed run what it was begun with."""
 
 from __future__ import annotations
 
-from seqcast.config import Config
+from seqcast.config import FREE_SETTINGS, Config, flat_settings
 from seqcast.data.roles import DEFAULT_ID
+from seqcast.data.table import MOST_EXAMPLES
 from seqcast.errors import Place, RunError
 from seqcast.run.record import CONFIG_FILE, RunRecord
 
@@ -37,4 +38,29 @@ def require_agreement(record: RunRecord, config: Config, file: str) -> None:
             f"damaged: it contradicts {CONFIG_FILE} in the {', the '.join(different)}.",
             place=Place(file=file),
             hint="Restore the directory from a copy, or train again.",
+        )
+
+
+def require_same_settings(name: str, began: Config, now: Config, *others: str) -> None:
+    """Compare what a run was begun with and what it is to go on with.
+
+    Args:
+        name: Of the run, for messages.
+        began: Its settings.
+        now: Those that are asked for.
+        others: What else is different, in words.
+
+    Raises:
+        RunError: Something that decides the result was changed.
+    """
+    before, after = flat_settings(began), flat_settings(now)
+    changed = [
+        f"{key} was {before[key]!r} and is {after[key]!r} now"
+        for key in before
+        if key not in FREE_SETTINGS and before[key] != after[key]
+    ]
+    if changed or others:
+        raise RunError(
+            f"{name}: the run was begun with other data or options: {'; '.join([*changed, *others][:MOST_EXAMPLES])}.",
+            hint="Resume with the same data and options, or start afresh with --overwrite.",
         )

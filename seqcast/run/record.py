@@ -113,6 +113,8 @@ class ResultRecord(Part):
     """Part of the linear start in the forecast."""
     refitted: bool
     """Whether what forecasts has learned from the validation part too."""
+    naive_is_exact: bool
+    """Whether the seasonal naive forecast makes no error on the validation part."""
 
 
 class AttentionRecord(Part):

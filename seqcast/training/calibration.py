@@ -15,7 +15,7 @@ from seqcast.model.ensemble import Ensemble
 from seqcast.training.setup import TrainingSetup, judged
 from seqcast.training.validation import num_independent, validation_batches
 
-FEWEST_WINDOWS = 30
+FEWEST_WINDOWS = 10
 """With fewer validation windows quantiles are left as they were learned."""
 POOLED_WINDOWS = 30
 """Weight, in independent windows, of the correction shared by all steps against that of a single step."""

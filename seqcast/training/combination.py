@@ -63,7 +63,7 @@ def combine(
 
 
 def _linear_share(setup: TrainingSetup, improved: list[TrainingResult]) -> float:
-    if not setup.config.model.lag_bias:
+    if not setup.starts_linear:
         return 0.0
     gains = [_gain(result.history[0].validation_loss, result.best.validation_loss) for result in improved]
     return 0.0 if float(np.mean(gains)) >= CLEAR_GAIN else 0.5

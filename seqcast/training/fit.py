@@ -64,6 +64,8 @@ class Fit:
     """Part of the linear start in the forecast; 0 where there is none."""
     refitted: bool
     """Whether what forecasts has learned from the validation part too."""
+    naive_is_exact: bool
+    """Whether the seasonal naive forecast makes no error on the validation part."""
     num_steps: int
     ended_by: str
     seconds: float
@@ -138,8 +140,7 @@ def fit_or_keep_best(preparation: Preparation, hooks: Hooks = Hooks(), resume_fr
         else:
             results, resume_from, failure = (*results, result), None, result.failure
     refits = setup.config.training.refit
-    has_linear = preparation.linear is not None
-    newest = _fit_linear(setup, setup.refit_windows, preparation.seasons) if refits and has_linear else None
+    newest = _fit_linear(setup, setup.refit_windows, preparation.seasons) if refits and setup.starts_linear else None
     combination = combine(setup, start, newest, results)
     validated = combination.validated
     score = validate(setup, validated)
@@ -154,8 +155,9 @@ def fit_or_keep_best(preparation: Preparation, hooks: Hooks = Hooks(), resume_fr
         networks=Networks(combination.final, validated if refits else None).eval(),
         history=tuple(record for result in results for record in result.history),
         best=replace(best, validation_loss=score.loss, relative_mae=score.relative_mae),
-        linear_share=combination.linear_share if has_linear else 0.0,
+        linear_share=combination.linear_share if setup.starts_linear else 0.0,
         refitted=(newest is not None and combination.linear_share > 0) or any(result.refitted for result in results),
+        naive_is_exact=score.naive_is_exact,
         num_steps=sum(result.num_steps for result in results),
         ended_by=results[-1].ended_by if failure is None else DIVERGENCE,
         seconds=sum(result.seconds for result in results),

@@ -17,7 +17,7 @@ from seqcast.training.checkpoint import TrainingResult, TrainingState, dump_stat
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import Step, learning_rate, refit_step, take_step, training_step
-from seqcast.training.validation import beats_start, validate
+from seqcast.training.validation import beats_start, judged_by_few, validate
 
 REFIT_SHARE = 0.25
 """Steps of the refit, as a part of those that led to the best weights."""
@@ -121,7 +121,7 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
         _let_drift(setup, state)
     while state.step < training.max_steps:
         if state.stale_validations >= training.patience:
-            return f"no improvement beyond doubt in {training.patience} validations"
+            return _end_of_patience(setup)
         number = state.step + 1
         loss = _checked_step(setup, state, training_step(setup, number), f"step {number}")
         state.step = number
@@ -136,6 +136,13 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
         )
         _stop_if_asked(setup, state, hooks, f"step {number}")
     return "budget spent"
+
+
+def _end_of_patience(setup: TrainingSetup) -> str:
+    text = f"no improvement beyond doubt in {setup.config.training.patience} validations"
+    if setup.starts_linear and judged_by_few(setup):
+        text += "; few windows to judge by, so try a longer --validation-size"
+    return text
 
 
 @torch.no_grad()

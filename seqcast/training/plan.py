@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqcast.config import Config
+from seqcast.config import Config, ModelConfig
 from seqcast.data.calendar import recurring_cycles, resolved_cycles
 from seqcast.data.notices import Notice
 from seqcast.data.panel import IntArray, Panel
@@ -145,6 +145,8 @@ def _settle_mechanism(config: Config, choices: list[Choice]) -> Config:
     if any(waits.values()):
         reason = ", ".join(name for name, applies in waits.items() if applies)
         choices.append(Choice("decoder", "one step after the other", f"{reason}: slower than all steps at once"))
+    if not attends and model.score != ModelConfig().score:
+        choices.append(Choice("score", "not used", "there is no attention to score"))
     if not attends and (model.copy_gate or model.lag_bias):
         choices.append(Choice("copy, lag bias", "off", "there is no attention to copy by"))
         return config.override(model={"copy_gate": False, "lag_bias": False})

@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 import torch
 
 import seqcast
-from seqcast.config import FREE_SETTINGS, flat_settings
 from seqcast.data.notices import Notice
 from seqcast.data.scaler_file import dump_scalers
-from seqcast.data.table import MOST_EXAMPLES
-from seqcast.errors import RunError, StoppedError
+from seqcast.errors import StoppedError
 from seqcast.model.network import ForecastNetwork, NetworkShape
-from seqcast.run.agreement import require_agreement
+from seqcast.run.agreement import require_agreement, require_same_settings
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, ChoiceRecord, ResultRecord, RunRecord
 from seqcast.run.source import Source
@@ -155,19 +153,9 @@ def _require_same_work(job: TrainingJob, directory: RunDirectory, earlier: RunRe
     """
     config = directory.read_config(earlier)
     require_agreement(earlier, config, str(directory.path / RUN_FILE))
-    began, now = flat_settings(config), flat_settings(job.plan.config)
-    changed = [
-        f"{key} was {began.get(key)!r} and is {now.get(key)!r} now"
-        for key in began
-        if key not in FREE_SETTINGS and began[key] != now[key]
-    ]
-    if earlier.data.fingerprint != job.source.fingerprint:
-        changed.append(f"the table {job.source.table.name} has other content")
-    if changed:
-        raise RunError(
-            f"{directory.path}: the run was begun with other data or options: {'; '.join(changed[:MOST_EXAMPLES])}.",
-            hint="Resume with the same data and options, or start afresh with --overwrite.",
-        )
+    same_table = earlier.data.fingerprint == job.source.fingerprint
+    other_table = () if same_table else (f"the table {job.source.table.name} has other content",)
+    require_same_settings(str(directory.path), config, job.plan.config, *other_table)
 
 
 def changed_surroundings(job: TrainingJob, earlier: RunRecord) -> tuple[Notice, ...]:
@@ -250,4 +238,5 @@ def _result_record(plan: Plan, preparation: Preparation, fitted: Fit) -> ResultR
         num_members=len(fitted.networks.final.networks),
         linear_share=fitted.linear_share,
         refitted=fitted.refitted,
+        naive_is_exact=fitted.naive_is_exact,
     )

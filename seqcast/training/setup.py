@@ -35,6 +35,11 @@ class TrainingSetup:
     identity: str
     """Fingerprint of data and options: a checkpoint of other work is refused."""
 
+    @property
+    def starts_linear(self) -> bool:
+        """Whether the network begins as a linear forecast, which training has to beat."""
+        return self.drift is not None
+
 
 def gather(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowBatch:
     """The windows (series[b], origins[b]) on the device."""

@@ -24,6 +24,8 @@ CLEAR_GAIN = 0.2
 """Part of the start's loss that must be gained to be believed without a standard error, and to forecast alone."""
 LARGE_GAIN = 0.05
 """Part of the loss that training must gain where clusters are too few for a standard error."""
+GREAT_GAIN = 0.5
+"""Part of the loss that training must gain where a handful of windows is all there is."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class ValidationScore:
     """Absolute error over that of the seasonal naive forecast; None where there is no such ratio."""
     window_losses: Tensor
     """(validation windows,) loss of each, summed over its steps; on the CPU."""
+    naive_is_exact: bool = False
+    """Whether the seasonal naive forecast makes no error, so that there is no ratio to it."""
 
 
 @torch.no_grad()
@@ -43,6 +47,7 @@ def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> Valid
     network.eval()
     sums: list[Tensor] = []
     count = error_sum = naive_sum = 0.0
+    num_comparable = 0
     for series, origins, batch in validation_batches(setup):
         with setup.runtime.autocast():
             output = network(batch)
@@ -53,6 +58,7 @@ def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> Valid
         point = output.values[..., network.layout.point_index].float() * units.scale + units.location
         naive, comparable = _seasonal_naive(setup, series, origins)
         comparable = comparable & batch.future_observed
+        num_comparable += int(comparable.sum())
         error_sum += float(((point - batch.future_target).abs() * comparable).sum())
         naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
     losses = torch.cat(sums)
@@ -60,7 +66,8 @@ def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> Valid
     losses = losses.cpu()
     relative_mae = error_sum / naive_sum if naive_sum else math.inf
     loss = float(losses.sum()) / max(count, 1e-6)
-    return ValidationScore(loss, relative_mae if math.isfinite(relative_mae) else None, losses)
+    naive_is_exact = num_comparable > 0 and naive_sum == 0
+    return ValidationScore(loss, relative_mae if math.isfinite(relative_mae) else None, losses, naive_is_exact)
 
 
 def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -> tuple[Tensor, Tensor]:
@@ -88,14 +95,22 @@ def beats_start(setup: TrainingSetup, start_losses: Tensor, score: ValidationSco
     The warm start is a linear forecast, simple and hard to beat under change; a network that is better on validation by
     chance is worse elsewhere (the standard error rule of Breiman et al. 1984, section 3.4.3). Windows of one series are
     not independent, nor are windows of one time, so the gain must hold over both kinds of clusters, unless it is very
-    large; and a handful of windows proves nothing.
+    large; and a handful of windows proves little. A network that does not start as a linear forecast has nothing to
+    fall back on, so that any gain counts.
     """
     gains = (start_losses - score.window_losses).numpy()
     gain = float(gains.sum() / start_losses.sum().abs().clamp(min=1e-9))
+    if gain <= 0 or not setup.starts_linear:
+        return gain > 0
+    if judged_by_few(setup):
+        return gain >= GREAT_GAIN
     clusters = (setup.validation_series, horizon_block(setup))
-    if gain <= 0 or num_independent(setup) < FEWEST_CLUSTERS:
-        return False
     return gain >= CLEAR_GAIN or all(_beyond_doubt(gains, gain, cluster) for cluster in clusters)
+
+
+def judged_by_few(setup: TrainingSetup) -> bool:
+    """Whether only a handful of validation windows do not overlap."""
+    return num_independent(setup) < FEWEST_CLUSTERS
 
 
 def horizon_block(setup: TrainingSetup) -> IntArray:

@@ -1,9 +1,9 @@
 """A first guess of the attention from the data: what a non-negative linear forecast looks at.
 
-Softmax attention is non-negative too, so the logarithm of the linear forecast's weights b_t is the natural start of the
-lag bias, sum b_t that of the copy gate, and the residuals that of the quantiles. Training begins as a linear seasonal
-forecast whose attended lags are the lags that carry the series, instead of finding them through the collinear states of
-an untrained encoder.
+Attention is non-negative too, so the scores that give the linear forecast's weights b_t (their logarithm for softmax)
+are the natural start of the lag bias, sum b_t that of the copy gate, and the residuals that of the quantiles. Training
+begins as a linear seasonal forecast whose attended lags are the lags that carry the series, instead of finding them
+through the collinear states of an untrained encoder.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ def apply_warm_start(network: ForecastNetwork, linear: LinearForecast) -> None:
         return
     total = linear.weights.sum(dim=1, keepdim=True)
     share = linear.weights / total.clamp(min=1e-6)
-    attention.score.start_silent()
-    attention.lag_bias.copy_(torch.log((1 - FLOOR) * share + FLOOR / share.shape[1]))
+    attention.start_at((1 - FLOOR) * share + FLOOR / share.shape[1])
     if decoder.copy_gate is None:
         return
     decoder.copy_gate.step_bias.copy_(torch.log(torch.expm1(total[:, 0].clamp(min=SMALLEST_GATE))))

@@ -161,7 +161,7 @@ def _validation_error(search: Search, suggestion: Suggestion, deadline: float, h
 def _found(search: Search, space: tuple[Dimension, ...], study: Study) -> Tuning:
     trials, best = study.trials(), study.best()
     if best is None:
-        reason = trials[-1].reason if trials else "there was no time for one"
+        reason = trials[-1].reason if trials else "there was no time for one."
         raise SeqcastError(f"no trial was finished: {reason}", hint="Give more --time or --trials, or other options.")
     return Tuning(space, trials, best, search.plan(best.values).config)
 

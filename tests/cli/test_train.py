@@ -189,8 +189,25 @@ def test_resuming_a_finished_run_says_so_and_changes_nothing(in_tmp_path: Path) 
     assert ran.err == "this run had finished already; nothing was changed\n"
     assert ran.out == first.out
     assert contents(in_tmp_path / "mine") == before
-    document = done("train", data, "--run", "mine", "--resume", "--json").document()
+    document = done("train", data, *TINY, "--run", "mine", "--resume", "--json").document()
     assert (document["run"], document["status"]) == ("mine", "finished")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--hidden", 8, "--target", "y"], "model.hidden was"),
+        (["--seed", 5], "training.seed was 0 and is 5 now"),
+        (["--test-size", 9], "data.test_size was 0 and is 9 now"),
+    ],
+)
+def test_resuming_a_finished_run_with_other_options_is_refused(
+    words: list[object], told: str, in_tmp_path: Path
+) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    done("train", data, *TINY, "--run", "mine")
+    message = refused(4, "train", data, "--run", "mine", "--resume", *words)
+    assert message.startswith(f"mine: the run was begun with other data or options: {told}")
 
 
 def test_resume_takes_the_newest_run_of_the_same_table(in_tmp_path: Path) -> None:

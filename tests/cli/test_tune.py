@@ -132,3 +132,18 @@ def test_a_table_on_stdin_has_a_study_too(in_tmp_path: Path) -> None:
     data = write_hourly(Path("shop.csv")).read_bytes()
     done("tune", "-", *SEARCH, "--trials", 1, stdin=data)
     assert Path("runs/stdin-tune/config.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("5x", "--time '5x' is no duration. Give one such as 600, 90s, 30m or 2h."),
+        ("-5m", "--time '-5m' is no duration. Give one such as 600, 90s, 30m or 2h."),
+        ("0", "--time 0 leaves no time to search. Give a duration such as 90s or 30m."),
+        ("0s", "--time 0 leaves no time to search. Give a duration such as 90s or 30m."),
+    ],
+)
+def test_what_is_meant_as_a_duration_and_is_none_is_refused(text: str, told: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        column_and_seconds([text])
+    assert str(refusal.value) == told

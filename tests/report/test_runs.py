@@ -26,6 +26,7 @@ RESULT = {
     "num_members": 1,
     "linear_share": 0.0,
     "refitted": False,
+    "naive_is_exact": False,
 }
 
 
@@ -115,6 +116,11 @@ def test_it_says_whose_forecasts_are_averaged(num_members: int, linear_share: fl
     assert row_of(show(training_summary("runs/a", record(result=result)), 100), "forecast by") == shown
 
 
+def test_a_seasonal_naive_forecast_without_error_is_preferred(show: Show) -> None:
+    text = show(training_summary("r", record(result=RESULT | {"relative_mae": None, "naive_is_exact": True})), 200)
+    assert "The seasonal naive forecast makes no error on validation, so this model cannot beat it" in text
+
+
 @pytest.mark.parametrize(("relative", "is_warned"), [(0.999, False), (1.0, True), (3.2, True), (None, False)])
 def test_a_model_that_does_not_beat_the_seasonal_naive_is_called_so(
     show: Show, relative: float | None, is_warned: bool
@@ -133,7 +139,7 @@ def test_the_list_has_a_line_per_run_in_the_given_order(show: Show) -> None:
         ["a-1", "stopped", "sales.csv", "1,013", "24", "336"],
         ["c-1", "damaged"],
     ]
-    assert "error: on validation" in text.splitlines()[-1]
+    assert "The error is that on validation" in text.splitlines()[-1]
 
 
 def test_everything_known_of_a_run_is_shown(show: Show) -> None:

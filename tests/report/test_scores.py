@@ -157,7 +157,8 @@ def test_each_comparison_has_a_word_in_the_column_of_its_model(show: Show) -> No
 def test_each_comparison_is_a_sentence(show: Show, changes: dict[str, Any], sentence: str) -> None:
     text = show(score_view(make_scores(), [compared("naive", **changes)]), 200)
     assert sentence in text.splitlines()
-    assert "tie: a difference so large comes about by chance in more than 5 of 100 cases" in text
+    assert ("A tie: chance makes such a difference in more than 5 of 100 cases." in text) == ("a tie with" in sentence)
+    assert ("Diebold-Mariano" in text) == ("p = " in sentence)
 
 
 def test_without_comparisons_nothing_is_said_of_them(show: Show) -> None:

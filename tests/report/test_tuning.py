@@ -27,12 +27,24 @@ def test_every_trial_is_a_row_and_the_best_one_is_marked(show: Show) -> None:
     text = show(view(trial(1, 0.91234), trial(2, 0.8), trial(3, 0.95, "pruned"), best=2), 80)
     rows = [line.split() for line in text.splitlines() if line.strip()[:1].isdigit() and "trials" not in line]
     assert rows == [
-        ["1", "0.9123", "general", "0.00512", "12.3"],
-        ["2", "0.8000", "general", "0.00512", "12.3", "best"],
-        ["3", "0.9500", "general", "0.00512", "12.3", "pruned"],
+        ["1", "0.9123", "general", "0.00512"],
+        ["2", "0.8000", "general", "0.00512", "best"],
+        ["3", "0.9500", "general", "0.00512", "pruned"],
     ]
     assert "Trial 2 is the best: error 0.8000 instead of 0.9123." in text
     assert "seqcast train a[b].csv --config c.toml" in text
+
+
+def test_80_columns_are_enough_for_every_number(show: Show) -> None:
+    names = ("context", "hidden", "layers", "dropout", "learning_rate", "score", "loss")
+    space = tuple(Choice(f"model.{name}", (0.1, 0.2)) for name in names)
+    values: dict[str, Value] = dict(
+        zip((each.key for each in space), (1024, 128, 2, 0.105, 0.00012345, "location", "student-t"), strict=True)
+    )
+    trials = tuple(Trial(number, "pruned", values, 0.98765, 1.0, "") for number in (1, 12))  # type: ignore[arg-type]
+    text = show(tuning_view(Tuning(space, trials, trials[0], Config()), "seqcast train"), 80)
+    for number in ("0.9877", "1024", "128", "0.105", "0.000123", "location", "student-t", "12"):
+        assert number in text.split()
 
 
 def test_why_a_trial_failed_is_told_as_data(show: Show) -> None:

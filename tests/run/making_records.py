@@ -74,6 +74,7 @@ RESULT = ResultRecord(
     num_members=2,
     linear_share=0.5,
     refitted=True,
+    naive_is_exact=False,
 )
 FINISHED = RECORD.model_copy(update={"status": "finished", "result": RESULT, "files": {MODEL_FILE: "0" * 64}})
 

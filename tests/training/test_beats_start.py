@@ -7,6 +7,7 @@ import torch
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import (
     CLEAR_GAIN,
+    GREAT_GAIN,
     LARGE_GAIN,
     ValidationScore,
     beats_start,
@@ -16,9 +17,9 @@ from seqcast.training.validation import (
 from tests.panels import HORIZON, make_panel, small_config, small_preparation, waves
 
 
-def setup_of(num_series: int, validation_size: int = 31) -> TrainingSetup:
+def setup_of(num_series: int, validation_size: int = 31, **model: object) -> TrainingSetup:
     panel = make_panel(waves([101] * num_series))
-    return small_preparation(panel, small_config(data={"validation_size": validation_size}))[1].setup
+    return small_preparation(panel, small_config(data={"validation_size": validation_size}, model=model))[1].setup
 
 
 def believed(setup: TrainingSetup, gains: np.ndarray, start: float = 1.0) -> bool:
@@ -41,12 +42,21 @@ def test_windows_are_independent_that_begin_in_stretches_of_one_horizon() -> Non
     assert num_independent(setup) == 3 * 6
 
 
-@pytest.mark.parametrize(("validation_size", "is_believed"), [(20, False), (25, True)])
-def test_a_handful_of_windows_proves_nothing(validation_size: int, is_believed: bool) -> None:
+@pytest.mark.parametrize(("validation_size", "num_windows", "least"), [(20, 4, GREAT_GAIN), (25, 5, LARGE_GAIN)])
+def test_a_handful_of_windows_proves_only_a_great_gain(validation_size: int, num_windows: int, least: float) -> None:
     setup = setup_of(1, validation_size)
 
-    assert num_independent(setup) == (5 if is_believed else 4)
-    assert believed(setup, everywhere(setup, 0.5)) == is_believed
+    assert num_independent(setup) == num_windows
+    assert not believed(setup, everywhere(setup, least - 0.01))
+    assert believed(setup, everywhere(setup, least + 0.01))
+
+
+@pytest.mark.parametrize("model", [{"lag_bias": False}, {"copy_gate": False}, {"attention": "none"}])
+def test_any_gain_over_a_start_that_is_no_linear_forecast_is_believed(model: dict[str, object]) -> None:
+    setup = setup_of(1, 10, **model)
+
+    assert believed(setup, everywhere(setup, 0.001))
+    assert not believed(setup, everywhere(setup, 0.0))
 
 
 @pytest.mark.parametrize("gain", [0.0, -0.1])

@@ -18,9 +18,15 @@ def some_windows(tensors: PanelTensors) -> tuple[torch.Tensor, torch.Tensor, tor
     return series, origins, units.apply(batch.context_target, batch.context_observed)
 
 
-@pytest.mark.parametrize("score", ["general", "concat", "additive", "hybrid", "location"])
-def test_an_untrained_network_says_what_the_linear_forecast_says(score: str) -> None:
-    preparation = prepared(planted_panel(), score=score)
+@pytest.mark.parametrize(
+    ("score", "normaliser"),
+    [
+        *((score, "softmax") for score in ("general", "concat", "additive", "hybrid", "location")),
+        ("general", "sparsemax"),
+    ],
+)
+def test_an_untrained_network_says_what_the_linear_forecast_says(score: str, normaliser: str) -> None:
+    preparation = prepared(planted_panel(), score=score, normaliser=normaliser)
     linear = linear_forecast(preparation)
     series, origins, past = some_windows(preparation.setup.tensors)
 
