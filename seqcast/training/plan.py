@@ -17,11 +17,11 @@ USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 LONGEST_USEFUL_SEASON = 400
 LARGEST_AUTOMATIC_CONTEXT = 720
 LARGEST_AUTOMATIC_BATCH = 32
-MOST_AUTOMATIC_STEPS = 6000
+MOST_AUTOMATIC_STEPS = 7200
 FEWEST_CLUSTERS = 5
 """Independent validation windows, or groups of them, from which something may be concluded."""
-WORK = 75_000_000
-"""Window steps, of the LSTMs or of equal cost, that automatic training may spend: four minutes of one core or so."""
+WORK = 94_000_000
+"""Window steps, of the LSTMs or of equal cost, that automatic training may spend: five minutes of one core or so."""
 PAIRS_PER_STEP = 160
 """Pairs of a forecast and a context step that attention joins in the time of one step of an LSTM, measured on one core
 for horizons of 24 to 336 and contexts of 96 to 720."""
