@@ -105,7 +105,7 @@ def column_and_seconds(texts: list[str]) -> tuple[str | None, float]:
     """What `--time` was given, once or twice: the name of the time column, and how long to search.
 
     Raises:
-        UsageError: Two of one kind were given.
+        UsageError: Two of one kind were given, or what is no duration though it looks like one.
     """
     unclear = next((text for text in texts if MEANT_AS_DURATION.fullmatch(text) and not DURATION.fullmatch(text)), None)
     if unclear is not None:

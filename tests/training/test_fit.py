@@ -12,7 +12,7 @@ from seqcast.data.scaling import make_encoder
 from seqcast.model.network import ForecastNetwork
 from seqcast.training.fit import finish, fit, num_codes, prepare
 from seqcast.training.plan import Plan
-from tests.panels import CONTEXT, CPU, HORIZON, full_panel, small_config, small_preparation, wave_panel
+from tests.panels import CONTEXT, CPU, HORIZON, full_panel, make_panel, small_config, small_preparation, wave_panel
 
 CONFIG = small_config(data={"validation_size": 7, "test_size": 3})
 
@@ -170,3 +170,12 @@ def test_a_finished_model_has_the_best_weights_and_is_ready_to_forecast() -> Non
     assert not model.network.training
     assert (model.horizon, model.context, model.season) == (HORIZON, CONTEXT, 7)
     assert (model.series_ids, model.schema, model.config) == (panel.series_ids, panel.schema, plan.config)
+
+
+def test_a_seasonal_naive_forecast_without_error_is_noticed() -> None:
+    periodic = make_panel([np.tile(np.arange(7.0), 9), np.tile(np.arange(7.0) ** 2, 8)])
+
+    exact, waving = (fit(small_preparation(panel, CONFIG)[1]) for panel in (periodic, wave_panel()))
+
+    assert (exact.naive_is_exact, exact.best.relative_mae) == (True, None)
+    assert not waving.naive_is_exact
