@@ -38,8 +38,12 @@ def _doubt(result: ResultRecord) -> str:
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
-    best = f"step {result.best_step}" if result.best_step else "the start, which training did not beat beyond doubt"
-    rows = [("validation loss", f"{result.validation_loss:.4f} at {best}")]
+    best = (
+        f"at step {result.best_step}" if result.best_step else "at the start, which training did not beat beyond doubt"
+    )
+    if result.num_members > 1:
+        best = f"of all that forecast together; best step {result.best_step}"
+    rows = [("validation loss", f"{result.validation_loss:.4f} {best}")]
     if result.relative_mae is not None:
         rows.append(
             (

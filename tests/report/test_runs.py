@@ -116,6 +116,13 @@ def test_it_says_whose_forecasts_are_averaged(num_members: int, linear_share: fl
     assert row_of(show(training_summary("runs/a", record(result=result)), 100), "forecast by") == shown
 
 
+def test_the_loss_is_that_of_all_that_forecast(show: Show) -> None:
+    told = {1: "0.1235 at step 1200", 2: "0.1235 of all that forecast together; best step 1200"}
+    for num_members, text in told.items():
+        result = RESULT | {"num_members": num_members}
+        assert row_of(show(training_summary("runs/a", record(result=result)), 100), "validation loss") == text
+
+
 def test_a_seasonal_naive_forecast_without_error_is_preferred(show: Show) -> None:
     text = show(training_summary("r", record(result=RESULT | {"relative_mae": None, "naive_is_exact": True})), 200)
     assert "The seasonal naive forecast makes no error on validation, so this model cannot beat it" in text
