@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from seqcast.errors import DataError, RunError, UsageError
 from seqcast.model.heads import student_t_parameters
 from seqcast.model.network import NetworkOutput
 from seqcast.results import AttentionMap, Forecast
+from seqcast.rolling import append_forecast, widened, writable
 from seqcast.run.record import MODEL_FILE
 from seqcast.run.trained import TrainedModel
 
@@ -249,8 +250,8 @@ class Forecasting:
         """Forecast `horizon` steps (default: the trained horizon H) from each origin.
 
         Up to H steps are a prefix of the trained forecast. Beyond H the point forecast is appended to the history and
-        the next H steps are forecast from there, and intervals widen as errors of independent rounds add up (`_widen`).
-        That needs one origin per series.
+        the next H steps are forecast from there; intervals widen as errors of independent rounds add up. That needs
+        one origin per series.
 
         Raises:
             UsageError: Several origins of one series are to be rolled beyond the trained horizon.
@@ -260,15 +261,15 @@ class Forecasting:
         rounds = -(-horizon // trained)
         if rounds > 1 and len(np.unique(origins.series)) < len(origins):
             raise UsageError(f"forecasts beyond the trained {trained} steps need one origin per series.")
-        tensors = self.tensors if rounds == 1 else _writable(self.tensors)
+        tensors = self.tensors if rounds == 1 else writable(self.tensors)
         blocks: list[FloatArray] = []
         for number in range(rounds):
             moved = Origins(origins.series, origins.positions + number * trained)
             quantiles = np.concatenate(list(self._each_batch(tensors, moved, self._quantiles)))
             point = quantiles[..., self._point_column]
-            blocks.append(quantiles if number == 0 else _widen(point, blocks[0], number, self._point_column))
+            blocks.append(quantiles if number == 0 else widened(point, blocks[0], number, self._point_column))
             if number + 1 < rounds:
-                _append(tensors, moved, point)
+                append_forecast(tensors, moved.series, moved.positions, point)
         return self._as_forecast(origins, np.concatenate(blocks, axis=1)[:, :horizon], rounds > 1)
 
     def attention(self, origins: Origins) -> Iterator[AttentionMap]:
@@ -369,40 +370,3 @@ def _student_t_quantiles(values: Tensor, levels: tuple[float, ...]) -> Tensor:
     """(windows, horizon, Q) quantiles of the Student t whose parameters lie in the last axis of `values`."""
     location, scale, freedom = (part[..., None].cpu().double() for part in student_t_parameters(values))
     return location + scale * torch.from_numpy(stdtrit(freedom.numpy(), np.array(levels)))
-
-
-def _widen(point: FloatArray, first: FloatArray, rounds_before: int, point_column: int) -> FloatArray:
-    """Quantiles (windows, horizon, Q) around a point forecast (windows, horizon) that rests on earlier rounds.
-
-    Their distance d_h from it is that of the `first` round, (windows, horizon, Q), whose widest is added for each of
-    the rounds before, in squares: sqrt(d_h^2 + rounds * max d^2). The network's own distance is not asked for: it takes
-    its scale from a history that consists of smooth forecasts by then.
-    """
-    squares = (first - first[..., point_column, None]) ** 2
-    side = np.sign(np.arange(first.shape[-1]) - point_column)
-    distance = np.sqrt(squares + rounds_before * squares.max(axis=1, keepdims=True))
-    widened: FloatArray = point[..., None] + side * distance
-    return widened
-
-
-def _writable(tensors: PanelTensors) -> PanelTensors:
-    """A copy that forecasts may be written into."""
-    return replace(
-        tensors,
-        target=tensors.target.clone(),
-        observed=tensors.observed.clone(),
-        past_features=tensors.past_features.clone(),
-        past_codes=tensors.past_codes.clone(),
-    )
-
-
-def _append(tensors: PanelTensors, origins: Origins, point: FloatArray) -> None:
-    """Write a point forecast behind the history, as if it had been observed; past covariates are unknown there."""
-    scaled = (point - tensors.mean[origins.series, None]) / tensors.scale[origins.series, None]
-    steps = np.arange(point.shape[1])
-    positions = torch.from_numpy(origins.positions[:, None] + steps).to(tensors.target.device)
-    rows = tensors.offsets[torch.from_numpy(origins.series).to(positions.device)][:, None] + positions
-    tensors.target[rows] = torch.from_numpy(scaled).to(tensors.target)
-    tensors.observed[rows] = True
-    tensors.past_features[rows] = 0.0  # as data.scaling writes what is missing
-    tensors.past_codes[rows] = 0
