@@ -107,11 +107,11 @@ def column_and_seconds(texts: list[str]) -> tuple[str | None, float]:
     Raises:
         UsageError: Two of one kind were given, or what is no duration though it looks like one.
     """
-    unclear = next((text for text in texts if MEANT_AS_DURATION.fullmatch(text) and not DURATION.fullmatch(text)), None)
-    if unclear is not None:
-        raise UsageError(f"--time {unclear!r} is no duration.", hint="Give one such as 600, 90s, 30m or 2h.")
     durations = [match for match in map(DURATION.fullmatch, texts) if match]
     columns = [text for text in texts if not DURATION.fullmatch(text)]
+    unclear = next(filter(MEANT_AS_DURATION.fullmatch, columns), None)
+    if unclear is not None:
+        raise UsageError(f"--time {unclear!r} is no duration.", hint="Give one such as 600, 90s, 30m or 2h.")
     if len(durations) > 1 or len(columns) > 1:
         raise UsageError("--time takes one duration, such as 600, 90s, 30m or 2h, and one time column.")
     seconds = float(durations[0][1]) * _SECONDS[durations[0][2]] if durations else float("inf")
