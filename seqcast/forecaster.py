@@ -14,24 +14,24 @@ import pandas as pd
 import pyarrow as pa
 
 from seqcast.config import Config
-from seqcast.data.assemble import build_panel
-from seqcast.data.notices import Notice
-from seqcast.data.panel import Panel
-from seqcast.data.table import Table
-from seqcast.data.tabular import read_table, table_from_frame
 from seqcast.errors import SeqcastError, StoppedError, UsageError
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
+from seqcast.experiments.recorded_training import TrainingJob, save_run
 from seqcast.forecasting import attention_maps, predict
 from seqcast.output import attention_table, forecast_frame
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import Panel
+from seqcast.reading.assemble import build_panel
+from seqcast.reading.table import Table
+from seqcast.reading.tabular import read_table, table_from_frame
 from seqcast.run.directory import RunDirectory, choose_directory
+from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.run.record import RunRecord
 from seqcast.run.source import Source, read_run_source, resolve_roles
-from seqcast.run.trained import TrainedModel, load_trained_model
 from seqcast.runtime import resolve_runtime
 from seqcast.training.fit import Fit, Preparation, finish, fit, prepare
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
-from seqcast.training.recorded import TrainingJob, save_run
 
 LEVELS = (80.0, 95.0)
 

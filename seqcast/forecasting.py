@@ -12,20 +12,20 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from seqcast.config import MOST_STEPS
-from seqcast.data.frequency import TimeArray, show_time
-from seqcast.data.future import extend_panel, future_notices, head_panel, pad_panel
-from seqcast.data.notices import Notice
-from seqcast.data.panel import FloatArray, IntArray, Panel
-from seqcast.data.scaling import unknown_categories
-from seqcast.data.table import Table
-from seqcast.data.windows import PanelTensors, WindowBatch, panel_to_tensors
 from seqcast.errors import DataError, RunError, UsageError
 from seqcast.model.heads import student_t_parameters
 from seqcast.model.network import NetworkOutput
-from seqcast.results import AttentionMap, Forecast
-from seqcast.rolling import append_forecast, widened, writable
+from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import FloatArray, IntArray, Panel
+from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
+from seqcast.reading.table import Table
+from seqcast.results.forecast import AttentionMap, Forecast
+from seqcast.results.rolling import append_forecast, widened, writable
+from seqcast.run.load import TrainedModel
 from seqcast.run.record import MODEL_FILE
-from seqcast.run.trained import TrainedModel
+from seqcast.tensors.scaling import unknown_categories
+from seqcast.tensors.windows import PanelTensors, WindowBatch, panel_to_tensors
 
 Result = TypeVar("Result")
 
@@ -218,7 +218,7 @@ def _origins_at(panel: Panel, newest: IntArray, origin: TimeArray) -> Origins:
 class Forecasting:
     """A model joined to one panel, which sits on the model's device once for all forecasts.
 
-    The panel must hold `horizon` rows after each origin that will be asked for (`data.future.extend_panel`).
+    The panel must hold `horizon` rows after each origin that will be asked for (`reading.future.extend_panel`).
     """
 
     def __init__(self, model: TrainedModel, panel: Panel, known_ends: IntArray) -> None:

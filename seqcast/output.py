@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from seqcast.config import Format
-from seqcast.data.notices import Notice
-from seqcast.data.panel import FloatArray, Schema
-from seqcast.data.table import quoted
 from seqcast.errors import UsageError
-from seqcast.results import AttentionMap, Forecast, interval
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import FloatArray, Schema
+from seqcast.reading.table import quoted
+from seqcast.results.forecast import AttentionMap, Forecast, interval
 from seqcast.storage import output_file
 
 Destination = Path | Literal["-"]

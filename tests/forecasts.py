@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqcast.data.panel import Panel
-from seqcast.data.table import Table
-from seqcast.data.tabular import table_from_frame
-from seqcast.results import Forecast
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.panel import Panel
+from seqcast.reading.table import Table
+from seqcast.reading.tabular import table_from_frame
+from seqcast.results.forecast import Forecast
+from seqcast.run.load import TrainedModel
 from tests.panels import random_model, small_config
 
 

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from seqcast.config import Config
-from seqcast.data.frequency import Frequency, TimeArray, parse_frequency
-from seqcast.data.panel import Covariates, FloatArray, Panel, Schema
-from seqcast.data.windows import WindowBatch
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork, NetworkShape
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
+from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
+from seqcast.run.load import TrainedModel
 from seqcast.runtime import Runtime
+from seqcast.tensors.windows import WindowBatch
 from seqcast.training.fit import Preparation, prepare
 from seqcast.training.plan import Plan, make_plan
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from seqcast import forecasting
-from seqcast.data.frequency import TimeArray, parse_frequency
 from seqcast.errors import DataError, UsageError
 from seqcast.forecasting import AttentionMaps, attention_maps, predict
-from seqcast.results import AttentionMap
+from seqcast.panel.frequency import TimeArray, parse_frequency
+from seqcast.results.forecast import AttentionMap
 from tests.forecasts import changed, future_table, model_of
 from tests.panels import CONTEXT, HORIZON, full_panel, make_panel, one_thread, wave_panel, waves
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from seqcast.data.future import pad_panel
-from seqcast.data.panel import Covariates, FloatArray, Panel
 from seqcast.errors import UsageError
 from seqcast.forecasting import Forecasting, latest_origins, observed_ends, predict, rolling_origins
-from seqcast.results import Forecast
+from seqcast.panel.panel import Covariates, FloatArray, Panel
+from seqcast.reading.future import pad_panel
+from seqcast.results.forecast import Forecast
 from tests.forecasts import assert_same, changed, future_table, model_of
 from tests.panels import CONTEXT, HORIZON, LENGTHS, covariates, full_panel, make_panel, one_thread, wave_panel
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqcast.data.frequency import parse_frequency
 from seqcast.errors import UsageError
-from seqcast.results import Forecast, interval, quantile
+from seqcast.panel.frequency import parse_frequency
+from seqcast.results.forecast import Forecast, interval, quantile
 
 MEANS = np.array([[3.0, -1.0, 4.0], [10.0, 0.5, 7.0]])
 SPREAD = 2.0

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
+from seqcast.attention.inspection import Question, inspect
 from seqcast.config import Config
 from seqcast.errors import StoppedError
+from seqcast.experiments.recorded_training import TrainedRun, TrainingJob, train_in_directory
 from seqcast.forecasting import predict
-from seqcast.inspection.inspection import Question, inspect
 from seqcast.run.directory import RunDirectory
+from seqcast.run.load import load_trained_model
 from seqcast.run.source import Source, read_source, resolve_roles
-from seqcast.run.trained import load_trained_model
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
-from seqcast.training.recorded import TrainedRun, TrainingJob, train_in_directory
 from tests.panels import CPU, one_thread, planted_series, small_config
 
 HORIZON, CONTEXT, STEPS = 5, 23, 4

@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from seqcast.data.frequency import parse_frequency
-from seqcast.data.panel import Schema
 from seqcast.errors import SeqcastError, UsageError
 from seqcast.output import (
     Format,
@@ -26,7 +24,9 @@ from seqcast.output import (
     write_frame,
     write_tables,
 )
-from seqcast.results import AttentionMap, Forecast
+from seqcast.panel.frequency import parse_frequency
+from seqcast.panel.panel import Schema
+from seqcast.results.forecast import AttentionMap, Forecast
 
 SCHEMA = Schema("long", "shop", "day", ("sold",))
 LEVELS = (0.1, 0.5, 0.9)

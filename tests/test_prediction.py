@@ -8,11 +8,11 @@ import torch
 from scipy import stats
 
 from seqcast import forecasting
-from seqcast.data.future import head_panel, pad_panel
-from seqcast.data.tabular import table_from_frame
 from seqcast.errors import DataError
 from seqcast.forecasting import Forecasting, attention_maps, latest_origins, predict, rolling_origins
 from seqcast.model.heads import student_t_parameters
+from seqcast.reading.future import head_panel, pad_panel
+from seqcast.reading.tabular import table_from_frame
 from tests.forecasts import assert_same, future_table, model_of
 from tests.panels import CONTEXT, HORIZON, LENGTHS, full_panel, make_panel, one_thread, wave_panel, waves
 

@@ -42,7 +42,7 @@ def check(
 ) -> None:
     """Report column roles, frequency, gaps, lengths and seasons, and what `train` would do."""
     from seqcast.cli.train import given_sections
-    from seqcast.data.table import ReadOptions
+    from seqcast.reading.table import ReadOptions
     from seqcast.report.checks import check_document, check_view
     from seqcast.run.source import read_source
 
@@ -61,7 +61,7 @@ def check(
 
 def examine(source: Source, config: Config) -> CheckedTable:
     """What the table holds and what training would do, without training."""
-    from seqcast.data.summary import summarise
+    from seqcast.panel.summary import summarise
     from seqcast.report.checks import CheckedTable
     from seqcast.run.source import resolve_roles
     from seqcast.training.plan import make_plan

@@ -14,9 +14,9 @@ from seqcast.config import Attention, Cell, Config, Decoding, Loss, Normaliser, 
 from seqcast.errors import UsageError
 
 if TYPE_CHECKING:
-    from seqcast.inspection.variants import Variant
+    from seqcast.experiments.compare import Variant
+    from seqcast.experiments.recorded_training import TrainedRun, TrainingJob
     from seqcast.run.directory import RunDirectory
-    from seqcast.training.recorded import TrainedRun, TrainingJob
 
 Name = TypeVar("Name", bound=str)
 
@@ -67,13 +67,13 @@ def compare(
     given = {name: value for name, value in locals().items() if value is not None}
     screen = Screen(quiet=quiet)
     from seqcast.cli.train import given_sections, run_job
-    from seqcast.data.table import ReadOptions
-    from seqcast.inspection.variants import compare_variants, variants_of
+    from seqcast.experiments.compare import compare_variants, variants_of
+    from seqcast.experiments.recorded_training import TrainingJob
+    from seqcast.reading.table import ReadOptions
     from seqcast.report.variants import variant_table
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.runtime import resolve_runtime
     from seqcast.training.plan import make_plan
-    from seqcast.training.recorded import TrainingJob
 
     attentions: list[Attention] = [
         _one_of("attention", name, get_args(Attention)) for name in opt.names(attention) or ()

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from rich.console import Console, RenderableType
 
-from seqcast.data.notices import Notice
+from seqcast.panel.notices import Notice
 
 PIPED_WIDTH = 120
 """Columns of a table that is not shown on a terminal."""

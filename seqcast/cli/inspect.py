@@ -16,12 +16,12 @@ from seqcast.errors import DataError, UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from seqcast.attention.inspection import Inspection
     from seqcast.config import Format
-    from seqcast.data.frequency import TimeArray
-    from seqcast.data.panel import Panel
-    from seqcast.inspection.inspection import Inspection
     from seqcast.output import Destination
-    from seqcast.run.trained import TrainedModel
+    from seqcast.panel.frequency import TimeArray
+    from seqcast.panel.panel import Panel
+    from seqcast.run.load import TrainedModel
 
 
 def inspect(
@@ -71,8 +71,8 @@ def inspect(
             "--verify, --suggest, --compare and --by error belong to the report, not to the attention table."
         )
     screen = Screen(quiet=quiet)
-    from seqcast.inspection.inspection import Question
-    from seqcast.inspection.inspection import inspect as ask
+    from seqcast.attention.inspection import Question
+    from seqcast.attention.inspection import inspect as ask
     from seqcast.output import output_format
     from seqcast.report.heatmap import Heatmap
 

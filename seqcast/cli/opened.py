@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcast.cli.console import Screen
-from seqcast.data.notices import Notice
+from seqcast.panel.notices import Notice
 
 if TYPE_CHECKING:
     from seqcast.run.directory import RunDirectory
+    from seqcast.run.load import TrainedModel
     from seqcast.run.record import RunRecord
     from seqcast.run.source import Source
-    from seqcast.run.trained import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ def open_run(
         RunError: There is no such run, or it cannot be used.
         DataError: The table cannot be used.
     """
-    from seqcast.inspection.context_length import context_notices, with_context
+    from seqcast.attention.context_length import context_notices, with_context
     from seqcast.run.directory import find_run, newest_finished_run, newest_run
+    from seqcast.run.load import load_trained_model
     from seqcast.run.source import read_run_source
-    from seqcast.run.trained import load_trained_model
     from seqcast.runtime import resolve_runtime
 
     directory = newest_finished_run() if run is None else find_run(run)

@@ -16,7 +16,7 @@ from seqcast.config import Format
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from seqcast.results import Forecast
+    from seqcast.results.forecast import Forecast
 
 PLOT_HEIGHT = 18
 
@@ -40,10 +40,10 @@ def predict(
     """Forecast every series from right after its last observation."""
     levels = opt.parse_levels(level)
     screen = Screen(quiet=quiet)
-    from seqcast.data.tabular import read_table
+    from seqcast.attention.drift import drift_notices
     from seqcast.forecasting import predict as predict_ahead
-    from seqcast.inspection.drift import drift_notices
     from seqcast.output import forecast_frame, output_format
+    from seqcast.reading.tabular import read_table
     from seqcast.report.forecasts import forecast_preview
 
     target = opt.destination(output)
@@ -71,7 +71,7 @@ def draw_first_series(
     from rich.text import Text
 
     from seqcast.report.plots import SeriesPlot, draw_plot
-    from seqcast.results import interval
+    from seqcast.results.forecast import interval
 
     panel = opened.source.panel
     series = panel.series_ids.index(forecast.series_ids[0])

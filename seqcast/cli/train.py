@@ -29,10 +29,10 @@ from seqcast.config import (
 from seqcast.errors import RunError, UsageError
 
 if TYPE_CHECKING:
-    from seqcast.data.table import ReadOptions
+    from seqcast.experiments.recorded_training import TrainedRun, TrainingJob
+    from seqcast.reading.table import ReadOptions
     from seqcast.run.directory import RunDirectory
     from seqcast.run.record import RunRecord
-    from seqcast.training.recorded import TrainedRun, TrainingJob
 
 Number = Annotated[int | None, typer.Option()]
 
@@ -103,8 +103,8 @@ def train(
     if resume and overwrite:
         raise UsageError("--resume continues the run that is there, --overwrite replaces it.", hint="Give one of them.")
     screen = Screen(quiet=quiet, silent=not_first_process())
-    from seqcast.data.source import STDIN
-    from seqcast.data.table import ReadOptions
+    from seqcast.reading.source import STDIN
+    from seqcast.reading.table import ReadOptions
     from seqcast.run.directory import choose_directory
 
     reading = ReadOptions(delimiter, decimal, encoding, time_format, time_unit, tuple(na_value or ()), timezone)
@@ -126,7 +126,7 @@ def train(
     if directory is None:
         directory = choose_directory(run, "stdin" if data == STDIN else data, overwrite=overwrite, resume=False)
     else:
-        from seqcast.training.recorded import changed_surroundings
+        from seqcast.experiments.recorded_training import changed_surroundings
 
         screen.notices(changed_surroundings(job, directory.read_record()))
     screen.say(f"run: {directory.path}")
@@ -179,12 +179,12 @@ def plan_job(screen: Screen, data: str, config: Config, reading: ReadOptions, st
     from seqcast.report.text import plain
 
     screen.say(f"reading {plain(data)}")  # before torch is loaded, which takes a while
-    from seqcast.data.source import STDIN
     from seqcast.distributed import World
+    from seqcast.experiments.recorded_training import TrainingJob
+    from seqcast.reading.source import STDIN
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.runtime import resolve_runtime
     from seqcast.training.plan import make_plan
-    from seqcast.training.recorded import TrainingJob
 
     runtime = resolve_runtime(config.training.device, config.training.precision, World.of_environment())
     if runtime.world.size > 1 and data == STDIN:
@@ -207,8 +207,8 @@ def plan_job(screen: Screen, data: str, config: Config, reading: ReadOptions, st
 
 def run_job(screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume: bool) -> TrainedRun:
     """Train with a progress display; signals stop it with its state saved."""
+    from seqcast.experiments.recorded_training import train_in_directory
     from seqcast.training.loop import Hooks
-    from seqcast.training.recorded import train_in_directory
 
     with TrainingProgress(screen) as progress, stop_signals(repeated=job.runtime.world.size > 1) as stop_signal:
         hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)
@@ -217,8 +217,8 @@ def run_job(screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume
 
 def train_beside(job: TrainingJob, directory: RunDirectory | None) -> None:
     """Train in a process that is not the first of several."""
+    from seqcast.experiments.recorded_training import train_beside_first
     from seqcast.training.loop import Hooks
-    from seqcast.training.recorded import train_beside_first
 
     with stop_signals(repeated=True) as stop_signal:
         train_beside_first(job, directory, Hooks(stop_signal=stop_signal))

@@ -18,9 +18,9 @@ from seqcast.errors import UsageError
 from seqcast.extras import import_extra
 
 if TYPE_CHECKING:
-    from seqcast.tuning.search import Budget, Search, Tuning
-    from seqcast.tuning.space import Value
-    from seqcast.tuning.study import Trial
+    from seqcast.experiments.tuning.search import Budget, Search, Tuning
+    from seqcast.experiments.tuning.space import Value
+    from seqcast.experiments.tuning.study import Trial
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h)?")
 MEANT_AS_DURATION = re.compile(r"[-+]?\d+(?:\.\d+)?\s*[a-z]{0,7}")
@@ -81,11 +81,11 @@ def tune(
     given["time"], seconds = column_and_seconds(time or [])
     screen = Screen(quiet=quiet)
     import_extra("optuna", "tune", "seqcast tune")
-    from seqcast.data.source import STDIN
-    from seqcast.data.table import ReadOptions
+    from seqcast.experiments.tuning.search import Budget, Search
+    from seqcast.reading.source import STDIN
+    from seqcast.reading.table import ReadOptions
     from seqcast.run.source import read_source
     from seqcast.runtime import resolve_runtime
-    from seqcast.tuning.search import Budget, Search
 
     reading = ReadOptions(delimiter, decimal, encoding, time_format, time_unit, tuple(na_value or ()), timezone)
     sections = given_sections({name: value for name, value in given.items() if value is not None})
@@ -122,10 +122,10 @@ def column_and_seconds(texts: list[str]) -> tuple[str | None, float]:
 
 def _run(screen: Screen, search: Search, directory: Path, budget: Budget) -> Tuning:
     """The search with its progress on the screen; signals stop it with its finished trials kept."""
+    from seqcast.experiments.tuning.search import Watch
+    from seqcast.experiments.tuning.search import tune as run_search
     from seqcast.report.tuning import trial_text, values_text
     from seqcast.training.loop import Hooks
-    from seqcast.tuning.search import Watch
-    from seqcast.tuning.search import tune as run_search
 
     with TrainingProgress(screen, validations=False) as progress, stop_signals() as stop_signal:
 

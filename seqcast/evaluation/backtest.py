@@ -9,8 +9,6 @@ from typing import Literal
 import numpy as np
 
 from seqcast.config import DataConfig
-from seqcast.data.notices import Notice
-from seqcast.data.panel import FloatArray, IntArray, Panel
 from seqcast.errors import DataError, UsageError
 from seqcast.evaluation.baselines import NAIVE, SEASONAL_NAIVE, naive, point_forecast, seasonal_naive
 from seqcast.evaluation.metrics import Scores, score, seasonal_scales
@@ -18,8 +16,10 @@ from seqcast.evaluation.refit import Refit, refitted_forecast
 from seqcast.evaluation.significance import Comparison, compare_models
 from seqcast.evaluation.statistical import StatisticalTask, check_statistical, statistical_forecasts
 from seqcast.forecasting import Forecasting, Origins, rolling_origins
-from seqcast.results import Forecast
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import FloatArray, IntArray, Panel
+from seqcast.results.forecast import Forecast
+from seqcast.run.load import TrainedModel
 from seqcast.training.loop import Hooks
 
 MODEL = "seqcast"

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from seqcast.data.panel import FloatArray, IntArray, Panel
-from seqcast.results import Forecast
+from seqcast.panel.panel import FloatArray, IntArray, Panel
+from seqcast.results.forecast import Forecast
 
 NAIVE = "naive"
 SEASONAL_NAIVE = "seasonal_naive"

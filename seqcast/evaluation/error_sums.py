@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqcast.data.panel import BoolArray, FloatArray
-from seqcast.results import Forecast, interval
+from seqcast.panel.panel import BoolArray, FloatArray
+from seqcast.results.forecast import Forecast, interval
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.data.panel import BoolArray, FloatArray, IntArray, Panel
 from seqcast.evaluation.error_sums import ErrorSums, first_windows, sum_errors
-from seqcast.results import Forecast
+from seqcast.panel.panel import BoolArray, FloatArray, IntArray, Panel
+from seqcast.results.forecast import Forecast
 
 MEASURES = ("mae", "mse", "rmse", "smape", "mase", "rmsse", "wql")
 """Fields of `Metrics` that hold one number per group."""

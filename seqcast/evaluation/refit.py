@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seqcast.data.frequency import show_time
-from seqcast.data.future import head_panel
-from seqcast.data.panel import IntArray, Panel
 from seqcast.errors import StoppedError
 from seqcast.forecasting import Forecasting, Origins
-from seqcast.results import Forecast
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.frequency import show_time
+from seqcast.panel.panel import IntArray, Panel
+from seqcast.reading.future import head_panel
+from seqcast.results.forecast import Forecast
+from seqcast.run.load import TrainedModel
 from seqcast.runtime import Runtime, resolve_runtime
 from seqcast.training.fit import finish, fit, prepare
 from seqcast.training.loop import Hooks

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from seqcast.data.frequency import Frequency, TimeArray
-from seqcast.data.panel import FloatArray
 from seqcast.evaluation.metrics import SeasonalScales
-from seqcast.results import Forecast
+from seqcast.panel.frequency import Frequency, TimeArray
+from seqcast.panel.panel import FloatArray
+from seqcast.results.forecast import Forecast
 
 SIGNIFICANCE = 0.05
 """Largest chance of so large a difference between equals that is not called a tie (two-sided)."""

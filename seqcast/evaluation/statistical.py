@@ -15,12 +15,12 @@ from io import StringIO
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
-from seqcast.data.notices import Notice
-from seqcast.data.panel import FloatArray, IntArray, Panel
 from seqcast.errors import UsageError
 from seqcast.evaluation.baselines import seasonal_naive
 from seqcast.extras import import_extra
-from seqcast.results import Forecast
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import FloatArray, IntArray, Panel
+from seqcast.results.forecast import Forecast
 
 STATISTICAL_MODELS = ("AutoETS", "AutoTheta", "MSTL")
 LONGEST_HISTORY = 2000

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from seqcast.config import Config
-from seqcast.data.windows import WindowBatch
 from seqcast.model.heads import OutputLayout
 from seqcast.model.network import Encoded, ForecastNetwork, NetworkOutput, NetworkShape, Standardisation
+from seqcast.tensors.windows import WindowBatch
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from seqcast.config import Loss, ModelConfig
-from seqcast.data.windows import WindowBatch
 from seqcast.model.attention import LagAttention, Memory
 from seqcast.model.decoder import Decoder, Feedback, Source
 from seqcast.model.encoder import Encoder
 from seqcast.model.heads import OutputLayout
+from seqcast.tensors.windows import WindowBatch
 
 STEP_EMBEDDING = 16
 SCALE_FLOOR = 0.05

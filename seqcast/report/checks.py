@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 
 from rich.console import Group, RenderableType
 
-from seqcast.data.notices import Notice
-from seqcast.data.panel import Schema
-from seqcast.data.summary import PanelSummary, SeasonStrength
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import Schema
+from seqcast.panel.summary import PanelSummary, SeasonStrength
 from seqcast.report.summary import key_value_table
 from seqcast.training.plan import Plan
 

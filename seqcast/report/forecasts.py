@@ -12,7 +12,7 @@ from rich.text import Text
 
 from seqcast.report.summary import title_text
 from seqcast.report.text import number_format, plain, time_text, time_texts
-from seqcast.results import Forecast, interval
+from seqcast.results.forecast import Forecast, interval
 
 _SERIES_SHOWN = 3
 _HEAD, _TAIL = 6, 3

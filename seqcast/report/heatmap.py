@@ -11,8 +11,8 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from seqcast.attention_report import LagReport
-from seqcast.data.panel import FloatArray
+from seqcast.attention.lag_report import LagReport
+from seqcast.panel.panel import FloatArray
 from seqcast.report.summary import title_text
 from seqcast.report.text import percent_text
 

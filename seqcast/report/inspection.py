@@ -8,14 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqcast.attention_report import LagReport
-from seqcast.inspection.comparison import ProfileComparison
-from seqcast.inspection.effects import Effect
-from seqcast.inspection.error_tenths import ErrorGroup
-from seqcast.inspection.faithfulness import Faithfulness
-from seqcast.inspection.implied import ImpliedForecast
-from seqcast.inspection.season_check import SeasonCheck
-from seqcast.inspection.shorter_context import TOLERATED_LOSS, ContextSuggestion
+from seqcast.attention.comparison import ProfileComparison
+from seqcast.attention.effects import Effect
+from seqcast.attention.error_tenths import ErrorGroup
+from seqcast.attention.faithfulness import Faithfulness
+from seqcast.attention.implied_forecast import ImpliedForecast
+from seqcast.attention.lag_report import LagReport
+from seqcast.attention.seasons import SeasonCheck
+from seqcast.attention.shorter_context import TOLERATED_LOSS, ContextSuggestion
 from seqcast.report.summary import title_text
 from seqcast.report.text import number_format, percent_text, plain, time_text, time_texts
 

@@ -11,11 +11,11 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from seqcast.attention_report import LagReport
-from seqcast.data.frequency import WEEK
-from seqcast.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile
+from seqcast.attention.lag_report import LagReport
+from seqcast.panel.frequency import WEEK
 from seqcast.report.summary import title_text
 from seqcast.report.text import percent_text, safe_text, time_text, time_texts, weekday_texts
+from seqcast.results.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile
 
 TOP = 10
 """Lags shown unless asked for another number."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import plotext
 
-from seqcast.data.frequency import TimeArray
-from seqcast.data.panel import FloatArray, IntArray
+from seqcast.panel.frequency import TimeArray
+from seqcast.panel.panel import FloatArray, IntArray
 from seqcast.report.text import number_format, plain, time_texts
 
 MIN_WIDTH, MIN_HEIGHT = 30, 8

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqcast.data.notices import Notice
+from seqcast.panel.notices import Notice
 from seqcast.report.text import SENTENCE_WIDTH, plain, safe_text
 
 

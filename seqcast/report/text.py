@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from seqcast.data.frequency import TimeArray, show_time
-from seqcast.data.panel import FloatArray
+from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.panel import FloatArray
 
 MAX_WIDTH = 80
 """Columns of a terminal that a piece of data text may take."""

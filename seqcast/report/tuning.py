@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seqcast.experiments.tuning.search import Tuning
+from seqcast.experiments.tuning.space import Value
+from seqcast.experiments.tuning.study import Trial
 from seqcast.report.summary import title_text
 from seqcast.report.text import SENTENCE_WIDTH, plain
-from seqcast.tuning.search import Tuning
-from seqcast.tuning.space import Value
-from seqcast.tuning.study import Trial
 
 _NOTE = (
     "Errors are those on validation over the seasonal naive's. The best of many trials looks better on the part that"

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seqcast.inspection.variants import VariantResult
+from seqcast.experiments.compare import VariantResult
 from seqcast.report.summary import title_text
 from seqcast.report.text import SENTENCE_WIDTH, percent_text, plain
 

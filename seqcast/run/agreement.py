@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from seqcast.config import FREE_SETTINGS, Config, flat_settings
-from seqcast.data.roles import DEFAULT_ID
-from seqcast.data.table import MOST_EXAMPLES
 from seqcast.errors import Place, RunError
+from seqcast.reading.roles import DEFAULT_ID
+from seqcast.reading.table import MOST_EXAMPLES
 from seqcast.run.record import CONFIG_FILE, RunRecord
 
 _ROLES = ("time", "target", "known", "past")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from seqcast.config import LARGEST_TOML, Config, parse_config, parse_toml
 from seqcast.errors import Place, RunError, UsageError
-from seqcast.run.bounded_json import parse_json
 from seqcast.run.record import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
@@ -22,7 +21,8 @@ from seqcast.run.record import (
     RunRecord,
 )
 from seqcast.run.record_file import LARGEST_RECORD, MOST_MARKS, dump_record, parse_record
-from seqcast.run.state_file import check_state
+from seqcast.run.untrusted.bounded_json import parse_json
+from seqcast.run.untrusted.state_file import check_state
 from seqcast.storage import (
     LOCK_NAME,
     fingerprint_regular_file,

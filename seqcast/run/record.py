@@ -32,7 +32,7 @@ class Part(BaseModel):
 
 
 class ReadOptionsRecord(Part):
-    """How the table was read; the fields of `data.table.ReadOptions`."""
+    """How the table was read; the fields of `reading.table.ReadOptions`."""
 
     delimiter: str | None
     decimal: str | None
@@ -62,7 +62,7 @@ class DataRecord(Part):
 
 
 class SchemaRecord(Part):
-    """Which column plays which role; the fields of `data.panel.Schema` as text."""
+    """Which column plays which role; the fields of `panel.panel.Schema` as text."""
 
     layout: Literal["long", "wide", "single"]
     id: str

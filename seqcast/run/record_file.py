@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from seqcast.errors import Place, RunError
-from seqcast.run.bounded_json import parse_json
 from seqcast.run.record import FORMAT_VERSION, MODEL_FILE, RunRecord
+from seqcast.run.untrusted.bounded_json import parse_json
 from seqcast.storage import sha256_hex
 
 CHECKSUM_KEY = "checksum"

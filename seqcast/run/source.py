@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from seqcast.config import Config, DataConfig
-from seqcast.data.assemble import build_panel
-from seqcast.data.frequency import show_time
-from seqcast.data.notices import Notice
-from seqcast.data.panel import Panel
-from seqcast.data.table import ReadOptions, Table
-from seqcast.data.tabular import read_table
 from seqcast.errors import DataError, Place, RunError, UsageError
+from seqcast.panel.frequency import show_time
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import Panel
+from seqcast.reading.assemble import build_panel
+from seqcast.reading.table import ReadOptions, Table
+from seqcast.reading.tabular import read_table
 from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, ReadOptionsRecord, RunRecord
 
 

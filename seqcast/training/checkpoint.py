@@ -20,9 +20,10 @@ from torch import Tensor
 from seqcast.config import MOST_MEMBERS
 from seqcast.errors import DivergedError, RunError
 from seqcast.model.network import ForecastNetwork
-from seqcast.run.bounded_json import parse_json
+from seqcast.run.load import tensor_bytes
 from seqcast.run.record import CHECKPOINT_FILE
-from seqcast.run.state_file import (
+from seqcast.run.untrusted.bounded_json import parse_json
+from seqcast.run.untrusted.state_file import (
     LARGEST_REST,
     STATE_KEY,
     StoredTensor,
@@ -31,7 +32,6 @@ from seqcast.run.state_file import (
     split_state,
     state_checksum,
 )
-from seqcast.run.trained import tensor_bytes
 from seqcast.training.counters import Counters, FinishedCounters, ValidationRecord, parse_counters
 from seqcast.training.setup import TrainingSetup
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
 from seqcast.training.checkpoint import TrainingResult
-from seqcast.training.linear_forecast import LinearForecast
+from seqcast.training.linear_start import LinearForecast
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import CLEAR_GAIN
 from seqcast.training.warm_start import apply_warm_start

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqcast.config import Config
-from seqcast.data.panel import IntArray, Panel
-from seqcast.data.scaling import PanelScalers, fit_scalers
-from seqcast.data.windows import PanelTensors, WindowRange, panel_to_tensors
 from seqcast.errors import DivergedError
 from seqcast.model.ensemble import Networks
 from seqcast.model.network import ForecastNetwork, NetworkShape
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.panel import IntArray, Panel
+from seqcast.run.load import TrainedModel
 from seqcast.runtime import Runtime, seed_step
+from seqcast.tensors.scaling import PanelScalers, fit_scalers
+from seqcast.tensors.windows import PanelTensors, WindowRange, panel_to_tensors
 from seqcast.training.calibration import conformal_correction
 from seqcast.training.checkpoint import TrainingResult, finished_members
 from seqcast.training.combination import combine
 from seqcast.training.counters import ValidationRecord
-from seqcast.training.linear_forecast import LinearForecast, fit_linear_forecast
+from seqcast.training.linear_start import LinearForecast, fit_linear_forecast
 from seqcast.training.loop import DIVERGENCE, Hooks, train
 from seqcast.training.plan import Plan
 from seqcast.training.setup import TrainingSetup

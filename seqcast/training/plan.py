@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqcast.config import Config, ModelConfig
-from seqcast.data.calendar import recurring_cycles, resolved_cycles
-from seqcast.data.notices import Notice
-from seqcast.data.panel import IntArray, Panel
 from seqcast.errors import DataError, UsageError
+from seqcast.panel.calendar import recurring_cycles, resolved_cycles
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import IntArray, Panel
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from seqcast.config import Config
-from seqcast.data.panel import IntArray
-from seqcast.data.windows import PanelTensors, WindowBatch, WindowRange
 from seqcast.model.network import ForecastNetwork, NetworkOutput
+from seqcast.panel.panel import IntArray
 from seqcast.runtime import Runtime
+from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange
 from seqcast.training.losses import loss_sums, window_weights
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from seqcast.config import TrainingConfig
-from seqcast.data.windows import WindowBatch, WindowRange
 from seqcast.runtime import seed_step
+from seqcast.tensors.windows import WindowBatch, WindowRange
 from seqcast.training.checkpoint import TrainingState
 from seqcast.training.setup import TrainingSetup, gather, window_losses
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqcast.data.panel import FloatArray, IntArray
-from seqcast.data.windows import WindowBatch
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
+from seqcast.panel.panel import FloatArray, IntArray
+from seqcast.tensors.windows import WindowBatch
 from seqcast.training.plan import FEWEST_CLUSTERS
 from seqcast.training.setup import TrainingSetup, gather, window_losses
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 
 from seqcast.model.network import ForecastNetwork
-from seqcast.training.linear_forecast import LinearForecast
+from seqcast.training.linear_start import LinearForecast
 
 FLOOR = 0.02
 """Attention left to lags without weight, together, so that training can still raise them."""

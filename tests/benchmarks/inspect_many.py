@@ -16,13 +16,13 @@ from typing import get_args
 
 import numpy as np
 
-from seqcast.attention_report import GroupBy
+from seqcast.attention.inspection import Question, inspect
+from seqcast.attention.lag_report import GroupBy
 from seqcast.config import Config
-from seqcast.data.frequency import parse_frequency
-from seqcast.data.panel import Panel
 from seqcast.forecasting import attention_maps
-from seqcast.inspection.inspection import Question, inspect
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.frequency import parse_frequency
+from seqcast.panel.panel import Panel
+from seqcast.run.load import TrainedModel
 from tests.panels import linear_model, make_panel
 
 UNTRAINED = {"lag_bias": False}

@@ -5,10 +5,10 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from seqcast.data.panel import Panel
 from seqcast.errors import DataError, UsageError
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.panel import Panel
+from seqcast.run.load import TrainedModel
 from tests.panels import (
     CONTEXT,
     HORIZON,

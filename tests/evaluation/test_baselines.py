@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqcast.data.frequency import parse_frequency
-from seqcast.data.panel import Covariates, FloatArray, Panel, Schema
 from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
-from seqcast.results import Forecast
+from seqcast.panel.frequency import parse_frequency
+from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
+from seqcast.results.forecast import Forecast
 
 NAN = np.nan
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from utilsforecast import losses
 
-from seqcast.data.frequency import parse_frequency
-from seqcast.data.panel import Covariates, FloatArray, Panel, Schema
 from seqcast.errors import UsageError
 from seqcast.evaluation.metrics import MEASURES, Scores, SeasonalScales, score, seasonal_scales
-from seqcast.results import Forecast
+from seqcast.panel.frequency import parse_frequency
+from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
+from seqcast.results.forecast import Forecast
 
 HOURLY = parse_frequency("h")
 START = np.datetime64("2024-01-01", "ns")

@@ -5,13 +5,13 @@ import signal
 import numpy as np
 import pytest
 
-from seqcast.data.future import head_panel
-from seqcast.data.panel import Panel
 from seqcast.errors import DataError, StoppedError
 from seqcast.evaluation.backtest import BacktestPlan, Watch, backtest
 from seqcast.evaluation.refit import Refit
 from seqcast.forecasting import Forecasting, Origins
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.panel import Panel
+from seqcast.reading.future import head_panel
+from seqcast.run.load import TrainedModel
 from seqcast.training.fit import finish, fit, prepare
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seqcast.data.panel import FloatArray, Panel
 from seqcast.evaluation.baselines import naive, point_forecast
 from seqcast.evaluation.metrics import SeasonalScales, seasonal_scales
 from seqcast.evaluation.significance import Comparison, compare_models, diebold_mariano, most_overlapping
 from seqcast.forecasting import rolling_origins
-from seqcast.results import Forecast
+from seqcast.panel.panel import FloatArray, Panel
+from seqcast.results.forecast import Forecast
 from tests.panels import DAILY, make_panel
 
 HORIZON = 3

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqcast.data.panel import FloatArray, Panel
 from seqcast.errors import UsageError
 from seqcast.evaluation import statistical
 from seqcast.evaluation.statistical import (
@@ -17,7 +16,8 @@ from seqcast.evaluation.statistical import (
     statistical_forecasts,
 )
 from seqcast.extras import import_extra
-from seqcast.results import Forecast, interval
+from seqcast.panel.panel import FloatArray, Panel
+from seqcast.results.forecast import Forecast, interval
 from tests.panels import make_panel, waves
 
 HORIZON = 5

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqcast.data.panel import Panel
 from seqcast.evaluation import statistical
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.evaluation.statistical import STATISTICAL_MODELS
-from seqcast.run.trained import TrainedModel
+from seqcast.panel.panel import Panel
+from seqcast.run.load import TrainedModel
 from tests.panels import HORIZON, make_panel, random_model, small_config, waves
 
 pytest.importorskip("statsforecast")

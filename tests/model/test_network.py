@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from seqcast.config import Loss, ModelConfig
-from seqcast.data.windows import WindowBatch
 from seqcast.model.attention import LagAttention, Memory
 from seqcast.model.network import (
     SCALE_FLOOR,
@@ -19,6 +18,7 @@ from seqcast.model.network import (
     NetworkShape,
     Standardisation,
 )
+from seqcast.tensors.windows import WindowBatch
 from tests.panels import CONTEXT, FULL_SHAPE, HIDDEN, HORIZON, random_batch, randomise
 
 BARE_SHAPE = NetworkShape(HORIZON, CONTEXT, season=7, num_past=0, num_known=0, num_static=0)

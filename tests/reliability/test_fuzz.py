@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqcast.config import DataConfig
-from seqcast.data.assemble import build_panel
-from seqcast.data.table import ReadOptions
-from seqcast.data.tabular import read_table
 from seqcast.errors import SeqcastError
+from seqcast.reading.assemble import build_panel
+from seqcast.reading.table import ReadOptions
+from seqcast.reading.tabular import read_table
 from tests.reliability.hazards import dates
 
 QUICK = settings(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import seqcast.training.recorded  # noqa: F401  # loading it is no part of what a refusal may cost
+import seqcast.experiments.recorded_training  # noqa: F401  # loading it is no part of what a refusal may cost
 from tests.reliability.hazards import (
     Hazard,
     daily,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from rich.console import RenderableType
 
-from seqcast.data.frequency import parse_frequency
 from seqcast.errors import UsageError
+from seqcast.panel.frequency import parse_frequency
 from seqcast.report.forecasts import forecast_preview
-from seqcast.results import Forecast
+from seqcast.results.forecast import Forecast
 
 Show = Callable[[RenderableType, int], str]
 

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console, RenderableType
 
-from seqcast.attention_report import Relative, lag_report
-from seqcast.data.frequency import parse_frequency
+from seqcast.attention.lag_report import Relative, lag_report
+from seqcast.panel.frequency import parse_frequency
 from seqcast.report.heatmap import GREYS, Heatmap
-from seqcast.results import AttentionMap
+from seqcast.results.forecast import AttentionMap
 
 Show = Callable[[RenderableType, int], str]
 

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from rich.console import RenderableType
 
-from seqcast.attention_report import LagReport
-from seqcast.inspection.comparison import LagDifference, ProfileComparison
-from seqcast.inspection.effects import Effect
-from seqcast.inspection.error_tenths import TENTHS, ErrorGroup
-from seqcast.inspection.faithfulness import BandEffect, Faithfulness
-from seqcast.inspection.implied import ImpliedForecast
-from seqcast.inspection.season_check import SeasonCheck, SeasonFinding
-from seqcast.inspection.shorter_context import ContextRow, ContextSuggestion
-from seqcast.inspection.variants import VariantResult
-from seqcast.lag_profile import LagProfile
+from seqcast.attention.comparison import LagDifference, ProfileComparison
+from seqcast.attention.effects import Effect
+from seqcast.attention.error_tenths import TENTHS, ErrorGroup
+from seqcast.attention.faithfulness import BandEffect, Faithfulness
+from seqcast.attention.implied_forecast import ImpliedForecast
+from seqcast.attention.lag_report import LagReport
+from seqcast.attention.seasons import SeasonCheck, SeasonFinding
+from seqcast.attention.shorter_context import ContextRow, ContextSuggestion
+from seqcast.experiments.compare import VariantResult
 from seqcast.report.inspection import (
     comparison_view,
     context_view,
@@ -26,6 +25,7 @@ from seqcast.report.inspection import (
     season_view,
 )
 from seqcast.report.variants import variant_table
+from seqcast.results.lag_profile import LagProfile
 from tests.panels import DAILY
 
 Show = Callable[[RenderableType, int], str]

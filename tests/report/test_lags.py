@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rich.console import RenderableType
 
-from seqcast.attention_report import GroupBy, LagReport, Relative, lag_report
-from seqcast.data.frequency import parse_frequency
+from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
+from seqcast.panel.frequency import parse_frequency
 from seqcast.report.lags import LagTable, lag_report_view
-from seqcast.results import AttentionMap
+from seqcast.results.forecast import AttentionMap
 
 Show = Callable[[RenderableType, int], str]
 HORIZON, CONTEXT = 7, 29

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from rich.console import RenderableType
 
-from seqcast.data.frequency import parse_frequency
 from seqcast.evaluation.baselines import point_forecast
 from seqcast.evaluation.metrics import Scores, SeasonalScales, score
 from seqcast.evaluation.significance import Comparison
+from seqcast.panel.frequency import parse_frequency
 from seqcast.report.scores import score_view
-from seqcast.results import Forecast
+from seqcast.results.forecast import Forecast
 
 Show = Callable[[RenderableType, int], str]
 

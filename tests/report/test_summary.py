@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import RenderableType
 
-from seqcast.data.notices import Notice
+from seqcast.panel.notices import Notice
 from seqcast.report.summary import key_value_table, list_table, notice_lines
 
 Show = Callable[[RenderableType, int], str]

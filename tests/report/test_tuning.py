@@ -5,10 +5,10 @@ from collections.abc import Callable
 from rich.console import RenderableType
 
 from seqcast.config import Config
+from seqcast.experiments.tuning.search import Tuning
+from seqcast.experiments.tuning.space import Choice, Range, Value
+from seqcast.experiments.tuning.study import Trial
 from seqcast.report.tuning import trial_text, tuning_view, values_text
-from seqcast.tuning.search import Tuning
-from seqcast.tuning.space import Choice, Range, Value
-from seqcast.tuning.study import Trial
 
 Show = Callable[[RenderableType, int], str]
 SPACE = (Choice("model.score", ("general", "dot")), Range("training.learning_rate", 1e-3, 2e-2))

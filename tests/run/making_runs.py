@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from seqcast.config import Config
-from seqcast.data.table import ReadOptions
+from seqcast.experiments.recorded_training import TrainedRun, TrainingJob, train_in_directory
+from seqcast.reading.table import ReadOptions
 from seqcast.run.directory import RunDirectory
 from seqcast.run.source import Source, read_source, resolve_roles
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
-from seqcast.training.recorded import TrainedRun, TrainingJob, train_in_directory
 from tests.panels import CPU, small_config
 
 COVARIATES: dict[str, Any] = {"known": ("price", "kind"), "past": ("visits",), "static": ("region",)}

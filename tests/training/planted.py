@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from seqcast.data.panel import Panel
+from seqcast.panel.panel import Panel
 from seqcast.training.fit import Preparation
-from seqcast.training.linear_forecast import LinearForecast, fit_linear_forecast
+from seqcast.training.linear_start import LinearForecast, fit_linear_forecast
 from tests.panels import make_panel, small_config, small_preparation
 
 HORIZON, CONTEXT = 5, 13

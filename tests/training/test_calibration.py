@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqcast.data.panel import Panel
+from seqcast.panel.panel import Panel
 from seqcast.training import calibration
 from seqcast.training.calibration import LEARNED_WINDOWS, POOLED_WINDOWS
 from seqcast.training.fit import fit

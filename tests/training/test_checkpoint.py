@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 
 from seqcast.config import Config
-from seqcast.data.panel import Panel
 from seqcast.errors import RunError, StoppedError
+from seqcast.panel.panel import Panel
 from seqcast.training.checkpoint import FORMAT_VERSION, TrainingResult
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.loop import Hooks, check_resumable, train

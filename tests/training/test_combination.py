@@ -11,7 +11,7 @@ from seqcast.training.checkpoint import TrainingResult
 from seqcast.training.combination import Combination, combine
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.fit import Preparation, fit
-from seqcast.training.linear_forecast import LinearForecast
+from seqcast.training.linear_start import LinearForecast
 from seqcast.training.warm_start import apply_warm_start
 from tests.panels import CONTEXT, HORIZON, small_config, small_preparation, wave_panel
 from tests.training.improvement import let_training_improve

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from seqcast.errors import RunError, StoppedError
+from seqcast.experiments.recorded_training import train_in_directory
 from seqcast.forecasting import predict
 from seqcast.run.directory import OWN_FILES, RunDirectory
+from seqcast.run.load import load_trained_model
 from seqcast.run.record import CHECKPOINT_FILE, METRICS_FILE, MODEL_FILE
-from seqcast.run.trained import load_trained_model
 from seqcast.storage import LOCK_NAME
 from seqcast.training.checkpoint import largest_state
 from seqcast.training.fit import Preparation, fit
 from seqcast.training.loop import Hooks, check_resumable
-from seqcast.training.recorded import train_in_directory
 from tests.panels import HORIZON, one_thread, small_config, small_preparation, wave_panel
 from tests.run.making_runs import COVARIATES, make_job, write_table
 from tests.training.improvement import Interruption, assert_same_fit, let_training_improve

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from seqcast.config import Config
-from seqcast.data.panel import Panel
-from seqcast.data.scaling import make_encoder
 from seqcast.model.network import ForecastNetwork
+from seqcast.panel.panel import Panel
+from seqcast.tensors.scaling import make_encoder
 from seqcast.training.fit import finish, fit, num_codes, prepare
 from seqcast.training.plan import Plan
 from tests.panels import CONTEXT, CPU, HORIZON, full_panel, make_panel, small_config, small_preparation, wave_panel

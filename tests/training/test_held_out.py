@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqcast.data.panel import Covariates, FloatArray, Panel
+from seqcast.attention.usual_attention import usual_attention
 from seqcast.evaluation.backtest import BacktestPlan, backtest
+from seqcast.panel.panel import Covariates, FloatArray, Panel
 from seqcast.training.fit import Fit, Preparation, finish, fit
-from seqcast.training.lag_memory import usual_attention
 from tests.panels import HORIZON, full_panel, make_panel, small_config, small_preparation
 
 TEST = 8

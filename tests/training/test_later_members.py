@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from seqcast.attention.usual_attention import usual_attention
 from seqcast.errors import DivergedError
+from seqcast.experiments.recorded_training import TrainingJob, train_in_directory
 from seqcast.forecasting import predict
 from seqcast.run.directory import RunDirectory
-from seqcast.run.trained import TrainedModel, load_trained_model
+from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.training import fit as fitting
 from seqcast.training import loop
 from seqcast.training.checkpoint import TrainingState
 from seqcast.training.fit import fit, prepare
-from seqcast.training.lag_memory import usual_attention
 from seqcast.training.loop import Hooks
-from seqcast.training.recorded import TrainingJob, train_in_directory
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import Step, take_step
 from seqcast.training.validation import ValidationScore

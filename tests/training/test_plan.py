@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from seqcast.config import Config
-from seqcast.data.frequency import parse_frequency
-from seqcast.data.panel import Panel
 from seqcast.errors import DataError, UsageError
+from seqcast.panel.frequency import parse_frequency
+from seqcast.panel.panel import Panel
 from seqcast.training.plan import PAIRS_PER_STEP, WORK, Plan, main_season, make_plan
 from tests.panels import make_panel
 

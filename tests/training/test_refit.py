@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from seqcast.data.panel import Panel
 from seqcast.errors import StoppedError
 from seqcast.evaluation.backtest import BacktestPlan, backtest
+from seqcast.panel.panel import Panel
 from seqcast.training import loop
 from seqcast.training.fit import Fit, Preparation, finish, fit
 from seqcast.training.loop import check_resumable

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqcast.data.panel import FloatArray
+from seqcast.panel.panel import FloatArray
 from seqcast.training import validation
 from seqcast.training.losses import forecast_loss, window_weights
 from seqcast.training.setup import TrainingSetup

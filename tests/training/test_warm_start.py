@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqcast.data.windows import PanelTensors
 from seqcast.model.network import Standardisation
+from seqcast.tensors.windows import PanelTensors
 from seqcast.training.warm_start import FLOOR, apply_warm_start
 from tests.panels import randomise, small_config, small_preparation, wave_panel
 from tests.training.planted import CONTEXT, HORIZON, linear_forecast, planted_panel, prepared

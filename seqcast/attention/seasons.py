@@ -1,0 +1,132 @@
+"""The attended bands of lags against the lags after which the data repeat, and those the frequency suggests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from seqcast.attention.lag_report import LagReport
+from seqcast.panel.frequency import Frequency
+from seqcast.panel.panel import Panel
+from seqcast.panel.seasonality import SMALLEST_CORRELATION, Autocorrelation, autocorrelation
+from seqcast.results.lag_profile import LagBand
+
+Status = Literal["agree", "disagree", "context too short", "not attended", "no repetition", "cannot tell"]
+
+UNEXPLAINED_SHARE = 0.1
+"""A band with this share of the weight and no repetition of the data behind it is named."""
+
+
+@dataclass(frozen=True)
+class SeasonFinding:
+    """What the check says about one lag."""
+
+    lag: int
+    duration: str
+    status: Status
+    correlation: float | None
+    """Autocorrelation of the changes at this lag; None where the series are too short for it."""
+    share: float
+    """Part of the attention on the band that meets the lag, or a multiple of it; 0 without one."""
+    text: str
+
+
+@dataclass(frozen=True)
+class SeasonCheck:
+    """The findings, lags at which the data repeat first, by falling autocorrelation."""
+
+    findings: tuple[SeasonFinding, ...]
+
+    def as_dict(self) -> list[dict[str, object]]:
+        """The findings under the names of the printed report."""
+        return [asdict(finding) for finding in self.findings]
+
+
+def check_seasons(report: LagReport, panel: Panel) -> SeasonCheck:
+    """Compare what was attended with where the data repeat (`panel.seasonality` says what counts as that)."""
+    found = autocorrelation(panel)
+    peaks = [peak.lag for peak in found.peaks()]
+    suggested = [season for season in panel.frequency.seasons if season not in peaks]
+    bands = report.by_target().bands()
+    findings = [_of_peak(lag, report, found, bands) for lag in peaks]
+    findings += [_of_suggestion(lag, report, found, bands) for lag in suggested]
+    findings += [_of_unexplained(band, found) for band in bands if _is_unexplained(band, peaks)]
+    return SeasonCheck(tuple(findings))
+
+
+def _of_peak(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]) -> SeasonFinding:
+    """A lag at which the data repeat: attended, out of sight, or passed over."""
+    frequency = report.overall.frequency
+    named, correlation = _named(lag, frequency), float(found.values[lag])
+    direct = next((band for band in bands if _meets(band, lag)), None)
+    multiple = next((band for band in bands if _meets_multiple(band, lag)), None)
+    band = direct or multiple
+    status: Status = "agree"
+    if direct is not None:
+        text = f"agree: {named}"
+    elif multiple is not None:
+        text = f"agree: {named}, at its multiple {_named(multiple.peak_lag, frequency)}"
+    elif lag > report.context:
+        status, text = "context too short", f"the context of {report.context} is too short to see {named}"
+    else:
+        status, text = "disagree", f"disagree: the data repeat after {named}, no band of attention is there"
+    share = 0.0 if band is None else band.share
+    return SeasonFinding(lag, frequency.duration(lag), status, correlation, share, text)
+
+
+def _of_suggestion(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]) -> SeasonFinding:
+    """A season of the frequency that is no peak: the data repeat as much after shorter lags, or not at all."""
+    frequency = report.overall.frequency
+    named, duration = f"{_named(lag, frequency)}, which the frequency suggests", frequency.duration(lag)
+    if lag > found.longest_lag:
+        text = f"the series are too short to tell whether they repeat after {_named(lag, frequency)}"
+        return SeasonFinding(lag, duration, "cannot tell", None, 0.0, text)
+    value = _or_none(float(found.values[lag]))
+    if value is None or value < SMALLEST_CORRELATION:
+        text = f"the data do not repeat after {named}"
+        return SeasonFinding(lag, duration, "no repetition", value, 0.0, text)
+    band = next((band for band in bands if _meets(band, lag)), None)
+    if band is not None:
+        return SeasonFinding(lag, duration, "agree", value, band.share, f"agree: {named}")
+    if lag > report.context:
+        text = f"the context of {report.context} is too short to see {named}"
+        return SeasonFinding(lag, duration, "context too short", value, 0.0, text)
+    return SeasonFinding(lag, duration, "not attended", value, 0.0, f"no band of attention is at {named}")
+
+
+def _of_unexplained(band: LagBand, found: Autocorrelation) -> SeasonFinding:
+    value = float(found.values[band.peak_lag]) if band.peak_lag <= found.longest_lag else float("nan")
+    text = (
+        f"disagree: lag {band.peak_lag} ({band.peak_duration}) holds {100 * band.share:.1f} % of the weight, and the "
+        "data do not repeat after it"
+    )
+    return SeasonFinding(band.peak_lag, band.peak_duration, "disagree", _or_none(value), band.share, text)
+
+
+def _is_unexplained(band: LagBand, peaks: list[int]) -> bool:
+    """Newest values (lags 1 and 2) need no season to be worth a look."""
+    explained = band.first_lag <= 2 or any(_meets(band, lag) or _meets_multiple(band, lag) for lag in peaks)
+    return band.share >= UNEXPLAINED_SHARE and not explained
+
+
+def _meets(band: LagBand, lag: int) -> bool:
+    """Whether the lag is where a band is highest, or lies in one that is narrow enough to mean it."""
+    slack = max(1, lag // 50)
+    if abs(band.peak_lag - lag) <= slack:
+        return True
+    narrow = band.last_lag - band.first_lag <= max(2, lag // 2)
+    return narrow and band.first_lag - slack <= lag <= band.last_lag + slack
+
+
+def _meets_multiple(band: LagBand, lag: int) -> bool:
+    """Whether the band stands for the same season further back, as it must where the horizon is longer than it."""
+    times = round(band.peak_lag / lag)
+    return times >= 2 and band.last_lag - band.first_lag <= max(2, lag // 2) and _meets(band, times * lag)
+
+
+def _named(lag: int, frequency: Frequency) -> str:
+    return f"lag {lag} ({frequency.duration(lag)})"
+
+
+def _or_none(value: float) -> float | None:
+    return value if value == value else None  # noqa: PLR0124  # NaN alone differs from itself

@@ -1,0 +1,242 @@
+"""Training inside a run directory: every file of the run is written here, in an order that a kill cannot spoil."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import torch
+
+import seqcast
+from seqcast.attention.usual_attention import usual_attention
+from seqcast.errors import StoppedError
+from seqcast.model.network import ForecastNetwork, NetworkShape
+from seqcast.panel.notices import Notice
+from seqcast.run.agreement import require_agreement, require_same_settings
+from seqcast.run.directory import RunDirectory
+from seqcast.run.load import TrainedModel, dump_networks, schema_record, shape_record
+from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, ChoiceRecord, ResultRecord, RunRecord
+from seqcast.run.scaler_file import dump_scalers
+from seqcast.run.source import Source
+from seqcast.runtime import Runtime
+from seqcast.storage import lock_directory
+from seqcast.training.checkpoint import largest_state, require_size
+from seqcast.training.counters import ValidationRecord
+from seqcast.training.fit import Fit, Preparation, finish, fit, fit_or_keep_best, prepare, work_identity
+from seqcast.training.loop import Hooks, check_resumable
+from seqcast.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Everything that decides a run."""
+
+    source: Source
+    plan: Plan
+    runtime: Runtime
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return self.source.notices + self.plan.notices
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run."""
+
+    directory: RunDirectory
+    record: RunRecord
+    model: TrainedModel
+    fitted: Fit
+
+
+def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, *, resume: bool) -> TrainedRun:
+    """Train and keep everything in `directory`, which this process locks meanwhile.
+
+    Args:
+        job: Data, plan and device.
+        directory: Made and free, or holding the run to resume.
+        hooks: Its `save` is replaced; the directory is where states go.
+        resume: Continue from the saved state, if there is one.
+
+    Raises:
+        RunError: Another process writes here, or the saved state is of other work.
+        DivergedError: A loss was not finite; where there were weights before that, the run forecasts with them.
+        StoppedError: As `training.loop.train`; the last good state is saved.
+    """
+    with lock_directory(directory.path), job.runtime.world.joined(job.runtime.device):
+        directory.require_writable()
+        earlier = directory.read_record() if resume and directory.has_record() else None
+        if earlier is not None:
+            _require_same_work(job, directory, earlier)
+        state = None if earlier is None else _read_state(job, directory, earlier)
+        preparation = _prepare_together(job)
+        if state is not None:
+            check_resumable(preparation.setup, state)
+        record = _write_inputs(job, preparation, directory, earlier)
+
+        def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
+            directory.write_checkpoint(state_bytes)
+            directory.write_metrics(history)
+
+        try:
+            fitted = fit_or_keep_best(preparation, replace(hooks, save=save), state)
+        except StoppedError:
+            directory.write_record(record.model_copy(update={"status": "stopped"}))
+            raise
+        record = _write_result(record, job.plan, preparation, fitted, directory)
+        if fitted.failure is not None:
+            raise fitted.failure
+        return TrainedRun(directory, record, finish(preparation, fitted, job.source.panel), fitted)
+
+
+def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: Hooks) -> None:
+    """Train together with the first process, which alone writes.
+
+    Args:
+        job: The same as that of the first process.
+        directory: Holding the run to resume; None: a new run.
+        hooks: How to talk to the caller; what is to be saved comes to nobody.
+
+    Raises:
+        RunError: The saved state is of other work.
+        DivergedError, StoppedError: As the first process.
+    """
+    with job.runtime.world.joined(job.runtime.device):
+        state = None if directory is None else _read_state(job, directory, directory.read_record())
+        fit(_prepare_together(job), hooks, state)
+
+
+def _prepare_together(job: TrainingJob) -> Preparation:
+    """Prepare the training, by every process that takes part.
+
+    Raises:
+        UsageError: They are not about to do the same work.
+    """
+    preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
+    job.runtime.world.require_same(preparation.setup.identity, job.runtime.device)
+    return preparation
+
+
+def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> bytes | None:
+    """The saved state to go on from, if there is one; read before anything of the size of its network is made.
+
+    Raises:
+        RunError: It is damaged, of other work or of another network, or is gone.
+    """
+    if earlier.status == "training" and not directory.has_checkpoint():
+        return None  # killed before its first validation
+    config = job.plan.config
+    with torch.device("meta"):
+        network = ForecastNetwork(config.model, config.training.loss, NetworkShape(**earlier.shape.model_dump()))
+    state = directory.read_checkpoint(largest_state(network, config.training.ensemble))
+    require_size(state, network, work_identity(config, job.source.fingerprint))
+    return state
+
+
+def save_run(job: TrainingJob, preparation: Preparation, fitted: Fit, directory: RunDirectory) -> RunRecord:
+    """Write a run that was trained in memory; it has no checkpoint and so cannot be resumed.
+
+    Raises:
+        RunError: Another process writes here, or a file cannot be written.
+    """
+    with lock_directory(directory.path):
+        record = _write_inputs(job, preparation, directory)
+        return _write_result(record, job.plan, preparation, fitted, directory)
+
+
+def _require_same_work(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> None:
+    """Refuse to go on with other options or another table, and say which.
+
+    Raises:
+        RunError: Something that decides the result was changed.
+    """
+    config = directory.read_config(earlier)
+    require_agreement(earlier, config, str(directory.path / RUN_FILE))
+    same_table = earlier.data.fingerprint == job.source.fingerprint
+    other_table = () if same_table else (f"the table {job.source.table.name} has other content",)
+    require_same_settings(str(directory.path), config, job.plan.config, *other_table)
+
+
+def changed_surroundings(job: TrainingJob, earlier: RunRecord) -> tuple[Notice, ...]:
+    """What is no part of the work, but of its last bits, and differs from when the run was begun."""
+    now = {
+        "device": (earlier.device, job.runtime.device.type),
+        "precision": (earlier.precision, job.runtime.precision),
+        "torch": (earlier.torch_version, torch.__version__),
+        "seqcast": (earlier.program_version, seqcast.__version__),
+        "threads": (earlier.num_threads, torch.get_num_threads()),
+        "processes": (earlier.num_processes, job.runtime.world.size),
+    }
+    changed = [f"{name} {before} ({after} now)" for name, (before, after) in now.items() if before != after]
+    if not changed:
+        return ()
+    text = f"the run was begun with {', '.join(changed)}; the last bits of its numbers may differ"
+    return (Notice("repair", text, len(changed)),)
+
+
+def _write_inputs(
+    job: TrainingJob, preparation: Preparation, directory: RunDirectory, earlier: RunRecord | None = None
+) -> RunRecord:
+    """Configuration, scalers, and a record that vouches for them and for no model yet."""
+    files = {
+        CONFIG_FILE: directory.write_config(job.plan.config),
+        SCALERS_FILE: directory.write_scalers(dump_scalers(preparation.scalers)),
+    }
+    created = datetime.now(UTC).isoformat(timespec="seconds") if earlier is None else earlier.created
+    record = _first_record(job, preparation, created).model_copy(update={"files": files})
+    directory.write_record(record)
+    return record
+
+
+def _write_result(
+    record: RunRecord, plan: Plan, preparation: Preparation, fitted: Fit, directory: RunDirectory
+) -> RunRecord:
+    files = record.files | {MODEL_FILE: directory.write_model(dump_networks(fitted.networks))}
+    directory.write_metrics(fitted.history)
+    summary = _result_record(plan, preparation, fitted)
+    attention = usual_attention(preparation.setup, fitted.networks.final)
+    status = "finished" if fitted.failure is None else "diverged"
+    record = record.model_copy(update={"status": status, "files": files, "result": summary, "attention": attention})
+    directory.write_record(record)
+    return record
+
+
+def _first_record(job: TrainingJob, preparation: Preparation, created: str) -> RunRecord:
+    panel, plan, runtime = job.source.panel, job.plan, job.runtime
+    return RunRecord(
+        program_version=seqcast.__version__,
+        torch_version=torch.__version__,
+        status="training",
+        created=created,
+        device=runtime.device.type,
+        precision=runtime.precision,
+        num_threads=torch.get_num_threads(),
+        num_processes=runtime.world.size,
+        frequency=panel.frequency.alias,
+        data=job.source.record(),
+        columns=schema_record(panel.schema),
+        series_ids=panel.series_ids,
+        shape=shape_record(preparation.setup.network.shape),
+        choices=tuple(ChoiceRecord(name=c.name, value=c.value, reason=c.reason) for c in plan.choices),
+        notices=tuple(notice.line for notice in job.notices),
+    )
+
+
+def _result_record(plan: Plan, preparation: Preparation, fitted: Fit) -> ResultRecord:
+    """How training went, as run.json keeps it."""
+    return ResultRecord(
+        validation_loss=fitted.best.validation_loss,
+        relative_mae=fitted.best.relative_mae,
+        best_step=fitted.best.step,
+        num_steps=fitted.num_steps,
+        ended_by=fitted.ended_by,
+        seconds=round(fitted.seconds, 3),
+        windows_per_second=round(fitted.windows_per_second, 1),
+        num_train_windows=plan.num_train_windows,
+        num_parameters=preparation.num_parameters,
+        num_members=len(fitted.networks.final.networks),
+        linear_share=fitted.linear_share,
+        refitted=fitted.refitted,
+        naive_is_exact=fitted.naive_is_exact,
+    )

@@ -1,0 +1,179 @@
+"""After how many steps the values of a panel repeat: peaks of the autocorrelation of their changes.
+
+Changes (first differences) are looked at, not levels. A trend or a slow swing makes levels resemble themselves at every
+short lag; and a cycle whose length varies, such as the 9 to 14 years of sunspots, correlates over a broad range of lags
+although no single lag forecasts anything. Changes lose both: only what recurs after the *same* number of steps is left.
+Where the frequency has a season, changes are taken over a twelfth of it, so that the noise of fine-grained measurements
+does not drown its course.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from seqcast.panel.panel import FloatArray, Panel
+
+MOST_SERIES = 200
+MOST_STEPS = 50_000
+"""Newest steps of a series that are looked at."""
+LONGEST_LAG = 2500
+FEWEST_REPEATS = 3
+"""A lag is judged on series that hold it this many times."""
+SMALLEST_CORRELATION = 0.1
+"""A peak must explain at least a hundredth of the variance of the changes, however many steps make it significant."""
+FALSE_PEAK_CHANCE = 0.01
+"""Chance that a series without repetition shows any peak at all (Bonferroni over the lags)."""
+SHORT_MEMORY = 12
+CLEARLY_HIGHER = 0.02
+"""By how much a multiple of a peak must exceed the multiples before and after it to be a peak of its own."""
+MOST_PEAKS = 5
+
+
+@dataclass(frozen=True)
+class AutocorrelationPeak:
+    """A lag at which changes recur."""
+
+    lag: int
+    correlation: float
+    """Mean over series, -1 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Autocorrelation:
+    """Mean autocorrelation of the changes of a panel."""
+
+    seasons: tuple[int, ...]
+    """Natural seasons of the frequency."""
+    values: FloatArray
+    """(lags + 1,) by lag, 1 at lag 0; NaN where no series is long enough."""
+    num_independent: FloatArray
+    """(lags + 1,) products behind each value, were the changes of a series independent."""
+    short_memory: int
+    """Lags up to this one count as memory that makes others uncertain."""
+
+    @property
+    def longest_lag(self) -> int:
+        """The longest lag that a series is long enough to judge, 0 when there is none."""
+        return len(self.values) - 1
+
+    def peaks(self) -> tuple[AutocorrelationPeak, ...]:
+        """The clear peaks, by falling correlation, at most `MOST_PEAKS`.
+
+        A lag is one when it is the highest within an eighth of itself to either side, above `SMALLEST_CORRELATION`, and
+        beyond what chance would show at any lag. Left out is what other peaks explain: a multiple of a shorter
+        peak that does not stand above the multiples beside it (a week stands above six and eight days), the sum or
+        difference of two other peaks, and a peak of less than half the correlation of its own multiple.
+        """
+        found = [AutocorrelationPeak(lag, float(self.values[lag])) for lag in self._candidates()]
+        own = [peak for peak in found if not any(self._is_echo(peak.lag, other.lag) for other in found)]
+        own = [peak for peak in own if not _is_sum(peak, own)]
+        own = [peak for peak in own if not _is_difference(peak, own)]
+        whole = [peak for peak in own if not any(_is_part(peak, other) for other in own)]
+        strongest = sorted(whole, key=lambda peak: -peak.correlation)[:MOST_PEAKS]
+        return tuple(self._on_season(peak) for peak in strongest)
+
+    def _on_season(self, peak: AutocorrelationPeak) -> AutocorrelationPeak:
+        """The natural season that a peak means: the top of a broad peak may lie a step beside it."""
+        for season in self.seasons:
+            if _is_near(peak.lag, season) and self.values[season] > peak.correlation - CLEARLY_HIGHER:
+                return AutocorrelationPeak(season, float(self.values[season]))
+        return peak
+
+    def _candidates(self) -> list[int]:
+        score = NormalDist().inv_cdf(1 - FALSE_PEAK_CHANCE / len(self.values))
+        # Bartlett 1946: short memory makes the correlations of long lags vary more. A season is no short memory.
+        inflation = 1 + 2 * float(np.nansum(np.square(self.values[1 : self.short_memory + 1])))
+        needed = np.maximum(SMALLEST_CORRELATION, score * self._standard_error * inflation**0.5)
+        high = np.flatnonzero(np.nan_to_num(self.values, nan=-1.0) >= needed)
+        return [int(lag) for lag in high if 2 <= lag < self.longest_lag and self._is_highest(int(lag))]
+
+    def _is_highest(self, lag: int) -> bool:
+        reach = max(1, lag // 8)
+        around = self.values[max(1, lag - reach) : lag + reach + 1]
+        return bool(self.values[lag] >= np.nanmax(around) and self.values[lag] > np.nanmin(around))
+
+    def _is_echo(self, lag: int, of: int) -> bool:
+        """Whether a lag is one of several multiples that are about equally high."""
+        if not _is_multiple(lag, of):
+            return False
+        beside = [self._highest_near(lag - of), self._highest_near(lag + of)]
+        margin = max(CLEARLY_HIGHER, 1.5 * float(self._standard_error[lag]))
+        return float(self.values[lag]) < max(beside) + margin
+
+    @property
+    def _standard_error(self) -> FloatArray:
+        """(lags + 1,) of each value, were the changes white noise."""
+        error: FloatArray = 1 / np.sqrt(np.maximum(1, self.num_independent))
+        return error
+
+    def _highest_near(self, lag: int) -> float:
+        near = self.values[max(1, lag - 1) : lag + 2]
+        return float(np.nanmax(near)) if np.isfinite(near).any() else -1.0
+
+
+def autocorrelation(panel: Panel) -> Autocorrelation:
+    """The autocorrelation of the changes, mean over at most `MOST_SERIES` series spread evenly over the panel."""
+    chosen = np.unique(np.linspace(0, panel.num_series - 1, min(panel.num_series, MOST_SERIES)).round().astype(int))
+    longest = min(LONGEST_LAG, int(panel.lengths[chosen].max()) // FEWEST_REPEATS)
+    span = max(1, min(panel.frequency.seasons, default=1) // 12)
+    sums, counts, products = np.zeros((3, longest + 1))
+    for series in chosen:
+        values = panel.target[panel.offsets[series] : panel.offsets[series + 1]][-MOST_STEPS:]
+        own, pairs = _of_changes(values[span:] - values[:-span], min(longest, len(values) // FEWEST_REPEATS))
+        seen = np.flatnonzero(np.isfinite(own))
+        sums[seen] += own[seen]
+        products[seen] += pairs[seen]
+        counts[seen] += 1
+    mean = np.divide(sums, counts, out=np.full(longest + 1, np.nan), where=counts > 0)
+    # Series of a panel move together, so n of them count for sqrt(n).
+    independent = np.divide(products, np.sqrt(counts), out=np.zeros(longest + 1), where=counts > 0)
+    seasons = tuple(season for season in panel.frequency.seasons if season <= longest)
+    return Autocorrelation(seasons, mean, independent, max(SHORT_MEMORY, 2 * span))
+
+
+def _of_changes(changes: FloatArray, longest: int) -> tuple[FloatArray, FloatArray]:
+    """Autocorrelation at lags 0 to `longest` and the pairs behind each; missing changes take no part."""
+    seen = np.isfinite(changes)
+    variance = float(np.var(changes[seen])) if seen.any() else 0.0
+    if variance <= 0:
+        return np.full(longest + 1, np.nan), np.zeros(longest + 1)
+    centred = np.where(seen, changes - changes[seen].mean(), 0.0)
+    products, pairs = _lagged_products(centred, longest), np.round(_lagged_products(seen.astype(np.float64), longest))
+    return np.divide(products, pairs * variance, out=np.full(longest + 1, np.nan), where=pairs > 0), pairs
+
+
+def _lagged_products(values: FloatArray, longest: int) -> FloatArray:
+    """Sum over t of values[t] values[t + lag], for lags 0 to `longest`."""
+    size = 1 << (2 * len(values)).bit_length()
+    spectrum = np.fft.rfft(values, size)
+    products: FloatArray = np.fft.irfft(spectrum * np.conj(spectrum), size)[: longest + 1]
+    return products
+
+
+def _is_near(lag: int, other: int) -> bool:
+    """Equal but for what a season of a fraction of steps (52.18 weeks) and a flat top make uncertain."""
+    return abs(lag - other) <= other // 50
+
+
+def _is_multiple(lag: int, of: int) -> bool:
+    times = round(lag / of)
+    return times >= 2 and _is_near(lag, times * of)
+
+
+def _is_sum(peak: AutocorrelationPeak, found: list[AutocorrelationPeak]) -> bool:
+    """Whether the lag is the sum of two others that are not much lower."""
+    high = [other.lag for other in found if other.correlation > 0.75 * peak.correlation]
+    return any(abs(first + second - peak.lag) <= 1 for first in high for second in high if first < second < peak.lag)
+
+
+def _is_difference(peak: AutocorrelationPeak, found: list[AutocorrelationPeak]) -> bool:
+    """Whether the lag is the difference of two others that are both higher."""
+    higher = [other.lag for other in found if other.correlation > peak.correlation]
+    return any(abs(first - second - peak.lag) <= 1 for first in higher for second in higher if first > second)
+
+
+def _is_part(peak: AutocorrelationPeak, other: AutocorrelationPeak) -> bool:
+    return _is_multiple(other.lag, peak.lag) and peak.correlation < other.correlation / 2

@@ -1,0 +1,247 @@
+"""From a table to a panel: roles, order, frequency, gaps and covariates, with every decision and repair told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seqcast.config import DataConfig
+from seqcast.errors import DataError
+from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency, show_time
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import Covariates, IntArray, Panel
+from seqcast.reading.columns import covariate_notices, read_covariates, read_numbers
+from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency
+from seqcast.reading.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
+from seqcast.reading.roles import Roles, find_roles
+from seqcast.reading.statics import read_statics, split_statics, static_notices
+from seqcast.reading.table import ReadOptions, Table, quoted
+from seqcast.reading.times import read_times, to_utc
+
+_MOST_GROWTH = 10
+"""Filling gaps may multiply the rows by this, or make a series this many times longer than the longest has rows."""
+_ALWAYS_FILLED = 1000
+"""Missing steps that are filled however few rows there are."""
+
+
+@dataclass(frozen=True)
+class LoadedPanel:
+    """A panel, and what was decided and repaired to get it."""
+
+    panel: Panel
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where each observed row lies on the regular time axis."""
+
+    frequency: Frequency
+    offsets: IntArray
+    """(series + 1,) of the panel, gaps included."""
+    positions: IntArray | None
+    """(observed rows,) row of the panel; None: there are no gaps."""
+
+    @property
+    def num_rows(self) -> int:
+        return int(self.offsets[-1])
+
+
+def build_panel(
+    table: Table, config: DataConfig, options: ReadOptions | None = None, static_table: Table | None = None
+) -> LoadedPanel:
+    """Turn a table into a panel.
+
+    Args:
+        table: Long, wide or single series.
+        config: Roles and frequency that were given.
+        options: How texts are read; None: as when the table was read.
+        static_table: One row per series with its static covariates.
+
+    Returns:
+        The panel, series in order of first appearance and each on a regular time axis, and all notices about the
+        table, those of reading it first.
+
+    Raises:
+        DataError: The table cannot be used; the message names line, column and value.
+        UsageError: The given roles or frequency contradict each other or the data.
+    """
+    if options is not None:
+        table = replace(table, options=replace(options, decimal=options.decimal or table.options.decimal))
+    own_static, file_static = split_statics(table, config, static_table)
+    roles = find_roles(table, config.model_copy(update={"static": own_static}))
+    schema = replace(roles.schema, static=(*own_static, *file_static))
+    roles = replace(roles, schema=schema)
+    times = read_times(table, schema.time)
+    ids = read_ids(table, roles.id_columns) if roles.id_columns else _no_ids(table, roles)
+    times = to_utc(times, table.options.timezone, ids.codes, table, schema.time)
+    values = _read_steps(table, roles)
+    grouping = group_rows(table, ids, times.values, values)
+    sorted_times = times.values if grouping.rows is None else times.values[grouping.rows]
+    axis = TimeAxis(sorted_times, grouping.offsets, ids.names, table.place(schema.time), _lines(table, grouping))
+    grid, frequency_notices = _find_grid(axis, config.freq)
+    statics = read_statics(table, schema, (own_static, file_static), static_table, (ids, roles.id_columns))
+    panel = _place_on_grid(roles, axis, grid, _in_order(values, grouping), statics)
+    covered = (notice for part in (values.known, values.past, statics) for notice in covariate_notices(part))
+    told = static_notices(static_table, file_static, roles.id_columns)
+    found = (*table.notices, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
+    notices = (*found, *covered, *grouping.notices, *frequency_notices)
+    return LoadedPanel(panel, notices + _missing_notices(panel, grid, table))
+
+
+def _no_ids(table: Table, roles: Roles) -> SeriesIds:
+    """One name for all rows; in a wide table each target column becomes a series of these rows later."""
+    return SeriesIds((roles.schema.target[0],), np.zeros(table.num_rows, np.int32))
+
+
+def _unnamed_notices(ids: SeriesIds) -> tuple[Notice, ...]:
+    """How many rows leave the id empty, which makes them a series of their own."""
+    if "" not in ids.names:
+        return ()
+    count = int(np.count_nonzero(ids.codes == ids.names.index("")))
+    return (Notice("repair", f"{count:,} rows have an empty id; they are read as a series named ''", count),)
+
+
+def _read_steps(table: Table, roles: Roles) -> StepValues:
+    schema = roles.schema
+    columns = [read_numbers(table, column) for column in schema.target]
+    target = columns[0][:, None] if len(columns) == 1 else np.column_stack(columns)
+    return StepValues(target, read_covariates(table, schema.known), read_covariates(table, schema.past))
+
+
+def _lines(table: Table, grouping: Grouping) -> Callable[[int], int | None]:
+    """The line of the file that each row was read from, by its place in panel order."""
+    return lambda row: table.line(row if grouping.rows is None else int(grouping.rows[row]))
+
+
+def _in_order(values: StepValues, grouping: Grouping) -> StepValues:
+    rows = grouping.rows
+    if rows is None:
+        return values
+    return StepValues(values.target[rows], values.known.take(rows), values.past.take(rows))
+
+
+def _find_grid(axis: TimeAxis, alias: str | None) -> tuple[Grid, tuple[Notice, ...]]:
+    """The regular time axis of every series.
+
+    Raises:
+        DataError: There is no common frequency, or the gaps are absurd.
+        UsageError: The given frequency contradicts the data.
+    """
+    frequency = infer_frequency(axis) if alias is None else check_frequency(parse_frequency(alias), axis)
+    found = "given" if alias is not None else "inferred over all series" if len(axis.series_ids) > 1 else "inferred"
+    notices = (Notice("decision", f"frequency: {frequency.name} ({frequency.alias}), {found}"),)
+    if _has_no_gaps(axis, frequency):
+        return Grid(frequency, axis.offsets, None), notices
+    steps = frequency.steps_between(axis.start_of_row, axis.times)
+    lengths = steps[axis.offsets[1:] - 1] + 1
+    _refuse_absurd_gaps(axis, frequency, steps, lengths)
+    offsets = np.append(0, np.cumsum(lengths))
+    if offsets[-1] == axis.offsets[-1]:
+        return Grid(frequency, offsets, None), notices
+    positions = steps + np.repeat(offsets[:-1], np.diff(axis.offsets))
+    return Grid(frequency, offsets, positions), notices
+
+
+def _has_no_gaps(axis: TimeAxis, frequency: Frequency) -> bool:
+    """Whether every spacing is one step, told without computing the step of each row."""
+    if frequency.unit not in ("integer", "nanosecond"):
+        return False
+    ticks = axis.spacings.ticks
+    return len(ticks) == 1 and int(ticks[0]) * axis.ticks_per_unit == frequency.multiple
+
+
+def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, lengths: IntArray) -> None:
+    """Raise before anything is allocated for a time that lies far away from all others."""
+    observed = np.diff(axis.offsets)
+    num_missing = lengths - observed
+    jumps = np.diff(steps, prepend=steps[:1])
+    jumps[axis.offsets[:-1]] = 0
+    widest = int(np.argmax(jumps))
+    num_rows = lengths.sum(dtype=np.float64)  # which may be more than whole numbers of 64 bits can count
+    grows = num_rows > _MOST_GROWTH * observed.sum() and num_missing.sum(dtype=np.float64) > _ALWAYS_FILLED
+    leaps = jumps[widest] > max(_MOST_GROWTH * observed.max(), _ALWAYS_FILLED)
+    if not (grows or leaps):
+        return
+    series = int(np.searchsorted(axis.offsets, widest, side="right")) - 1
+    raise DataError(
+        f"filling the gaps would make {num_rows:,.0f} rows of {observed.sum():,}: series "
+        f"{quoted(axis.series_ids[series])} jumps from {show_time(axis.times[widest - 1])} to "
+        f"{show_time(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later "
+        f"(frequency: {frequency.name}).",
+        place=axis.place_of(widest),
+        hint="Correct that time if it is mistyped, or give a longer --freq.",
+    )
+
+
+def _place_on_grid(roles: Roles, axis: TimeAxis, grid: Grid, values: StepValues, statics: Covariates) -> Panel:
+    """The panel: observed rows at their place, everything else missing."""
+    target, known, past = values.target, values.known, values.past
+    if grid.positions is not None:
+        rows = np.full(grid.num_rows, -1, np.int64)
+        rows[grid.positions] = np.arange(len(grid.positions))
+        known, past = known.take(rows), past.take(rows)
+        filled = np.full((grid.num_rows, target.shape[1]), np.nan)
+        filled[grid.positions] = target
+        target = filled
+    if roles.schema.layout != "wide":
+        flat = np.ascontiguousarray(target[:, 0])
+        return Panel(
+            roles.schema, grid.frequency, axis.series_ids, axis.starts, grid.offsets, flat, known, past, statics
+        )
+    num_series = target.shape[1]
+    every = np.tile(np.arange(grid.num_rows), num_series)
+    return Panel(
+        roles.schema,
+        grid.frequency,
+        roles.schema.target,
+        axis.starts[np.zeros(num_series, np.int64)],
+        np.arange(num_series + 1) * grid.num_rows,
+        target.ravel(order="F"),
+        known.take(every),
+        past.take(every),
+        statics,
+    )
+
+
+def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ...]:
+    """What is missing in the target: steps that the table has no row for, values that its rows leave out.
+
+    Raises:
+        DataError: Nothing was observed at all.
+    """
+    observed = ~np.isnan(panel.target)
+    counts = np.add.reduceat(observed, panel.offsets[:-1], dtype=np.int64)
+    if not counts.any():
+        column = panel.schema.target[0]
+        raise DataError("every value is missing.", place=table.place(column), hint="Name another column with --target.")
+    notices = []
+    num_columns = len(panel.schema.target) if panel.schema.layout == "wide" else 1
+    num_absent = 0 if grid.positions is None else (grid.num_rows - len(grid.positions))
+    if num_absent:
+        text = (
+            f"{num_absent:,} time steps have no row{_first_gap(panel, grid)}; they were added as missing and are masked"
+        )
+        notices.append(Notice("repair", text, num_absent))
+    num_blank = int(len(observed) - observed.sum()) - num_absent * num_columns
+    if num_blank:
+        text = f"{num_blank:,} of {len(observed):,} target values are missing; they are masked"
+        notices.append(Notice("repair", text, num_blank))
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        shown = ", ".join(quoted(panel.series_ids[i]) for i in empty[:5])
+        text = f"{len(empty):,} series have no value at all: {shown}{' ...' if len(empty) > 5 else ''}"
+        notices.append(Notice("repair", text, len(empty)))
+    return tuple(notices)
+
+
+def _first_gap(panel: Panel, grid: Grid) -> str:
+    present = np.zeros(grid.num_rows, bool)
+    present[grid.positions] = True
+    row = int(np.argmin(present))
+    series = int(np.searchsorted(grid.offsets, row, side="right")) - 1
+    time: TimeArray = panel.times(np.array([series]), np.array([row - grid.offsets[series]]))
+    whose = f" in series {quoted(panel.series_ids[series])}" if panel.schema.layout == "long" else ""
+    return f", first {show_time(time[0])}{whose}"

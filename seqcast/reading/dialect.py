@@ -1,0 +1,372 @@
+"""How a CSV file is written: encoding, delimiter, header, decimal separator, and what its columns look like."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from seqcast.errors import DataError, Place, UsageError
+from seqcast.panel.notices import Notice
+from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
+from seqcast.reading.source import Bytes
+from seqcast.reading.table import TEXT_TYPE, ReadOptions, name_list, quoted
+
+_COMMA_NUMBER = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
+_GROUPED_NUMBER = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_NAMED_DELIMITERS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE_BYTES = 2**16
+_PIECE = 2**20
+_LONGEST_FIELD = 2**31 - 1
+MOST_COLUMNS = 200_000
+_DISTINCT_SHARE = 0.5
+"""Numbers with fractions that repeat less than this are measurements; the others keep their spelling."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What has to be known of a CSV file to parse all of it."""
+
+    delimiter: str
+    decimal: str
+    names: tuple[str, ...]
+    types: tuple[pa.DataType, ...]
+    """One per column, from the first rows; a later row may contradict it."""
+    body_start: int
+    """Byte at which the first row begins."""
+    first_line: int
+    """Line on which the first row begins."""
+    has_quotes: bool
+    notices: tuple[Notice, ...]
+
+
+def to_utf8(data: Bytes, encoding: str | None, name: str) -> tuple[Bytes, tuple[Notice, ...]]:
+    """The text as UTF-8 without byte order mark.
+
+    Raises:
+        DataError: The bytes are not text in the encoding, or hold NUL characters.
+        UsageError: There is no such encoding.
+    """
+    marked = next((kind for mark, kind in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    found = marked if encoding is None else encoding
+    notices: tuple[Notice, ...] = ()
+    if found is not None and _codec_name(found, name) not in ("utf-8", "utf-8-sig"):
+        data = _transcode(data, found, name)
+        notices = (Notice("decision", f"read as {found}"),) if encoding is None else ()
+    if data.startswith(codecs.BOM_UTF8):
+        data = data[len(codecs.BOM_UTF8) :]
+    nul = data.find(b"\0")
+    if nul >= 0:
+        raise DataError(
+            f"byte {nul:,} is a NUL character.",
+            place=Place(name, _line_at(data, nul)),
+            hint="The file is damaged, or not a text file.",
+        )
+    if not data.isascii():
+        _require_utf8(data, name)
+    return data, notices
+
+
+def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
+    """Look at the header and the first rows.
+
+    Raises:
+        DataError: There is no header or no row, or the header or decimal separator is ambiguous.
+        UsageError: The given delimiter or decimal separator cannot be one.
+    """
+    body_start, first_line, header = _first_record(data, name)
+    sample_end = body_start + max(_SAMPLE_BYTES, 4 * body_start)
+    rows = list(_records(data[body_start:sample_end], len(data) > sample_end))
+    if not rows:
+        raise DataError("the file has a header and no rows.", place=Place(name))
+    delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows)
+    names = _column_names(header, delimiter, name, first_line - 1)
+    cells = [row for row in (_split(row, delimiter) for row in rows) if len(row) == len(names)]
+    _require_header(names, cells, name, first_line - 1)
+    decimal, notices = _find_decimal(cells, names, options, delimiter, name)
+    if delimiter != "," and options.delimiter is None:
+        words = DELIMITERS.get(delimiter, repr(delimiter))
+        notices = (Notice("decision", f"columns are separated by {words}"), *notices)
+    kept = {*options.text, "unique_id"}
+    types = tuple(
+        TEXT_TYPE if column in kept else _column_type([row[i] for row in cells], decimal, options)
+        for i, column in enumerate(names)
+    )
+    has_quotes = data.find(b'"', body_start) >= 0
+    return Dialect(delimiter, decimal, names, types, body_start, first_line, has_quotes, notices)
+
+
+def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
+    """The error for the first row that has not as many fields as the header, if there is one."""
+    expected = len(dialect.names)
+    text = data[dialect.body_start :].decode("utf-8", errors="replace")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)
+    line = dialect.first_line
+    try:
+        with _fields_of_any_length():
+            for fields in reader:
+                if fields and len(fields) != expected:
+                    shown = quoted(dialect.delimiter.join(fields))
+                    hint = "Complete or remove the row; quote fields that hold the delimiter."
+                    if expected == 1 or dialect.names[0].startswith("#"):
+                        hint = "Remove the lines above the column names, or give --delimiter."
+                    return DataError(
+                        f"the row has {_num_fields(len(fields))} where the header has {expected:,}: {shown}.",
+                        place=Place(name, line),
+                        hint=hint,
+                    )
+                line = dialect.first_line + reader.line_num
+    except csv.Error as error:
+        return DataError(f"the row cannot be read: {error}.", place=Place(name, line))
+    return None
+
+
+def open_quote(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
+    """The error for a quote that is opened and never closed, as in a file that was cut off inside a field."""
+    if not dialect.has_quotes or data.count(b'"', dialect.body_start) % 2 == 0:
+        return None
+    text = data[dialect.body_start :].decode("utf-8", errors="replace")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, strict=True)
+    line = dialect.first_line
+    try:
+        with _fields_of_any_length():
+            for _ in reader:
+                line = dialect.first_line + reader.line_num
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            hint = "Close it; the file may be cut off."
+            return DataError("a quote is opened and never closed.", place=Place(name, line), hint=hint)
+    return None
+
+
+def _num_fields(count: int) -> str:
+    return "1 field" if count == 1 else f"{count:,} fields"
+
+
+@contextmanager
+def _fields_of_any_length() -> Iterator[None]:
+    """Python's CSV reader otherwise refuses fields beyond 128 KiB, for the whole program."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def record_lines(data: Bytes, dialect: Dialect) -> NDArray[np.int64]:
+    """The line on which each record begins; line ends inside quotes are part of a record, blank lines are none."""
+    body = np.frombuffer(data, np.uint8, offset=dialect.body_start)
+    is_end = body == ord("\n")
+    is_end[:-1] |= (body[:-1] == ord("\r")) & (body[1:] != ord("\n"))
+    is_end[-1:] |= body[-1:] == ord("\r")
+    ends = np.append(np.flatnonzero(is_end), len(body))
+    starts = np.append(0, ends[:-1] + 1)
+    quotes_before = np.searchsorted(np.flatnonzero(body == ord('"')), starts)
+    padded = np.append(body, ord("\n"))
+    is_blank = (padded[starts] == ord("\n")) | (padded[starts] == ord("\r")) | (starts == len(body))
+    return dialect.first_line + np.flatnonzero((quotes_before % 2 == 0) & ~is_blank)
+
+
+def _codec_name(encoding: str, name: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except (LookupError, ValueError):
+        raise _unknown_encoding(encoding, name) from None
+
+
+def _unknown_encoding(encoding: str, name: str) -> UsageError:
+    return UsageError(f"--encoding {encoding[:40]!r} is not known.", place=Place(name), hint="Try latin-1 or cp1252.")
+
+
+def _transcode(data: Bytes, encoding: str, name: str) -> bytes:
+    try:
+        return data.decode(encoding).encode("utf-8")
+    except LookupError:  # a codec that does not make text, such as hex
+        raise _unknown_encoding(encoding, name) from None
+    except UnicodeError as error:
+        raise DataError(
+            f"the bytes are not {encoding}: {error}.", place=Place(name), hint="Give another --encoding."
+        ) from None
+
+
+def _require_utf8(data: Bytes, name: str) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _PIECE):
+        try:
+            decoder.decode(data[start : start + _PIECE], final=start + _PIECE >= len(data))
+        except UnicodeDecodeError as error:
+            # the decoder may carry up to three bytes over from the piece before
+            position = max(0, start - 3) + data[max(0, start - 3) :].find(error.object[error.start : error.start + 8])
+            line = _line_at(data, position)
+            raise DataError(
+                f"byte {position:,} ({data[position]:#04x}) is not UTF-8.",
+                place=Place(name, line),
+                hint="Give the file's --encoding, such as latin-1 or cp1252.",
+            ) from None
+
+
+def _line_at(data: Bytes, position: int) -> int:
+    before = data[:position]
+    return before.count(b"\n") + before.replace(b"\r\n", b"").count(b"\r") + 1
+
+
+def _first_record(data: Bytes, name: str) -> tuple[int, int, str]:
+    """Byte after the header record, line after it, and the header's text."""
+    if data.isspace() or not data:
+        raise DataError("the file is blank.", place=Place(name))
+    beginning = re.compile(rb"[^\r\n]").search(data)
+    blank = beginning.start() if beginning else 0
+    line = _line_at(data, blank)
+    end, num_quotes = blank, 0
+    while True:
+        found = re.compile(rb"\r\n|\n|\r").search(data, end)
+        start, end = end, found.end() if found else len(data)
+        line += 1
+        num_quotes += data.count(b'"', start, end)
+        if num_quotes % 2 == 0 or not found:
+            return end, line, data[blank:end].decode("utf-8").rstrip("\r\n")
+
+
+def _records(sample: Bytes, is_cut: bool) -> Iterator[str]:
+    """The sample's lines; the last one is left out when the sample ends inside it."""
+    lines = re.split(r"\r\n|\n|\r", sample.decode("utf-8", errors="ignore"))
+    if is_cut and len(lines) > 1:
+        lines.pop()
+    return (line for line in lines if line)
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    """The fields of a record; none where the delimiter leaves a line end outside of quotes."""
+    try:
+        with _fields_of_any_length():
+            return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:
+        return []
+
+
+def _given_delimiter(delimiter: str | None) -> str | None:
+    if delimiter is None:
+        return None
+    plain = _NAMED_DELIMITERS.get(delimiter, delimiter)
+    if len(plain) != 1 or not plain.isascii() or plain.isalnum() or plain in '"\r\n\0':
+        raise UsageError(
+            f"--delimiter {delimiter[:20]!r} cannot separate fields.",
+            hint="Give one ASCII character that is no letter, digit, quote or line end, or the word tab.",
+        )
+    return plain
+
+
+def _find_delimiter(header: str, rows: list[str]) -> str:
+    """The delimiter that gives the most columns with every row agreeing; comma when none does."""
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        width = len(_split(header, delimiter))
+        agrees = all(len(_split(row, delimiter)) == width for row in rows[:100] if '"' not in row)
+        if agrees and width > most:
+            best, most = delimiter, width
+    if most == 1 and "," not in header:
+        return max(DELIMITERS, key=header.count)
+    return best
+
+
+def _column_names(text: str, delimiter: str, name: str, line: int) -> tuple[str, ...]:
+    """Names as written; blank ones are named by their position, as pandas does."""
+    if re.fullmatch("sep=.", text):
+        raise DataError(
+            f"the first line {quoted(text)} is an instruction to Excel, not column names.",
+            place=Place(name, line),
+            hint=f"Remove it; give --delimiter {shlex.quote(text[-1])} if that is not found.",
+        )
+    header = _split(text, delimiter)
+    if not header:
+        raise DataError(
+            "the header has a line end inside a quote that does not begin a field.",
+            place=Place(name, line),
+            hint="Put quotes around the whole field, or check --delimiter.",
+        )
+    if len(header) > MOST_COLUMNS:
+        raise DataError(
+            f"the header names {len(header):,} columns; at most {MOST_COLUMNS:,} can be read.",
+            place=Place(name, line),
+            hint="Write one row for each series and time, with an id column.",
+        )
+    names = tuple(column if column.strip() else f"Unnamed: {i}" for i, column in enumerate(header))
+    twice = sorted(column for column, count in Counter(names).items() if count > 1)
+    if twice:
+        fields = [i + 1 for i, column in enumerate(names) if column == twice[0]]
+        raise DataError(
+            f"the header names {quoted(twice[0])} more than once (fields {', '.join(map(str, fields[:5]))}).",
+            place=Place(name, line, twice[0]),
+            hint="Rename one of them.",
+        )
+    return names
+
+
+def _require_header(names: tuple[str, ...], cells: list[list[str]], name: str, line: int) -> None:
+    """Refuse a first line that looks like the rows below it."""
+    looks_like_data = all(NUMBER.fullmatch(column) or ISO_TIME.fullmatch(column) for column in names)
+    dated = any(
+        ISO_TIME.fullmatch(column) and cells and ISO_TIME.fullmatch(cells[0][i]) for i, column in enumerate(names)
+    )
+    if looks_like_data or dated:
+        raise DataError(
+            f"the first line is data, not column names: {name_list(names, 5)}.",
+            place=Place(name, line),
+            hint="Add a header line such as unique_id,ds,y.",
+        )
+
+
+def _find_decimal(
+    cells: list[list[str]], names: tuple[str, ...], options: ReadOptions, delimiter: str, name: str
+) -> tuple[str, tuple[Notice, ...]]:
+    if options.decimal not in (None, ".", ","):
+        raise UsageError(f"--decimal {options.decimal[:20]!r} is no decimal mark.", hint="Give . or ,.")
+    if options.decimal is not None or delimiter == ",":
+        return options.decimal or ".", ()
+    with_comma = [(i, cell) for row in cells for i, cell in enumerate(row) if _COMMA_NUMBER.fullmatch(cell.strip())]
+    with_point = any("." in cell and NUMBER.fullmatch(cell.strip()) for row in cells for cell in row)
+    if not with_comma or with_point:
+        return ".", ()
+    column, example = with_comma[0]
+    if all(_GROUPED_NUMBER.fullmatch(cell.strip()) for _, cell in with_comma):
+        raise DataError(
+            f"{quoted(example)} may be a number with a decimal comma or with a comma between thousands.",
+            place=Place(name, None, names[column], example),
+            hint="Give --decimal , if the comma is decimal; otherwise remove the commas.",
+        )
+    return ",", (Notice("repair", f"numbers such as {quoted(example)} were read with a decimal comma"),)
+
+
+def _column_type(cells: list[str], decimal: str, options: ReadOptions) -> pa.DataType:
+    """What the first cells of a column look like: measurements, ISO times, or text."""
+    present = [cell.strip() for cell in cells if cell.strip() not in MISSING_WORDS and cell not in options.na_values]
+    if not present:
+        return TEXT_TYPE
+    plain_times = options.time_format is None and options.time_unit is None
+    if plain_times and all(ISO_TIME.fullmatch(cell) for cell in present):
+        return pa.timestamp("ns")
+    if decimal != ".":
+        present = [cell.replace(decimal, ".") for cell in present]
+    fractional = not all(INTEGER.fullmatch(cell) for cell in present)
+    varied = len(set(present)) > _DISTINCT_SHARE * len(present)
+    if fractional and varied and all(NUMBER.fullmatch(cell) for cell in present):
+        return pa.float64()
+    return TEXT_TYPE

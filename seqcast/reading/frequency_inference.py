@@ -1,0 +1,335 @@
+"""Finding the frequency of sorted times over all series, and checking one that was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.errors import NOWHERE, DataError, Place, UsageError
+from seqcast.panel.frequency import (
+    DAY,
+    HOUR,
+    MONTH_END,
+    SECOND,
+    WEEK,
+    Frequency,
+    IntArray,
+    TimeArray,
+    Unit,
+    fixed_frequency,
+    month_frequency,
+    month_of,
+    show_time,
+    weekday_of,
+)
+from seqcast.reading.table import quoted
+
+_NO_SPACING = np.iinfo(np.int64).max
+_COMMON_SHARE = 0.25
+"""Share of the spacings that the smallest one must have to be the step when it is not the most frequent."""
+_TELLING_SPACINGS = 4
+"""Equal spacings before they are said to be the frequency of a series."""
+_ODD_SHARE = 0.1
+"""Share of the rows that may lie on another day of the month for them to be called odd."""
+_LARGEST_STEP = 2**62
+_IRREGULAR_HINT = (
+    "Resample the data to regular steps, or number them (1, 2, 3, ...) in the time column. "
+    "A shorter step can be given with --freq."
+)
+_CLOCK_HINT = (
+    "They shift by an hour, as local times do where clocks change: write them without offset. "
+    "Leave --timezone out if it was given."
+)
+
+
+def _on_no_line(_row: int) -> None:
+    """Rows that did not come from a text file."""
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """The observed times of every series, sorted and without duplicates, and where they came from."""
+
+    times: TimeArray
+    offsets: IntArray
+    """(series + 1,) series i owns `times[offsets[i]:offsets[i + 1]]`, never empty."""
+    series_ids: tuple[str, ...]
+    place: Place = NOWHERE
+    line_of: Callable[[int], int | None] = _on_no_line
+    """Line of the file that each of `times` was read from."""
+
+    def place_of(self, row: int) -> Place:
+        """Where one of the times stands."""
+        return replace(self.place, line=self.line_of(row), value=show_time(self.times[row]))
+
+    @property
+    def starts(self) -> TimeArray:
+        """(series,) first time of each series."""
+        return self.times[self.offsets[:-1]]
+
+    @property
+    def start_of_row(self) -> TimeArray:
+        """(rows,) first time of the series that owns each row."""
+        return self.starts[np.repeat(np.arange(len(self.series_ids)), np.diff(self.offsets))]
+
+    @property
+    def ticks_per_unit(self) -> int:
+        """Nanoseconds in one tick of `times`; 1 for integer times."""
+        return SECOND if self.times.dtype == np.dtype("datetime64[s]") else 1
+
+    @property
+    def is_integer(self) -> bool:
+        return self.times.dtype.kind == "i"
+
+    @cached_property
+    def spacings(self) -> Spacings:
+        """Of neighbouring times in every series."""
+        return _count_spacings(self, "integer" if self.is_integer else "nanosecond")
+
+
+@dataclass(frozen=True)
+class Spacings:
+    """The distinct differences between neighbouring times of a series and how often each occurs."""
+
+    ticks: IntArray
+    """Ascending."""
+    counts: IntArray
+    axis: TimeAxis
+    unit: Unit
+    """What `axis` counts in: nanoseconds (or seconds), months or steps."""
+
+    def describe(self, most: int = 5) -> str:
+        """The most frequent spacings first, such as `1 hour (512 times), 61 minutes (3 times)`."""
+        order = np.argsort(-self.counts, kind="stable")[:most]
+        words = [f"{self.spell(int(self.ticks[i]))} ({int(self.counts[i]):,} times)" for i in order]
+        rest = len(self.ticks) - len(order)
+        return ", ".join(words) + (f" and {rest:,} other spacings" if rest else "")
+
+    def spell(self, ticks: int) -> str:
+        """One spacing as a person says it."""
+        return Frequency("", self.unit, 1).duration(ticks * self.axis.ticks_per_unit)
+
+
+def infer_frequency(axis: TimeAxis) -> Frequency:
+    """The one frequency that all series share; gaps of whole steps are allowed.
+
+    Raises:
+        DataError: No series has two times, the spacing is irregular, or series have different frequencies.
+    """
+    spacings = axis.spacings
+    if not len(spacings.ticks):
+        raise DataError(
+            "no series has two different times, so the frequency cannot be found.",
+            place=axis.place,
+            hint="Check the id column, or give --freq.",
+        )
+    monthly = None if axis.is_integer else _infer_months(axis, spacings)
+    return monthly if monthly is not None else _named(axis, _common_step(spacings), spacings)
+
+
+def _count_spacings(axis: TimeAxis, unit: Unit) -> Spacings:
+    ticks_of_row: IntArray = axis.times.astype(np.int64, copy=False)
+    differences = np.diff(ticks_of_row)
+    between_series = axis.offsets[1:-1] - 1
+    # the first difference that lies within a series
+    within = int(np.argmin(np.isin(np.arange(len(between_series) + 1), between_series)))
+    # Most tables have one spacing; then the few differences between series are all that is looked at twice.
+    if len(differences) > within and np.isin(np.flatnonzero(differences != differences[within]), between_series).all():
+        one, count = differences[within : within + 1].copy(), len(differences) - len(between_series)
+        return Spacings(one, np.array([count], np.int64), axis, unit)
+    ticks, counts = np.unique(np.delete(differences, between_series), return_counts=True)
+    return Spacings(ticks, counts.astype(np.int64), axis, unit)
+
+
+def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
+    """The given frequency, with the anchor the data needs named in it.
+
+    Raises:
+        UsageError: The frequency contradicts the data.
+    """
+    if (frequency.unit == "integer") != axis.is_integer:
+        kind = "whole numbers" if axis.is_integer else "dates"
+        raise UsageError(f"--freq {frequency.alias} does not fit: the times are {kind}.", place=axis.place)
+    _, on_grid = frequency.locate(axis.start_of_row, axis.times)
+    named = on_grid & _on_named_anchor(frequency, axis)
+    if not np.all(named):
+        first = int(np.flatnonzero(~named)[0])
+        series = int(np.searchsorted(axis.offsets, first, side="right")) - 1
+        raise UsageError(
+            f"--freq {frequency.alias} ({frequency.name}) contradicts the data: series "
+            f"{quoted(axis.series_ids[series])} begins at {show_time(axis.starts[series])} and has "
+            f"{show_time(axis.times[first])}; spacings found: {axis.spacings.describe()}.",
+            place=axis.place_of(first),
+            hint=_suggestion(axis),
+        )
+    return frequency
+
+
+def _on_named_anchor(frequency: Frequency, axis: TimeAxis) -> NDArray[np.bool_]:
+    """Whether each time falls on the weekday or month that the alias names."""
+    weekday, month = weekday_of(frequency), month_of(frequency)
+    if weekday is not None:
+        return np.asarray(_weekdays(axis.times) == weekday)
+    if month is not None:
+        cycle = 3 if frequency.multiple % 12 else 12
+        return np.asarray((_month_numbers(axis.times) - (month - 1)) % cycle == 0)
+    return np.ones(len(axis.times), bool)
+
+
+def _suggestion(axis: TimeAxis) -> str:
+    try:
+        found = infer_frequency(axis)
+    except DataError:
+        return _CLOCK_HINT if _shifts_by_an_hour(axis.spacings) else "Resample the data to regular steps."
+    return f"Leave --freq out: the data is {found.name} ({found.alias})."
+
+
+def _common_step(spacings: Spacings) -> int:
+    """The spacing that all others are whole multiples of, if enough of them equal it.
+
+    Raises:
+        DataError: There is none, or some series keep to a longer one.
+    """
+    _refuse_mixed(spacings)
+    step = int(np.gcd.reduce(spacings.ticks))
+    counts = dict(zip(spacings.ticks.tolist(), spacings.counts.tolist(), strict=True))
+    count = counts.get(step, 0)
+    if count != max(counts.values()) and count < _COMMON_SHARE * sum(counts.values()):
+        raise _irregular(spacings)
+    if step * spacings.axis.ticks_per_unit >= _LARGEST_STEP:
+        raise DataError(f"the times are too far apart: {spacings.describe()}.", place=spacings.axis.place)
+    return step
+
+
+def _irregular(spacings: Spacings) -> DataError:
+    """The error for times that keep to no step; the first odd one is named where it can be told."""
+    message, axis = f"the times are not evenly spaced: {spacings.describe()}.", spacings.axis
+    if _shifts_by_an_hour(spacings):
+        return DataError(message, place=axis.place, hint=_CLOCK_HINT)
+    usual = int(spacings.ticks[np.argmax(spacings.counts)])
+    if spacings.unit == "month":
+        return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
+    if usual * axis.ticks_per_unit >= 28 * DAY and not axis.is_integer:
+        odd = _odd_days_of_month(axis)
+        if not len(odd):
+            return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
+        row = int(odd[0])
+        message += f" {show_time(axis.times[row])} is on another day of the month than most."
+        return DataError(message, place=axis.place_of(row), hint=_IRREGULAR_HINT)
+    ticks: IntArray = axis.times.astype(np.int64, copy=False)
+    is_odd = np.diff(ticks) % usual != 0
+    is_odd[axis.offsets[1:-1] - 1] = False
+    row = int(np.argmax(is_odd)) + 1
+    message += f" {show_time(axis.times[row])} comes {spacings.spell(int(ticks[row] - ticks[row - 1]))} after the last."
+    return DataError(message, place=axis.place_of(row), hint=_IRREGULAR_HINT)
+
+
+def _odd_days_of_month(axis: TimeAxis) -> IntArray:
+    """Rows on another day than nearly all others, counted from the beginning or the end of the month."""
+    day, length = _days_of_month(axis.times), _month_lengths(_month_numbers(axis.times))
+    differing = (day != np.bincount(day).argmax(), day != length)
+    is_odd = min(differing, key=np.count_nonzero)
+    return np.flatnonzero(is_odd) if is_odd.mean() <= _ODD_SHARE else np.array([], np.int64)
+
+
+def _shifts_by_an_hour(spacings: Spacings) -> bool:
+    """Whether all spacings are whole days, or multiples of the usual one, but for an hour more or less in some."""
+    if spacings.unit != "nanosecond":
+        return False
+    hour, day = HOUR // spacings.axis.ticks_per_unit, DAY // spacings.axis.ticks_per_unit
+    step = min(int(spacings.ticks[np.argmax(spacings.counts)]), day)
+    shifts = (spacings.ticks + hour) % step
+    # of three hours every whole hour would be a shift
+    return step > 3 * hour and bool(np.isin(shifts, (0, hour, 2 * hour)).all() and np.any(shifts != hour))
+
+
+def _named(axis: TimeAxis, step: int, spacings: Spacings) -> Frequency:
+    if axis.is_integer:
+        return Frequency(str(step), "integer", step)
+    nanoseconds = step * axis.ticks_per_unit
+    if nanoseconds == DAY and _leaves_weekends_out(axis, spacings):
+        return Frequency("B", "business_day", 1)
+    if nanoseconds % WEEK == 0:
+        weekdays = np.unique(_weekdays(axis.starts))
+        return fixed_frequency(nanoseconds, int(weekdays[0]) if len(weekdays) == 1 else None)
+    return fixed_frequency(nanoseconds)
+
+
+def _leaves_weekends_out(axis: TimeAxis, spacings: Spacings) -> bool:
+    weekend_seen = bool(np.any(_weekdays(axis.times) >= 5))
+    return not weekend_seen and 3 * DAY // axis.ticks_per_unit in spacings.ticks
+
+
+def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
+    """A step of whole months, when every time has one day of month (or the month's end) and one time of day."""
+    if int(spacings.ticks[0]) * axis.ticks_per_unit < 28 * DAY:
+        return None
+    months, day_of_month = _month_numbers(axis.times), _days_of_month(axis.times)
+    clock = axis.times - axis.times.astype("datetime64[D]").astype(axis.times.dtype)
+    anchor = int(day_of_month.max())
+    month_lengths = _month_lengths(months)
+    if np.all(day_of_month == month_lengths):
+        anchor = MONTH_END
+    regular = np.all(day_of_month == np.minimum(anchor, month_lengths))
+    if not regular or np.any(clock != np.repeat(clock[axis.offsets[:-1]], np.diff(axis.offsets))):
+        return None
+    in_months = replace(axis, times=months)
+    step = _common_step(_count_spacings(in_months, "month"))
+    phases = np.unique(_month_numbers(axis.starts) % min(step, 12))
+    is_named = len(phases) == 1 and (step == 3 or step % 12 == 0)
+    return month_frequency(step, anchor, int(phases[0]) + 1 if is_named else None)
+
+
+def _refuse_mixed(spacings: Spacings) -> None:
+    """Raise when a series keeps to a longer spacing than another."""
+    axis = spacings.axis
+    if len(axis.series_ids) == 1 or len(spacings.ticks) == 1 or spacings.counts[0] < _TELLING_SPACINGS:
+        return
+    ticks: IntArray = axis.times.astype(np.int64, copy=False)
+    differences = np.append(np.diff(ticks), _NO_SPACING)
+    differences[axis.offsets[1:] - 1] = _NO_SPACING
+    smallest = np.minimum.reduceat(differences, axis.offsets[:-1])
+    differences[axis.offsets[1:] - 1] = -1
+    largest = np.maximum.reduceat(differences, axis.offsets[:-1])
+    is_telling = np.diff(axis.offsets) > _TELLING_SPACINGS
+    odd = np.flatnonzero((smallest == largest) & (smallest > smallest.min()) & is_telling)
+    if not len(odd):
+        return
+    shown = [f"{quoted(axis.series_ids[i])} has a row every {spacings.spell(int(smallest[i]))}" for i in odd[:5]]
+    rest = f", {len(odd) - 5:,} more" if len(odd) > 5 else ""
+    raise DataError(
+        f"series have different frequencies: {', '.join(shown)}{rest}, others every "
+        f"{spacings.spell(int(smallest.min()))}.",
+        place=axis.place,
+        hint="Bring them to one frequency, or give the shortest with --freq to read the missing steps as gaps.",
+    )
+
+
+def _weekdays(times: TimeArray) -> IntArray:
+    """0 = Monday; 1970-01-01 was a Thursday."""
+    days: IntArray = times.astype("datetime64[D]").astype(np.int64)
+    return (days + 3) % 7
+
+
+def _days_of_month(times: TimeArray) -> IntArray:
+    """1 to 31."""
+    days = times.astype("datetime64[D]")
+    of_month: IntArray = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    return of_month
+
+
+def _month_numbers(times: TimeArray) -> IntArray:
+    """Months since January 1970."""
+    months: IntArray = times.astype("datetime64[M]").astype(np.int64)
+    return months
+
+
+def _month_lengths(months: IntArray) -> IntArray:
+    first: NDArray[np.datetime64] = months.astype("datetime64[M]")
+    next_first: NDArray[np.datetime64] = first + np.timedelta64(1, "M")
+    lengths: NDArray[np.timedelta64] = next_first.astype("datetime64[D]") - first.astype("datetime64[D]")
+    return lengths.astype(np.int64)

@@ -1,0 +1,230 @@
+"""A panel made longer: steps to forecast with their known covariates; and one made shorter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.config import DataConfig
+from seqcast.errors import DataError
+from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import Covariates, IntArray, Panel, Schema
+from seqcast.reading.columns import read_categories, read_numbers
+from seqcast.reading.grouping import read_ids
+from seqcast.reading.roles import split_id
+from seqcast.reading.table import ReadOptions, Table, missing_column, name_list, quoted
+from seqcast.reading.times import read_times, to_utc
+
+
+def extend_panel(
+    panel: Panel,
+    num_steps: int,
+    future: Table | None,
+    options: ReadOptions | None = None,
+    config: DataConfig | None = None,
+) -> Panel:
+    """Add `num_steps` steps to the end of every series: target and past covariates missing, known ones from `future`.
+
+    Args:
+        panel: What was observed.
+        num_steps: Steps to add to each series.
+        future: Known covariates under the panel's column names; a target column in it is never read, and rows of
+            other times or series are ignored. Without id column it holds for every series.
+        options: How texts are read; None: as when the table was read.
+        config: Names the id columns where they were joined, or the time column where it has another name.
+
+    Raises:
+        DataError: Known covariates are needed and the table is absent, or lacks a column, row or value.
+    """
+    assert num_steps > 0
+    config = config or DataConfig()
+    padded = pad_panel(panel, num_steps)
+    if not panel.schema.known:
+        return padded
+    if future is None:
+        raise DataError(
+            f"the forecast needs the future values of {name_list(panel.schema.known)}.",
+            hint="Give a table of them with --future.",
+        )
+    if options is not None:
+        future = replace(future, options=replace(options, decimal=options.decimal or future.options.decimal))
+    return replace(padded, known=_with_future(padded.known, panel, num_steps, future, config))
+
+
+def future_notices(future: Table | None, schema: Schema, config: DataConfig) -> tuple[Notice, ...]:
+    """What was decided and repaired to read the table of the future; nothing where no covariate is known."""
+    if future is None or not schema.known:
+        return ()
+    found = (*future.notices, *read_times(future, _time_column(future, schema, config)).notices)
+    return tuple(replace(notice, text=f"future table: {notice.text}") for notice in found)
+
+
+def _time_column(future: Table, schema: Schema, config: DataConfig) -> str:
+    time = config.time if config.time is not None and config.time in future.columns else schema.time
+    if time not in future.columns:
+        raise missing_column(future, time, "time")
+    return time
+
+
+def pad_panel(panel: Panel, num_steps: int) -> Panel:
+    """Add `num_steps` steps to the end of every series in which everything is missing."""
+    known = _extended(panel.known, panel, num_steps)
+    rows = _rows_after_extension(panel, num_steps)
+    target = np.where(rows < 0, np.nan, panel.target[rows])
+    offsets = panel.offsets + np.arange(panel.num_series + 1) * num_steps
+    return replace(panel, offsets=offsets, target=target, known=known, past=panel.past.take(rows))
+
+
+def head_panel(panel: Panel, ends: IntArray) -> Panel:
+    """The first `ends[i]` rows of each series i.
+
+    Args:
+        panel: The panel to cut.
+        ends: (series,) rows to keep, from 0 to the length of the series.
+    """
+    assert np.all((ends >= 0) & (ends <= panel.lengths))
+    offsets = np.append(0, np.cumsum(ends)).astype(np.int64)
+    rows = np.arange(offsets[-1]) + np.repeat(panel.offsets[:-1] - offsets[:-1], ends)
+    return replace(
+        panel, offsets=offsets, target=panel.target[rows], known=panel.known.take(rows), past=panel.past.take(rows)
+    )
+
+
+def _rows_after_extension(panel: Panel, num_steps: int) -> IntArray:
+    """(extended rows,) the row of the panel that each was, -1 for the added ones."""
+    rows = np.full(len(panel.target) + panel.num_series * num_steps, -1, np.int64)
+    rows[np.arange(len(panel.target)) + panel.series_of_row * num_steps] = np.arange(len(panel.target))
+    return rows
+
+
+def _extended(covariates: Covariates, panel: Panel, num_steps: int) -> Covariates:
+    return covariates.take(_rows_after_extension(panel, num_steps))
+
+
+def _with_future(known: Covariates, panel: Panel, num_steps: int, future: Table, config: DataConfig) -> Covariates:
+    """`known` with its added rows filled from the future table."""
+    for column in panel.schema.known:
+        if column not in future.columns:
+            raise missing_column(future, column, "known covariate")
+    source = _future_rows(panel, num_steps, future, config)
+    added = (panel.offsets[1:, None] + np.arange(num_steps) + np.arange(panel.num_series)[:, None] * num_steps).ravel()
+    numeric, codes, categories = known.numeric.copy(), known.codes.copy(), list(known.categories)
+    for i, column in enumerate(known.numeric_names):
+        numbers = read_numbers(future, column)[source]
+        _require_present(np.isnan(numbers), future, column, source)
+        numeric[added, i] = numbers
+    for i, column in enumerate(known.categorical_names):
+        names, new_codes = read_categories(future, column)
+        _require_present(new_codes[source] < 0, future, column, source)
+        categories[i], old, new = _merged(known.categories[i], names)
+        codes[:, i] = old[codes[:, i]]
+        codes[added, i] = new[new_codes[source]]
+    return replace(known, numeric=numeric, codes=codes, categories=tuple(categories))
+
+
+def _merged(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int32], NDArray[np.int32]]:
+    """All categories, and the code in them of each old and each new code; -1 stays -1."""
+    names = tuple(sorted({*old, *new}))
+    code_of = {name: code for code, name in enumerate(names)}
+    recode_old = np.array([code_of[name] for name in old] + [-1], np.int32)
+    recode_new = np.array([code_of[name] for name in new] + [-1], np.int32)
+    return names, recode_old, recode_new
+
+
+def _require_present(missing: NDArray[np.bool_], future: Table, column: str, source: IntArray) -> None:
+    absent = np.flatnonzero(missing)
+    if len(absent):
+        row = int(source[absent[0]])
+        raise DataError(
+            f"{future.missing(row)} no value, but the forecast needs it ({len(absent):,} such rows).",
+            place=future.place(column, row),
+            hint="Fill the value in.",
+        )
+
+
+def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig) -> IntArray:
+    """(series * num_steps,) the row of the future table for each added step.
+
+    Raises:
+        DataError: A step has no row, or two that differ.
+    """
+    time = _time_column(future, panel.schema, config)
+    times = read_times(future, time)
+    series = _future_series(panel, future, config)
+    times = to_utc(times, future.options.timezone, series.astype(np.int32), future, time)
+    if (times.values.dtype.kind == "i") != (panel.starts.dtype.kind == "i"):
+        raise DataError("the times are of another kind than those of the data.", place=future.place(time))
+    found = np.full((panel.num_series, num_steps), -1, np.int64)
+    owners = np.arange(panel.num_series) if _is_shared(panel, future, config) else None
+    for owner in owners if owners is not None else (None,):
+        rows = np.arange(future.num_rows) if owner is not None else np.flatnonzero(series >= 0)
+        whose = np.full(len(rows), owner) if owner is not None else series[rows]
+        steps, on_grid = _steps_after_end(panel, whose, times.values[rows])
+        wanted = on_grid & (steps >= 0) & (steps < num_steps)
+        _place_rows(found, whose[wanted], steps[wanted], rows[wanted], future)
+    _require_rows(panel, found, future, time)
+    # a series without any row is not forecast, so that any row will do for it
+    found[found < 0] = found.max()
+    return found.ravel()
+
+
+def _place_rows(found: IntArray, series: IntArray, steps: IntArray, rows: IntArray, future: Table) -> None:
+    """Write each row at its series and step; a row that repeats another step must repeat it exactly."""
+    found[series, steps] = rows
+    other = np.flatnonzero(found[series, steps] != rows)
+    for i in other:
+        one, two = int(rows[i]), int(found[series[i], steps[i]])
+        if future.arrow.slice(one, 1).to_pylist() != future.arrow.slice(two, 1).to_pylist():
+            raise DataError(
+                f"{future.where(one)} and {future.where(two)} give different values for one time.",
+                place=future.place(row=two),
+                hint="Keep one of them.",
+            )
+
+
+def _steps_after_end(panel: Panel, series: IntArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Steps from the first added row to each time, and whether each time is on the grid of its series."""
+    steps, on_grid = panel.frequency.locate(panel.starts[series], times)
+    return steps - panel.lengths[series], on_grid
+
+
+def _future_ids(future: Table, panel: Panel, config: DataConfig) -> tuple[str, ...]:
+    """Columns of the future table that name the series; empty where it holds for all of them."""
+    if panel.schema.id in future.columns:
+        return (panel.schema.id,)
+    if config.id is not None:
+        return split_id(future, config.id)
+    if panel.schema.layout == "long" and panel.num_series > 1:
+        raise missing_column(future, panel.schema.id, "id")
+    return ()
+
+
+def _is_shared(panel: Panel, future: Table, config: DataConfig) -> bool:
+    return not _future_ids(future, panel, config)
+
+
+def _future_series(panel: Panel, future: Table, config: DataConfig) -> IntArray:
+    """(rows,) the series each row of the future table belongs to; -1 for others, 0 where rows are shared."""
+    columns = _future_ids(future, panel, config)
+    if not columns:
+        return np.zeros(future.num_rows, np.int64)
+    ids = read_ids(future, columns)
+    index_of = {name: index for index, name in enumerate(panel.series_ids)}
+    return np.array([index_of.get(name, -1) for name in ids.names])[ids.codes]
+
+
+def _require_rows(panel: Panel, found: IntArray, future: Table, time: str) -> None:
+    absent = np.argwhere((found < 0) & (panel.lengths > 0)[:, None])
+    if not len(absent):
+        return
+    series, step = int(absent[0, 0]), int(absent[0, 1])
+    first = panel.times(np.array([series]), panel.lengths[[series]] + step)[0]
+    raise DataError(
+        f"there is no row for {show_time(first)} of series {quoted(panel.series_ids[series])} "
+        f"({len(absent):,} of {found.size:,} rows are missing).",
+        place=future.place(time),
+        hint=f"Every series needs the {found.shape[1]:,} steps after its last observation ({panel.frequency.name}).",
+    )

@@ -1,0 +1,206 @@
+"""Rows of a table as series: ids in order of appearance, times in order, duplicates settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.errors import DataError
+from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import BoolArray, Covariates, FloatArray, IntArray
+from seqcast.reading.columns import as_text
+from seqcast.reading.table import MOST_EXAMPLES, Table, name_list, quoted
+
+_RADIX_LIMIT = 2**16
+
+
+@dataclass(frozen=True)
+class SeriesIds:
+    """The names of the series and the one each row belongs to."""
+
+    names: tuple[str, ...]
+    """In order of first appearance."""
+    codes: NDArray[np.int32]
+    """(rows,)"""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which rows make up the series, sorted by series and time, without duplicates."""
+
+    rows: IntArray | None
+    """Rows of the table in panel order; None: all of them as they stand."""
+    offsets: IntArray
+    """(series + 1,)"""
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepValues:
+    """What was read for each row, in table order."""
+
+    target: FloatArray
+    """(rows, targets)"""
+    known: Covariates
+    past: Covariates
+
+
+def read_ids(table: Table, columns: tuple[str, ...], joint: str = "/") -> SeriesIds:
+    """Series names from one column, or from several joined with `/`.
+
+    Raises:
+        DataError: An id is missing, or two different combinations give the same name.
+    """
+    parts = [as_text(table, column) for column in columns]
+    for column, part in zip(columns, parts, strict=True):
+        absent = np.flatnonzero(part.codes < 0)
+        if len(absent):
+            row = int(absent[0])
+            raise DataError(
+                f"{table.missing(row)} no id ({len(absent):,} such rows).",
+                place=table.place(column, row),
+                hint="Fill the id in or remove the rows.",
+            )
+    codes = parts[0].codes.astype(np.int64)
+    for part in parts[1:]:
+        codes = codes * len(part.values) + part.codes
+        codes = np.unique(codes, return_inverse=True)[1] if len(parts) > 2 else codes
+    if len(parts) > 1:
+        codes = np.unique(codes, return_inverse=True)[1]
+    ordered, first_rows = _by_appearance(codes)
+    names = tuple(joint.join(part.values[part.codes[row]] for part in parts) for row in first_rows)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(
+            f"two combinations of {name_list(columns)} give the same series name {quoted(twice)}.", place=table.place()
+        )
+    return SeriesIds(names, ordered)
+
+
+def _by_appearance(codes: IntArray) -> tuple[NDArray[np.int32], IntArray]:
+    """Codes renumbered in order of first appearance, and the first row of each."""
+    first = np.full(int(codes.max()) + 1, -1, np.int64)
+    # of several writes to one place the last one stays: going backwards, the first row
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    present = np.flatnonzero(first >= 0)
+    appearance = present[np.argsort(first[present])]
+    if np.array_equal(appearance, np.arange(len(first))):
+        return codes.astype(np.int32), first
+    rank = np.empty(len(first), np.int32)
+    rank[appearance] = np.arange(len(appearance))
+    return rank[codes], first[appearance]
+
+
+def group_rows(table: Table, ids: SeriesIds, times: TimeArray, values: StepValues) -> Grouping:
+    """Sort rows by series and time, and drop rows that repeat another exactly.
+
+    Raises:
+        DataError: One series has different values at one time.
+    """
+    ticks = times.astype(np.int64, copy=False)
+    offsets = _offsets(ids)
+    rows, num_disordered = _sorted_rows(ids.codes, ticks)
+    notices = []
+    if num_disordered:
+        text = f"{num_disordered:,} rows stood before an earlier time of their series; the rows were sorted by time"
+        notices.append(Notice("repair", text, num_disordered))
+    sorted_ticks, sorted_codes = (ticks, ids.codes) if rows is None else (ticks[rows], ids.codes[rows])
+    same = (sorted_ticks[1:] == sorted_ticks[:-1]) & (sorted_codes[1:] == sorted_codes[:-1])
+    repeated = np.flatnonzero(same) + 1
+    if not len(repeated):
+        return Grouping(rows, offsets, tuple(notices))
+    rows = np.arange(len(ticks)) if rows is None else rows
+    _refuse_conflicts(table, ids, times, values, (rows[repeated - 1], rows[repeated]))
+    example = int(rows[repeated[0]])
+    text = f"{len(repeated):,} rows repeat another row exactly, first on {table.where(example)}; they were left out"
+    notices.append(Notice("repair", text, len(repeated)))
+    kept = np.delete(rows, repeated)
+    lost = np.bincount(sorted_codes[repeated], minlength=len(ids.names))
+    return Grouping(kept, offsets - np.append(0, np.cumsum(lost)), tuple(notices))
+
+
+def _offsets(ids: SeriesIds) -> IntArray:
+    if np.all(ids.codes[1:] >= ids.codes[:-1]):
+        return np.searchsorted(ids.codes, np.arange(len(ids.names) + 1, dtype=ids.codes.dtype)).astype(np.int64)
+    return np.append(0, np.cumsum(np.bincount(ids.codes, minlength=len(ids.names)))).astype(np.int64)
+
+
+def _sorted_rows(codes: NDArray[np.int32], ticks: IntArray) -> tuple[IntArray | None, int]:
+    """Rows by series and time (None: they stand so already), and how many came before an earlier time."""
+    same_series = codes[1:] == codes[:-1]
+    backwards = ticks[1:] < ticks[:-1]
+    if np.all(codes[1:] >= codes[:-1]):
+        num_disordered = int(np.count_nonzero(backwards & same_series))
+        return (np.lexsort((ticks, codes)) if num_disordered else None), num_disordered
+    narrow = codes.astype(np.uint16) if codes.max() < _RADIX_LIMIT else codes
+    rows = np.argsort(narrow, kind="stable")
+    grouped_codes, grouped_ticks = codes[rows], ticks[rows]
+    backwards = (grouped_ticks[1:] < grouped_ticks[:-1]) & (grouped_codes[1:] == grouped_codes[:-1])
+    num_disordered = int(np.count_nonzero(backwards))
+    return (np.lexsort((ticks, codes)) if num_disordered else rows), num_disordered
+
+
+def _refuse_conflicts(
+    table: Table, ids: SeriesIds, times: TimeArray, values: StepValues, pairs: tuple[IntArray, IntArray]
+) -> None:
+    """Raise when the rows of a pair, of one series and time, differ."""
+    first, second = pairs
+    equal = _rows_equal(values, first, second)
+    conflicts = np.flatnonzero(~equal)
+    if not len(conflicts):
+        return
+    shown = []
+    for i in conflicts[:MOST_EXAMPLES]:
+        one, other = int(first[i]), int(second[i])
+        series = "" if len(ids.names) == 1 else f" of series {quoted(ids.names[ids.codes[one]])}"
+        first_value, second_value = _differing(values, one, other)
+        shown.append(
+            f"{show_time(times[one])}{series} ({first_value} on {table.where(one)}, "
+            f"{second_value} on {table.where(other)})"
+        )
+    count = f" ({len(conflicts):,} in all)" if len(conflicts) > len(shown) else ""
+    raise DataError(
+        f"the same time occurs with different values: {', '.join(shown)}{count}.",
+        place=table.place(row=int(second[conflicts[0]])),
+        hint="Was an id column forgotten (--id)? Where clocks went back an hour, give --timezone.",
+    )
+
+
+def _differing(values: StepValues, one: int, other: int) -> tuple[str, str]:
+    """What two rows hold in the first column in which they differ, a covariate under its name."""
+    columns: list[tuple[str, FloatArray | NDArray[np.int32], tuple[str, ...] | None]]
+    columns = [("", column, None) for column in values.target.T]
+    for part in (values.known, values.past):
+        columns += [
+            (f"{quoted(n)} ", column, None) for n, column in zip(part.numeric_names, part.numeric.T, strict=True)
+        ]
+        coded = zip(part.categorical_names, part.codes.T, part.categories, strict=True)
+        columns += [(f"{quoted(n)} ", column, texts) for n, column, texts in coded]
+    label, column, texts = next(each for each in columns if not _same(each[1][one], each[1][other]))
+    first, second = (_shown(column[row], texts) for row in (one, other))
+    return label + first, second
+
+
+def _same(value: np.float64 | np.int32, other: np.float64 | np.int32) -> bool:
+    return bool(value == other or (np.isnan(value) and np.isnan(other)))
+
+
+def _shown(value: np.float64 | np.int32, texts: tuple[str, ...] | None) -> str:
+    if (value < 0 and texts is not None) or np.isnan(value):
+        return "missing"
+    return f"{value:g}" if texts is None else quoted(texts[int(value)])
+
+
+def _rows_equal(values: StepValues, first: IntArray, second: IntArray) -> BoolArray:
+    numeric = (values.target, values.known.numeric, values.past.numeric)
+    codes = (values.known.codes, values.past.codes)
+    equal = np.ones(len(first), bool)
+    for array in numeric:
+        same = (array[first] == array[second]) | (np.isnan(array[first]) & np.isnan(array[second]))
+        equal &= same.all(axis=1)
+    for code in codes:
+        equal &= (code[first] == code[second]).all(axis=1)
+    return equal

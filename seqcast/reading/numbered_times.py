@@ -1,0 +1,132 @@
+"""Whole numbers as times: dates, seconds since 1970, days of Excel, or plain steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.errors import DataError
+from seqcast.panel.frequency import show_time
+from seqcast.panel.notices import Notice
+from seqcast.reading.datetimes import UNIT_SECONDS, Times, in_storage_unit, require_years, strptime
+from seqcast.reading.table import MOST_EXAMPLES, Table, cell_error
+
+_EPOCH_UNITS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 2**62))
+_EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_EXCEL_DAYS = (25_569, 73_050)
+"""The years 1970 to 2099; steps that are counted from the beginning of the data lie below."""
+_EXCEL_ORIGIN = np.datetime64("1899-12-30", "s")
+_DATE_PATTERNS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+"""By the number of digits."""
+_BRIEF_PATTERNS = {6: ("%y%m%d", 100), 7: ("%Y%j", 1000)}
+"""By the number of digits, and how many numbers a month or a year takes; steps would not leave most of them out."""
+_MAJORITY = 0.9
+"""Share of the numbers that have to be dates before the others are said to be wrong dates."""
+TIME_UNITS = ("step", *UNIT_SECONDS)
+_FARTHEST_STEP = 2**63 - 2
+"""Between the first and the last step."""
+
+
+def from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times:
+    """Steps, or the datetimes that the numbers count.
+
+    Raises:
+        DataError: What they count is ambiguous, some are no dates as the others are, or they lie too far apart.
+    """
+    unit, given = table.options.time_unit, table.options.time_format
+    pattern = given or (None if unit else _date_pattern(table, column, numbers))
+    if pattern is not None:
+        days = strptime([str(number) for number in numbers], pattern)
+        if np.isnat(days).any():
+            raise _wrong_dates(table, column, numbers, numbers[np.isnat(days)], pattern)
+        notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
+        return Times(in_storage_unit(days), () if given else (notice,))
+    found = unit or _epoch_unit(numbers)
+    if found is None and _may_be_excel_days(numbers):
+        raise DataError(
+            f"whole numbers such as {numbers[0]} may be day numbers of Excel, or steps.",
+            place=table.place(column, value=str(numbers[0])),
+            hint="Say which with --time-unit excel or --time-unit step.",
+        )
+    if found is None or found == "step":
+        if int(numbers.max()) - int(numbers.min()) > _FARTHEST_STEP:
+            raise DataError(
+                f"steps from {numbers.min()} to {numbers.max()} are too far apart.", place=table.place(column)
+            )
+        notice = Notice("decision", f"column {column!r} counts steps ({numbers.min():,} to {numbers.max():,})")
+        return Times(numbers, () if unit else (notice,))
+    return _since_origin(table, column, numbers, found)
+
+
+def _since_origin(table: Table, column: str, numbers: NDArray[np.int64], unit: str) -> Times:
+    """Datetimes that many units after 1970, or Excel's day 0."""
+    require_years(table, column, numbers, unit)
+    if unit in ("excel", "day"):
+        origin = _EXCEL_ORIGIN if unit == "excel" else np.datetime64(0, "s")
+        return Times(in_storage_unit(origin + numbers.astype("timedelta64[D]").astype("timedelta64[s]")))
+    values = in_storage_unit(numbers.astype(f"datetime64[{unit}]"))
+    text = f"numbers of column {column!r} were read as Unix {_EPOCH_NAMES[unit]}, the first as {show_time(values[0])}"
+    return Times(values, () if table.options.time_unit else (Notice("decision", text),), is_zoned=True)
+
+
+def _date_pattern(table: Table, column: str, numbers: NDArray[np.int64]) -> str | None:
+    """The format in which all numbers are dates, such as `%Y%m%d`; None where they are something else.
+
+    Raises:
+        DataError: Most of them are dates, and some are not.
+    """
+    distinct = np.unique(numbers)
+    low, high = int(distinct[0]), int(distinct[-1])
+    num_digits = len(str(high))
+    if low <= 0 or len(str(low)) != num_digits:
+        return None
+    pattern = _DATE_PATTERNS.get(num_digits)
+    if pattern is not None and _begins_with_months(distinct, num_digits):
+        is_date = ~np.isnat(strptime([str(number) for number in distinct], pattern))
+        if is_date.all():
+            return pattern
+        if is_date.mean() >= _MAJORITY:
+            raise _wrong_dates(table, column, numbers, distinct[~is_date], pattern)
+    _refuse_brief_dates(table, column, distinct, num_digits)
+    return None
+
+
+def _begins_with_months(distinct: NDArray[np.int64], num_digits: int) -> bool:
+    """Whether most numbers begin with a year and a month, in years for which so many digits are no other count."""
+    first, last = (1600, 2299) if num_digits == 8 else (1900, 2099)
+    months = distinct // 10 ** (num_digits - 6)
+    years = months // 100
+    is_month = (months % 100 >= 1) & (months % 100 <= 12)
+    return bool(years[0] >= first and years[-1] <= last and is_month.mean() >= _MAJORITY)
+
+
+def _refuse_brief_dates(table: Table, column: str, distinct: NDArray[np.int64], num_digits: int) -> None:
+    """Raise where numbers of several months or years leave out just those that are no dates."""
+    pattern, block = _BRIEF_PATTERNS.get(num_digits, ("", 1))
+    if not pattern or distinct[0] // block == distinct[-1] // block:
+        return
+    if not np.isnat(strptime([str(number) for number in distinct], pattern)).any():
+        raise DataError(
+            f"whole numbers such as {distinct[0]} may be dates in the format {pattern}, or steps.",
+            place=table.place(column, value=str(distinct[0])),
+            hint=f"Say which with --time-format {pattern} or --time-unit step.",
+        )
+
+
+def _wrong_dates(
+    table: Table, column: str, numbers: NDArray[np.int64], wrong: NDArray[np.int64], pattern: str
+) -> DataError:
+    rows = np.flatnonzero(np.isin(numbers, wrong))
+    first = [int(row) for row in rows[:MOST_EXAMPLES]]
+    hint = f"{len(rows):,} of {len(numbers):,} times are like this. Correct them, or give --time-unit step."
+    what = f"is not a time in the format {pattern} of the others"
+    return cell_error(table, column, first, [str(numbers[row]) for row in first], what, hint)
+
+
+def _may_be_excel_days(numbers: NDArray[np.int64]) -> bool:
+    return bool(numbers.min() >= _EXCEL_DAYS[0] and numbers.max() <= _EXCEL_DAYS[1])
+
+
+def _epoch_unit(numbers: NDArray[np.int64]) -> str | None:
+    low, high = int(numbers.min()), int(numbers.max())
+    return next((unit for unit, least, most in _EPOCH_UNITS if least <= low and high < most), None)

@@ -1,0 +1,213 @@
+"""Which column is what: the roles that were given, and those that can be found without doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqcast.config import DataConfig
+from seqcast.errors import DataError, UsageError
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import Layout, Schema
+from seqcast.reading.columns import (
+    Kind,
+    column_kind,
+    holds_clock_times,
+    holds_some_numbers,
+    read_numbers,
+    text_column,
+)
+from seqcast.reading.table import Table, missing_column, name_list, quoted
+from seqcast.reading.times import read_times
+
+DEFAULT_ID = "unique_id"
+DEFAULT_TIME = "ds"
+DEFAULT_TARGET = "y"
+_TIME_NAMES = frozenset({"time", "timestamp", "date", "datetime", "t", "step", "ts", "period", "year"})
+"""Names under which a column of whole numbers is taken for the time."""
+_ID_JOIN = ","
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The schema of the panel, and where ids come from."""
+
+    schema: Schema
+    id_columns: tuple[str, ...]
+    """Columns whose joined texts name the series; empty where the table has none."""
+    unused: tuple[str, ...]
+    notices: tuple[Notice, ...]
+
+
+def find_roles(table: Table, config: DataConfig) -> Roles:
+    """Decide the role of every column.
+
+    Args:
+        table: The table of observations.
+        config: Roles that were given; static columns that the table lacks belong to a table of their own.
+
+    Raises:
+        DataError: A column is absent, or what was not given is ambiguous.
+        UsageError: The given roles contradict each other.
+    """
+    _require(table, config)
+    given = {*config.target, *config.known, *config.past, *config.static, *filter(None, (config.time,))}
+    given_ids = split_id(table, config.id)
+    free = [column for column in table.columns if column not in given and column not in given_ids]
+    kinds = {column: column_kind(table, column) for column in free}
+    time = config.time or _find_time(table, kinds)
+    kinds.pop(time, None)
+    ids = given_ids or _find_id(table, config, time, kinds)
+    for column in ids:
+        kinds.pop(column, None)
+    target = config.target or _find_target(table, ids, kinds)
+    if len(target) > 1 and ids:
+        raise UsageError(
+            f"{len(target)} target columns and the id column {name_list(ids)}: a table is either long or wide.",
+            place=table.place(),
+            hint="Give one --target, or a table without id column.",
+        )
+    layout: Layout = "long" if ids else "wide" if len(target) > 1 else "single"
+    schema = Schema(
+        layout, ids[0] if len(ids) == 1 else DEFAULT_ID, time, target, config.known, config.past, config.static
+    )
+    targets = set(target)
+    unused = tuple(column for column in kinds if column not in targets)
+    return Roles(schema, ids, unused, _decisions(schema, ids, unused, config))
+
+
+def split_id(table: Table, id_option: str | None) -> tuple[str, ...]:
+    """The columns that `--id` names: one, or several separated by commas.
+
+    Raises:
+        DataError: The table lacks one of them.
+    """
+    if id_option is None:
+        return ()
+    columns = (id_option,) if id_option in table.columns else tuple(part.strip() for part in id_option.split(_ID_JOIN))
+    for column in columns:
+        if column not in table.columns:
+            raise missing_column(table, column, "id")
+    return columns
+
+
+def _require(table: Table, config: DataConfig) -> None:
+    """Raise for the first column that was given and is absent."""
+    asked = [
+        *(("target", column) for column in config.target),
+        *(("time", column) for column in filter(None, (config.time,))),
+        *(("known covariate", column) for column in config.known),
+        *(("past covariate", column) for column in config.past),
+        *(("static covariate", column) for column in config.static),
+    ]
+    for role, column in asked:
+        if column not in table.columns:
+            raise missing_column(table, column, role)
+    twice = sorted(set(split_id(table, config.id)) & {column for _, column in asked})
+    if twice:
+        raise UsageError(f"column {quoted(twice[0])} has two roles; give it one.", place=table.place(twice[0]))
+
+
+def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
+    if DEFAULT_TIME in kinds:
+        return DEFAULT_TIME
+    candidates = [column for column, kind in kinds.items() if kind == "time"]
+    if not candidates:
+        candidates = [
+            column for column, kind in kinds.items() if column.strip().lower() in _TIME_NAMES and kind != "empty"
+        ]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise DataError(
+            f"several columns may be the time: {name_list(candidates)}.",
+            place=table.place(),
+            hint="Say which with --time.",
+        )
+    raise DataError(
+        f"no time column was found among {name_list(table.columns)}.",
+        place=table.place(),
+        hint="Name it with --time, and the delimiter with --delimiter if columns were not separated.",
+    )
+
+
+def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]) -> tuple[str, ...]:
+    """The default id column, or the one text column of a table in which times repeat."""
+    if DEFAULT_ID in kinds:
+        return (DEFAULT_ID,)
+    texts = [column for column, kind in kinds.items() if kind == "text"]
+    if len(config.target) > 1 or not texts:
+        return ()
+    if not _times_repeat(table, time):
+        constant = [column for column in texts if len(text_column(table, column).values) == 1]
+        return (constant[0],) if len(constant) == len(texts) == 1 else ()
+    _refuse_clock(table, time, texts)
+    if len(texts) == 1:
+        return (texts[0],)
+    raise DataError(
+        f"times repeat, and several columns may name the series: {name_list(texts)}.",
+        place=table.place(),
+        hint=f"Say which with --id {texts[0]}, or join several: --id {_ID_JOIN.join(texts[:2])}.",
+    )
+
+
+def _refuse_clock(table: Table, time: str, texts: list[str]) -> None:
+    """Raise where days repeat because the time of day has a column of its own."""
+    clock = next((column for column in texts if holds_clock_times(table, column)), None)
+    if clock is not None:
+        raise DataError(
+            f"times repeat, and column {quoted(clock)} holds times of day.",
+            place=table.place(time),
+            hint=f"Join both into one column such as 2024-01-31 23:59. If {quoted(clock)} names the series, give --id.",
+        )
+
+
+def _times_repeat(table: Table, time: str) -> bool:
+    values = read_times(table, time).values
+    ticks = values.astype(np.int64, copy=False)
+    return not bool(np.all(np.diff(ticks) > 0)) and len(np.unique(ticks)) < len(ticks)
+
+
+def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> tuple[str, ...]:
+    if DEFAULT_TARGET in kinds:
+        return (DEFAULT_TARGET,)
+    numeric = [column for column, kind in kinds.items() if kind in ("number", "integer") and not _is_row_number(column)]
+    if len(numeric) == 1 or (numeric and not ids):
+        return tuple(numeric)
+    if numeric:
+        raise DataError(
+            f"several columns may be the target: {name_list(numeric)}.",
+            place=table.place(),
+            hint="Say which with --target.",
+        )
+    nearly = [column for column, kind in kinds.items() if kind == "text" and holds_some_numbers(table, column)]
+    if len(nearly) == 1:
+        read_numbers(table, nearly[0])  # which says what is in the way
+    raise DataError(
+        f"no numeric column to forecast was found among {name_list(table.columns)}.",
+        place=table.place(),
+        hint="Name it with --target.",
+    )
+
+
+def _is_row_number(column: str) -> bool:
+    """A column without a name is the index that a table program wrote along."""
+    return column.startswith("Unnamed: ")
+
+
+def _decisions(schema: Schema, ids: tuple[str, ...], unused: tuple[str, ...], config: DataConfig) -> tuple[Notice, ...]:
+    found = []
+    if config.time is None and schema.time != DEFAULT_TIME:
+        found.append(f"time column {quoted(schema.time)}")
+    if config.id is None and ids and ids != (DEFAULT_ID,):
+        found.append(f"id column {quoted(ids[0])}")
+    if not config.target and schema.layout == "wide":
+        found.append(f"{len(schema.target)} series from columns {name_list(schema.target)}")
+    elif not config.target and schema.target != (DEFAULT_TARGET,):
+        found.append(f"target column {quoted(schema.target[0])}")
+    notices = [Notice("decision", ", ".join(found))] if found else []
+    if unused:
+        text = f"columns not used: {name_list(unused)} (--known, --past or --static would use them)"
+        notices.append(Notice("decision", text, len(unused)))
+    return tuple(notices)

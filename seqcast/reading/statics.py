@@ -1,0 +1,172 @@
+"""Static covariates: one value per series, from the table itself or from a table of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.config import DataConfig
+from seqcast.errors import DataError, UsageError
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import Covariates, IntArray, Schema
+from seqcast.reading.columns import column_kind, read_covariates
+from seqcast.reading.grouping import SeriesIds, read_ids
+from seqcast.reading.roles import DEFAULT_ID, split_id
+from seqcast.reading.table import MOST_EXAMPLES, Table, missing_column, name_list, quoted
+
+Names = tuple[str, ...]
+Number = TypeVar("Number", np.float64, np.int32)
+
+
+def split_statics(table: Table, config: DataConfig, static_table: Table | None) -> tuple[Names, Names]:
+    """Static columns of the table itself, and of the static table (all of its columns when none are named).
+
+    Raises:
+        DataError: A named column is in neither.
+    """
+    if static_table is None:
+        return config.static, ()
+    ids = _static_ids(static_table, config, ())
+    if not config.static:
+        return (), tuple(column for column in static_table.columns if column not in ids)
+    for column in config.static:
+        if column not in static_table.columns and column not in table.columns:
+            raise missing_column(static_table, column, "static covariate")
+    from_file = tuple(column for column in config.static if column in static_table.columns)
+    return tuple(column for column in config.static if column not in from_file), from_file
+
+
+def _static_ids(static_table: Table, config: DataConfig, id_columns: Names) -> Names:
+    """The columns of the static table that name the series."""
+    for candidate in (
+        id_columns,
+        split_id(static_table, config.id) if _has_all(static_table, config.id) else (),
+        (DEFAULT_ID,),
+    ):
+        if candidate and set(candidate) <= set(static_table.columns):
+            return candidate
+    texts = [column for column in static_table.columns if column_kind(static_table, column) == "text"]
+    named = [column for column in texts if column not in config.static]
+    if len(named) == 1:
+        return (named[0],)
+    raise DataError(
+        f"no id column was found among {name_list(static_table.columns)}.",
+        place=static_table.place(),
+        hint=f"Name it {DEFAULT_ID}, or like the id column of the data.",
+    )
+
+
+def static_notices(static_table: Table | None, columns: Names, id_columns: Names) -> tuple[Notice, ...]:
+    """What was decided and repaired to read the static columns from a table of their own."""
+    if static_table is None or not columns:
+        return ()
+    found = list(static_table.notices)
+    key = _static_ids(static_table, DataConfig(static=columns), id_columns)
+    if key not in (id_columns, (DEFAULT_ID,)):
+        found.append(Notice("decision", f"id column {quoted(key[0])}"))
+    return tuple(replace(notice, text=f"static table: {notice.text}") for notice in found)
+
+
+def _has_all(table: Table, id_option: str | None) -> bool:
+    return id_option is not None and (
+        id_option in table.columns or all(part.strip() in table.columns for part in id_option.split(","))
+    )
+
+
+def read_statics(
+    table: Table, schema: Schema, columns: tuple[Names, Names], static_table: Table | None, ids: tuple[SeriesIds, Names]
+) -> Covariates:
+    """(series,) static covariates, those of the table before those of the static table.
+
+    Raises:
+        DataError: A value changes within a series, or a series has no row in the static table.
+    """
+    series, id_columns = ids
+    own, from_file = columns
+    names = schema.target if schema.layout == "wide" else series.names
+    if own and schema.layout == "wide":
+        raise UsageError(
+            f"column {quoted(own[0])} cannot be static in a wide table.",
+            place=table.place(own[0]),
+            hint="Use --static-file.",
+        )
+    inside = _constant_within(table, read_covariates(table, own), series) if own else Covariates.empty(len(names))
+    if static_table is None or not from_file:
+        return inside
+    config = DataConfig(id=None, static=from_file)
+    key = _static_ids(static_table, config, id_columns)
+    return _side_by_side(inside, _looked_up(static_table, from_file, key, names))
+
+
+def _constant_within(table: Table, covariates: Covariates, series: SeriesIds) -> Covariates:
+    """The first present value of each series, after checking that the others equal it."""
+    num_series = len(series.names)
+    numeric = np.full((num_series, covariates.numeric.shape[1]), np.nan)
+    codes = np.full((num_series, covariates.codes.shape[1]), -1, np.int32)
+    for i, column in enumerate(covariates.numeric_names):
+        rows = np.flatnonzero(~np.isnan(covariates.numeric[:, i]))
+        numeric[:, i] = _one_value(table, column, covariates.numeric[:, i], rows, series, numeric[:, i])
+    for i, column in enumerate(covariates.categorical_names):
+        rows = np.flatnonzero(covariates.codes[:, i] >= 0)
+        codes[:, i] = _one_value(table, column, covariates.codes[:, i], rows, series, codes[:, i])
+    return replace(covariates, numeric=numeric, codes=codes)
+
+
+def _one_value(
+    table: Table,
+    column: str,
+    values: NDArray[Number],
+    rows: IntArray,
+    series: SeriesIds,
+    empty: NDArray[Number],
+) -> NDArray[Number]:
+    """(series,) the value that all given rows of a series share; that of `empty` where there are none."""
+    found = empty.copy()
+    # written backwards, so that the first row of each series stays
+    found[series.codes[rows[::-1]]] = values[rows[::-1]]
+    changed = rows[values[rows] != found[series.codes[rows]]]
+    if len(changed):
+        row = int(changed[0])
+        owner = int(series.codes[row])
+        first = int(rows[np.argmax(series.codes[rows] == owner)])
+        num_series = len(np.unique(series.codes[changed]))
+        shown = f"{_shown(table, column, first)} on {table.where(first)} and {_shown(table, column, row)}"
+        raise DataError(
+            f"a static column must not change within a series, but series {quoted(series.names[owner])} has "
+            f"{shown} on {table.where(row)} ({num_series:,} series change).",
+            place=table.place(column, row),
+            hint="Give it as --known or --past instead.",
+        )
+    return found
+
+
+def _shown(table: Table, column: str, row: int) -> str:
+    return quoted(str(table.arrow.column(column)[row].as_py()))
+
+
+def _looked_up(static_table: Table, columns: Names, key: Names, names: Names) -> Covariates:
+    """The static table's covariates for each series name."""
+    owners = read_ids(static_table, key)
+    covariates = _constant_within(static_table, read_covariates(static_table, columns), owners)
+    row_of = {name: row for row, name in enumerate(owners.names)}
+    absent = [name for name in names if name not in row_of]
+    if absent:
+        raise DataError(
+            f"{len(absent):,} series have no row: {name_list(absent, MOST_EXAMPLES)}.",
+            place=static_table.place(key[0]),
+            hint="Add the rows; the id must be written as in the data.",
+        )
+    return covariates.take(np.array([row_of[name] for name in names]))
+
+
+def _side_by_side(left: Covariates, right: Covariates) -> Covariates:
+    return Covariates(
+        left.numeric_names + right.numeric_names,
+        np.hstack([left.numeric, right.numeric]),
+        left.categorical_names + right.categorical_names,
+        left.categories + right.categories,
+        np.hstack([left.codes, right.codes]),
+    )

@@ -1,0 +1,134 @@
+"""A table as read: typed columns, and the way back from a row to its line in the file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from seqcast.errors import DataError, Place
+from seqcast.panel.notices import Notice
+
+IntArray = NDArray[np.int64]
+
+MOST_EXAMPLES = 5
+TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
+"""Text, and numbers whose spelling might matter (an id such as 007), are kept exactly as written."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How text becomes values; None means found from the data."""
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    """Decimal separator, `.` or `,`."""
+    encoding: str | None = None
+    """None: UTF-8, or UTF-16 with a byte order mark."""
+    time_format: str | None = None
+    """strptime format of the time column."""
+    time_unit: str | None = None
+    """What numbers in the time column count: step, s, ms, us, ns, day or excel."""
+    na_values: tuple[str, ...] = ()
+    """Words that mean *missing*, besides the usual ones."""
+    timezone: str | None = None
+    """Zone of times that are written without an offset; they become UTC."""
+    text: tuple[str, ...] = ()
+    """Columns that stay text whatever they look like, such as ids."""
+
+
+AS_FOUND = ReadOptions()
+"""Everything found from the data."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length with the name, fingerprint and line numbers of the file they came from."""
+
+    name: str
+    """The path as given, `<stdin>` or `DataFrame`."""
+    arrow: pa.Table
+    fingerprint: str
+    """sha256 of the bytes as stored."""
+    size_bytes: int
+    notices: tuple[Notice, ...] = ()
+    options: ReadOptions = AS_FOUND
+    """The options it was read with, the found decimal separator among them."""
+    first_line: int | None = None
+    """Line of the first row in a text file; None where rows have no lines."""
+    lines: IntArray | None = None
+    """Line of each row, where a row may take several lines or lines are blank."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.arrow.column_names)
+
+    @property
+    def num_rows(self) -> int:
+        return int(self.arrow.num_rows)
+
+    def line(self, row: int) -> int | None:
+        """Line of the file on which a row begins, counted from 1."""
+        if self.lines is not None:
+            return int(self.lines[row])
+        return None if self.first_line is None else self.first_line + row
+
+    def place(self, column: str | None = None, row: int | None = None, value: str | None = None) -> Place:
+        """Where a cell stands."""
+        return Place(self.name, None if row is None else self.line(row), column, value)
+
+    def where(self, row: int) -> str:
+        """`line 57`, or `row 56` (counted from 1) where rows have no lines."""
+        line = self.line(row)
+        return f"row {row + 1:,}" if line is None else f"line {line:,}"
+
+    def missing(self, row: int) -> str:
+        """`there is`, or `row 56 has` where the place of the error does not name a line."""
+        return "there is" if self.line(row) is not None else f"{self.where(row)} has"
+
+
+def cell_error(
+    table: Table, column: str, rows: Sequence[int], values: Sequence[str], what: str, hint: str
+) -> DataError:
+    """An error about cells: the first is placed, up to five are shown, all are counted.
+
+    Args:
+        table: Where the cells are.
+        column: The column they are in.
+        rows: Rows of the first cells, at most `MOST_EXAMPLES`, then nothing more.
+        values: Their text.
+        what: What is wrong with the first, such as `is not a number`.
+        hint: What to do.
+    """
+    message = f"{quoted(values[0])} {what}."
+    if table.line(rows[0]) is None:
+        message = f"{table.where(rows[0])}: {message}"
+    others = [f"{quoted(value)} on {table.where(row)}" for row, value in zip(rows[1:], values[1:], strict=True)]
+    if others:
+        message += f" Also {', '.join(others)}."
+    return DataError(message, place=table.place(column, rows[0], values[0]), hint=hint)
+
+
+def missing_column(table: Table, column: str, role: str) -> DataError:
+    """The error for a column that was asked for and is not there."""
+    close = difflib.get_close_matches(column, table.columns, n=1) or [
+        name for name in table.columns if name.strip().lower() == column.strip().lower()
+    ]
+    hint = f"Did you mean {quoted(close[0])}?" if close else f"Columns are {name_list(table.columns)}."
+    return DataError(f"there is no {role} column {quoted(column)}.", place=table.place(column), hint=hint)
+
+
+def quoted(text: str) -> str:
+    """Text of the data as shown in a message: quoted, control characters escaped, cut to 80 characters."""
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def name_list(names: Iterable[str], most: int = 20) -> str:
+    """Names for a message, quoted and separated by commas; the rest is counted."""
+    every = list(names)
+    shown = ", ".join(quoted(name) for name in every[:most])
+    return shown + (f" and {len(every) - most:,} more" if len(every) > most else "")

@@ -1,0 +1,131 @@
+"""What a trained model says: forecasts and the attention behind them, as plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.errors import UsageError
+from seqcast.panel.frequency import Frequency, TimeArray
+from seqcast.panel.panel import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Forecasts of W windows, H steps each, in the units of the data.
+
+    Windows are sorted by series in input order, then by cutoff.
+    """
+
+    frequency: Frequency
+    series_ids: tuple[str, ...]
+    """(W,) series of each window; repeats when a series has several cutoffs."""
+    cutoffs: TimeArray
+    """(W,) last observed time of each window."""
+    point: FloatArray
+    """(W, H)"""
+    quantile_levels: tuple[float, ...]
+    """(Q,) increasing; empty when the model gives points only."""
+    quantiles: FloatArray
+    """(W, H, Q), not decreasing along Q."""
+    rolled_from_step: int | None = None
+    """First step (1-based) that was forecast from forecasts, because it lies beyond the trained horizon."""
+
+    def __post_init__(self) -> None:
+        assert self.point.shape == (len(self.series_ids), self.horizon)
+        assert len(self.cutoffs) == len(self.series_ids)
+        assert self.quantiles.shape == (*self.point.shape, len(self.quantile_levels))
+
+    @property
+    def horizon(self) -> int:
+        return int(self.point.shape[1])
+
+    def times(self) -> TimeArray:
+        """(W, H) time of each forecast step."""
+        return self.frequency.advance(self.cutoffs[:, None], np.arange(1, self.horizon + 1)[None, :])
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMap:
+    """Attention of W windows: how much weight forecast step t gave to context position s.
+
+    Position 0 is the oldest of S context steps, so `lag_origin` = S - position and
+    `lag_target` = lag_origin + step - 1, with step from 1 to H.
+    """
+
+    frequency: Frequency
+    series_ids: tuple[str, ...]
+    """(W,)"""
+    cutoffs: TimeArray
+    """(W,) last time of the context."""
+    weights: NDArray[np.float32]
+    """(W, H, S), summing to 1 over S."""
+    observed: NDArray[np.bool_]
+    """(W, S) False where the context value was missing or lies before the series begins."""
+    values: FloatArray
+    """(W, S) the context values in the units of the data; NaN where not observed."""
+    point: FloatArray
+    """(W, H) the forecast that was made with these weights."""
+
+    def __post_init__(self) -> None:
+        num_windows, horizon, context = self.weights.shape
+        assert len(self.series_ids) == len(self.cutoffs) == num_windows
+        assert self.observed.shape == self.values.shape == (num_windows, context)
+        assert self.point.shape == (num_windows, horizon)
+
+    @property
+    def horizon(self) -> int:
+        return int(self.weights.shape[1])
+
+    @property
+    def context(self) -> int:
+        return int(self.weights.shape[2])
+
+
+def interval(forecast: Forecast, level: float) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper bound, (W, H) each, of the central interval that should hold `level` percent of the outcomes.
+
+    Bounds between two of the forecast's quantiles are interpolated on the normal-score scale, where the quantiles of a
+    normal distribution lie on a line; bounds beyond the outermost quantile follow the line from the median through it.
+
+    Raises:
+        UsageError: The level is not between 0 and 100, or the forecast has no quantiles to take it from.
+    """
+    if not 0 < level < 100:
+        raise UsageError(f"An interval level must be between 0 and 100, got {level:g}.")
+    tail = (1 - level / 100) / 2
+    return quantile(forecast, tail), quantile(forecast, 1 - tail)
+
+
+def quantile(forecast: Forecast, probability: float) -> FloatArray:
+    """(W, H) the value that is not exceeded with `probability`; `interval` says how it is interpolated.
+
+    Raises:
+        UsageError: The forecast has no quantiles, or none but the median on the side of `probability`.
+    """
+    levels = np.array(forecast.quantile_levels)
+    exact = np.flatnonzero(np.isclose(levels, probability, rtol=0, atol=1e-9))
+    if len(exact):
+        return forecast.quantiles[:, :, exact[0]]
+    first, second = _line_through(levels, probability)
+    if first == second:
+        raise UsageError(
+            f"This forecast has no quantiles to take the {probability:g} quantile from.",
+            hint="Train with the quantile loss, or ask for no intervals.",
+        )
+    start, end, score = (NormalDist().inv_cdf(p) for p in (levels[first], levels[second], probability))
+    low, high = forecast.quantiles[:, :, first], forecast.quantiles[:, :, second]
+    return low + (high - low) * ((score - start) / (end - start))
+
+
+def _line_through(levels: FloatArray, probability: float) -> tuple[int, int]:
+    """Indices of the levels whose line is followed: the neighbours, or the median and the outermost; equal if none."""
+    above = int(np.searchsorted(levels, probability))
+    if 0 < above < len(levels):
+        return above - 1, above
+    if len(levels) == 0:
+        return 0, 0
+    return int(np.argmin(np.abs(levels - 0.5))), 0 if above == 0 else len(levels) - 1

@@ -1,0 +1,153 @@
+"""How attention is spread over lags: single lags, bands of neighbours, and what equal weights would give."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from seqcast.panel.frequency import Frequency, TimeArray, show_time
+from seqcast.panel.panel import BoolArray, FloatArray
+
+BAND_LIFT = 2.0
+"""A lag belongs to a band when its share is at least this many times what equal weights would give it."""
+BAND_SHARE = 0.02
+"""The least share of a band that is reported."""
+
+UNSTABLE_VARIATION = 0.5
+"""A lag is unstable when its share changes by more than this part of itself (one standard deviation) between origins of
+a series: then the share says more about the moment than about the series."""
+
+
+@dataclass(frozen=True)
+class LagRow:
+    """One lag of a profile."""
+
+    lag: int
+    duration: str
+    """The lag as a person says it."""
+    share: float
+    """Part of all weight, 0 to 1."""
+    cumulative_share: float
+    """Of this lag and all with a greater share."""
+    lift: float
+    """Share over what equal weights on all context positions would give this lag."""
+    spread: float | None
+    """Standard deviation of the share over windows; None for one window and in groups."""
+    origin_spread: float | None
+    """Standard deviation of the share over the origins of one series; None where no series has several."""
+    unstable: bool
+    """Whether the share varies by more than `UNSTABLE_VARIATION` of itself from origin to origin."""
+    attended_time: np.datetime64 | np.int64 | None
+    """Time the lag stands for, seen from the first step that reaches it; None for more than one window."""
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields; the time as ISO text."""
+        time = self.attended_time
+        return {**asdict(self), "attended_time": None if time is None else show_time(time).replace(" ", "T")}
+
+
+@dataclass(frozen=True)
+class LagBand:
+    """Neighbouring lags that all carry well more weight than equal weights would give them."""
+
+    first_lag: int
+    last_lag: int
+    peak_lag: int
+    peak_duration: str
+    share: float
+    lift: float
+
+
+@dataclass(frozen=True, eq=False)
+class LagProfile:
+    """How the weight of a group of forecast steps is spread over L lags, 1 to L."""
+
+    label: str
+    frequency: Frequency
+    share: FloatArray
+    """(L,) summing to 1."""
+    uniform: FloatArray
+    """(L,) the share equal weights on all context positions would give; 0 where the group cannot reach the lag."""
+    effective_lags: float
+    """exp(entropy of a step's weights), mean over windows and steps: how many lags a step looks at."""
+    spread: FloatArray | None = None
+    """(L,) see `LagRow.spread`."""
+    attended_times: TimeArray | None = None
+    """(L,) see `LagRow.attended_time`."""
+    origin_spread: FloatArray | None = None
+    """(L,) see `LagRow.origin_spread`."""
+
+    @property
+    def lift(self) -> FloatArray:
+        """(L,) share over uniform; 0 where the lag cannot be reached."""
+        return np.divide(self.share, self.uniform, out=np.zeros_like(self.share), where=self.uniform > 0)
+
+    @property
+    def unstable(self) -> BoolArray:
+        """(L,) see `LagRow.unstable`."""
+        if self.origin_spread is None:
+            return np.zeros(len(self.share), bool)
+        return self.origin_spread > UNSTABLE_VARIATION * self.share
+
+    def rows(self, top: int | None = None) -> tuple[LagRow, ...]:
+        """The reachable lags by falling share, at most `top` of them."""
+        order = np.argsort(-self.share, kind="stable")
+        order = order[self.uniform[order] > 0]
+        cumulative = np.cumsum(self.share[order])
+        lift = self.lift
+        return tuple(
+            LagRow(
+                lag=int(index) + 1,
+                duration=self.frequency.duration(int(index) + 1),
+                share=float(self.share[index]),
+                cumulative_share=float(cumulative[rank]),
+                lift=float(lift[index]),
+                spread=None if self.spread is None else float(self.spread[index]),
+                origin_spread=None if self.origin_spread is None else float(self.origin_spread[index]),
+                unstable=bool(self.unstable[index]),
+                attended_time=None if self.attended_times is None else self.attended_times[index],
+            )
+            for rank, index in enumerate(order[:top])
+        )
+
+    def bands(self) -> tuple[LagBand, ...]:
+        """Runs of lags with a lift of `BAND_LIFT` or more that hold `BAND_SHARE` of the weight, by falling share."""
+        inside = np.concatenate([[False], self.lift >= BAND_LIFT, [False]])
+        edges = np.flatnonzero(inside[1:] != inside[:-1])
+        found = (self._band(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True))
+        return tuple(sorted((band for band in found if band.share >= BAND_SHARE), key=lambda band: -band.share))
+
+    def _band(self, start: int, end: int) -> LagBand:
+        peak = start + int(np.argmax(self.share[start:end])) + 1
+        share, uniform = float(self.share[start:end].sum()), float(self.uniform[start:end].sum())
+        return LagBand(start + 1, end, peak, self.frequency.duration(peak), share, share / uniform)
+
+    def as_dict(self, top: int | None = None) -> dict[str, object]:
+        """The numbers of the printed report under the same names."""
+        return {
+            "label": self.label,
+            "effective_lags": self.effective_lags,
+            "lags": [row.as_dict() for row in self.rows(top)],
+            "bands": [asdict(band) for band in self.bands()],
+        }
+
+
+def by_lag(values: FloatArray) -> FloatArray:
+    """(..., S + H - 1) sums by lag before the forecast step of values (..., H, S), oldest context step first."""
+    horizon, context = values.shape[-2:]
+    sums = np.zeros((*values.shape[:-2], context + horizon - 1))
+    for step in range(horizon):
+        sums[..., step : step + context] += values[..., step, ::-1]
+    return sums
+
+
+def total_variation(share: FloatArray, other: FloatArray) -> float:
+    """Half the sum of absolute differences of two profiles, the shorter one taken to be zero beyond its end."""
+    length = max(len(share), len(other))
+    return float(np.abs(padded(share, length) - padded(other, length)).sum() / 2)
+
+
+def padded(share: FloatArray, length: int) -> FloatArray:
+    """(length,) the profile with zeros behind it."""
+    return np.concatenate([share, np.zeros(length - len(share))])

@@ -1,0 +1,292 @@
+"""Scalers and encoders: fitted on the training part of a panel, kept as plain scikit-learn objects.
+
+Targets are scaled per series, numeric covariates per column; categories become codes, 0 for unknown and missing.
+All arithmetic is in float64, so a wave of 1 on a level of 1e9 survives the later step to float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+
+from seqcast.errors import DataError, Place
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import BoolArray, Covariates, FloatArray, IntArray, Panel
+from seqcast.reading.table import MOST_EXAMPLES, name_list, quoted
+
+LARGEST_SCALED_TARGET = 1e15
+"""Scaled targets are limited to this size, whose square is still finite in float32."""
+LARGEST_SCALED_COVARIATE = 1e6
+"""Scaled covariates are limited to this size."""
+MAX_CATEGORY_LENGTH = 10_000
+MAX_CATEGORY_BYTES = 2**28
+"""Largest table of category names of one column, at four bytes a letter and equal width."""
+
+
+@dataclass(frozen=True)
+class CovariateSizes:
+    """The columns of one role."""
+
+    numeric: int
+    categories: tuple[int, ...]
+    """Per categorical column, the number of fitted categories; codes run from 0 (unknown) to this number."""
+
+
+@dataclass(frozen=True)
+class ScalerSizes:
+    """How many series, columns and categories the scalers of a run were fitted on."""
+
+    num_series: int
+    known: CovariateSizes
+    past: CovariateSizes
+    static: CovariateSizes
+
+
+@dataclass(frozen=True, eq=False)
+class PanelScalers:
+    """Everything fitted on the training part; None where a role has no such column."""
+
+    target: StandardScaler
+    """One feature per series, in the order of the panel."""
+    known: StandardScaler | None
+    past: StandardScaler | None
+    static: StandardScaler | None
+    known_categories: OrdinalEncoder | None
+    past_categories: OrdinalEncoder | None
+    static_categories: OrdinalEncoder | None
+
+    @property
+    def sizes(self) -> ScalerSizes:
+        return ScalerSizes(
+            num_series=len(self.target.mean_),
+            known=_sizes(self.known, self.known_categories),
+            past=_sizes(self.past, self.past_categories),
+            static=_sizes(self.static, self.static_categories),
+        )
+
+    @property
+    def unfitted_series(self) -> IntArray:
+        """Series without any observed training value; their mean is 0 and their scale 1."""
+        return np.flatnonzero(self.target.n_samples_seen_ == 0)
+
+
+def _sizes(scaler: StandardScaler | None, encoder: OrdinalEncoder | None) -> CovariateSizes:
+    return CovariateSizes(
+        numeric=0 if scaler is None else len(scaler.mean_),
+        categories=() if encoder is None else tuple(len(names) for names in encoder.categories_),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean, population variance and scale of the values of each group."""
+
+    count: IntArray
+    mean: FloatArray
+    variance: FloatArray
+    scale: FloatArray
+
+
+def fit_scalers(panel: Panel, train_ends: IntArray) -> PanelScalers:
+    """Fit on the first `train_ends[i]` rows of each series i; no other row is looked at.
+
+    Raises:
+        DataError: A categorical column is too large to keep.
+    """
+    rows = leading_rows(panel, train_ends)
+    trained = train_ends > 0
+    return PanelScalers(
+        target=make_standard_scaler(_target_moments(panel, rows)),
+        known=_fit_numeric(panel.known, rows),
+        past=_fit_numeric(panel.past, rows),
+        static=_fit_numeric(panel.static, trained),
+        known_categories=_fit_categories(panel.known, rows),
+        past_categories=_fit_categories(panel.past, rows),
+        static_categories=_fit_categories(panel.static, trained),
+    )
+
+
+def leading_rows(panel: Panel, ends: IntArray) -> BoolArray:
+    """(rows,) True on the first `ends[i]` rows of each series i."""
+    return np.arange(len(panel.target)) < np.repeat(panel.offsets[:-1] + ends, panel.lengths)
+
+
+def _target_moments(panel: Panel, rows: BoolArray) -> Moments:
+    used = rows & np.isfinite(panel.target)
+    counts = np.bincount(panel.series_of_row[used], minlength=panel.num_series)
+    return grouped_moments(panel.target[used], counts)
+
+
+def grouped_moments(values: FloatArray, counts: IntArray) -> Moments:
+    """Moments of groups that lie end to end in `values`, the first `counts[0]` values being group 0, and so on.
+
+    Two passes: the mean, then the squares of the distances to it; neither cancels digits nor overflows. The scale is
+    1 where the values do not differ by more than rounding; an empty group has mean 0, variance 0 and scale 1.
+    """
+    filled = counts > 0
+    sizes = counts[filled]
+    starts = np.cumsum(sizes) - sizes
+    mean, variance, scale = np.zeros(len(counts)), np.zeros(len(counts)), np.ones(len(counts))
+    if len(values) == 0:
+        return Moments(counts, mean, variance, scale)
+    highest, lowest = np.maximum.reduceat(values, starts), np.minimum.reduceat(values, starts)
+    largest = np.maximum(np.abs(highest), np.abs(lowest))
+    # Divided by a power of two, which is exact, values of any size have squares in range.
+    exponent = np.frexp(largest)[1]
+    scaled = np.ldexp(values, -np.repeat(exponent, sizes))
+    center = np.add.reduceat(scaled, starts) / sizes
+    center += np.add.reduceat(scaled - np.repeat(center, sizes), starts) / sizes  # what the first sum rounded away
+    scaled -= np.repeat(center, sizes)
+    spread = np.sqrt(np.add.reduceat(np.square(scaled, out=scaled), starts) / sizes)
+    constant = np.ldexp(highest, -exponent) - np.ldexp(lowest, -exponent) <= 4 * np.finfo(np.float64).eps
+    deviation = np.where(constant, 0.0, np.ldexp(spread, exponent))
+    mean[filled] = np.ldexp(center, exponent)
+    variance[filled] = np.square(np.minimum(deviation, np.sqrt(np.finfo(np.float64).max)))
+    scale[filled] = np.where(deviation > 0, deviation, 1.0)
+    return Moments(counts, mean, variance, scale)
+
+
+def make_standard_scaler(moments: Moments) -> StandardScaler:
+    """A fitted scikit-learn scaler with one feature per group."""
+    scaler = StandardScaler()
+    scaler.mean_, scaler.var_, scaler.scale_ = moments.mean, moments.variance, moments.scale
+    scaler.n_samples_seen_ = moments.count.astype(np.int64)
+    scaler.n_features_in_ = len(moments.mean)
+    return scaler
+
+
+def make_encoder(categories: list[NDArray[np.str_]]) -> OrdinalEncoder:
+    """A fitted scikit-learn encoder with the given categories, each column's sorted."""
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    encoder.fit(np.full((1, len(categories)), "?"))  # sets what is private; the categories themselves are public
+    encoder.categories_ = categories
+    return encoder
+
+
+def _fit_numeric(covariates: Covariates, rows: BoolArray) -> StandardScaler | None:
+    if not covariates.numeric_names:
+        return None
+    columns = [column[rows & np.isfinite(column)] for column in covariates.numeric.T]
+    counts = np.array([len(column) for column in columns])
+    return make_standard_scaler(grouped_moments(np.concatenate(columns), counts))
+
+
+def _fit_categories(covariates: Covariates, rows: BoolArray) -> OrdinalEncoder | None:
+    if not covariates.categorical_names:
+        return None
+    columns = zip(covariates.categorical_names, covariates.categories, covariates.codes.T, strict=True)
+    return make_encoder([_category_table(name, texts, codes[rows]) for name, texts, codes in columns])
+
+
+def _category_table(name: str, texts: tuple[str, ...], codes: NDArray[np.int32]) -> NDArray[np.str_]:
+    """The texts that occur, sorted, as one array of fixed width (never of objects, which could not be read safely)."""
+    # An empty text, which no table holds, stands for "none", because scikit-learn cannot use an empty list.
+    used = sorted({texts[code] for code in np.unique(codes[codes >= 0])}) or [""]
+    longest = max(map(len, used))
+    if longest > MAX_CATEGORY_LENGTH or len(used) * longest * 4 > MAX_CATEGORY_BYTES:
+        raise DataError(
+            f"{len(used):,} categories of up to {longest:,} letters are too many to keep.",
+            place=Place(column=name),
+            hint="Leave this column out, or give it fewer and shorter categories.",
+        )
+    return np.array(used, dtype=f"U{max(longest, 1)}")
+
+
+def target_scale(
+    scalers: PanelScalers, panel: Panel, series_map: IntArray | None = None, ends: IntArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Mean and scale, (series,) each, by which the panel's targets are scaled: (value - mean) / scale.
+
+    Args:
+        scalers: Fitted on the panel of the run.
+        panel: That panel, or another one.
+        series_map: (series,) position of each series of `panel` in the run's panel, -1 where the run never saw it;
+            None when it is the run's own panel.
+        ends: (series,) how many leading rows of a series may be looked at when it has no fitted scale; None for all.
+    """
+    if series_map is None:
+        series_map = np.arange(panel.num_series)
+    fitted = series_map >= 0
+    fitted[fitted] = scalers.target.n_samples_seen_[series_map[fitted]] > 0
+    mean, scale = np.zeros(panel.num_series), np.ones(panel.num_series)
+    mean[fitted] = scalers.target.mean_[series_map[fitted]]
+    scale[fitted] = scalers.target.scale_[series_map[fitted]]
+    if not fitted.all():
+        rows = leading_rows(panel, panel.lengths if ends is None else ends) & ~fitted[panel.series_of_row]
+        own = _target_moments(panel, rows)
+        mean[~fitted], scale[~fitted] = own.mean[~fitted], own.scale[~fitted]
+    return mean, scale
+
+
+def scale_target(
+    scalers: PanelScalers, panel: Panel, series_map: IntArray | None = None, ends: IntArray | None = None
+) -> FloatArray:
+    """(rows,) scaled targets in float64, NaN where not observed; arguments as for `target_scale`."""
+    mean, scale = target_scale(scalers, panel, series_map, ends)
+    with np.errstate(over="ignore"):  # what overflows is limited just below
+        scaled = panel.target - np.repeat(mean, panel.lengths)
+        scaled /= np.repeat(scale, panel.lengths)
+    return np.clip(scaled, -LARGEST_SCALED_TARGET, LARGEST_SCALED_TARGET, out=scaled)
+
+
+def transform_numeric(scaler: StandardScaler | None, covariates: Covariates) -> FloatArray:
+    """(rows, numeric columns) scaled covariates in float64; a missing value becomes 0, the mean."""
+    if scaler is None:
+        return np.zeros((len(covariates.numeric), 0))
+    with np.errstate(over="ignore"):  # what overflows is limited just below
+        scaled: FloatArray = (covariates.numeric - scaler.mean_) / scaler.scale_
+    scaled[np.isnan(scaled)] = 0.0
+    return np.clip(scaled, -LARGEST_SCALED_COVARIATE, LARGEST_SCALED_COVARIATE, out=scaled)
+
+
+def encode(encoder: OrdinalEncoder | None, covariates: Covariates) -> IntArray:
+    """(rows, categorical columns) fitted code + 1 of each category; 0 where unknown or missing."""
+    codes = np.zeros(covariates.codes.shape, np.int64)
+    fitted = [] if encoder is None else encoder.categories_
+    for column, names in enumerate(fitted):
+        position = {text: index + 1 for index, text in enumerate(names.tolist())}
+        # The extra entry at the end is what the code -1 of a missing value finds.
+        table = np.array([*(position.get(text, 0) for text in covariates.categories[column]), 0])
+        codes[:, column] = table[covariates.codes[:, column]]
+    return codes
+
+
+def require_fitted_kinds(scalers: PanelScalers, panel: Panel) -> None:
+    """Check that covariates are numbers and categories where training found them so.
+
+    Raises:
+        DataError: In some role there are more or fewer categories.
+    """
+    sizes = scalers.sizes
+    roles = (("known", panel.known, sizes.known), ("past", panel.past, sizes.past))
+    for role, covariates, fitted in (*roles, ("static", panel.static, sizes.static)):
+        if len(covariates.numeric_names) != fitted.numeric:
+            texts = f" ({name_list(covariates.categorical_names)})" if covariates.categorical_names else ""
+            raise DataError(
+                f"{len(covariates.categorical_names)} of the {role} covariates are categories here{texts}, and "
+                f"{len(fitted.categories)} were in the training data.",
+                hint="Write numbers as numbers and categories as the same words.",
+            )
+
+
+def unknown_categories(scalers: PanelScalers, panel: Panel) -> tuple[Notice, ...]:
+    """One notice for each column in which the panel has categories that were not fitted."""
+    roles = (
+        (scalers.known_categories, panel.known),
+        (scalers.past_categories, panel.past),
+        (scalers.static_categories, panel.static),
+    )
+    notices = []
+    for encoder, covariates in roles:
+        fitted = [] if encoder is None else encoder.categories_
+        for name, texts, codes, names in zip(
+            covariates.categorical_names, covariates.categories, covariates.codes.T, fitted, strict=True
+        ):
+            strange = sorted({texts[code] for code in np.unique(codes[codes >= 0])} - set(names.tolist()))
+            if strange:
+                text = f"column {quoted(name)}: {len(strange):,} categories were not in the training data and count as "
+                notices.append(Notice("repair", f"{text}unknown: {name_list(strange, MOST_EXAMPLES)}", len(strange)))
+    return tuple(notices)

@@ -1,0 +1,203 @@
+"""Windows by index arithmetic: the scaled panel sits once on the device, a batch is a gather from it.
+
+A window is two integers: a series and an origin, the position of its first forecast step. Nothing is ever
+materialised per window, so memory grows with the data and not with data x context.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqcast.panel.calendar import calendar_features
+from seqcast.panel.panel import IntArray, Panel
+from seqcast.tensors.scaling import (
+    PanelScalers,
+    encode,
+    require_fitted_kinds,
+    scale_target,
+    target_scale,
+    transform_numeric,
+)
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """B windows with S context steps and H forecast steps; target values are in series-scaled units."""
+
+    context_target: Tensor
+    """(B, S) 0 where not observed."""
+    context_observed: Tensor
+    """(B, S) True where the target was observed."""
+    past_features: Tensor
+    """(B, S, past)"""
+    past_codes: Tensor
+    """(B, S, past categorical)"""
+    known_features: Tensor
+    """(B, S + H, known + calendar)"""
+    known_codes: Tensor
+    """(B, S + H, known categorical)"""
+    static_features: Tensor
+    """(B, static)"""
+    static_codes: Tensor
+    """(B, static categorical)"""
+    future_target: Tensor
+    """(B, H) 0 where not observed."""
+    future_observed: Tensor
+    """(B, H)"""
+
+
+@dataclass(frozen=True)
+class PanelTensors:
+    """A scaled panel as flat tensors on one device; series i owns rows `offsets[i]:offsets[i + 1]`."""
+
+    offsets: Tensor
+    target: Tensor
+    observed: Tensor
+    past_features: Tensor
+    past_codes: Tensor
+    known_features: Tensor
+    known_codes: Tensor
+    calendar: Tensor
+    """(grid rows, calendar): one row per distinct time, shared by all series on the same grid."""
+    calendar_offsets: Tensor
+    """(series,) grid row of each series' first row."""
+    static_features: Tensor
+    static_codes: Tensor
+    mean: np.ndarray
+    """(series,) float64; value = scaled * scale + mean."""
+    scale: np.ndarray
+
+    def gather(self, series: Tensor, origins: Tensor, context: int, horizon: int) -> WindowBatch:
+        """The windows (series[b], origins[b]), b < B.
+
+        Steps before the first row of a series are not observed. `origins + horizon` must not pass a series' last row.
+        """
+        steps = torch.arange(-context, horizon, device=origins.device)
+        positions = origins[:, None] + steps  # (batch, context + horizon)
+        inside = positions >= 0
+        positions = positions.clamp(min=0)
+        rows = self.offsets[series][:, None] + positions
+        observed = self.observed[rows] & inside
+        target = self.target[rows] * inside
+        calendar = self.calendar[self.calendar_offsets[series][:, None] + positions]
+        past_rows = rows[:, :context]
+        return WindowBatch(
+            context_target=target[:, :context],
+            context_observed=observed[:, :context],
+            past_features=self.past_features[past_rows],
+            past_codes=self.past_codes[past_rows],
+            known_features=torch.cat([self.known_features[rows], calendar], dim=-1),
+            known_codes=self.known_codes[rows],
+            static_features=self.static_features[series],
+            static_codes=self.static_codes[series],
+            future_target=target[:, context:],
+            future_observed=observed[:, context:],
+        )
+
+
+@dataclass(frozen=True)
+class WindowRange:
+    """Every origin from `first[i]` to `last[i]` (inclusive) of every series i, numbered from 0 without being listed."""
+
+    first: IntArray
+    last: IntArray
+
+    @property
+    def counts(self) -> IntArray:
+        """(series,) number of windows of each series."""
+        counts: IntArray = np.maximum(self.last - self.first + 1, 0)
+        return counts
+
+    def __len__(self) -> int:
+        return int(self.counts.sum())
+
+    def locate(self, numbers: IntArray) -> tuple[IntArray, IntArray]:
+        """Series and origin of each numbered window."""
+        ends = np.cumsum(self.counts)
+        series = np.searchsorted(ends, numbers, side="right")
+        return series, self.first[series] + numbers - (ends[series] - self.counts[series])
+
+    def spread(self, at_most: int) -> tuple[IntArray, IntArray]:
+        """At most `at_most` windows, evenly spread over all of them, in order."""
+        total = len(self)
+        return self.locate(np.unique(np.linspace(0, total - 1, min(at_most, total)).round().astype(np.int64)))
+
+
+def panel_to_tensors(
+    panel: Panel,
+    scalers: PanelScalers,
+    series_map: IntArray,
+    ends: IntArray,
+    cycles: tuple[str, ...],
+    device: torch.device,
+) -> PanelTensors:
+    """Scale a panel in float64 and place it on a device as float32.
+
+    Args:
+        panel: The panel, already extended by the steps to forecast.
+        scalers: Fitted on the training part.
+        series_map: (series,) index of each series at training, -1 when unseen.
+        ends: (series,) rows known at forecast time; unseen series are scaled by these rows alone.
+        cycles: Calendar cycles the network is told the phase of.
+        device: Where the tensors live.
+
+    Raises:
+        DataError: A covariate is a category and was a number in training, or the other way round.
+    """
+    require_fitted_kinds(scalers, panel)
+    mean, scale = target_scale(scalers, panel, series_map, ends)
+    observed = np.isfinite(panel.target)
+    scaled = np.nan_to_num(scale_target(scalers, panel, series_map, ends), copy=False, nan=0.0)
+    calendar, calendar_offsets = _calendar_grid(panel, cycles)
+
+    def number(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
+
+    def code(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64)).to(device)
+
+    return PanelTensors(
+        offsets=code(panel.offsets),
+        target=number(scaled),
+        observed=torch.from_numpy(observed).to(device),
+        past_features=number(transform_numeric(scalers.past, panel.past)),
+        past_codes=code(encode(scalers.past_categories, panel.past)),
+        known_features=number(transform_numeric(scalers.known, panel.known)),
+        known_codes=code(encode(scalers.known_categories, panel.known)),
+        calendar=number(calendar),
+        calendar_offsets=code(calendar_offsets),
+        static_features=number(transform_numeric(scalers.static, panel.static)),
+        static_codes=code(encode(scalers.static_categories, panel.static)),
+        mean=mean,
+        scale=scale,
+    )
+
+
+def _calendar_grid(panel: Panel, cycles: tuple[str, ...]) -> tuple[np.ndarray, IntArray]:
+    """Calendar features of every distinct time once; series whose grids differ in phase get grids of their own."""
+    grids: list[np.ndarray] = []
+    offsets = np.zeros(panel.num_series, dtype=np.int64)
+    used = 0
+    for phase_start, members in _phases(panel):
+        ahead = panel.frequency.steps_between(np.full(len(members), phase_start), panel.starts[members])
+        length = int((ahead + panel.lengths[members]).max())
+        offsets[members] = used + ahead
+        times = panel.frequency.advance(np.full(length, phase_start), np.arange(length))
+        grids.append(calendar_features(cycles, times))
+        used += length
+    return np.concatenate(grids), offsets
+
+
+def _phases(panel: Panel) -> list[tuple[np.generic, IntArray]]:
+    """Groups of series whose starts are whole steps apart, each with its earliest start."""
+    left, groups = np.argsort(panel.starts, kind="stable"), []
+    while len(left):
+        start = panel.starts[left[0]]
+        _, together = panel.frequency.locate(start, panel.starts[left])
+        groups.append((start, left[together]))
+        left = left[~together]
+    return groups

@@ -1,0 +1,233 @@
+"""A robust non-negative linear forecast of standardised windows: what training starts from.
+
+For every forecast step t the training windows give the non-negative least-squares weights b_t of the context values on
+the truth (Lawson and Hanson 1974, chapter 23). Two things make it hold where series drift:
+
+- Windows are weighted once more by the inverse of their own error, so that a few wild ones do not rule the fit
+  (iteratively reweighted least squares, here per window; Holland and Welsch 1977).
+- It is combined with the best of the naive forecasts (last value, seasonal naive), by the largest share that costs
+  nothing in blocked cross-validation (Bates and Granger 1969; Bergmeir and Benitez 2012).
+
+The drift that the windows had in common, the median of what the weights leave over, is no part of the forecast: it
+seldom goes on. A network whose quantiles are trained begins with it all the same, and learns how far it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqcast.model.network import Standardisation
+from seqcast.panel.panel import IntArray
+from seqcast.tensors.windows import PanelTensors, WindowRange
+from seqcast.training.losses import window_weights
+
+MOST_WINDOWS = 16_384
+MOST_VALUES = 8_000_000
+"""Of all sampled windows together: bounds memory for long contexts and horizons."""
+MOST_LAGS = 2048
+"""Newest context positions the fit looks at; older ones get no weight."""
+FEWEST_SAMPLED = 64
+"""Windows, however long they are."""
+CHUNK = 1024
+RIDGE = 1e-3
+"""Added to the mean square of every lag, so that collinear lags share."""
+PENALTY = 0.01
+"""On the sum of the weights. Standardised windows sum to zero, so equal weights on all lags forecast nothing; the
+penalty removes them, and the lags that only fit noise."""
+MOST_WORK = 3e11
+"""Multiplications of one fit."""
+NUM_ITERATIONS = (20, 1000)
+"""Fewest and most of one fit, whatever its work."""
+CONVERGED = 1e-5
+"""Largest change of a weight that ends the fit."""
+SMALLEST_ERROR = 0.05
+"""Added to the error of a window before it weighs: perfect windows are not infinitely important."""
+
+NUM_BLOCKS = 5
+BLOCK_STEPS = 16
+"""Forecast steps that cross-validation looks at, evenly spread."""
+FEWEST_WINDOWS = 20
+"""For cross-validation; with fewer the share is `USUAL_SHARE`."""
+USUAL_SHARE = 0.25
+NAIVE_SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
+TOLERANCE = 0.005
+"""Part of the cross-validated error that a larger share of the naive forecast may cost."""
+
+
+@dataclass(frozen=True)
+class LinearForecast:
+    """Non-negative linear forecast of standardised windows."""
+
+    weights: Tensor
+    """(horizon, context) float64, not negative."""
+    residual_quantiles: Tensor
+    """(horizon, Q) around the drift, widened by what cross-validation found the fit to be too sure of itself."""
+    drift: Tensor
+    """(horizon,) median residual."""
+    naive_season: int
+    """Season of the naive forecast in the combination; 1: the last value."""
+    naive_share: float
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Standardised training windows."""
+
+    past: Tensor
+    """(windows, lags)"""
+    future: Tensor
+    """(windows, horizon)"""
+    seen: Tensor
+    """(windows, horizon) True where the truth is known."""
+    weights: Tensor
+    """(windows, 1) as in the loss."""
+    block: IntArray
+    """(windows,) which stretch of its series a window lies in, 0 to NUM_BLOCKS - 1; where a series has fewer windows
+    than stretches, all of them are in one, and such series are dealt out."""
+
+    def error(self, forecast: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
+        """Weighted absolute error of forecasts (rows, steps), summed."""
+        missed = (self.future[rows][:, steps] - forecast).abs() * self.seen[rows][:, steps]
+        total: Tensor = (missed * self.weights[rows]).sum()
+        return total
+
+    def window_errors(self, weights: Tensor) -> Tensor:
+        """(windows, 1) mean absolute error of each window under weights (lags, horizon)."""
+        missed = (self.future - self.past @ weights.float()).abs() * self.seen
+        mean: Tensor = missed.sum(dim=1, keepdim=True) / self.seen.sum(dim=1, keepdim=True).clamp(min=1)
+        return mean
+
+
+def fit_linear_forecast(
+    tensors: PanelTensors,
+    windows: WindowRange,
+    context: int,
+    horizon: int,
+    quantiles: tuple[float, ...],
+    seasons: tuple[int, ...],
+) -> LinearForecast:
+    """The combined forecast, from evenly spread windows.
+
+    Args:
+        tensors: The scaled panel.
+        windows: Those that may be learned from.
+        context: Steps of a window before its origin (S).
+        horizon: Steps after it (H).
+        quantiles: Levels of the residual quantiles.
+        seasons: Whose naive forecasts are candidates, shortest first.
+    """
+    sample = _draw_sample(tensors, windows, context, horizon, seasons)
+    everything, every_step = torch.arange(len(sample.past)), torch.arange(horizon)
+    lags = sample.past.shape[1]
+    has_truth = sample.seen.any(dim=1, keepdim=True)
+    gram, cross = _moments(sample, has_truth.float(), everything)
+    plain = _non_negative_least_squares(gram, cross, torch.zeros(lags, horizon, dtype=torch.float64))
+    importance = sample.weights * has_truth / (sample.window_errors(plain) + SMALLEST_ERROR)
+    gram, cross = _moments(sample, importance, everything)
+    fitted = _non_negative_least_squares(gram, cross, plain)
+
+    naives = {season: _naive_weights(season, lags, horizon) for season in (1, *seasons) if season <= lags}
+    errors = {season: sample.error(sample.past @ b.float(), everything, every_step) for season, b in naives.items()}
+    season = min(errors, key=lambda each: float(errors[each]))
+    share, widening = _cross_validate(sample, importance, fitted, naives[season])
+    weights = (1 - share) * fitted + share * naives[season]
+    padded = torch.zeros(horizon, context, dtype=torch.float64)
+    padded[:, context - lags :] = weights.T
+    left_over = _residual_quantiles(sample, weights, (0.5, *quantiles))
+    drift, spread = left_over[:, :1], widening * (left_over[:, 1:] - left_over[:, :1])
+    return LinearForecast(padded, spread, drift[:, 0], season, share)
+
+
+def _draw_sample(
+    tensors: PanelTensors, windows: WindowRange, context: int, horizon: int, seasons: tuple[int, ...]
+) -> _Sample:
+    at_most = min(MOST_WINDOWS, max(FEWEST_SAMPLED, MOST_VALUES // (context + horizon)))
+    series, origins = windows.spread(at_most)
+    reach = windows.last[series] - windows.first[series] + 1
+    stretch = (origins - windows.first[series]) * NUM_BLOCKS // np.maximum(reach, 1)
+    block = np.where(reach < NUM_BLOCKS, series % NUM_BLOCKS, stretch)
+    device, lags = tensors.target.device, min(context, MOST_LAGS)
+    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    for first in range(0, len(series), CHUNK):
+        part = slice(first, first + CHUNK)
+        chosen = torch.from_numpy(series[part]).to(device), torch.from_numpy(origins[part]).to(device)
+        batch = tensors.gather(*chosen, context, horizon)
+        units = Standardisation.of(batch)
+        past = units.apply(batch.context_target, batch.context_observed)
+        future = units.apply(batch.future_target, batch.future_observed)
+        weights = window_weights(past, batch.context_observed, units.scale, seasons[0] if seasons else 1)
+        parts.append((past[:, context - lags :].cpu(), future.cpu(), batch.future_observed.cpu(), weights.cpu()))
+    past, future, seen, weights = (torch.cat(column) for column in zip(*parts, strict=True))
+    return _Sample(past, future, seen, weights, block)
+
+
+def _residual_quantiles(sample: _Sample, weights: Tensor, quantiles: tuple[float, ...]) -> Tensor:
+    """(horizon, Q) of what the weights leave over; zeros at a step that was never observed."""
+    hidden = ~sample.seen & sample.seen.any(dim=0)
+    residuals = (sample.future - sample.past @ weights.float()) * sample.seen
+    by_level = np.nanquantile(residuals.masked_fill(hidden, torch.nan).numpy(), quantiles, axis=0)
+    return torch.from_numpy(by_level.T).float()
+
+
+def _moments(sample: _Sample, importance: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted second moments (lags, lags) and cross moments (lags, horizon) of the given windows.
+
+    Where truths are missing, the cross moments are those of the windows that have one.
+    """
+    share = importance[rows] / importance[rows].sum().clamp(min=1e-9)
+    known = (sample.seen[rows] * share).sum(dim=0).clamp(min=1e-6)  # (horizon,)
+    past = sample.past[rows]
+    return (past.T @ (past * share)).double(), (past.T @ (sample.future[rows] * share) / known).double()
+
+
+def _naive_weights(season: int, lags: int, horizon: int) -> Tensor:
+    """(lags, horizon) one at the newest value a whole number of seasons before each step."""
+    steps = torch.arange(1, horizon + 1)
+    back = season * torch.div(steps + season - 1, season, rounding_mode="floor") - steps + 1
+    weights = torch.zeros(lags, horizon, dtype=torch.float64)
+    weights[lags - back, steps - 1] = 1
+    return weights
+
+
+def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: Tensor) -> tuple[float, float]:
+    """Share of the naive forecast, and by how much residuals grow on windows that the fit has not seen."""
+    blocks = np.unique(sample.block)
+    if len(sample.past) < FEWEST_WINDOWS or len(blocks) < 2:
+        return USUAL_SHARE, 1.0
+    horizon = fitted.shape[1]
+    steps = torch.from_numpy(np.unique(np.linspace(0, horizon - 1, min(BLOCK_STEPS, horizon)).round().astype(int)))
+    errors = torch.zeros(len(NAIVE_SHARES))
+    seen = torch.zeros(len(NAIVE_SHARES))
+    for block in blocks:
+        inside = torch.from_numpy(np.flatnonzero(sample.block == block))
+        outside = torch.from_numpy(np.flatnonzero(sample.block != block))
+        gram, cross = _moments(sample, importance, outside)
+        without = _non_negative_least_squares(gram, cross[:, steps], fitted[:, steps])
+        past = sample.past[inside]
+        simple = past @ naive[:, steps].float()
+        strange, familiar = past @ without.float(), past @ fitted[:, steps].float()
+        for number, share in enumerate(NAIVE_SHARES):
+            errors[number] += sample.error((1 - share) * strange + share * simple, inside, steps)
+            seen[number] += sample.error((1 - share) * familiar + share * simple, inside, steps)
+    best = int(torch.nonzero(errors <= (1 + TOLERANCE) * errors.min()).max())
+    return NAIVE_SHARES[best], max(1.0, float(errors[best] / seen[best].clamp(min=1e-9)))
+
+
+def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor) -> Tensor:
+    """Argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C), by accelerated projected gradient (Beck and Teboulle 2009)."""
+    gram, cross = gram + RIDGE * torch.eye(len(gram), dtype=gram.dtype), cross - PENALTY
+    rate = 1 / torch.linalg.matrix_norm(gram, 2)
+    current = ahead = following = start
+    momentum = 1.0
+    for number in range(int(np.clip(MOST_WORK / (2 * len(gram) * cross.numel()), *NUM_ITERATIONS))):
+        following = (ahead - rate * (gram @ ahead - cross)).clamp(min=0)
+        next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        ahead = following + (momentum - 1) / next_momentum * (following - current)
+        if number % 20 == 0 and float((following - current).abs().max()) < CONVERGED:
+            break
+        current, momentum = following, next_momentum
+    return following

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from seqcast.model.attention import LagAttention
+from seqcast.panel.panel import Panel
+from seqcast.run.load import TrainedModel
+from tests.panels import linear_model, make_panel, one_thread, planted_series, small_config
+
+LAGS = (7, 11)
+HORIZON, CONTEXT = 5, 23
+
+
+def attention_of(model: TrainedModel) -> LagAttention:
+    """The attention of the only network of a model."""
+    (network,) = model.network.networks
+    assert network.decoder.attention is not None
+    return network.decoder.attention
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="session")
+def planted_panel() -> Panel:
+    """Daily series in which every value follows from those 7 and 11 days before."""
+    return make_panel(planted_series(7, 211, LAGS))
+
+
+@pytest.fixture
+def planted_model(planted_panel: Panel) -> TrainedModel:
+    """Looks at the planted lags, as its warm start makes it."""
+    with one_thread():
+        return linear_model(planted_panel, small_config(model={"horizon": HORIZON, "context": CONTEXT}))

@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from seqcast import __version__
+from seqcast.config import Config
+from seqcast.errors import DivergedError, RunError, StoppedError
+from seqcast.experiments.recorded_training import (
+    TrainedRun,
+    TrainingJob,
+    changed_surroundings,
+    save_run,
+    train_in_directory,
+)
+from seqcast.run.directory import OWN_FILES, RunDirectory
+from seqcast.run.load import load_trained_model
+from seqcast.run.record import (
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    RUN_FILE,
+    SCALERS_FILE,
+    RunRecord,
+)
+from seqcast.storage import LOCK_NAME, lock_directory, sha256_hex
+from seqcast.training.fit import fit, prepare
+from seqcast.training.loop import Hooks, Progress
+from tests.panels import CPU, small_config
+from tests.run.making_runs import COVARIATES, make_job, write_table
+
+LENGTHS = {"one": 61, "two": 53, "short": 13}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_table(tmp_path / "data.csv", LENGTHS)
+
+
+@pytest.fixture
+def job(data: Path) -> TrainingJob:
+    return make_job(data, config_of())
+
+
+def config_of(**sections: dict[str, Any]) -> Config:
+    return small_config(**{"data": COVARIATES, "model": {"dropout": 0.3}} | sections)
+
+
+def empty(path: Path) -> RunDirectory:
+    path.mkdir()
+    return RunDirectory(path)
+
+
+def run(job: TrainingJob, directory: RunDirectory, *, resume: bool = False, hooks: Hooks | None = None) -> TrainedRun:
+    return train_in_directory(job, directory, hooks or Hooks(), resume=resume)
+
+
+def stop_after(job: TrainingJob, directory: RunDirectory, step: int, *, resume: bool = False) -> None:
+    reached: list[int] = []
+    hooks = Hooks(
+        on_progress=lambda progress: reached.append(progress.step),
+        stop_signal=lambda: signal.SIGTERM if reached[-1] == step else None,
+    )
+    with pytest.raises(StoppedError):
+        run(job, directory, resume=resume, hooks=hooks)
+
+
+def files_of(directory: RunDirectory) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.path.iterdir() if path.name != LOCK_NAME}
+
+
+def metrics_of(directory: RunDirectory) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (directory.path / METRICS_FILE).read_text().splitlines()]
+
+
+def without_clock(record: RunRecord) -> dict[str, Any]:
+    values = record.model_dump()
+    del values["created"]
+    for name in ("seconds", "windows_per_second"):
+        del values["result"][name]
+    return values
+
+
+def test_a_finished_run_holds_every_file_and_no_other(job: TrainingJob, tmp_path: Path) -> None:
+    trained = run(job, empty(tmp_path / "run"))
+
+    assert files_of(trained.directory).keys() == set(OWN_FILES)
+    assert trained.directory.read_record() == trained.record
+    assert trained.directory.read_config(trained.record) == job.plan.config
+
+
+def test_the_record_of_a_finished_run_tells_what_was_done(job: TrainingJob, tmp_path: Path) -> None:
+    record = run(job, empty(tmp_path / "run")).record
+
+    assert (record.status, record.device, record.precision) == ("finished", "cpu", "float32")
+    assert (record.program_version, record.frequency) == (__version__, "D")
+    assert record.series_ids == ("one", "two", "short")
+    assert record.data.num_series == 3
+    assert record.columns.known == ("price", "kind")
+    assert (record.shape.horizon, record.shape.context) == (5, 11)
+    assert [(c.name, c.value) for c in record.choices] == [(c.name, c.value) for c in job.plan.choices]
+    assert any("'short'" in notice for notice in record.notices)
+    assert len(record.notices) == len(job.notices)
+
+
+def test_the_result_in_the_record_is_that_of_training(job: TrainingJob, tmp_path: Path) -> None:
+    trained = run(job, empty(tmp_path / "run"))
+
+    found, fitted = trained.record.result, trained.fitted
+    assert found is not None
+    assert (found.validation_loss, found.relative_mae) == (fitted.best.validation_loss, fitted.best.relative_mae)
+    assert (found.best_step, found.num_steps, found.ended_by) == (fitted.best.step, 6, "budget spent")
+    assert found.num_train_windows == job.plan.num_train_windows
+    assert found.num_parameters == sum(p.numel() for p in trained.model.network.parameters())
+    assert (found.num_members, found.linear_share) == (len(trained.model.network.networks), fitted.linear_share)
+    assert found.seconds == pytest.approx(fitted.seconds, abs=0.001)
+
+
+def test_the_record_vouches_for_the_files_a_forecast_depends_on(job: TrainingJob, tmp_path: Path) -> None:
+    trained = run(job, empty(tmp_path / "run"))
+
+    files = files_of(trained.directory)
+    assert trained.record.files == {name: sha256_hex(files[name]) for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE)}
+
+
+def test_metrics_have_a_line_per_validation(job: TrainingJob, tmp_path: Path) -> None:
+    trained = run(job, empty(tmp_path / "run"))
+
+    lines = metrics_of(trained.directory)
+    assert [line["step"] for line in lines] == [record.step for record in trained.fitted.history] == [0, 2, 4, 6]
+    assert [line["validation_loss"] for line in lines] == [r.validation_loss for r in trained.fitted.history]
+
+
+def test_the_model_file_holds_the_weights_of_the_model(job: TrainingJob, tmp_path: Path) -> None:
+    trained = run(job, empty(tmp_path / "run"))
+
+    stored = load(files_of(trained.directory)[MODEL_FILE])
+    weights = trained.fitted.networks.state_dict()
+    assert stored.keys() == weights.keys()
+    assert all(bool((stored[name] == weights[name]).all()) for name in weights)
+
+
+def test_while_training_the_record_says_so_and_vouches_for_no_model(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    seen: list[RunRecord] = []
+
+    run(job, directory, hooks=Hooks(on_progress=lambda _progress: seen.append(directory.read_record())))
+
+    assert {record.status for record in seen} == {"training"}
+    assert seen[0].files.keys() == {CONFIG_FILE, SCALERS_FILE}
+    assert seen[0].result is None
+
+
+def test_progress_and_states_both_reach_their_takers(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    told: list[tuple[int, bool]] = []
+
+    def tell(progress: Progress) -> None:
+        told.append((progress.step, directory.has_checkpoint()))
+
+    run(job, directory, hooks=Hooks(on_progress=tell))
+
+    assert told == [(1, False), (2, True), (3, True), (4, True), (5, True), (6, True)]
+
+
+@pytest.mark.parametrize("step", [1, 3, 6])
+def test_a_stopped_and_resumed_run_writes_what_the_uninterrupted_run_writes(
+    step: int, job: TrainingJob, data: Path, tmp_path: Path
+) -> None:
+    whole = run(job, empty(tmp_path / "whole"))
+    directory = empty(tmp_path / "stopped")
+
+    stop_after(job, directory, step)
+    assert directory.read_record().status == "stopped"
+    resumed = run(make_job(data, config_of()), directory, resume=True)
+
+    expected, found = files_of(whole.directory), files_of(directory)
+    for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE, METRICS_FILE, CHECKPOINT_FILE):
+        assert found[name] == expected[name], name
+    assert without_clock(resumed.record) == without_clock(whole.record)
+
+
+def test_a_stopped_run_keeps_the_metrics_so_far(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+
+    stop_after(job, directory, 5)
+
+    assert [line["step"] for line in metrics_of(directory)] == [0, 2, 4]
+    assert files_of(directory).keys() == set(OWN_FILES) - {MODEL_FILE}
+
+
+def test_metrics_that_a_kill_left_behind_are_written_again_from_the_state(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    expected = files_of(run(job, directory).directory)[METRICS_FILE]
+    (directory.path / METRICS_FILE).write_bytes(expected.splitlines(keepends=True)[0])
+    record = directory.read_record()
+    directory.write_record(record.model_copy(update={"status": "training"}))
+
+    run(job, directory, resume=True)
+
+    assert files_of(directory)[METRICS_FILE] == expected
+
+
+def test_a_run_without_a_saved_state_starts_afresh_when_resumed(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+
+    assert run(job, directory, resume=True).fitted.num_steps == 6
+
+
+def test_without_resume_a_saved_state_is_not_looked_at(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    directory.write_checkpoint(b"of something else")
+
+    assert run(job, directory).fitted.num_steps == 6
+
+
+def test_resuming_with_other_options_is_refused_and_changes_no_file(
+    job: TrainingJob, data: Path, tmp_path: Path
+) -> None:
+    directory = run(job, empty(tmp_path / "run")).directory
+    before = files_of(directory)
+
+    with pytest.raises(
+        RunError,
+        match=r"begun with other data or options: training\.learning_rate was 0\.\d+ and is 0\.5 now\. Resume with",
+    ):
+        run(make_job(data, config_of(training={"learning_rate": 0.5})), directory, resume=True)
+    assert files_of(directory) == before
+
+
+def test_resuming_with_other_data_is_refused_and_changes_no_file(job: TrainingJob, data: Path, tmp_path: Path) -> None:
+    directory = run(job, empty(tmp_path / "run")).directory
+    before = files_of(directory)
+    write_table(data, LENGTHS | {"two": 59})
+
+    with pytest.raises(
+        RunError, match=r"begun with other data or options: the table .* has other content\. Resume with"
+    ):
+        run(make_job(data, config_of()), directory, resume=True)
+    assert files_of(directory) == before
+
+
+def test_resuming_from_a_damaged_state_is_refused_and_changes_no_file(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    stop_after(job, directory, 3)
+    content = bytearray((directory.path / CHECKPOINT_FILE).read_bytes())
+    content[-7] ^= 1
+    (directory.path / CHECKPOINT_FILE).write_bytes(bytes(content))
+    before = files_of(directory)
+
+    with pytest.raises(RunError, match=r"checkpoint\.safetensors is damaged"):
+        run(job, directory, resume=True)
+    assert files_of(directory) == before
+
+
+def test_a_directory_that_another_process_writes_is_refused(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+
+    with lock_directory(directory.path), pytest.raises(RunError, match="is being written by process"):
+        run(job, directory)
+    assert files_of(directory) == {}
+
+
+def diverge_at(step: int) -> Hooks:
+    def spoil(progress: Progress) -> None:
+        if progress.step == step:
+            raise DivergedError("as the loop would")
+
+    return Hooks(on_progress=spoil)
+
+
+def test_a_run_that_diverges_forecasts_with_its_last_good_weights(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+
+    with pytest.raises(DivergedError):
+        run(job, directory, hooks=diverge_at(3))
+
+    record = directory.read_record()
+    assert [line["step"] for line in metrics_of(directory)] == [0, 2]
+    assert record.status == "diverged"
+    assert record.result is not None
+    assert record.result.ended_by == "divergence"
+    model = load_trained_model(directory, record, torch.device("cpu"))
+    assert all(bool(torch.isfinite(value).all()) for value in model.network.state_dict().values())
+
+
+def test_a_resumed_run_keeps_the_time_it_was_begun(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    stop_after(job, directory, 3)
+    begun = directory.read_record().model_copy(update={"created": "2001-01-01T00:00:00+00:00"})
+    directory.write_record(begun)
+
+    run(job, directory, resume=True)
+    assert directory.read_record().created == begun.created
+
+
+def test_options_are_compared_before_the_first_state_is_saved_too(job: TrainingJob, data: Path, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    stop_after(job, directory, 3)
+    (directory.path / CHECKPOINT_FILE).unlink()
+
+    with pytest.raises(RunError, match=r"training\.seed was 0 and is 5 now"):
+        run(make_job(data, config_of(training={"seed": 5})), directory, resume=True)
+
+
+def test_other_threads_versions_and_devices_are_told(job: TrainingJob, tmp_path: Path) -> None:
+    directory = empty(tmp_path / "run")
+    stop_after(job, directory, 3)
+    record = directory.read_record()
+
+    assert changed_surroundings(job, record) == ()
+    other = record.model_copy(
+        update={"num_threads": 77, "torch_version": "1.0", "device": "cuda", "precision": "float16"}
+    )
+    (notice,) = changed_surroundings(job, other)
+    assert notice.kind == "repair"
+    assert notice.text.startswith(
+        "the run was begun with device cuda (cpu now), precision float16 (float32 now), torch 1.0"
+    )
+    assert notice.text.endswith("the last bits of its numbers may differ")
+
+
+def test_the_lock_is_free_after_a_run(job: TrainingJob, tmp_path: Path) -> None:
+    directory = run(job, empty(tmp_path / "run")).directory
+
+    with lock_directory(directory.path):
+        assert directory.read_record().status == "finished"
+
+
+def test_a_run_trained_in_memory_is_saved_like_one_trained_in_its_directory(job: TrainingJob, tmp_path: Path) -> None:
+    expected = run(job, empty(tmp_path / "trained"))
+    preparation = prepare(job.source.panel, job.plan, CPU, job.source.fingerprint)
+    result = fit(preparation)
+
+    directory = empty(tmp_path / "saved")
+    record = save_run(job, preparation, result, directory)
+
+    saved, trained = files_of(directory), files_of(expected.directory)
+    assert saved.keys() == set(OWN_FILES) - {CHECKPOINT_FILE}
+    assert all(saved[name] == trained[name] for name in saved if name != RUN_FILE)
+    assert without_clock(record) == without_clock(expected.record)
+
+
+def test_a_locked_directory_is_not_saved_to(job: TrainingJob, tmp_path: Path) -> None:
+    preparation = prepare(job.source.panel, job.plan, CPU, job.source.fingerprint)
+    result = fit(preparation)
+    directory = empty(tmp_path / "run")
+
+    with lock_directory(directory.path), pytest.raises(RunError, match="is being written by"):
+        save_run(job, preparation, result, directory)
+    assert files_of(directory) == {}

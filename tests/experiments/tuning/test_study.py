@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqcast.errors import RunError
+from seqcast.experiments.tuning import study as study_module
+from seqcast.experiments.tuning.space import Choice, Range, Value
+from seqcast.experiments.tuning.study import STUDY_FILE, Study, Suggestion
+
+SPACE = (Choice("model.hidden", (32, 64, 128)), Range("training.learning_rate", 1e-3, 2e-2))
+FIRST: dict[str, Value] = {"model.hidden": 64, "training.learning_rate": 5e-3}
+
+
+def opened(folder: Path, identity: str = "work", seed: int = 3) -> Study:
+    return Study(folder / STUDY_FILE, SPACE, identity, seed)
+
+
+def error_of(suggestion: Suggestion) -> float:
+    """A made error, least at 128 and 0.01."""
+    hidden, rate = suggestion.values["model.hidden"], suggestion.values["training.learning_rate"]
+    assert isinstance(hidden, int)
+    assert isinstance(rate, float)
+    return 1 - hidden / 1000 + abs(rate - 0.01)
+
+
+def finish(study: Study, count: int) -> None:
+    for _ in range(count):
+        suggestion = study.suggest(FIRST)
+        suggestion.finish(error_of(suggestion), 0.5)
+
+
+def test_the_first_point_is_the_one_asked_for(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    finish(study, 2)
+    first, second = study.trials()
+    assert (first.number, first.outcome, first.values) == (1, "finished", FIRST)
+    assert second.values != FIRST
+
+
+def test_the_best_is_the_finished_trial_of_least_error(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    assert study.best() is None
+    finish(study, 5)
+    best = study.best()
+    assert best is not None
+    assert best.error == min(trial.error or 9 for trial in study.trials())
+
+
+def test_what_was_finished_is_there_when_opened_again(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    finish(study, 3)
+    assert opened(tmp_path).trials() == study.trials()
+
+
+def test_a_search_taken_up_again_goes_the_way_of_one_that_was_not(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole = opened(tmp_path / "whole")
+    finish(whole, 9)
+    for count in (1, 5, 3):
+        part = opened(tmp_path / "parts")
+        finish(part, count)
+        part.suggest(FIRST)  # and killed here
+    assert [trial.values for trial in opened(tmp_path / "parts").trials()] == [trial.values for trial in whole.trials()]
+
+
+def test_a_trial_killed_before_any_was_finished_begins_again_with_the_first_point(tmp_path: Path) -> None:
+    opened(tmp_path).suggest(FIRST)
+    study = opened(tmp_path)
+    assert study.trials() == ()
+    assert study.suggest(FIRST).values == FIRST
+
+
+def test_another_seed_tries_other_points(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    finish(one := opened(tmp_path), 3)
+    finish(other := opened(tmp_path / "other", seed=30), 3)
+    assert one.trials()[1].values != other.trials()[1].values
+
+
+def test_failed_and_pruned_trials_are_told_apart_from_lost_ones(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    study.suggest(FIRST).fail("it diverged", 1.5)
+    pruned = study.suggest(FIRST)
+    pruned.is_hopeless(1, 0.9)
+    pruned.is_hopeless(2, 0.8)
+    pruned.prune(0.25)
+    study.suggest(FIRST).forget()
+    failed, cut = opened(tmp_path).trials()
+    assert (failed.outcome, failed.reason, failed.error, failed.seconds) == ("failed", "it diverged", None, 1.5)
+    assert (cut.number, cut.outcome, cut.error, cut.seconds) == (2, "pruned", 0.8, 0.25)
+
+
+def test_a_trial_far_above_the_others_is_hopeless_once_enough_were_seen(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    late = study_module.UNPRUNED_VALIDATIONS + 1
+    for _ in range(study_module.UNPRUNED_TRIALS):
+        suggestion = study.suggest(FIRST)
+        assert not any(suggestion.is_hopeless(validation, 0.5) for validation in range(1, late + 1))
+        suggestion.finish(0.5, 0.1)
+    suggestion = study.suggest(FIRST)
+    assert not suggestion.is_hopeless(1, 5.0)
+    assert suggestion.is_hopeless(late, 5.0)
+
+
+def test_a_line_that_a_kill_cut_short_is_taken_off(tmp_path: Path) -> None:
+    finish(opened(tmp_path), 2)
+    file = tmp_path / STUDY_FILE
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-7])
+    study = opened(tmp_path)
+    assert len(study.trials()) == 1
+    finish(study, 1)
+    assert len(opened(tmp_path).trials()) == 2
+
+
+def test_a_study_of_other_work_is_refused(tmp_path: Path) -> None:
+    finish(opened(tmp_path), 1)
+    with pytest.raises(RunError, match=r"study\.jsonl: holds a study of other data, options or version\. Give another"):
+        opened(tmp_path, identity="other work")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\x80\x04\x95 pickle\n", "it is not JSON lines"),
+        (b"[" * 100_000 + b"\n", "it is not JSON lines"),
+        (b'{"op_code": 99}\n', "damaged"),
+        (b'{"op_code": 0, "worker_id": "x"}\n', "damaged: KeyError"),
+        (b"7\n", "damaged: TypeError"),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / STUDY_FILE).write_bytes(content)
+    with pytest.raises(RunError, match=told):
+        opened(tmp_path)
+
+
+def test_a_link_is_refused_and_what_it_leads_to_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / STUDY_FILE).symlink_to("mine.txt")
+    with pytest.raises(RunError, match="is a symbolic link, not a plain file"):
+        opened(tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_a_study_larger_than_any_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study_module, "LARGEST_STUDY", 100)
+    (tmp_path / STUDY_FILE).write_bytes(b"x" * 101)
+    with pytest.raises(RunError, match="is too large: 101 bytes"):
+        opened(tmp_path)
+
+
+def test_points_that_the_search_would_not_try_are_refused(tmp_path: Path) -> None:
+    finish(opened(tmp_path), 1)
+    file = tmp_path / STUDY_FILE
+    file.write_text(file.read_text().replace("64, 128", "4096, 128"))
+    with pytest.raises(RunError, match="damaged: a trial lies outside the search space"):
+        opened(tmp_path)
+
+
+def test_no_pickle_is_ever_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish(opened(tmp_path), 2)
+
+    def never(*_: object) -> None:
+        raise AssertionError("a pickle was opened")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(sys.modules["pickle"], name, never)
+    study = opened(tmp_path)
+    finish(study, 1)
+    assert all(isinstance(json.loads(line), dict) for line in (tmp_path / STUDY_FILE).read_text().splitlines())

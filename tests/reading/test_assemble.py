@@ -1,0 +1,332 @@
+"""From tables to panels: order, duplicates, gaps, covariates, and the notices about them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from seqcast.config import DataConfig
+from seqcast.errors import DataError, UsageError
+from seqcast.reading.assemble import build_panel
+from seqcast.reading.table import ReadOptions
+from seqcast.reading.tabular import table_from_frame
+from tests.reading.making_tables import daily, decisions, hourly, load, read, repairs, rows, times_of
+
+LONG = DataConfig(known=("price", "promo"), past=("visits",), static=("region", "area"))
+
+
+def _long(folder: Path) -> str:
+    lines = []
+    for shop, num_rows in (("b", 5), ("a", 3)):
+        for i, day in enumerate(daily(num_rows)):
+            promo = "yes" if i % 2 else "no"
+            lines.append(f"{shop},{day},{i}.5,{i}{i}.25,{promo},{7 * i},{shop}land,{len(shop) + num_rows}")
+    return rows("unique_id,ds,y,price,promo,visits,region,area", lines)
+
+
+def test_a_long_table_becomes_a_panel(tmp_path: Path) -> None:
+    panel = load(tmp_path, _long(tmp_path), LONG).panel
+    assert (panel.series_ids, panel.offsets.tolist(), panel.frequency.alias) == (("b", "a"), [0, 5, 8], "D")
+    assert panel.target.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 0.5, 1.5, 2.5]
+    assert times_of(panel, 1)[-1] == "2024-01-03T00:00:00.000000000"
+
+
+def test_covariates_of_every_role_are_read(tmp_path: Path) -> None:
+    panel = load(tmp_path, _long(tmp_path), LONG).panel
+    assert (panel.known.names, panel.past.names, panel.static.names) == (
+        ("price", "promo"),
+        ("visits",),
+        ("area", "region"),
+    )
+    assert panel.known.numeric[:3, 0].tolist() == [0.25, 11.25, 22.25]
+    assert panel.known.categories == (("no", "yes"),)
+    assert panel.known.codes[:3, 0].tolist() == [0, 1, 0]
+    assert panel.past.numeric[5:, 0].tolist() == [0, 7, 14]
+    assert panel.static.numeric[:, 0].tolist() == [6, 4]
+    assert [panel.static.categories[0][code] for code in panel.static.codes[:, 0]] == ["bland", "aland"]
+
+
+def test_a_wide_table_becomes_one_series_per_column(tmp_path: Path) -> None:
+    content = rows(
+        "date,a,b,c,sky",
+        [f"{day},{i},{i + 10},{i + 20},{sky}" for i, (day, sky) in enumerate(zip(daily(3), "xyx", strict=True))],
+    )
+    panel = load(tmp_path, content, DataConfig(target=("c", "a"), known=("b", "sky"))).panel
+    assert (panel.series_ids, panel.target.tolist(), panel.offsets.tolist()) == (
+        ("c", "a"),
+        [20, 21, 22, 0, 1, 2],
+        [0, 3, 6],
+    )
+    assert panel.known.numeric[:, 0].tolist() == [10, 11, 12, 10, 11, 12]
+    assert panel.known.codes[:, 0].tolist() == [0, 1, 0, 0, 1, 0]
+    assert len(panel.starts) == 2
+
+
+def test_a_single_series_is_named_after_its_column(tmp_path: Path) -> None:
+    panel = load(tmp_path, rows("when,load", [f"{hour},{i}" for i, hour in enumerate(hourly(5))])).panel
+    assert (panel.series_ids, panel.schema.id, panel.schema.layout) == (("load",), "unique_id", "single")
+
+
+def test_joined_ids_name_the_series(tmp_path: Path) -> None:
+    content = rows("ds,y,shop,item", [f"{day},1,{shop},{item}" for shop in "ab" for item in "xyz" for day in daily(2)])
+    panel = load(tmp_path, content, DataConfig(id="shop,item")).panel
+    assert panel.series_ids == ("a/x", "a/y", "a/z", "b/x", "b/y", "b/z")
+
+
+def test_interleaved_series_need_no_repair(tmp_path: Path) -> None:
+    content = rows(
+        "unique_id,ds,y", [f"{name},{day},{ord(name) + i}" for i, day in enumerate(daily(5)) for name in "ba"]
+    )
+    loaded = load(tmp_path, content)
+    assert (loaded.panel.series_ids, repairs(loaded)) == (("b", "a"), [])
+    assert loaded.panel.target.tolist() == [98, 99, 100, 101, 102, 97, 98, 99, 100, 101]
+
+
+def test_series_of_many_blocks_keep_their_first_appearance(tmp_path: Path) -> None:
+    names = [f"s{(7 * i) % 101}" for i in range(101)]
+    content = rows("unique_id,ds,y", [f"{name},{day},1" for day in daily(2) for name in names])
+    assert load(tmp_path, content).panel.series_ids == tuple(names)
+
+
+@given(order=st.permutations(range(11)))
+def test_unsorted_rows_are_sorted(order: list[int]) -> None:
+    days = daily(11)
+    shuffled = pd.DataFrame({"ds": [days[i] for i in order], "y": [float(i) for i in order]})
+    panel = build_panel(table_from_frame(shuffled), DataConfig()).panel
+    assert panel.target.tolist() == list(range(11))
+
+
+def test_sorting_is_a_counted_repair(tmp_path: Path) -> None:
+    days = daily(5)
+    content = rows("unique_id,ds,y", [f"a,{days[i]},{i}" for i in (0, 2, 1, 4, 3)] + [f"b,{day},0" for day in days])
+    loaded = load(tmp_path, content)
+    assert loaded.panel.target.tolist()[:5] == [0, 1, 2, 3, 4]
+    assert repairs(loaded) == ["2 rows stood before an earlier time of their series; the rows were sorted by time"]
+
+
+def test_unsorted_interleaved_series_are_sorted(tmp_path: Path) -> None:
+    days = daily(3)
+    content = rows("unique_id,ds,y", [f"{name},{days[i]},{i}" for i in (2, 0, 1) for name in "ab"])
+    assert load(tmp_path, content).panel.target.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_exact_duplicates_are_left_out_with_a_notice(tmp_path: Path) -> None:
+    lines = [f"{name},{day},{i}.5,u" for name in "ab" for i, day in enumerate(daily(3))]
+    loaded = load(tmp_path, rows("unique_id,ds,y,sky", [*lines, lines[4], lines[4]]), DataConfig(known=("sky",)))
+    assert (loaded.panel.target.tolist(), loaded.panel.lengths.tolist()) == ([0.5, 1.5, 2.5, 0.5, 1.5, 2.5], [3, 3])
+    assert repairs(loaded)[-1] == "2 rows repeat another row exactly, first on line 8; they were left out"
+
+
+def test_duplicates_may_both_be_missing(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "ds,y\n2024-01-01,1\n2024-01-02,\n2024-01-02,\n2024-01-03,3\n")
+    assert loaded.panel.lengths.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("y", "9", "1 on line 3, 9 on line 4"),
+        ("price", "9", "'price' 2 on line 3, 9 on line 4"),
+        ("sky", "v", "'sky' 'u' on line 3, 'v' on line 4"),
+        ("sky", "", "'sky' 'u' on line 3, missing on line 4"),
+    ],
+)
+def test_conflicting_duplicates_ask_for_the_id(tmp_path: Path, column: str, value: str, shown: str) -> None:
+    first = {"y": "1", "price": "2", "sky": "u"}
+    second = {**first, column: value}
+    content = rows(
+        "ds,y,price,sky", ["2024-01-01,1,2,u", *[",".join(["2024-01-02", *row.values()]) for row in (first, second)]]
+    )
+    with pytest.raises(
+        DataError,
+        match=rf"line 4: the same time occurs with different values: 2024-01-02 \({shown}\)\. Was",
+    ):
+        load(tmp_path, content, DataConfig(known=("price",), past=("sky",)))
+
+
+def test_at_most_five_conflicts_are_shown(tmp_path: Path) -> None:
+    content = rows("unique_id,ds,y", [f"{name},{day},{i}" for name in "ab" for day in daily(7) for i in range(2)])
+    with pytest.raises(
+        DataError, match=r"2024-01-05 of series 'a' \(0 on line 10, 1 on line 11\) \(14 in all\)\. Was an id"
+    ):
+        load(tmp_path, content)
+
+
+def test_gaps_become_missing_steps(tmp_path: Path) -> None:
+    days = daily(7)
+    content = rows(
+        "unique_id,ds,y,price,sky", [f"{name},{days[i]},{i},{i},s{i}" for name in "ab" for i in (0, 1, 2, 5, 6)]
+    )
+    loaded = load(tmp_path, content, DataConfig(known=("price", "sky")))
+    assert np.isnan(loaded.panel.target).nonzero()[0].tolist() == [3, 4, 10, 11]
+    assert np.isnan(loaded.panel.known.numeric[:, 0]).nonzero()[0].tolist() == [3, 4, 10, 11]
+    assert (loaded.panel.known.codes[:, 0] < 0).nonzero()[0].tolist() == [3, 4, 10, 11]
+    assert repairs(loaded) == [
+        "4 time steps have no row, first 2024-01-04 in series 'a'; they were added as missing and are masked"
+    ]
+
+
+def test_gaps_of_a_wide_table_are_counted_once(tmp_path: Path) -> None:
+    content = rows("date,a,b", [f"{day},1,{'' if i == 2 else 5}" for i, day in enumerate(daily(7)) if i != 4])
+    loaded = load(tmp_path, content)
+    assert [notice.count for notice in loaded.notices if notice.kind == "repair"] == [1, 1]
+    assert np.isnan(loaded.panel.target).nonzero()[0].tolist() == [4, 9, 11]
+
+
+def test_missing_months_are_gaps(tmp_path: Path) -> None:
+    content = rows("ds,y", [f"2024-{month:02}-29,{month}" for month in (1, 2, 3, 6, 7)])
+    panel = load(tmp_path, content).panel
+    assert np.isnan(panel.target).tolist() == [False, False, False, True, True, False, False]
+
+
+def test_missing_values_are_counted(tmp_path: Path) -> None:
+    content = rows(
+        "unique_id,ds,y",
+        [f"{name},{day},{value}" for name in "ab" for day, value in zip(daily(3), ("1", "NA", ""), strict=True)],
+    )
+    assert repairs(load(tmp_path, content)) == ["4 of 6 target values are missing; they are masked"]
+
+
+def test_series_without_any_value_are_named(tmp_path: Path) -> None:
+    content = rows("unique_id,ds,y", [f"s{i},{day},{'1' if i == 3 else ''}" for i in range(7) for day in daily(2)])
+    assert repairs(load(tmp_path, content))[1] == "6 series have no value at all: 's0', 's1', 's2', 's4', 's5' ..."
+
+
+def test_a_target_without_any_value_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"column 'y': every value is missing\. Name another column with --target"):
+        load(tmp_path, rows("ds,y", [f"{day}," for day in daily(3)]))
+
+
+def test_the_frequency_is_said(tmp_path: Path) -> None:
+    content = rows("ds,y", [f"{hour},1" for hour in hourly(5)])
+    given_frequency = load(tmp_path, content, DataConfig(freq="30min"))
+    assert decisions(load(tmp_path, content)) == ["frequency: hourly (h), inferred"]
+    assert decisions(given_frequency) == ["frequency: every 30 minutes (30min), given"]
+    assert given_frequency.panel.lengths.tolist() == [9]
+
+
+def test_a_contradicting_frequency_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"data\.csv, line 3, column 'ds': --freq MS \(monthly at month start\) contradicts the data"
+    ):
+        load(tmp_path, rows("ds,y", [f"{hour},1" for hour in hourly(5)]), DataConfig(freq="MS"))
+
+
+def test_irregular_times_name_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.csv, line 4, column 'ds': the times are not evenly spaced"):
+        load(tmp_path, rows("ds,y", [f"2024-01-01 {clock},1" for clock in ("00:00", "00:07", "00:20", "00:31")]))
+
+
+@pytest.mark.parametrize("position", [0, 3, 11])
+def test_a_mistyped_year_is_refused(tmp_path: Path, position: int) -> None:
+    hours = hourly(12)
+    hours[position] = hours[position].replace("2024", "2204")
+    message = r"filling the gaps would make 1,577,\d{3} rows of 12: series 'y' jumps from 2024-.* to 2204-01-01.* later"
+    with pytest.raises(DataError, match=message) as caught:
+        load(tmp_path, rows("ds,y", [f"{hour},{i}" for i, hour in enumerate(hours)]))
+    assert caught.value.place.value == hours[position].removesuffix(" 00:00:00")
+
+
+def test_a_mistyped_year_in_one_of_many_series_is_refused(tmp_path: Path) -> None:
+    lines = [f"s{i},{day},1" for i in range(101) for day in daily(31)]
+    lines[-1] = lines[-1].replace("2024", "2204")
+    with pytest.raises(
+        DataError,
+        match=r"series 's100' jumps from 2024-01-30 to 2204-01-31, .* later \(frequency: daily\)\. Correct that",
+    ):
+        load(tmp_path, rows("unique_id,ds,y", lines))
+
+
+def test_a_mistyped_month_of_monthly_data_is_refused(tmp_path: Path) -> None:
+    content = rows("ds,y", [f"{year}-{month:02}-01,1" for year in (2023, 2024, 2204) for month in range(1, 13)])
+    with pytest.raises(DataError, match=r"jumps from 2024-12-01 to 2204-01-01, 179 years 1 month later"):
+        load(tmp_path, content)
+
+
+def test_few_missing_steps_are_filled_however_few_rows_there_are(tmp_path: Path) -> None:
+    assert load(tmp_path, "ds,y\n2024-01-01,1\n2024-01-02,2\n2024-06-01,3\n").panel.lengths.tolist() == [153]
+
+
+def test_options_may_be_given_when_the_panel_is_built(tmp_path: Path) -> None:
+    table = read(tmp_path, "ds;y\n2024-01-01;1,5\n2024-01-02;gone\n")
+    panel = build_panel(table, DataConfig(), ReadOptions(na_values=("gone",))).panel
+    assert (panel.target[0], bool(np.isnan(panel.target[1]))) == (1.5, True)
+
+
+def test_notices_of_reading_come_first(tmp_path: Path) -> None:
+    loaded = load(tmp_path, rows("ds;y", [f"{day};1" for day in daily(3)]))
+    assert decisions(loaded) == ["columns are separated by semicolon", "frequency: daily (D), inferred"]
+
+
+def test_integer_steps_make_a_panel(tmp_path: Path) -> None:
+    panel = load(tmp_path, rows("step,y", [f"{step},{step}" for step in (3, 4, 7)])).panel
+    assert (panel.starts.tolist(), panel.lengths.tolist(), panel.frequency.unit) == ([3], [5], "integer")
+
+
+def test_times_outside_nanoseconds_make_a_panel(tmp_path: Path) -> None:
+    panel = load(tmp_path, rows("ds,y", [f"{year}-01-01,{year}" for year in range(1500, 1511) if year != 1507])).panel
+    assert (panel.frequency.name, panel.lengths.tolist(), panel.starts.dtype) == (
+        "yearly at month start",
+        [11],
+        np.dtype("M8[s]"),
+    )
+
+
+def test_the_frame_is_not_changed() -> None:
+    frame = pd.DataFrame({"ds": pd.to_datetime(["2024-01-03", "2024-01-01", "2024-01-02"]), "y": [3.0, 1.0, np.nan]})
+    before = frame.copy(deep=True)
+    build_panel(table_from_frame(frame), DataConfig())
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize(
+    "name", ["[red]x[/]", "=1+1", "../../etc", "\x1b[31m", "a\nb", "NA", "007", " padded ", "x" * 2_000, ":smile:"]
+)
+def test_any_series_name_is_kept(tmp_path: Path, name: str) -> None:
+    content = rows("unique_id,ds,y", [f'"{name}",{day},1' for day in daily(2)])
+    assert load(tmp_path, content).panel.series_ids == (name,)
+
+
+def test_ids_of_a_frame_must_not_be_missing() -> None:
+    frame = pd.DataFrame({"unique_id": ["a", None], "ds": daily(2), "y": [1.0, 2.0]})
+    with pytest.raises(
+        DataError, match=r"column 'unique_id': row 2 has no id \(1 such rows\)\. Fill the id in or remove"
+    ):
+        build_panel(table_from_frame(frame), DataConfig())
+
+
+def test_joined_ids_must_stay_distinct(tmp_path: Path) -> None:
+    content = rows("ds,y,shop,item", ["2024-01-01,1,a/b,c", "2024-01-01,1,a,b/c"])
+    with pytest.raises(DataError, match=r"two combinations of 'shop', 'item' give the same series name 'a/b/c'"):
+        load(tmp_path, content, DataConfig(id="shop,item"))
+
+
+def test_three_id_columns_are_joined(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        [(day, 1.0, a, b, c) for a in "pq" for b in "rs" for c in "tuv" for day in daily(2)],
+        columns=["ds", "y", "a", "b", "c"],
+    )
+    panel = build_panel(table_from_frame(frame), DataConfig(id="c,a,b")).panel
+    assert (panel.num_series, panel.series_ids[:2], panel.lengths.tolist()) == (12, ("t/p/r", "u/p/r"), [2] * 12)
+
+
+def test_a_million_rows_with_gaps_take_a_fraction_of_a_second() -> None:
+    num_series, num_steps = 1_009, 1_000
+    times = np.datetime64("2020-01-01", "s") + np.arange(num_steps) * np.timedelta64(3600, "s")
+    codes: NDArray[np.int64] = np.repeat(np.arange(num_series), num_steps)
+    ids = pd.Categorical.from_codes(codes, pd.Index([f"s{i}" for i in range(num_series)]))
+    kept = np.arange(num_series * num_steps) % 997 != 5
+    frame = pd.DataFrame({"unique_id": ids, "ds": np.tile(times, num_series), "y": 1.0})[kept]
+    table = table_from_frame(frame)
+    del frame, ids
+    begin = time.process_time()
+    panel = build_panel(table, DataConfig()).panel
+    assert time.process_time() - begin < 2
+    assert np.isnan(panel.target).sum() == 1_010

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from seqcast.errors import RunError
+from seqcast.forecasting import Forecasting, attention_maps, latest_origins, predict
+from seqcast.reading.future import extend_panel
+from seqcast.results.forecast import Forecast
+from seqcast.run.directory import RunDirectory
+from seqcast.run.load import TrainedModel, load_trained_model
+from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
+from seqcast.run.record_file import CHECKSUM_KEY
+from seqcast.storage import sha256_hex
+from tests.panels import HORIZON, one_thread, small_config
+from tests.run.making_runs import MadeRun, make_run
+
+DEVICE = torch.device("cpu")
+BIAS = "final.members.0.decoder.head.step_bias"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeRun]:
+    with one_thread():
+        yield make_run(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def directory(made: MadeRun, tmp_path: Path) -> RunDirectory:
+    """A copy of the run that a test may spoil."""
+    return RunDirectory(Path(copytree(made.directory.path, tmp_path / "copy")))
+
+
+def load_from(directory: RunDirectory) -> TrainedModel:
+    return load_trained_model(directory, directory.read_record(), DEVICE)
+
+
+def edit_record(directory: RunDirectory, **changes: Any) -> None:
+    file = directory.path / RUN_FILE
+    kept = json.loads(file.read_text())
+    kept.pop(CHECKSUM_KEY, None)
+    file.write_text(json.dumps(kept | changes))
+
+
+def replace_file(directory: RunDirectory, name: str, data: bytes) -> None:
+    """Another file under a checksum that agrees with it, as a forger would write it."""
+    (directory.path / name).write_bytes(data)
+    files = json.loads((directory.path / RUN_FILE).read_text())["files"]
+    edit_record(directory, files=files | {name: sha256_hex(data)})
+
+
+def forecast_of(model: TrainedModel, made: MadeRun) -> Forecast:
+    """A forecast with made-up future covariates."""
+    panel = made.job.source.panel
+    extended = extend_panel(replace(panel, schema=replace(panel.schema, known=())), HORIZON, None)
+    return Forecasting(model, extended, panel.lengths).forecast(latest_origins(panel))
+
+
+def test_a_loaded_model_is_the_saved_one(made: MadeRun) -> None:
+    model = load_from(made.directory)
+
+    expected = made.trained.model
+    weights = model.network.state_dict()
+    assert weights.keys() == expected.network.state_dict().keys()
+    assert all(torch.equal(value, weights[name]) for name, value in expected.network.state_dict().items())
+    assert (model.config, model.schema, model.frequency) == (expected.config, expected.schema, expected.frequency)
+    assert model.series_ids == ("one", "two")
+    assert model.scalers.sizes == expected.scalers.sizes
+    assert not model.network.training
+
+
+def test_a_loaded_model_gives_bit_equal_forecasts(made: MadeRun) -> None:
+    found, expected = forecast_of(load_from(made.directory), made), forecast_of(made.trained.model, made)
+
+    np.testing.assert_array_equal(found.quantiles, expected.quantiles)
+    np.testing.assert_array_equal(found.point, expected.point)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"decoding": "autoregressive", "cell": "gru", "layers": 2},
+        {"score": "cosine", "attention": "local-p", "bidirectional": True},
+        {"score": "hybrid", "input_feeding": True, "normaliser": "sparsemax"},
+        {"attention": "none", "repeat_context": True},
+    ],
+)
+def test_every_mechanism_gives_bit_equal_forecasts_and_maps_when_loaded(model: dict[str, Any], tmp_path: Path) -> None:
+    made = make_run(tmp_path, small_config(model=model))
+    loaded, saved, panel = load_from(made.directory), made.trained.model, made.job.source.panel
+
+    found, expected = (predict(each, panel).forecast for each in (loaded, saved))
+
+    np.testing.assert_array_equal(found.quantiles, expected.quantiles)
+    if model.get("attention") != "none":
+        (one,), (other,) = (attention_maps(each, panel).maps for each in (loaded, saved))
+        np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_a_run_trained_on_a_gpu_is_loaded_on_the_cpu(directory: RunDirectory, made: MadeRun) -> None:
+    edit_record(directory, device="cuda", precision="bfloat16")
+    text = (directory.path / CONFIG_FILE).read_text().replace('device = "cpu"', 'device = "cuda:3"')
+    replace_file(directory, CONFIG_FILE, text.encode())
+
+    model = load_from(directory)
+
+    assert model.config.training.device == "cuda:3"
+    assert {parameter.device for parameter in model.network.parameters()} == {DEVICE}
+    np.testing.assert_array_equal(forecast_of(model, made).point, forecast_of(made.trained.model, made).point)
+
+
+@pytest.mark.parametrize("name", [CONFIG_FILE, SCALERS_FILE, MODEL_FILE])
+def test_a_changed_byte_in_any_file_is_refused(name: str, directory: RunDirectory) -> None:
+    content = bytearray((directory.path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (directory.path / name).write_bytes(bytes(content))
+
+    with pytest.raises(RunError, match=rf"{name}: damaged: its checksum"):
+        load_from(directory)
+
+
+@pytest.mark.parametrize("name", [CONFIG_FILE, SCALERS_FILE, MODEL_FILE])
+def test_a_missing_file_is_named(name: str, directory: RunDirectory) -> None:
+    (directory.path / name).unlink()
+
+    with pytest.raises(RunError, match=rf"{name}: there is no such file"):
+        load_from(directory)
+
+
+def test_a_linked_model_is_refused(directory: RunDirectory, tmp_path: Path) -> None:
+    (directory.path / MODEL_FILE).rename(tmp_path / "elsewhere")
+    (directory.path / MODEL_FILE).symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(RunError, match=r"model\.safetensors: is a symbolic link"):
+        load_from(directory)
+
+
+def test_an_unfinished_run_says_how_to_finish_it(directory: RunDirectory) -> None:
+    record = directory.read_record()
+    files = {name: checksum for name, checksum in record.files.items() if name != MODEL_FILE}
+    directory.write_record(record.model_copy(update={"status": "stopped", "files": files}))
+
+    with pytest.raises(
+        RunError, match=r"no finished model \(its status is 'stopped'\)\. Finish it with .*copy --resume"
+    ):
+        load_from(directory)
+
+
+def tensors_of(directory: RunDirectory) -> dict[str, torch.Tensor]:
+    return load((directory.path / MODEL_FILE).read_bytes())
+
+
+def test_weights_of_another_shape_are_refused(directory: RunDirectory) -> None:
+    tensors = tensors_of(directory)
+    replace_file(directory, MODEL_FILE, save(tensors | {BIAS: tensors[BIAS][:-1].contiguous()}))
+
+    with pytest.raises(RunError, match=rf"model\.safetensors: its tensors do not fit the configuration: {BIAS}\."):
+        load_from(directory)
+
+
+def test_weights_of_another_type_are_refused(directory: RunDirectory) -> None:
+    tensors = {name: value.double() for name, value in tensors_of(directory).items()}
+    replace_file(directory, MODEL_FILE, save(tensors))
+
+    with pytest.raises(RunError, match="its tensors do not fit the configuration: "):
+        load_from(directory)
+
+
+def test_a_missing_and_a_surplus_tensor_are_refused(directory: RunDirectory) -> None:
+    tensors = tensors_of(directory)
+    value = tensors.pop(BIAS)
+    replace_file(directory, MODEL_FILE, save(tensors | {"final.members.0.decoder.head.other": value}))
+
+    with pytest.raises(RunError, match=rf"configuration: final\.members\.0\.decoder\.head\.other, {BIAS}\."):
+        load_from(directory)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused(value: float, directory: RunDirectory) -> None:
+    tensors = tensors_of(directory)
+    tensors[BIAS][0, 0] = value
+    replace_file(directory, MODEL_FILE, save(tensors))
+
+    with pytest.raises(RunError, match=r"model\.safetensors: refused: it holds weights that are not finite"):
+        load_from(directory)
+
+
+def test_a_model_that_is_not_safetensors_is_refused(directory: RunDirectory) -> None:
+    replace_file(directory, MODEL_FILE, b"\x80\x05pickle")
+
+    with pytest.raises(RunError, match=r"model\.safetensors: damaged: "):
+        load_from(directory)
+
+
+def test_another_configuration_does_not_fit_the_weights(directory: RunDirectory) -> None:
+    text = (directory.path / CONFIG_FILE).read_text().replace("hidden = 7", "hidden = 5")
+    replace_file(directory, CONFIG_FILE, text.encode())
+
+    with pytest.raises(RunError, match="its tensors do not fit the configuration"):
+        load_from(directory)
+
+
+def test_a_huge_network_is_refused_without_being_built(directory: RunDirectory) -> None:
+    text = (directory.path / CONFIG_FILE).read_text().replace("hidden = 7", "hidden = 4096")
+    text = text.replace("horizon = 5", "horizon = 100000").replace("context = 11", "context = 100000")
+    replace_file(directory, CONFIG_FILE, text.encode())
+    shape = json.loads((directory.path / RUN_FILE).read_text())["shape"]
+    edit_record(directory, shape=shape | {"horizon": 100_000, "context": 100_000, "known_categories": [10_000_000]})
+
+    with pytest.raises(RunError, match="its tensors do not fit the configuration"):
+        load_from(directory)
+
+
+def test_scalers_of_other_sizes_are_refused(directory: RunDirectory) -> None:
+    edit_record(directory, series_ids=["one", "two", "three"])
+
+    with pytest.raises(RunError, match=r"scalers\.joblib"):
+        load_from(directory)
+
+
+def test_a_frequency_that_is_none_is_damage(directory: RunDirectory) -> None:
+    edit_record(directory, frequency="fortnight")
+
+    with pytest.raises(RunError, match=r"run\.json: damaged: 'fortnight' is no frequency"):
+        load_from(directory)
+
+
+def test_the_sizes_of_the_network_are_read_off_it(made: MadeRun) -> None:
+    model = load_from(made.directory)
+
+    assert (model.horizon, model.context, model.season) == (HORIZON, 11, 7)
