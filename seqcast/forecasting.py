@@ -15,6 +15,7 @@ from seqcast.config import MOST_STEPS
 from seqcast.errors import DataError, RunError, UsageError
 from seqcast.model.heads import student_t_parameters
 from seqcast.model.network import NetworkOutput
+from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.frequency import TimeArray, show_time
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import FloatArray, IntArray, Panel
@@ -49,7 +50,7 @@ class Origins:
 
     def spread(self, at_most: int) -> Origins:
         """At most `at_most` of them, evenly spread."""
-        chosen = np.unique(np.linspace(0, len(self) - 1, min(at_most, len(self))).round().astype(np.int64))
+        chosen = evenly_spread(len(self), at_most)
         return Origins(self.series[chosen], self.positions[chosen])
 
     def earliest(self, lengths: IntArray) -> IntArray:

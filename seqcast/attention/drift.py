@@ -8,6 +8,7 @@ import numpy as np
 
 from seqcast.errors import DataError
 from seqcast.forecasting import attention_maps, observed_ends
+from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import FloatArray, Panel
 from seqcast.results.forecast import AttentionMap
@@ -31,7 +32,7 @@ def drift_notices(model: TrainedModel, panel: Panel) -> tuple[Notice, ...]:
     if model.attention is None:
         return ()
     with_values = np.flatnonzero(observed_ends(panel) > 0)
-    chosen = np.linspace(0, len(with_values) - 1, min(len(with_values), MOST_SERIES)).round().astype(np.int64)
+    chosen = evenly_spread(len(with_values), MOST_SERIES)
     try:
         maps = list(attention_maps(model, panel.take_series(with_values[np.unique(chosen)])).maps)
     except DataError:  # no series is long enough to have been looked at before

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.errors import DataError, UsageError
+from seqcast.panel.arrays import IntArray
 
 TimeArray = NDArray[np.datetime64] | NDArray[np.int64]
 """datetime64[ns] (or [s] where nanoseconds overflow), or int64 when the time column counts steps."""
 
-IntArray = NDArray[np.int64]
 _Ticks = NDArray[Any]
 """A `TimeArray` inside this module, where either kind takes part in the same arithmetic."""
 

@@ -8,11 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.frequency import Frequency, TimeArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+__all__ = ["BoolArray", "Covariates", "FloatArray", "IntArray", "Layout", "Panel", "Schema"]
 
 Layout = Literal["long", "wide", "single"]
 

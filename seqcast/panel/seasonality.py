@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.panel import FloatArray, Panel
 
 MOST_SERIES = 200
@@ -116,7 +117,7 @@ class Autocorrelation:
 
 def autocorrelation(panel: Panel) -> Autocorrelation:
     """The autocorrelation of the changes, mean over at most `MOST_SERIES` series spread evenly over the panel."""
-    chosen = np.unique(np.linspace(0, panel.num_series - 1, min(panel.num_series, MOST_SERIES)).round().astype(int))
+    chosen = evenly_spread(panel.num_series, MOST_SERIES)
     longest = min(LONGEST_LAG, int(panel.lengths[chosen].max()) // FEWEST_REPEATS)
     span = max(1, min(panel.frequency.seasons, default=1) // 12)
     sums, counts, products = np.zeros((3, longest + 1))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.errors import NOWHERE, DataError, Place, UsageError
+from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import (
     DAY,
     HOUR,
@@ -17,7 +18,6 @@ from seqcast.panel.frequency import (
     SECOND,
     WEEK,
     Frequency,
-    IntArray,
     TimeArray,
     Unit,
     fixed_frequency,

@@ -6,14 +6,11 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from seqcast.errors import DataError, Place
+from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
-
-IntArray = NDArray[np.int64]
 
 MOST_EXAMPLES = 5
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())

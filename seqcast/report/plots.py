@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import plotext
 
+from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.panel import FloatArray, IntArray
 from seqcast.report.text import number_format, plain, time_texts
@@ -63,7 +64,7 @@ def draw_plot(plot: SeriesPlot, width: int, height: int, *, color: bool) -> str:
         _draw_line(figure, "interval", steps[num_past:], scale.position(bound))
     _draw_line(figure, "forecast", steps[num_past:], scale.position(plot.forecast))
     room = len(time_texts(plot.times)[0]) + _TIME_MARK_GAP
-    marks = np.unique(np.linspace(0, len(steps) - 1, max(2, width // room)).round().astype(np.int64))
+    marks = evenly_spread(len(steps), max(2, width // room))
     figure.ruler("x").ticks(marks.tolist(), time_texts(plot.times[marks]))
     heights = np.linspace(0, 1, max(2, height // _VALUE_MARK_HEIGHT))
     write = number_format(np.array([scale.bottom, scale.top]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,6 +12,7 @@ from rich.text import Text
 from seqcast.evaluation.baselines import SEASONAL_NAIVE
 from seqcast.evaluation.metrics import MEASURES, Metrics, Scores
 from seqcast.evaluation.significance import SIGNIFICANCE, Comparison
+from seqcast.panel.arrays import evenly_spread
 from seqcast.report.summary import title_text
 from seqcast.report.text import number_format, number_text, percent_text, plain, safe_text
 
@@ -87,8 +87,7 @@ def _comparison_line(comparison: Comparison) -> str:
 def step_table(scores: Scores) -> Table:
     """The mean absolute error of every model at some steps of the horizon, the first and the last among them."""
     horizon = len(scores.models[0].by_step.mae)
-    num_shown = min(horizon, _STEPS_SHOWN)
-    shown = np.linspace(0, horizon - 1, num_shown).round().astype(int).tolist()
+    shown = evenly_spread(horizon, _STEPS_SHOWN).tolist()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("step", justify="right")
     for model in scores.models:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.calendar import calendar_features
 from seqcast.panel.panel import IntArray, Panel
 from seqcast.tensors.scaling import (
@@ -124,7 +125,7 @@ class WindowRange:
     def spread(self, at_most: int) -> tuple[IntArray, IntArray]:
         """At most `at_most` windows, evenly spread over all of them, in order."""
         total = len(self)
-        return self.locate(np.unique(np.linspace(0, total - 1, min(at_most, total)).round().astype(np.int64)))
+        return self.locate(evenly_spread(total, at_most))
 
 
 def panel_to_tensors(

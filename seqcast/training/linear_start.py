@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from seqcast.model.network import Standardisation
+from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.panel import IntArray
 from seqcast.tensors.windows import PanelTensors, WindowRange
 from seqcast.training.losses import window_weights
@@ -199,7 +200,7 @@ def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: 
     if len(sample.past) < FEWEST_WINDOWS or len(blocks) < 2:
         return USUAL_SHARE, 1.0
     horizon = fitted.shape[1]
-    steps = torch.from_numpy(np.unique(np.linspace(0, horizon - 1, min(BLOCK_STEPS, horizon)).round().astype(int)))
+    steps = torch.from_numpy(evenly_spread(horizon, BLOCK_STEPS))
     errors = torch.zeros(len(NAIVE_SHARES))
     seen = torch.zeros(len(NAIVE_SHARES))
     for block in blocks:
