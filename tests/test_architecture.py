@@ -89,6 +89,42 @@ def test_the_readme_and_the_ci_run_the_same_test_command(repository: Path) -> No
     assert f"    {TEST_COMMAND}\n" in (repository / ".ci" / "run").read_text(encoding="utf-8")
 
 
+def map_of_the_readme(repository: Path) -> dict[str, str]:
+    """Every path of the map in the README (a folder's ends in a slash) with its description."""
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    lines = text.partition("```text\n")[2].partition("```")[0].splitlines()
+    entries: dict[str, str] = {}
+    folders: list[str] = []
+    for line in lines:
+        names, _, description = line.strip().partition("  ")
+        del folders[(len(line) - len(line.lstrip())) // 2 :]
+        entries |= {"".join([*folders, name]): description.strip() for name in names.split(", ")}
+        if names.endswith("/"):
+            folders.append(names)
+    return entries
+
+
+def test_the_map_in_the_readme_names_every_module_and_says_what_it_holds(repository: Path) -> None:
+    package = repository / "seqcast"
+    modules = {str(path.relative_to(package)) for path in package.rglob("*.py") if not path.name.startswith("__")}
+    folders = {f"{parent}/" for module in modules for parent in Path(module).parents if parent.name}
+    entries = map_of_the_readme(repository)
+    assert set(entries) == modules | folders
+    assert [path for path, description in entries.items() if not description] == []
+
+
+def test_every_path_that_the_readme_mentions_exists(repository: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`([\w/]+\.(?:py|md))`", text)
+    places = (repository, repository / "seqcast")
+    assert paths
+    assert [path for path in paths if not any((place / path).exists() for place in places)] == []
+
+
+def test_the_readme_is_short_enough_to_read(repository: Path) -> None:
+    assert (repository / "README.md").stat().st_size <= 12 * 1024
+
+
 def test_the_version_lives_in_one_place(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "version" not in project
