@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqcast.errors import SeqcastError, UsageError
+from seqcast.errors import SeqcastError, UsageError, option
 
 _VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
 _ADDRESS = ("MASTER_ADDR", "MASTER_PORT")
@@ -83,7 +83,7 @@ class World:
                 raise
             raise SeqcastError(
                 "the connection with the other processes was lost.",
-                hint="See what the others said; a run that has saved its state goes on with --resume.",
+                hint=f"See what the others said; a run that has saved its state goes on with {option('resume')}.",
             ) from error
 
     def require_same(self, identity: str, device: torch.device) -> None:

@@ -8,15 +8,46 @@
      └── StoppedError         128 + n  stopped by signal n, state saved
 
 A message says what is wrong, where, and what to do; `Place` carries the where in a form programs can read.
+Texts name an option by `option("known")`; whoever shows the error chooses the spelling: `--known` or `known=`.
 """
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import asdict, dataclass
 
 _LONGEST_NAME = 1000
-"""Letters of a file's name in a message, so that what is wrong with it still fits behind."""
+"""Most letters of a file name in a message; the rest is cut so that the reason still fits."""
+
+_MARKED = re.compile("\ufdd0([a-z_]+)(=?)\ufdd1")
+"""An option's name between two characters that Unicode keeps for a program's own use; `repr` escapes them in data."""
+
+Hint = str | tuple[str, ...]
+"""What to do about an error: one sentence, or several of which a caller may drop some."""
+
+
+def option(name: str, value: object = "") -> str:
+    """An option in a message or a hint: `option("freq", "h")` is shown as `--freq h` or `freq=h`."""
+    return f"\ufdd0{name}=\ufdd1{value}" if value != "" else f"\ufdd0{name}\ufdd1"
+
+
+def options_in(text: str) -> set[str]:
+    """Names of the options that a message or a hint speaks of."""
+    return {name for name, _ in _MARKED.findall(text)}
+
+
+def sentences(hint: Hint | None) -> tuple[str, ...]:
+    """The sentences of a hint, none where there is no hint."""
+    return (hint,) if isinstance(hint, str) else hint or ()
+
+
+def _in_shell(marked: re.Match[str]) -> str:
+    return f"--{marked[1].replace('_', '-')}{' ' if marked[2] else ''}"
+
+
+def _in_python(marked: re.Match[str]) -> str:
+    return f"{marked[1]}="
 
 
 @dataclass(frozen=True)
@@ -49,20 +80,29 @@ class SeqcastError(Exception):
         message: What is wrong.
         place: Where it is wrong; put in front of the message.
         hint: What to do about it; put behind the message.
+
+    Attributes:
+        for_python: Whether options are spelled as arguments of Python instead of options of the shell.
     """
 
     exit_code = 1
     kind = "error"
 
-    def __init__(self, message: str, *, place: Place = NOWHERE, hint: str | None = None) -> None:
-        self.message, self.place, self.hint = message, place, hint
-        where = str(place)
-        text = f"{where}: {message}" if where else message
-        super().__init__(f"{text} {hint}" if hint else text)
+    def __init__(self, message: str, *, place: Place = NOWHERE, hint: Hint | None = None) -> None:
+        super().__init__(message)
+        self.message, self.place, self.hint, self.for_python = message, place, sentences(hint), False
+
+    def __str__(self) -> str:
+        where = str(self.place)
+        return " ".join([*([f"{where}:"] if where else []), *map(self._spelled, (self.message, *self.hint))])
 
     def as_dict(self) -> dict[str, object]:
         """The fields of the `--json` error document."""
-        return {"error": str(self), "kind": self.kind, **asdict(self.place), "hint": self.hint}
+        hint = " ".join(map(self._spelled, self.hint)) or None
+        return {"error": str(self), "kind": self.kind, **asdict(self.place), "hint": hint}
+
+    def _spelled(self, text: str) -> str:
+        return _MARKED.sub(_in_python if self.for_python else _in_shell, text)
 
 
 class UsageError(SeqcastError):

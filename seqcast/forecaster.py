@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seqcast.config import Config
-from seqcast.errors import SeqcastError, StoppedError, UsageError
+from seqcast.errors import SeqcastError, StoppedError, UsageError, options_in
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.experiments.recorded_training import TrainingJob, save_run
 from seqcast.forecasting import attention_maps, predict
@@ -52,34 +51,25 @@ class FittedState:
     """None for a forecaster that was fitted."""
 
 
-_OPTION = re.compile("--([a-z]+(?:-[a-z]+)*)")
-_READING_OPTIONS = {"delimiter", "decimal", "encoding", "time-format", "time-unit", "na-value", "timezone"}
+_READING_OPTIONS = {"delimiter", "decimal", "encoding", "time_format", "time_unit", "na_value", "timezone"}
 _PLACE_OPTIONS = {"run", "resume", "overwrite"}
-_SECTION_OF = {field: section for section, part in Config() for field in type(part).model_fields}
-_ARGUMENTS = {"horizon", "context", "future", "level", "stride", "windows"}
 
 
 @contextmanager
-def _words_of_python() -> Iterator[None]:
-    """Let errors speak of what Python has in place of the options of the command line."""
+def _errors_for_python() -> Iterator[None]:
+    """Let errors name arguments of Python, and suggest what Python has in place of an option of the shell."""
     try:
         yield
     except StoppedError:
         raise
     except SeqcastError as error:
-        options = set(_OPTION.findall(error.hint or ""))
-        hint = error.hint and _OPTION.sub(_setting, error.hint)
+        error.for_python = True
+        options = set().union(*map(options_in, error.hint))
         if options & _READING_OPTIONS:
-            hint = "Change the column in pandas."
+            error.hint = ("Change the column in pandas.",)
         elif options & _PLACE_OPTIONS:
-            hint = "Give another path."
-        raise type(error)(_OPTION.sub(_setting, error.message), place=error.place, hint=hint) from None
-
-
-def _setting(option: re.Match[str]) -> str:
-    """The setting or argument that an option of the command line stands for."""
-    name = option[1].replace("-", "_")
-    return f"{_SECTION_OF[name]}.{name}" if name in _SECTION_OF.keys() - _ARGUMENTS else name
+            error.hint = ("Give another path.",)
+        raise
 
 
 class Forecaster:
@@ -102,7 +92,7 @@ class Forecaster:
         self.config = config.override(model=given)
         self.state: FittedState | None = None
 
-    @_words_of_python()
+    @_errors_for_python()
     def fit(self, frame: pd.DataFrame, *, static: pd.DataFrame | None = None, hooks: Hooks = Hooks()) -> Self:
         """Learn from a long, wide or single-series frame, which stays as it is; returns self.
 
@@ -129,7 +119,7 @@ class Forecaster:
         _warn(job.notices)
         return self
 
-    @_words_of_python()
+    @_errors_for_python()
     def predict(
         self,
         horizon: int | None = None,
@@ -156,7 +146,7 @@ class Forecaster:
         _warn(prediction.notices)
         return forecast_frame(prediction.forecast, model.schema, levels)
 
-    @_words_of_python()
+    @_errors_for_python()
     def attention(self, windows: int = 1, *, frame: pd.DataFrame | None = None) -> pd.DataFrame:
         """The attention table of the newest `windows` origins of each series: a row per (series, cutoff, step, lag).
 
@@ -168,7 +158,7 @@ class Forecaster:
         table: pd.DataFrame = pa.concat_tables([attention_table(each) for each in maps.maps]).to_pandas()
         return table
 
-    @_words_of_python()
+    @_errors_for_python()
     def backtest(
         self,
         part: Literal["validation", "test"] = "validation",
@@ -187,7 +177,7 @@ class Forecaster:
         _warn(done.notices)
         return done
 
-    @_words_of_python()
+    @_errors_for_python()
     def save(self, path: str | Path) -> None:
         """Write a run directory that `load` and the commands read.
 
@@ -201,7 +191,7 @@ class Forecaster:
         save_run(*trained, choose_directory(Path(path), "", overwrite=False, resume=False))
 
     @classmethod
-    @_words_of_python()
+    @_errors_for_python()
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
         """Read a run directory, on whatever device it was trained.
 

@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from seqcast.config import MOST_STEPS
-from seqcast.errors import DataError, RunError, UsageError
+from seqcast.errors import DataError, RunError, UsageError, option
 from seqcast.model.heads import student_t_parameters
 from seqcast.model.network import NetworkOutput
 from seqcast.panel.arrays import evenly_spread
@@ -110,7 +110,7 @@ def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, futur
     horizon = model.horizon if horizon is None else horizon
     if not 1 <= horizon <= MOST_STEPS:
         allowed = "at least 1" if horizon < 1 else f"at most {MOST_STEPS:,}"
-        raise UsageError(f"--horizon {horizon}: the number of steps to forecast must be {allowed}.")
+        raise UsageError(f"{option('horizon', horizon)}: the number of steps to forecast must be {allowed}.")
     padded = -(-horizon // model.horizon) * model.horizon
     origins = latest_origins(panel)
     ends = observed_ends(panel)
@@ -187,7 +187,7 @@ def attention_maps(
         DataError: No series has such an origin.
     """
     if windows < 1:
-        raise UsageError(f"--windows {windows}: at least one origin is needed.")
+        raise UsageError(f"{option('windows', windows)}: at least one origin is needed.")
     ends = observed_ends(panel)
     newest = np.minimum(ends, panel.lengths - model.horizon) if panel.schema.known else ends
     notices: tuple[Notice, ...] = ()
@@ -200,7 +200,9 @@ def attention_maps(
     else:
         origins = _origins_at(panel, newest, origin)
     if not len(origins):
-        raise DataError("no series has an origin to look at.", hint="Give a longer table, or another --origin.")
+        raise DataError(
+            "no series has an origin to look at.", hint=f"Give a longer table, or another {option('origin')}."
+        )
     extended = panel if panel.schema.known else pad_panel(panel, model.horizon)
     forecasting = Forecasting(model, extended, origins.earliest(ends))
     return AttentionMaps(forecasting.attention(origins), len(origins), (*notices, *forecasting.notices()))
@@ -281,8 +283,8 @@ class Forecasting:
         """
         if not self.model.network.attends:
             raise UsageError(
-                "this run was trained with --attention none, so there is nothing to inspect.",
-                hint="Train with --attention global.",
+                f"this run was trained with {option('attention', 'none')}, so there is nothing to inspect.",
+                hint=f"Train with {option('attention', 'global')}.",
             )
         return self._each_batch(self.tensors, origins, self._attention_map)
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from seqcast.config import Format
-from seqcast.errors import UsageError
+from seqcast.errors import UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import FloatArray, Schema
 from seqcast.reading.table import quoted
@@ -121,7 +121,7 @@ def formula_notices(frame: pd.DataFrame) -> tuple[Notice, ...]:
         return ()
     text = (
         f"{len(risky):,} ids or column names begin like a formula, such as {quoted(risky[0])}, and a spreadsheet may "
-        "run them; --excel-safe writes them with an apostrophe in front"
+        "run them; written Excel-safe, they have an apostrophe in front"
     )
     return (Notice("repair", text, len(risky)),)
 
@@ -178,12 +178,12 @@ def output_format(destination: Destination, chosen: Format | None) -> Format:
     named = _FORMAT_OF_SUFFIX.get(destination.suffix.lower())
     if named is not None and chosen not in (None, named):
         raise UsageError(
-            f"The name of {str(destination)!r} says {named}, but --format says {chosen}.", hint="Drop one."
+            f"The name of {str(destination)!r} says {named}, but {option('format')} says {chosen}.", hint="Drop one."
         )
     if named is None and chosen is None:
         raise UsageError(
             f"The name of {str(destination)!r} does not say which format to write.",
-            hint="End it in .csv, .parquet or .json, or add --format.",
+            hint=f"End it in .csv, .parquet or .json, or add {option('format')}.",
         )
     return chosen or named or "csv"
 

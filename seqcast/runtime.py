@@ -14,7 +14,7 @@ import torch
 
 from seqcast.config import Precision
 from seqcast.distributed import ALONE, World
-from seqcast.errors import UsageError
+from seqcast.errors import UsageError, option
 
 DTYPES: dict[Literal["float32", "bfloat16", "float16"], torch.dtype] = {
     "float32": torch.float32,
@@ -84,7 +84,9 @@ def resolve_runtime(device: str, precision: Precision, world: World = ALONE) -> 
         chosen = _own_device(chosen, device, world)
     if precision != "auto":
         if precision == "float16" and chosen.type == "cpu":
-            raise UsageError("--precision float16 needs a GPU.", hint="Use bfloat16 or float32 on the CPU.")
+            raise UsageError(
+                f"{option('precision', 'float16')} needs a GPU.", hint="Use bfloat16 or float32 on the CPU."
+            )
         return Runtime(chosen, DTYPES[precision], reason, world)
     fast, why = _bfloat16_is_faster(chosen)
     return Runtime(chosen, torch.bfloat16 if fast else torch.float32, f"{reason}; {why}", world)
@@ -99,14 +101,19 @@ def _resolve_device(name: str) -> tuple[torch.device, str]:
         return torch.device("cpu"), "no GPU found"
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"--device {name}: this machine has no usable CUDA GPU.", hint="Use --device auto or cpu.")
+        raise UsageError(
+            f"{option('device', name)}: this machine has no usable CUDA GPU.",
+            hint=f"Use {option('device', 'auto')} or cpu.",
+        )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise UsageError(
-            f"--device {name}: there are {count} CUDA GPUs, numbered from 0.", hint="Use a smaller number."
+            f"{option('device', name)}: there are {count} CUDA GPUs, numbered from 0.", hint="Use a smaller number."
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("--device mps: this machine has no Apple GPU.", hint="Use --device auto or cpu.")
+        raise UsageError(
+            f"{option('device', 'mps')}: this machine has no Apple GPU.", hint=f"Use {option('device', 'auto')} or cpu."
+        )
     return device, "as asked"
 
 
@@ -117,16 +124,18 @@ def _own_device(chosen: torch.device, asked: str, world: World) -> torch.device:
         UsageError: There are too few, or one of them was named.
     """
     if chosen.type == "mps":
-        raise UsageError("several processes cannot share an Apple GPU.", hint="Give --device cpu.")
+        raise UsageError("several processes cannot share an Apple GPU.", hint=f"Give {option('device', 'cpu')}.")
     if chosen.type != "cuda":
         return chosen
     if asked.startswith("cuda:"):
-        raise UsageError(f"--device {asked}: several processes take a GPU each.", hint="Give --device cuda.")
+        raise UsageError(
+            f"{option('device', asked)}: several processes take a GPU each.", hint=f"Give {option('device', 'cuda')}."
+        )
     count = torch.cuda.device_count()
     if world.local_rank >= count:
         raise UsageError(
             f"process {world.local_rank} of this machine has no GPU: there are {count}, numbered from 0.",
-            hint="Start fewer with --nproc-per-node, or give --device cpu.",
+            hint=f"Start fewer with torchrun's --nproc-per-node, or give {option('device', 'cpu')}.",
         )
     own = torch.device("cuda", world.local_rank)
     torch.cuda.set_device(own)

@@ -20,7 +20,7 @@ from typing import BinaryIO, NoReturn
 
 import filelock
 
-from seqcast.errors import Place, RunError, SeqcastError
+from seqcast.errors import Place, RunError, SeqcastError, option
 
 LOCK_NAME = ".lock"
 """The lock file of a directory; it holds the process id and the host of its newest writer."""
@@ -240,7 +240,7 @@ def lock_directory(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        hint = "Wait until it has ended, or choose another --run."
+        hint = f"Wait until it has ended, or choose another {option('run')}."
         raise RunError(f"is being written by {_holder(file)}.", place=Place(file=str(path)), hint=hint) from None
     except OSError as error:
         reason, place = error.strerror or str(error), Place(file=str(path))
@@ -261,7 +261,7 @@ def _require_own_lock(file: Path) -> None:
         status = file.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             kind = "has another name elsewhere" if stat.S_ISREG(status.st_mode) else f"is {_describe(status.st_mode)}"
-            hint = "Remove it, or choose another --run."
+            hint = f"Remove it, or choose another {option('run')}."
             raise RunError(f"cannot be locked: it {kind}.", place=Place(file=str(file)), hint=hint)
 
 

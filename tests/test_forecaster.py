@@ -269,11 +269,11 @@ def test_sizes_that_make_no_sense_are_refused_at_once(sizes: dict[str, object]) 
 
 
 def test_bad_arguments_of_predict_are_refused(fitted: Forecaster) -> None:
-    with pytest.raises(UsageError, match=r"^horizon 0: the number of steps to forecast must be at least 1"):
+    with pytest.raises(UsageError, match=r"^horizon=0: the number of steps to forecast must be at least 1"):
         fitted.predict(0)
     with pytest.raises(UsageError, match="An interval level must be between 0 and 100, got 100"):
         fitted.predict(levels=(100,))
-    with pytest.raises(UsageError, match=r"^windows 0: at least one origin is needed"):
+    with pytest.raises(UsageError, match=r"^windows=0: at least one origin is needed"):
         fitted.attention(0)
 
 
@@ -314,7 +314,7 @@ def test_what_is_no_frame_is_refused_in_words(frame: object) -> None:
 def test_errors_name_settings_instead_of_options_of_the_command_line(
     fitted: Forecaster, hourly: pd.DataFrame, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"Say which with data\.target\.$"):
+    with pytest.raises(DataError, match=r"Say which with target=\.$"):
         Forecaster().fit(hourly.rename(columns={"y": "a"}).assign(b=1.0, unique_id="x"))
     with pytest.raises(DataError, match=r"'abc' is not a number\. Change the column in pandas\.$"):
         Forecaster().fit(hourly.astype({"y": object}).assign(y=["abc", *hourly["y"].astype(str)[1:]]))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seqcast.config import MOST_STEPS
-from seqcast.errors import UsageError
+from seqcast.errors import UsageError, option
 from seqcast.model.attention import LagAttention, LocalPredictiveFocus, LocationScore
 from seqcast.model.network import ForecastNetwork
 from seqcast.panel.notices import Notice
@@ -33,7 +33,7 @@ def with_context(model: TrainedModel, context: int) -> TrainedModel:
             trained on.
     """
     if not 1 <= context <= MOST_STEPS:
-        raise UsageError(f"--context {context}: the number of past steps must be 1 to {MOST_STEPS:,}.")
+        raise UsageError(f"{option('context', context)}: the number of past steps must be 1 to {MOST_STEPS:,}.")
     if context == model.context:
         return model
     validated = None if model.validated is None else _with_context(model.validated, model.context, context)
@@ -68,8 +68,8 @@ def _fit_attention(attention: LagAttention, trained: int, context: int) -> None:
     positional = _positional_part(attention)
     if positional is not None and context > trained:
         raise UsageError(
-            f"--context {context}: {positional} the {trained} positions of the trained context and no others.",
-            hint=f"Give at most {trained}, or train with --context {context}.",
+            f"{option('context', context)}: {positional} the {trained} positions of the trained context and no others.",
+            hint=f"Give at most {trained}, or train with {option('context', context)}.",
         )
     if isinstance(attention.score, LocationScore):
         kept = attention.score.projection.weight[-context:]

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqcast.attention.faithfulness import known_origins
 from seqcast.attention.lag_report import WindowGroups
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.evaluation.metrics import seasonal_scales
 from seqcast.forecasting import Forecasting, Origins
 from seqcast.panel.panel import FloatArray, IntArray, Panel
@@ -70,7 +70,7 @@ def tenths_by_error(model: TrainedModel, panel: Panel, windows: int | None = Non
         DataError: Fewer than `FEWEST_WINDOWS` origins can be ranked.
     """
     if windows is not None and windows < 1:
-        raise UsageError(f"--windows {windows}: at least one origin is needed.")
+        raise UsageError(f"{option('windows', windows)}: at least one origin is needed.")
     per_series = max(1, -(-USUAL_WINDOWS // panel.num_series)) if windows is None else windows
     origins = known_origins(model, panel, per_series)
     forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
@@ -82,7 +82,7 @@ def tenths_by_error(model: TrainedModel, panel: Panel, windows: int | None = Non
     if usable.sum() < FEWEST_WINDOWS:
         raise DataError(
             f"{usable.sum()} past origins can be ranked by error; a worst and a best tenth need {FEWEST_WINDOWS}.",
-            hint="Give a larger --windows, or a longer table.",
+            hint=f"Give a larger {option('windows')}, or a longer table.",
         )
     errors = errors[usable]
     ranked = WindowGroups(TENTHS, _codes(errors))

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from seqcast.attention.effects import Effect, point_forecast
 from seqcast.attention.replaced_inputs import InputEffects, replace_inputs
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.forecasting import Forecasting, Origins, observed_ends, rolling_origins
 from seqcast.panel.panel import BoolArray, FloatArray, Panel
 from seqcast.results.lag_profile import LagBand, LagProfile, by_lag
@@ -86,7 +86,7 @@ def verify(model: TrainedModel, panel: Panel, windows: int) -> Faithfulness:
         DataError: No series has an origin whose truth is known.
     """
     if not model.network.attends:
-        raise UsageError("this run was trained with --attention none, so there is nothing to verify.")
+        raise UsageError(f"this run was trained with {option('attention', 'none')}, so there is nothing to verify.")
     origins = known_origins(model, panel, windows)
     forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
     asked = origins.spread(REMOVAL_WINDOWS)

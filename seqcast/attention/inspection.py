@@ -11,7 +11,7 @@ from seqcast.attention.implied_forecast import ImpliedForecast, ImpliedSums
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.attention.seasons import SeasonCheck, check_seasons
 from seqcast.attention.shorter_context import ContextSuggestion, suggest_context
-from seqcast.errors import UsageError
+from seqcast.errors import UsageError, option
 from seqcast.forecasting import AttentionMaps, attention_maps
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
@@ -101,7 +101,9 @@ def _windows(model: TrainedModel, panel: Panel, question: Question) -> tuple[Att
     if question.group_by != "error":
         return attention_maps(model, panel, question.num_windows, question.origin), None
     if question.origin is not None:
-        raise UsageError("--by error ranks many origins, --origin names one.", hint="Drop one of them.")
+        raise UsageError(
+            f"{option('by', 'error')} ranks many origins, {option('origin')} names one.", hint="Drop one of them."
+        )
     forecasting, ranked = tenths_by_error(model.as_validated, panel, question.windows)
     maps = forecasting.attention(ranked.origins)
     return AttentionMaps(maps, len(ranked.origins), forecasting.notices()), ranked

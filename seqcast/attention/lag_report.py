@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.errors import UsageError
+from seqcast.errors import UsageError, option
 from seqcast.panel.frequency import WEEKDAYS, TimeArray
 from seqcast.panel.panel import FloatArray, IntArray
 from seqcast.results.forecast import AttentionMap
@@ -119,7 +119,8 @@ class LagSums:
         assert (group_by == "error") == (window_groups is not None)
         if group_by in ("hour", "weekday", "month") and like.cutoffs.dtype.kind != "M":
             raise UsageError(
-                f"Lags cannot be grouped by {group_by}: the time column counts steps.", hint="Use --by horizon."
+                f"Lags cannot be grouped by {group_by}: the time column counts steps.",
+                hint=f"Use {option('by', 'horizon')}.",
             )
         self._relative, self._group_by, self._frequency = relative, group_by, like.frequency
         self._window_groups = window_groups

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import re
 import signal
 import sys
 import traceback
@@ -28,7 +27,7 @@ from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
 from seqcast.cli.tune import tune
-from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError
+from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError, options_in
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """The parser's complaint about an option or a command, which Typer does not export by a name of its own."""
@@ -101,10 +100,9 @@ def main() -> None:
 
 def _as_expected(error: Exception) -> SeqcastError:
     """Any failure as one of ours."""
-    if isinstance(error, StoppedError):
-        return error
     if isinstance(error, SeqcastError):
-        return type(error)(error.message, place=error.place, hint=_fitting_hint(error.hint))
+        error.hint = _fitting_hint(error.hint)
+        return error
     if isinstance(error, WrongCommandLine):
         wrong = str(error.format_message()).replace("Value error, ", "").rstrip(".")
         place = "seqcast" if error.ctx is None else error.ctx.command_path
@@ -118,15 +116,14 @@ def _as_expected(error: Exception) -> SeqcastError:
     return SeqcastError(fault, hint="Run again with --debug to see where, and please report it.")
 
 
-def _fitting_hint(hint: str | None) -> str | None:
-    """A hint without sentences about options of reading a table where the command at hand does not have them."""
+def _fitting_hint(hint: tuple[str, ...]) -> tuple[str, ...]:
+    """A hint without its sentences about options of reading a table that the command at hand lacks."""
     called = next((command for command in COMMANDS if command.__name__ in sys.argv[1:2]), None)
-    if hint is None or called is None:
+    if not hint or called is None:
         return hint
-    accepted = {name.replace("_", "-") for name in signature(called).parameters}
-    sentences = re.split(r"(?<=[.?]) (?=[A-Z\d`])", hint)
-    kept = [each for each in sentences if not (set(re.findall("--([a-z-]+)", each)) & READING) - accepted]
-    return " ".join(kept) or "Correct it, or train a run that is told how to read such a table."
+    lacking = READING - signature(called).parameters.keys()
+    kept = tuple(sentence for sentence in hint if not options_in(sentence) & lacking)
+    return kept or ("Correct it, or train a run that is told how to read such a table.",)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

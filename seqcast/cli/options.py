@@ -61,13 +61,13 @@ READING = frozenset(
         "known",
         "past",
         "static",
-        "static-file",
+        "static_file",
         "delimiter",
         "decimal",
         "encoding",
-        "time-format",
-        "time-unit",
-        "na-value",
+        "time_format",
+        "time_unit",
+        "na_value",
         "timezone",
     ]
 )

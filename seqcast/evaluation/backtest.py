@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from seqcast.config import DataConfig
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.evaluation.baselines import NAIVE, SEASONAL_NAIVE, naive, point_forecast, seasonal_naive
 from seqcast.evaluation.metrics import Scores, score, seasonal_scales
 from seqcast.evaluation.refit import Refit, refitted_forecast
@@ -82,14 +82,14 @@ def backtest(
         DivergedError, StoppedError: As training, where the plan trains.
     """
     if any(number is not None and number < 1 for number in (plan.stride, plan.windows, plan.refit_every)):
-        raise UsageError("--stride, --windows and --refit-every must be at least 1.")
+        raise UsageError(f"{option('stride')}, {option('windows')} and {option('refit_every')} must be at least 1.")
     stride = plan.stride or model.horizon
     first, last = _origin_range(model, panel, plan.part)
     origins = _with_history(panel, rolling_origins(first, last, stride, plan.windows))
     if not len(origins):
         raise DataError(
             f"no series has a {plan.part} window of {model.horizon} steps to score.",
-            hint="Give more data, or train with larger --validation-size or --test-size.",
+            hint=f"Give more data, or train with larger {option('validation_size')} or {option('test_size')}.",
         )
     check_statistical(plan.models, len(origins))
     if plan.part == "validation":
@@ -138,10 +138,11 @@ def _origin_range(model: TrainedModel, panel: Panel, part: Literal["validation",
     train_ends, validation_ends = _split_ends(model.config.data, panel)
     if part == "validation":
         return np.maximum(train_ends, 1), validation_ends - model.horizon
-    if model.config.data.test_size < model.horizon:
+    test_size = model.config.data.test_size
+    if test_size < model.horizon:
         raise UsageError(
-            f"--test: this run kept {model.config.data.test_size} test steps; a window needs {model.horizon}.",
-            hint="Train with --test-size.",
+            f"{option('test')}: this run kept {test_size} test steps; a window needs {model.horizon}.",
+            hint=f"Train with {option('test_size')}.",
         )
     return np.maximum(validation_ends, 1), panel.lengths - model.horizon
 

@@ -15,7 +15,7 @@ from io import StringIO
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
-from seqcast.errors import UsageError
+from seqcast.errors import UsageError, option
 from seqcast.evaluation.baselines import seasonal_naive
 from seqcast.extras import import_extra
 from seqcast.panel.notices import Notice
@@ -63,15 +63,15 @@ def check_statistical(names: Sequence[str], num_windows: int) -> None:
     """
     for name in names:
         if name not in STATISTICAL_MODELS:
-            raise UsageError(f"--models {name!r} is not one of {', '.join(STATISTICAL_MODELS)}.")
+            raise UsageError(f"{option('models', repr(name))} is not one of {', '.join(STATISTICAL_MODELS)}.")
     if names and num_windows > MOST_WINDOWS:
         raise UsageError(
-            f"--models: {', '.join(names)} would be refitted at each of {num_windows:,} windows; at most"
+            f"{option('models')}: {', '.join(names)} would be refitted at each of {num_windows:,} windows; at most"
             f" {MOST_WINDOWS:,} are allowed.",
-            hint="Give a larger --stride, or fewer --windows.",
+            hint=f"Give a larger {option('stride')}, or fewer {option('windows')}.",
         )
     if names:
-        import_extra("statsforecast.models", "baselines", "--models")
+        import_extra("statsforecast.models", "baselines", option("models"))
 
 
 def statistical_forecasts(
@@ -142,7 +142,7 @@ def _fit_one(name: str, task: StatisticalTask, history: FloatArray) -> Fit:
     seasons = [season for season in task.seasons if 2 * season < len(history)]
     if name == "MSTL" and not seasons:
         return None, "its history does not hold any season twice"
-    models = import_extra("statsforecast.models", "baselines", "--models")
+    models = import_extra("statsforecast.models", "baselines", option("models"))
     model = getattr(models, name)(season_length=seasons if name == "MSTL" else task.season)
     try:
         # What a search for the best model warns of or prints is about those it does not take.

@@ -13,7 +13,7 @@ import numpy as np
 
 from seqcast.attention.inspection import Question, inspect
 from seqcast.config import Attention, Config, Score
-from seqcast.errors import RunError, SeqcastError, StoppedError
+from seqcast.errors import RunError, SeqcastError, StoppedError, option
 from seqcast.experiments.recorded_training import TrainedRun, TrainingJob
 from seqcast.panel.panel import Panel
 from seqcast.results.lag_profile import LagProfile
@@ -143,7 +143,9 @@ def _trained(job: TrainingJob, directory: RunDirectory, train: Train) -> tuple[R
     if begun:
         record = directory.read_record()
         if directory.read_config(record) != job.plan.config or record.data.fingerprint != job.source.fingerprint:
-            raise RunError(f"{directory.path}: holds a run of other options or other data.", hint="Give another --run.")
+            raise RunError(
+                f"{directory.path}: holds a run of other options or other data.", hint=f"Give another {option('run')}."
+            )
         if record.status == "finished":
             return record, load_trained_model(directory, record, job.runtime.device)
     trained = train(job, choose_directory(directory.path, "", overwrite=False, resume=begun), begun)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import IntArray
 
 TimeArray = NDArray[np.datetime64] | NDArray[np.int64]
@@ -181,7 +181,7 @@ def parse_frequency(alias: str) -> Frequency:
     digits, code, suffix, day = match.groups()
     multiple = int(digits) if digits else 1
     if multiple == 0:
-        raise UsageError(f"--freq {alias!r}: a step must be positive.")
+        raise UsageError(f"{option('freq', repr(alias))}: a step must be positive.")
     if not code and digits and suffix is None and day is None:
         return Frequency(str(multiple), "integer", multiple)
     return _named_frequency(alias, code, multiple, suffix, day)
@@ -239,7 +239,7 @@ def _named_frequency(alias: str, code: str, multiple: int, suffix: str | None, d
     plain = suffix is None and day is None
     if fixed is not None and plain:
         if multiple * fixed >= _LONGEST_STEP:
-            raise UsageError(f"--freq {alias!r}: a step that long is not supported.")
+            raise UsageError(f"{option('freq', repr(alias))}: a step that long is not supported.")
         return fixed_frequency(multiple * fixed)
     if code == "B" and plain:
         return Frequency(f"{_times(multiple)}B", "business_day", multiple)
@@ -250,7 +250,7 @@ def _named_frequency(alias: str, code: str, multiple: int, suffix: str | None, d
         month = None if suffix is None else _index_of(suffix, MONTHS)
         if suffix is None or (month is not None and size > 1):
             if multiple * size > 12_000:
-                raise UsageError(f"--freq {alias!r}: a step that long is not supported.")
+                raise UsageError(f"{option('freq', repr(alias))}: a step that long is not supported.")
             return month_frequency(multiple * size, int(day) if day else anchor, None if month is None else month + 1)
     raise _unknown(alias)
 
@@ -260,13 +260,13 @@ def _weekly(alias: str, multiple: int, suffix: str | None) -> Frequency:
     if suffix is not None and weekday is None:
         raise _unknown(alias)
     if multiple * WEEK >= _LONGEST_STEP:
-        raise UsageError(f"--freq {alias!r}: a step that long is not supported.")
+        raise UsageError(f"{option('freq', repr(alias))}: a step that long is not supported.")
     return fixed_frequency(multiple * WEEK, weekday)
 
 
 def _unknown(alias: str) -> UsageError:
     return UsageError(
-        f"--freq {alias[:40]!r} is not a frequency.",
+        f"{option('freq', repr(alias[:40]))} is not a frequency.",
         hint="Use a pandas alias such as h, 30min, D, B, W-SUN, MS, ME, QS, YS, or a whole number for integer times.",
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqcast.config import DataConfig
-from seqcast.errors import DataError
+from seqcast.errors import DataError, option
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency, show_time
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, IntArray, Panel
@@ -172,7 +172,7 @@ def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, l
         f"{show_time(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later "
         f"(frequency: {frequency.name}).",
         place=axis.place_of(widest),
-        hint="Correct that time if it is mistyped, or give a longer --freq.",
+        hint=f"Correct that time if it is mistyped, or give a longer {option('freq')}.",
     )
 
 
@@ -216,7 +216,9 @@ def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ..
     counts = np.add.reduceat(observed, panel.offsets[:-1], dtype=np.int64)
     if not counts.any():
         column = panel.schema.target[0]
-        raise DataError("every value is missing.", place=table.place(column), hint="Name another column with --target.")
+        raise DataError(
+            "every value is missing.", place=table.place(column), hint=f"Name another column with {option('target')}."
+        )
     notices = []
     num_columns = len(panel.schema.target) if panel.schema.layout == "wide" else 1
     num_absent = 0 if grid.positions is None else (grid.num_rows - len(grid.positions))

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from seqcast.config import MOST_CATEGORICAL
-from seqcast.errors import DataError
+from seqcast.errors import DataError, Hint, option, sentences
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, FloatArray, IntArray
 from seqcast.reading.cell_patterns import CLOCK, DECORATED_NUMBER, MISSING_WORDS, NUMBER, looks_like_time
@@ -216,7 +216,7 @@ def _read_numeric_covariate(table: Table, column: str) -> FloatArray:
     except DataError as error:
         if table.arrow.schema.field(column).type != TEXT_TYPE:
             raise
-        hint = f"{error.hint} If the column names categories, none of them may be a number."
+        hint = (*error.hint, "If the column names categories, none of them may be a number.")
         raise DataError(error.message, place=error.place, hint=hint) from None
 
 
@@ -290,11 +290,11 @@ def _not_a_number(table: Table, column: str, text: TextColumn, bad: IntArray) ->
     values = [text.values[text.codes[row]] for row in first]
     what, hint = _what_is_wrong(values[0], column)
     if len(rows) > 1:
-        hint = f"{len(rows):,} such values in all. {hint}"
+        hint = (f"{len(rows):,} such values in all.", *sentences(hint))
     return cell_error(table, column, first, values, what, hint)
 
 
-def _what_is_wrong(value: str, column: str) -> tuple[str, str]:
+def _what_is_wrong(value: str, column: str) -> tuple[str, Hint]:
     """What a text is instead of a number, and what to do about it."""
     if value.strip() == column.strip():
         return "repeats the header", "Remove the repeated header lines."
@@ -303,11 +303,11 @@ def _what_is_wrong(value: str, column: str) -> tuple[str, str]:
     return "is not a number", _remedy(value)
 
 
-def _remedy(value: str) -> str:
+def _remedy(value: str) -> Hint:
     """How a text becomes a number, or a missing value."""
     has_digits = any(character.isnumeric() for character in value)
     if any(mark in value for mark in _MARKS):
-        return "Remove currency, percent and thousands signs. A decimal comma needs --decimal ,."
+        return ("Remove currency, percent and thousands signs.", f"A decimal comma needs {option('decimal', ',')}.")
     if has_digits and not value.isprintable():
         return "Remove the characters in it that are not printed."
     if has_digits and (not value.isascii() or value.strip()[0] == "(" or value.strip()[-1] == "-"):
@@ -317,4 +317,5 @@ def _remedy(value: str) -> str:
     if len(value) > _LONGEST_WORD:
         return "Correct it, or leave it empty if it is missing."
     word = shlex.quote(value)
-    return f'If it means "missing", add --na-value {word if word[-1].isalnum() or word != value else repr(value)}.'
+    shown = word if word[-1].isalnum() or word != value else repr(value)
+    return f'If it means "missing", add {option("na_value", shown)}.'

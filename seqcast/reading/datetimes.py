@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.frequency import SECOND, TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.reading.table import MOST_EXAMPLES, Table, cell_error
@@ -68,7 +68,8 @@ def require_years(table: Table, column: str, numbers: NDArray[np.int64], unit: s
         return
     outside = np.flatnonzero((numbers * factor < _YEARS[0]) | (numbers * factor >= _YEARS[1]))
     first = [int(row) for row in outside[:MOST_EXAMPLES]]
-    hint = f"{len(outside):,} of {len(numbers):,} times are like this. Correct them, or --time-unit."
+    count = f"{len(outside):,} of {len(numbers):,} times are like this."
+    hint = (count, f"Correct them, or {option('time_unit')}.")
     shown = [str(numbers[row]) for row in first]
     raise cell_error(table, column, first, shown, "lies outside the years 0 to 9999", hint)
 
@@ -81,7 +82,7 @@ def strptime(values: list[str], pattern: str) -> Datetimes:
         texts = pd.Series(plain, dtype="object")
         parsed = pd.to_datetime(texts, format=pattern, errors="coerce", exact=True, utc=has_offset(pattern))
     except (ValueError, re.error) as error:
-        raise UsageError(f"--time-format {pattern[:60]!r} is not a time format: {error}.") from None
+        raise UsageError(f"{option('time_format', repr(pattern[:60]))} is not a time format: {error}.") from None
     if parsed.dt.tz is not None:
         parsed = parsed.dt.tz_localize(None)
     found: Datetimes = np.asarray(parsed.to_numpy())

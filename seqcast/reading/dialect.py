@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from seqcast.errors import DataError, Place, UsageError
+from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
 from seqcast.reading.source import Bytes
@@ -127,7 +127,7 @@ def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
                     shown = quoted(dialect.delimiter.join(fields))
                     hint = "Complete or remove the row; quote fields that hold the delimiter."
                     if expected == 1 or dialect.names[0].startswith("#"):
-                        hint = "Remove the lines above the column names, or give --delimiter."
+                        hint = f"Remove the lines above the column names, or give {option('delimiter')}."
                     return DataError(
                         f"the row has {_num_fields(len(fields))} where the header has {expected:,}: {shown}.",
                         place=Place(name, line),
@@ -193,7 +193,9 @@ def _codec_name(encoding: str, name: str) -> str:
 
 
 def _unknown_encoding(encoding: str, name: str) -> UsageError:
-    return UsageError(f"--encoding {encoding[:40]!r} is not known.", place=Place(name), hint="Try latin-1 or cp1252.")
+    return UsageError(
+        f"{option('encoding', repr(encoding[:40]))} is not known.", place=Place(name), hint="Try latin-1 or cp1252."
+    )
 
 
 def _transcode(data: Bytes, encoding: str, name: str) -> bytes:
@@ -203,7 +205,7 @@ def _transcode(data: Bytes, encoding: str, name: str) -> bytes:
         raise _unknown_encoding(encoding, name) from None
     except UnicodeError as error:
         raise DataError(
-            f"the bytes are not {encoding}: {error}.", place=Place(name), hint="Give another --encoding."
+            f"the bytes are not {encoding}: {error}.", place=Place(name), hint=f"Give another {option('encoding')}."
         ) from None
 
 
@@ -219,7 +221,7 @@ def _require_utf8(data: Bytes, name: str) -> None:
             raise DataError(
                 f"byte {position:,} ({data[position]:#04x}) is not UTF-8.",
                 place=Place(name, line),
-                hint="Give the file's --encoding, such as latin-1 or cp1252.",
+                hint=f"Give the file's {option('encoding')}, such as latin-1 or cp1252.",
             ) from None
 
 
@@ -268,7 +270,7 @@ def _given_delimiter(delimiter: str | None) -> str | None:
     plain = _NAMED_DELIMITERS.get(delimiter, delimiter)
     if len(plain) != 1 or not plain.isascii() or plain.isalnum() or plain in '"\r\n\0':
         raise UsageError(
-            f"--delimiter {delimiter[:20]!r} cannot separate fields.",
+            f"{option('delimiter', repr(delimiter[:20]))} cannot separate fields.",
             hint="Give one ASCII character that is no letter, digit, quote or line end, or the word tab.",
         )
     return plain
@@ -293,14 +295,14 @@ def _column_names(text: str, delimiter: str, name: str, line: int) -> tuple[str,
         raise DataError(
             f"the first line {quoted(text)} is an instruction to Excel, not column names.",
             place=Place(name, line),
-            hint=f"Remove it; give --delimiter {shlex.quote(text[-1])} if that is not found.",
+            hint=f"Remove it; give {option('delimiter', shlex.quote(text[-1]))} if that is not found.",
         )
     header = _split(text, delimiter)
     if not header:
         raise DataError(
             "the header has a line end inside a quote that does not begin a field.",
             place=Place(name, line),
-            hint="Put quotes around the whole field, or check --delimiter.",
+            hint=f"Put quotes around the whole field, or check {option('delimiter')}.",
         )
     if len(header) > MOST_COLUMNS:
         raise DataError(
@@ -338,7 +340,7 @@ def _find_decimal(
     cells: list[list[str]], names: tuple[str, ...], options: ReadOptions, delimiter: str, name: str
 ) -> tuple[str, tuple[Notice, ...]]:
     if options.decimal not in (None, ".", ","):
-        raise UsageError(f"--decimal {options.decimal[:20]!r} is no decimal mark.", hint="Give . or ,.")
+        raise UsageError(f"{option('decimal', repr(options.decimal[:20]))} is no decimal mark.", hint="Give . or ,.")
     if options.decimal is not None or delimiter == ",":
         return options.decimal or ".", ()
     with_comma = [(i, cell) for row in cells for i, cell in enumerate(row) if _COMMA_NUMBER.fullmatch(cell.strip())]
@@ -350,7 +352,7 @@ def _find_decimal(
         raise DataError(
             f"{quoted(example)} may be a number with a decimal comma or with a comma between thousands.",
             place=Place(name, None, names[column], example),
-            hint="Give --decimal , if the comma is decimal; otherwise remove the commas.",
+            hint=f"Give {option('decimal', ',')} if the comma is decimal; otherwise remove the commas.",
         )
     return ",", (Notice("repair", f"numbers such as {quoted(example)} were read with a decimal comma"),)
 

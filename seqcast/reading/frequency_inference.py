@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.errors import NOWHERE, DataError, Place, UsageError
+from seqcast.errors import NOWHERE, DataError, Hint, Place, UsageError, option
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import (
     DAY,
@@ -37,12 +37,12 @@ _ODD_SHARE = 0.1
 """Share of the rows that may lie on another day of the month for them to be called odd."""
 _LARGEST_STEP = 2**62
 _IRREGULAR_HINT = (
-    "Resample the data to regular steps, or number them (1, 2, 3, ...) in the time column. "
-    "A shorter step can be given with --freq."
+    "Resample the data to regular steps, or number them (1, 2, 3, ...) in the time column.",
+    f"A shorter step can be given with {option('freq')}.",
 )
 _CLOCK_HINT = (
-    "They shift by an hour, as local times do where clocks change: write them without offset. "
-    "Leave --timezone out if it was given."
+    "They shift by an hour, as local times do where clocks change: write them without offset.",
+    f"Leave {option('timezone')} out if it was given.",
 )
 
 
@@ -125,7 +125,7 @@ def infer_frequency(axis: TimeAxis) -> Frequency:
         raise DataError(
             "no series has two different times, so the frequency cannot be found.",
             place=axis.place,
-            hint="Check the id column, or give --freq.",
+            hint=f"Check the id column, or give {option('freq')}.",
         )
     monthly = None if axis.is_integer else _infer_months(axis, spacings)
     return monthly if monthly is not None else _named(axis, _common_step(spacings), spacings)
@@ -153,14 +153,14 @@ def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
     """
     if (frequency.unit == "integer") != axis.is_integer:
         kind = "whole numbers" if axis.is_integer else "dates"
-        raise UsageError(f"--freq {frequency.alias} does not fit: the times are {kind}.", place=axis.place)
+        raise UsageError(f"{option('freq', frequency.alias)} does not fit: the times are {kind}.", place=axis.place)
     _, on_grid = frequency.locate(axis.start_of_row, axis.times)
     named = on_grid & _on_named_anchor(frequency, axis)
     if not np.all(named):
         first = int(np.flatnonzero(~named)[0])
         series = int(np.searchsorted(axis.offsets, first, side="right")) - 1
         raise UsageError(
-            f"--freq {frequency.alias} ({frequency.name}) contradicts the data: series "
+            f"{option('freq', frequency.alias)} ({frequency.name}) contradicts the data: series "
             f"{quoted(axis.series_ids[series])} begins at {show_time(axis.starts[series])} and has "
             f"{show_time(axis.times[first])}; spacings found: {axis.spacings.describe()}.",
             place=axis.place_of(first),
@@ -180,12 +180,12 @@ def _on_named_anchor(frequency: Frequency, axis: TimeAxis) -> NDArray[np.bool_]:
     return np.ones(len(axis.times), bool)
 
 
-def _suggestion(axis: TimeAxis) -> str:
+def _suggestion(axis: TimeAxis) -> Hint:
     try:
         found = infer_frequency(axis)
     except DataError:
         return _CLOCK_HINT if _shifts_by_an_hour(axis.spacings) else "Resample the data to regular steps."
-    return f"Leave --freq out: the data is {found.name} ({found.alias})."
+    return f"Leave {option('freq')} out: the data is {found.name} ({found.alias})."
 
 
 def _common_step(spacings: Spacings) -> int:
@@ -305,7 +305,7 @@ def _refuse_mixed(spacings: Spacings) -> None:
         f"series have different frequencies: {', '.join(shown)}{rest}, others every "
         f"{spacings.spell(int(smallest.min()))}.",
         place=axis.place,
-        hint="Bring them to one frequency, or give the shortest with --freq to read the missing steps as gaps.",
+        hint=f"Bring them to one frequency, or give the shortest with {option('freq')} to leave gaps.",
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.config import DataConfig
-from seqcast.errors import DataError
+from seqcast.errors import DataError, option
 from seqcast.panel.frequency import TimeArray, show_time
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, IntArray, Panel, Schema
@@ -47,7 +47,7 @@ def extend_panel(
     if future is None:
         raise DataError(
             f"the forecast needs the future values of {name_list(panel.schema.known)}.",
-            hint="Give a table of them with --future.",
+            hint=f"Give a table of them with {option('future')}.",
         )
     if options is not None:
         future = replace(future, options=replace(options, decimal=options.decimal or future.options.decimal))

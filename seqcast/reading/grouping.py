@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.errors import DataError
+from seqcast.errors import DataError, option
 from seqcast.panel.frequency import TimeArray, show_time
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import BoolArray, Covariates, FloatArray, IntArray
@@ -165,7 +165,10 @@ def _refuse_conflicts(
     raise DataError(
         f"the same time occurs with different values: {', '.join(shown)}{count}.",
         place=table.place(row=int(second[conflicts[0]])),
-        hint="Was an id column forgotten (--id)? Where clocks went back an hour, give --timezone.",
+        hint=(
+            f"Was an id column forgotten ({option('id')})?",
+            f"Where clocks went back an hour, give {option('timezone')}.",
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.errors import DataError
+from seqcast.errors import DataError, option
 from seqcast.panel.frequency import show_time
 from seqcast.panel.notices import Notice
 from seqcast.reading.datetimes import UNIT_SECONDS, Times, in_storage_unit, require_years, strptime
@@ -46,7 +46,7 @@ def from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times
         raise DataError(
             f"whole numbers such as {numbers[0]} may be day numbers of Excel, or steps.",
             place=table.place(column, value=str(numbers[0])),
-            hint="Say which with --time-unit excel or --time-unit step.",
+            hint=f"Say which with {option('time_unit', 'excel')} or {option('time_unit', 'step')}.",
         )
     if found is None or found == "step":
         if int(numbers.max()) - int(numbers.min()) > _FARTHEST_STEP:
@@ -109,7 +109,7 @@ def _refuse_brief_dates(table: Table, column: str, distinct: NDArray[np.int64], 
         raise DataError(
             f"whole numbers such as {distinct[0]} may be dates in the format {pattern}, or steps.",
             place=table.place(column, value=str(distinct[0])),
-            hint=f"Say which with --time-format {pattern} or --time-unit step.",
+            hint=f"Say which with {option('time_format', pattern)} or {option('time_unit', 'step')}.",
         )
 
 
@@ -118,7 +118,8 @@ def _wrong_dates(
 ) -> DataError:
     rows = np.flatnonzero(np.isin(numbers, wrong))
     first = [int(row) for row in rows[:MOST_EXAMPLES]]
-    hint = f"{len(rows):,} of {len(numbers):,} times are like this. Correct them, or give --time-unit step."
+    count = f"{len(rows):,} of {len(numbers):,} times are like this."
+    hint = (count, f"Correct them, or give {option('time_unit', 'step')}.")
     what = f"is not a time in the format {pattern} of the others"
     return cell_error(table, column, first, [str(numbers[row]) for row in first], what, hint)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqcast.config import DataConfig
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Layout, Schema
 from seqcast.reading.columns import (
@@ -66,7 +66,7 @@ def find_roles(table: Table, config: DataConfig) -> Roles:
         raise UsageError(
             f"{len(target)} target columns and the id column {name_list(ids)}: a table is either long or wide.",
             place=table.place(),
-            hint="Give one --target, or a table without id column.",
+            hint=f"Give one {option('target')}, or a table without id column.",
         )
     layout: Layout = "long" if ids else "wide" if len(target) > 1 else "single"
     schema = Schema(
@@ -123,12 +123,12 @@ def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
         raise DataError(
             f"several columns may be the time: {name_list(candidates)}.",
             place=table.place(),
-            hint="Say which with --time.",
+            hint=f"Say which with {option('time')}.",
         )
     raise DataError(
         f"no time column was found among {name_list(table.columns)}.",
         place=table.place(),
-        hint="Name it with --time, and the delimiter with --delimiter if columns were not separated.",
+        hint=f"Name it with {option('time')}, and the delimiter with {option('delimiter')} if there is one column.",
     )
 
 
@@ -148,7 +148,7 @@ def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]
     raise DataError(
         f"times repeat, and several columns may name the series: {name_list(texts)}.",
         place=table.place(),
-        hint=f"Say which with --id {texts[0]}, or join several: --id {_ID_JOIN.join(texts[:2])}.",
+        hint=f"Say which with {option('id', texts[0])}, or join several: {option('id', _ID_JOIN.join(texts[:2]))}.",
     )
 
 
@@ -159,7 +159,10 @@ def _refuse_clock(table: Table, time: str, texts: list[str]) -> None:
         raise DataError(
             f"times repeat, and column {quoted(clock)} holds times of day.",
             place=table.place(time),
-            hint=f"Join both into one column such as 2024-01-31 23:59. If {quoted(clock)} names the series, give --id.",
+            hint=(
+                "Join both into one column such as 2024-01-31 23:59.",
+                f"If {quoted(clock)} names the series, give {option('id')}.",
+            ),
         )
 
 
@@ -179,7 +182,7 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
         raise DataError(
             f"several columns may be the target: {name_list(numeric)}.",
             place=table.place(),
-            hint="Say which with --target.",
+            hint=f"Say which with {option('target')}.",
         )
     nearly = [column for column, kind in kinds.items() if kind == "text" and holds_some_numbers(table, column)]
     if len(nearly) == 1:
@@ -187,7 +190,7 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
     raise DataError(
         f"no numeric column to forecast was found among {name_list(table.columns)}.",
         place=table.place(),
-        hint="Name it with --target.",
+        hint=f"Name it with {option('target')}.",
     )
 
 
@@ -208,6 +211,6 @@ def _decisions(schema: Schema, ids: tuple[str, ...], unused: tuple[str, ...], co
         found.append(f"target column {quoted(schema.target[0])}")
     notices = [Notice("decision", ", ".join(found))] if found else []
     if unused:
-        text = f"columns not used: {name_list(unused)} (--known, --past or --static would use them)"
+        text = f"columns not used: {name_list(unused)} (name them as known, past or static covariates to use them)"
         notices.append(Notice("decision", text, len(unused)))
     return tuple(notices)

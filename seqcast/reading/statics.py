@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.config import DataConfig
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, IntArray, Schema
 from seqcast.reading.columns import column_kind, read_covariates
@@ -91,7 +91,7 @@ def read_statics(
         raise UsageError(
             f"column {quoted(own[0])} cannot be static in a wide table.",
             place=table.place(own[0]),
-            hint="Use --static-file.",
+            hint=f"Use {option('static_file')}.",
         )
     inside = _constant_within(table, read_covariates(table, own), series) if own else Covariates.empty(len(names))
     if static_table is None or not from_file:
@@ -138,7 +138,7 @@ def _one_value(
             f"a static column must not change within a series, but series {quoted(series.names[owner])} has "
             f"{shown} on {table.where(row)} ({num_series:,} series change).",
             place=table.place(column, row),
-            hint="Give it as --known or --past instead.",
+            hint=f"Give it as {option('known')} or {option('past')} instead.",
         )
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from seqcast.errors import DataError, Place
+from seqcast.errors import DataError, Hint, Place
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
 
@@ -89,7 +89,7 @@ class Table:
 
 
 def cell_error(
-    table: Table, column: str, rows: Sequence[int], values: Sequence[str], what: str, hint: str
+    table: Table, column: str, rows: Sequence[int], values: Sequence[str], what: str, hint: Hint
 ) -> DataError:
     """An error about cells: the first is placed, up to five are shown, all are counted.
 

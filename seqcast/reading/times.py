@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.frequency import show_time
 from seqcast.panel.notices import Notice
 from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, ZONED_TIME
@@ -62,17 +62,20 @@ def read_times(table: Table, column: str) -> Times:
         return _from_timestamps(table, column)
     if pa.types.is_integer(kind):
         return from_numbers(table, column, chunks.to_numpy())
-    raise DataError(f"the column holds {kind}, not times.", place=table.place(column), hint="Name another with --time.")
+    raise DataError(
+        f"the column holds {kind}, not times.", place=table.place(column), hint=f"Name another with {option('time')}."
+    )
 
 
 def _require_sense(options: ReadOptions) -> None:
     """Raise for a unit that is none and for a format that cannot name a day."""
     unit, pattern = options.time_unit, options.time_format
     if unit is not None and unit not in TIME_UNITS:
-        raise UsageError(f"--time-unit {unit[:20]!r} is not one of {', '.join(TIME_UNITS)}.")
+        raise UsageError(f"{option('time_unit', repr(unit[:20]))} is not one of {', '.join(TIME_UNITS)}.")
     if pattern is not None and not any(f"%{letter}" in pattern for letter in "YyGcx"):
         raise UsageError(
-            f"--time-format {pattern[:60]!r} names no year, %Y or %y.", hint="Give one such as '%d/%m/%Y %H:%M'."
+            f"{option('time_format', repr(pattern[:60]))} names no year, %Y or %y.",
+            hint="Give one such as '%d/%m/%Y %H:%M'.",
         )
 
 
@@ -99,7 +102,7 @@ def _from_text(table: Table, column: str) -> Times:
         return from_numbers(table, column, numbers[text.codes])
     if table.options.time_unit is not None:
         rows = np.flatnonzero(fractional[text.codes])
-        raise _not_times(table, column, text, rows, "is not a whole number, as --time-unit needs it", "")
+        raise _not_times(table, column, text, rows, f"is not a whole number, as {option('time_unit')} needs it", "")
     distinct, notices, is_zoned = _parse_distinct(table, column, text, values)
     return Times(in_storage_unit(distinct)[text.codes], notices, is_zoned)
 
@@ -147,7 +150,7 @@ def _in_listed_format(
         raise DataError(
             f"times such as {quoted(values[0])} fit more than one format: {' and '.join(formats)}.",
             place=table.place(column, value=values[0]),
-            hint=f"Say which with --time-format '{formats[0]}'.",
+            hint=f"Say which with {option('time_format', repr(formats[0]))}.",
         )
     if not readings:
         nothing = ("", np.full(len(values), np.datetime64("NaT", "s")))
@@ -175,7 +178,7 @@ def _complete(table: Table, column: str, text: TextColumn, parsed: Datetimes, fo
     if not unread.any():
         return parsed
     rows = np.flatnonzero(unread[text.codes])
-    raise _not_times(table, column, text, rows, f"is not a time in {form}", " or give --time-format")
+    raise _not_times(table, column, text, rows, f"is not a time in {form}", f" or give {option('time_format')}")
 
 
 def _not_times(
@@ -186,8 +189,8 @@ def _not_times(
     if values[0].strip() == column.strip():
         return cell_error(table, column, first, values, "repeats the header", "Remove the repeated header lines.")
     if remedy and table.options.time_format is not None:
-        remedy = ", or the --time-format"
-    hint = f"{len(rows):,} of {len(text.codes):,} times are like this. Correct them{remedy}."
+        remedy = f", or the {option('time_format')}"
+    hint = (f"{len(rows):,} of {len(text.codes):,} times are like this.", f"Correct them{remedy}.")
     return cell_error(table, column, first, values, what, hint)
 
 
@@ -263,13 +266,16 @@ def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32], table:
     if timezone is None or times.is_zoned:
         return times
     if times.values.dtype.kind == "i":
-        raise UsageError("--timezone does not fit: the times are numbers of steps.", place=table.place(column))
+        raise UsageError(
+            f"{option('timezone')} does not fit: the times are numbers of steps.", place=table.place(column)
+        )
     plain = pa.array(times.values)
     try:
         early = pc.assume_timezone(plain, timezone, ambiguous="earliest", nonexistent="earliest")
     except pa.ArrowInvalid:
         raise UsageError(
-            f"--timezone {timezone[:40]!r} is not a known time zone.", hint="Give one such as Europe/Berlin or UTC."
+            f"{option('timezone', repr(timezone[:40]))} is not a known time zone.",
+            hint="Give one such as Europe/Berlin or UTC.",
         ) from None
     late = pc.assume_timezone(plain, timezone, ambiguous="latest", nonexistent="latest")
     skipped = np.flatnonzero(pc.not_equal(pc.local_timestamp(early), plain).to_numpy(zero_copy_only=False))

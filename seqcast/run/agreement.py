@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqcast.config import FREE_SETTINGS, Config, flat_settings
-from seqcast.errors import Place, RunError
+from seqcast.errors import Place, RunError, option
 from seqcast.reading.roles import DEFAULT_ID
 from seqcast.reading.table import MOST_EXAMPLES
 from seqcast.run.record import CONFIG_FILE, RunRecord
@@ -62,5 +62,5 @@ def require_same_settings(name: str, began: Config, now: Config, *others: str) -
     if changed or others:
         raise RunError(
             f"{name}: the run was begun with other data or options: {'; '.join([*changed, *others][:MOST_EXAMPLES])}.",
-            hint="Resume with the same data and options, or start afresh with --overwrite.",
+            hint=f"Resume with the same data and options, or start afresh with {option('overwrite')}.",
         )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 
 from seqcast.config import LARGEST_TOML, Config, parse_config, parse_toml
-from seqcast.errors import Place, RunError, UsageError
+from seqcast.errors import Place, RunError, UsageError, option
 from seqcast.run.record import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
@@ -247,11 +247,16 @@ def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resum
         raise _no_directory(run, error) from None
     occupants = [name for name in occupants if name != LOCK_NAME and not is_left_temporary(name)]
     if occupants and not overwrite and RUN_FILE in occupants:
-        raise RunError(f"{run}: there is a run here already.", hint="Give --resume, --overwrite or another --run.")
+        raise RunError(
+            f"{run}: there is a run here already.",
+            hint=f"Give {option('resume')}, {option('overwrite')} or another {option('run')}.",
+        )
     # Before run.json is written there is only what training begins with.
     is_ours = RUN_FILE in occupants or set(occupants) <= {CONFIG_FILE, SCALERS_FILE}
     if occupants and not (overwrite and is_ours):
-        hint = "Give --overwrite or another --run." if is_ours else "Give another --run."
+        hint = (
+            f"Give {option('overwrite')} or another {option('run')}." if is_ours else f"Give another {option('run')}."
+        )
         raise RunError(f"{run}: it is not empty and holds no run.", hint=hint)
     if occupants:
         _remove_own_files(run)
@@ -276,7 +281,7 @@ def find_run(run: Path, root: Path = RUNS_ROOT) -> RunDirectory:
 def _no_directory(run: Path, error: OSError | ValueError) -> RunError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
     place = Place(file=str(run)[:LONGEST_SHOWN])
-    return RunError(f"cannot be used: {reason}.", place=place, hint="Give another --run.")
+    return RunError(f"cannot be used: {reason}.", place=place, hint=f"Give another {option('run')}.")
 
 
 def _remove_own_files(path: Path) -> None:
@@ -307,7 +312,7 @@ def _make(path: Path) -> None:
     except ValueError as error:
         raise _no_directory(path, error) from None
     except OSError as error:
-        raise RunError(f"{path}: cannot be made: {error.strerror}.", hint="Give another --run.") from None
+        raise RunError(f"{path}: cannot be made: {error.strerror}.", hint=f"Give another {option('run')}.") from None
 
 
 def _near_run(path: Path) -> str | None:
@@ -347,7 +352,8 @@ def newest_run(root: Path = RUNS_ROOT) -> RunDirectory:
     runs = list_runs(root)
     if not runs:
         raise RunError(
-            f"there is no run under {root}/.", hint="Train one with `seqcast train DATA`, or name one with --run."
+            f"there is no run under {root}/.",
+            hint=f"Train one with `seqcast train DATA`, or name one with {option('run')}.",
         )
     return runs[0]
 

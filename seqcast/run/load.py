@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from seqcast.config import Config
-from seqcast.errors import RunError, UsageError
+from seqcast.errors import RunError, UsageError, option
 from seqcast.model.ensemble import Ensemble, Networks, build_networks
 from seqcast.model.network import NetworkShape
 from seqcast.panel.calendar import calendar_names
@@ -79,7 +79,7 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
     if not record.files.get(MODEL_FILE):
         raise RunError(
             f"{directory.path}: this run has no finished model (its status is {record.status!r}).",
-            hint=f"Finish it with `seqcast train DATA --run {directory.path} --resume`.",
+            hint=f"Finish it with `seqcast train DATA {option('run')} {directory.path} {option('resume')}`.",
         )
     config = directory.read_config(record)
     frequency = _frequency(directory, record)

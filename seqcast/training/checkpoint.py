@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from seqcast.config import MOST_MEMBERS
-from seqcast.errors import DivergedError, RunError
+from seqcast.errors import DivergedError, RunError, option
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.load import tensor_bytes
 from seqcast.run.record import CHECKPOINT_FILE
@@ -201,7 +201,9 @@ def _complaints() -> Iterator[None]:
         yield
     except (KeyError, ValueError) as error:
         reason = _first_complaint(error) if isinstance(error, ValidationError) else str(error)
-        raise RunError(f"{CHECKPOINT_FILE} is incomplete: {reason}.", hint="Start afresh with --overwrite.") from None
+        raise RunError(
+            f"{CHECKPOINT_FILE} is incomplete: {reason}.", hint=f"Start afresh with {option('overwrite')}."
+        ) from None
 
 
 def _require_identity(counters: dict[str, Any], identity: str) -> None:
@@ -209,12 +211,12 @@ def _require_identity(counters: dict[str, Any], identity: str) -> None:
         found = str(counters.get("format"))[:20]
         raise RunError(
             f"{CHECKPOINT_FILE} has format {found}, this seqcast reads {FORMAT_VERSION}.",
-            hint="Resume with the seqcast that began the run, or start afresh with --overwrite.",
+            hint=f"Resume with the seqcast that began the run, or start afresh with {option('overwrite')}.",
         )
     if counters.get("identity") != identity:
         raise RunError(
             f"{CHECKPOINT_FILE} belongs to other data or options than these.",
-            hint="Resume with the same data and options, or start afresh with --overwrite.",
+            hint=f"Resume with the same data and options, or start afresh with {option('overwrite')}.",
         )
 
 
@@ -264,7 +266,9 @@ def _parse(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if not isinstance(counters, dict):
             raise TypeError("its counters are no table")
     except (SafetensorError, ValueError, TypeError) as error:
-        raise RunError(f"{CHECKPOINT_FILE} is damaged: {error}.", hint="Start afresh with --overwrite.") from None
+        raise RunError(
+            f"{CHECKPOINT_FILE} is damaged: {error}.", hint=f"Start afresh with {option('overwrite')}."
+        ) from None
     return tensors, counters
 
 

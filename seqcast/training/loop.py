@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from seqcast.errors import DivergedError, SeqcastError, StoppedError
+from seqcast.errors import DivergedError, SeqcastError, StoppedError, option
 from seqcast.runtime import flushed_denormals, keep_freed_memory
 from seqcast.training.checkpoint import TrainingResult, TrainingState, dump_state, restore_state
 from seqcast.training.counters import ValidationRecord
@@ -141,7 +141,7 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
 def _end_of_patience(setup: TrainingSetup) -> str:
     text = f"no improvement beyond doubt in {setup.config.training.patience} validations"
     if setup.starts_linear and judged_by_few(setup):
-        text += "; few windows to judge by, so try a longer --validation-size"
+        text += "; few windows to judge by, so try a longer validation part"
     return text
 
 
@@ -243,9 +243,9 @@ def _diverged(setup: TrainingSetup, state: TrainingState, place: str, rate: floa
         kept = "the networks trained before it are kept"
     if state.best_weights:
         kept = f"the weights of step {state.best_step} are kept"
-    remedies = [f"--learning-rate {training.learning_rate / 4:.2g}"]
+    remedies = [option("learning_rate", f"{training.learning_rate / 4:.2g}")]
     if setup.runtime.precision != "float32":
-        remedies.append("--precision float32")
+        remedies.append(option("precision", "float32"))
     return DivergedError(
         f"Training diverged: the loss at {place} is not finite (learning rate {rate:.2g}); {kept}.",
         hint=f"Train another run with {' or '.join(remedies)}.",
@@ -254,10 +254,10 @@ def _diverged(setup: TrainingSetup, state: TrainingState, place: str, rate: floa
 
 def _out_of_memory(setup: TrainingSetup, place: str) -> SeqcastError:
     size = setup.config.training.batch_size or 1
-    smaller = f"--batch-size {size // 2}, " if size > 1 else ""
+    smaller = f"{option('batch_size', size // 2)}, " if size > 1 else ""
     return SeqcastError(
         f"{setup.runtime.device} ran out of memory at {place}, with batches of {size} windows.",
-        hint=f"Train again with {smaller}a shorter --context or a smaller --hidden.",
+        hint=f"Train again with {smaller}a shorter {option('context')} or a smaller {option('hidden')}.",
     )
 
 
@@ -270,4 +270,4 @@ def _stop_if_asked(setup: TrainingSetup, state: TrainingState, hooks: Hooks, pla
     number = setup.runtime.world.first_signal(hooks.stop_signal(), setup.runtime.device)
     if number is not None:
         _save(setup, state, hooks)
-        raise StoppedError(number, f"The state of {place} is saved; continue with --resume.")
+        raise StoppedError(number, f"The state of {place} is saved; continue with {option('resume')}.")

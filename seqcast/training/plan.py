@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqcast.config import Config, ModelConfig
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import IntArray, Panel
@@ -118,12 +118,12 @@ def _require_observed(panel: Panel, split: Split, validation_size: int) -> None:
     if not observed[is_validation].any():
         raise DataError(
             f"no value is observed in the {validation_size} steps at the end of each series that validation needs.",
-            hint="Cut off the end without values, or give a greater --validation-size.",
+            hint=f"Cut off the end without values, or give a greater {option('validation_size')}.",
         )
     if not observed[is_train].any():
         raise DataError(
             f"no value is observed in the training part, before the {validation_size} steps for validation.",
-            hint="Give more data, or a smaller --validation-size or --test-size.",
+            hint=f"Give more data, or a smaller {option('validation_size')} or {option('test_size')}.",
         )
 
 
@@ -169,7 +169,7 @@ def _choose_validation(panel: Panel, config: Config, horizon: int, choices: list
     if config.data.validation_size is not None:
         if config.data.validation_size < horizon:
             raise UsageError(
-                f"--validation-size {config.data.validation_size} is shorter than the horizon of {horizon}.",
+                f"{option('validation_size', config.data.validation_size)} is shorter than the horizon of {horizon}.",
                 hint=f"Give at least {horizon}.",
             )
         return config.data.validation_size
@@ -230,7 +230,8 @@ def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon:
         raise DataError(
             f"the longest series has {longest} steps; a context of {context}, a horizon of {horizon} and "
             f"{held_out} held-out steps need {needed}.",
-            hint="Give more data, or a smaller --context, --horizon, --validation-size or --test-size.",
+            hint=f"Give more data, or a smaller {option('context')}, {option('horizon')}, "
+            f"{option('validation_size')} or {option('test_size')}.",
         )
     return int(counts.sum())
 

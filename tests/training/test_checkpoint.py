@@ -103,7 +103,7 @@ def test_a_run_stopped_just_before_its_patience_ends_is_the_uninterrupted_run(
 
     state = stop_at(setup_of(config), 3)
 
-    few = "few windows to judge by, so try a longer --validation-size"
+    few = "few windows to judge by, so try a longer validation part"
     assert expected.ended_by == f"no improvement beyond doubt in 2 validations; {few}"
     assert_same_result(train(setup_of(config), resume_from=state), expected)
 

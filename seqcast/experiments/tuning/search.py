@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqcast.config import Config
-from seqcast.errors import RunError, SeqcastError, StoppedError
+from seqcast.errors import RunError, SeqcastError, StoppedError, option
 from seqcast.experiments.tuning.space import Dimension, Value, first_values, search_space, with_values
 from seqcast.experiments.tuning.study import STUDY_FILE, Study, Suggestion, Trial
 from seqcast.run.record import CONFIG_FILE
@@ -162,7 +162,10 @@ def _found(search: Search, space: tuple[Dimension, ...], study: Study) -> Tuning
     trials, best = study.trials(), study.best()
     if best is None:
         reason = trials[-1].reason if trials else "there was no time for one."
-        raise SeqcastError(f"no trial was finished: {reason}", hint="Give more --time or --trials, or other options.")
+        raise SeqcastError(
+            f"no trial was finished: {reason}",
+            hint=f"Give more {option('time')} or {option('trials')}, or other options.",
+        )
     return Tuning(space, trials, best, search.plan(best.values).config)
 
 
@@ -187,8 +190,10 @@ def _make(directory: Path) -> None:
     """
     left_behind = directory.is_dir() and any(path.name != LOCK_NAME for path in directory.iterdir())
     if left_behind and not (directory / STUDY_FILE).exists():
-        raise RunError(f"{directory}: it is not empty and holds no study.", hint="Give another --run.")
+        raise RunError(f"{directory}: it is not empty and holds no study.", hint=f"Give another {option('run')}.")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{directory}: cannot be made: {error.strerror}.", hint="Give another --run.") from None
+        raise RunError(
+            f"{directory}: cannot be made: {error.strerror}.", hint=f"Give another {option('run')}."
+        ) from None

@@ -20,7 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from seqcast.errors import RunError
+from seqcast.errors import RunError, option
 from seqcast.experiments.tuning.space import Choice, Dimension, Value, allows
 from seqcast.storage import read_regular_file, write_atomically
 
@@ -67,7 +67,7 @@ class StudyLog(BaseJournalBackend):
         try:
             self.entries: list[dict[str, Any]] = [json.loads(line) for line in complete.splitlines()]
         except (ValueError, RecursionError):
-            raise RunError(f"{path}: damaged: it is not JSON lines.", hint="Give another --run.") from None
+            raise RunError(f"{path}: damaged: it is not JSON lines.", hint=f"Give another {option('run')}.") from None
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         return self.entries[log_number_from:]
@@ -111,7 +111,8 @@ class Study:
             raise _damaged(path, type(error).__name__) from None
         if known != identity:
             raise RunError(
-                f"{path}: holds a study of other data, options or version.", hint="Give another --run, or remove it."
+                f"{path}: holds a study of other data, options or version.",
+                hint=f"Give another {option('run')}, or remove it.",
             )
         if not all(allows(space, trial.params) for trial in frozen if _outcome(trial) is not None):
             raise _damaged(path, "a trial lies outside the search space")
@@ -210,4 +211,4 @@ def _error(trial: FrozenTrial) -> float | None:
 
 
 def _damaged(path: Path, what: str) -> RunError:
-    return RunError(f"{path}: damaged: {what}.", hint="Give another --run, or remove it.")
+    return RunError(f"{path}: damaged: {what}.", hint=f"Give another {option('run')}, or remove it.")

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import seqcast
+from seqcast.cli.app import COMMANDS
+from seqcast.errors import DataError, Place, SeqcastError, UsageError, option, options_in
+
+PACKAGE = Path(seqcast.__file__).parent
+SHELL_ONLY = {PACKAGE / "errors.py", *(PACKAGE / "cli").rglob("*.py"), *(PACKAGE / "report").rglob("*.py")}
+LIBRARY = [source for source in sorted(PACKAGE.rglob("*.py")) if source not in SHELL_ONLY]
+FLAG = re.compile(r"(?<![\w-])--(?!nproc-per-node)[a-z]")  # torchrun's option is spelled in one way
+
+
+def texts_of(tree: ast.AST) -> Iterator[str]:
+    """Every string of a module that is no docstring."""
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+            yield node.value
+
+
+def options_named_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "option":
+            yield ast.literal_eval(node.args[0])
+
+
+def for_python(error: SeqcastError) -> str:
+    error.for_python = True
+    return str(error)
+
+
+@pytest.mark.parametrize("source", LIBRARY, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_messages_of_the_library_name_options_by_the_function_that_spells_them(source: Path) -> None:
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    known = {name for command in COMMANDS for name in inspect.signature(command).parameters}
+    assert [text for text in texts_of(tree) if FLAG.search(text)] == []
+    assert set(options_named_in(tree)) <= known
+
+
+def test_an_option_is_spelled_for_the_shell_or_for_python() -> None:
+    error = UsageError(
+        f"{option('freq', 'h')} is odd.", hint=f"Leave {option('freq')} out, or give {option('na_value')}."
+    )
+    assert str(error) == "--freq h is odd. Leave --freq out, or give --na-value."
+    assert error.as_dict()["hint"] == "Leave --freq out, or give --na-value."
+    assert for_python(error) == "freq=h is odd. Leave freq= out, or give na_value=."
+    assert options_in(error.hint[0]) == {"freq", "na_value"}
+
+
+@pytest.mark.parametrize("name", ["{freq}", "--freq", "%s", "\ufdd0freq\ufdd1", "freq="])
+def test_text_of_the_data_is_never_taken_for_an_option(name: str) -> None:
+    error = DataError(f"there is no column {name!r}.", place=Place("a.csv", 3, name), hint=f"Did you mean {name!r}?")
+    told = f"a.csv, line 3, column {name!r}: there is no column {name!r}. Did you mean {name!r}?"
+    assert str(error) == told
+    assert for_python(error) == told
+    assert options_in(error.message) == set()
+
+
+def test_an_error_without_place_or_hint_is_its_message() -> None:
+    assert str(DataError("no good.")) == "no good."
+    assert DataError("no good.").as_dict()["hint"] is None
