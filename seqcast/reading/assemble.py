@@ -15,9 +15,10 @@ from seqcast.panel.panel import Covariates, IntArray, Panel
 from seqcast.reading.columns import covariate_notices, read_covariates, read_numbers
 from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency
 from seqcast.reading.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.roles import Roles, find_roles
 from seqcast.reading.statics import read_statics, split_statics, static_notices
-from seqcast.reading.table import ReadOptions, Table, quoted
+from seqcast.reading.table import Table, quoted
 from seqcast.reading.times import read_times, to_utc
 
 _MOST_GROWTH = 10

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes
-from seqcast.reading.table import TEXT_TYPE, ReadOptions, name_list, quoted
+from seqcast.reading.table import TEXT_TYPE, name_list, quoted
 
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _GROUPED_NUMBER = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")

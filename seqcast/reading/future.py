@@ -14,8 +14,9 @@ from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, IntArray, Panel, Schema
 from seqcast.reading.columns import read_categories, read_numbers
 from seqcast.reading.grouping import read_ids
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.roles import split_id
-from seqcast.reading.table import ReadOptions, Table, missing_column, name_list, quoted
+from seqcast.reading.table import Table, missing_column, name_list, quoted
 from seqcast.reading.times import read_times, to_utc
 
 

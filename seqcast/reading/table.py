@@ -11,35 +11,11 @@ import pyarrow as pa
 from seqcast.errors import DataError, Hint, Place
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
+from seqcast.reading.options import AS_FOUND, ReadOptions
 
 MOST_EXAMPLES = 5
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
 """Text, and numbers whose spelling might matter (an id such as 007), are kept exactly as written."""
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How text becomes values; None means found from the data."""
-
-    delimiter: str | None = None
-    decimal: str | None = None
-    """Decimal separator, `.` or `,`."""
-    encoding: str | None = None
-    """None: UTF-8, or UTF-16 with a byte order mark."""
-    time_format: str | None = None
-    """strptime format of the time column."""
-    time_unit: str | None = None
-    """What numbers in the time column count: step, s, ms, us, ns, day or excel."""
-    na_values: tuple[str, ...] = ()
-    """Words that mean *missing*, besides the usual ones."""
-    timezone: str | None = None
-    """Zone of times that are written without an offset; they become UTC."""
-    text: tuple[str, ...] = ()
-    """Columns that stay text whatever they look like, such as ids."""
-
-
-AS_FOUND = ReadOptions()
-"""Everything found from the data."""
 
 
 @dataclass(frozen=True)

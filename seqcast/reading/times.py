@@ -17,8 +17,9 @@ from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, ZONE
 from seqcast.reading.columns import TextColumn, text_column
 from seqcast.reading.datetimes import Datetimes, Times, has_offset, in_storage_unit, require_years, strptime
 from seqcast.reading.numbered_times import TIME_UNITS, from_numbers
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.periods import period_starts
-from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, ReadOptions, Table, cell_error, quoted
+from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
 
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")

@@ -32,7 +32,7 @@ class Part(BaseModel):
 
 
 class ReadOptionsRecord(Part):
-    """How the table was read; the fields of `reading.table.ReadOptions`."""
+    """How the table was read; the fields of `reading.options.ReadOptions`."""
 
     delimiter: str | None
     decimal: str | None

@@ -13,7 +13,8 @@ from seqcast.panel.frequency import show_time
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import build_panel
-from seqcast.reading.table import ReadOptions, Table
+from seqcast.reading.options import ReadOptions
+from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table
 from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, ReadOptionsRecord, RunRecord
 

@@ -10,7 +10,8 @@ import numpy as np
 from seqcast.config import DataConfig
 from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import LoadedPanel, build_panel
-from seqcast.reading.table import AS_FOUND, ReadOptions, Table
+from seqcast.reading.options import AS_FOUND, ReadOptions
+from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table
 
 FOUND = DataConfig()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError
 from seqcast.reading.assemble import build_panel
-from seqcast.reading.table import ReadOptions
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.tabular import table_from_frame
 from tests.reading.making_tables import daily, decisions, hourly, load, read, repairs, rows, times_of
 

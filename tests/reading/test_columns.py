@@ -20,7 +20,8 @@ from seqcast.reading.columns import (
     read_numbers,
     text_column,
 )
-from seqcast.reading.table import ReadOptions, Table
+from seqcast.reading.options import ReadOptions
+from seqcast.reading.table import Table
 from seqcast.reading.tabular import table_from_frame
 from tests.reading.making_tables import daily, read, rows
 

@@ -11,7 +11,7 @@ from seqcast.config import DataConfig
 from seqcast.errors import DataError
 from seqcast.panel.panel import Panel
 from seqcast.reading.future import extend_panel, future_notices, head_panel
-from seqcast.reading.table import ReadOptions
+from seqcast.reading.options import ReadOptions
 from tests.reading.making_tables import daily, load, read, rows, times_of
 
 CONFIG = DataConfig(known=("price", "sky"), past=("visits",))

@@ -12,7 +12,8 @@ import pytest
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError
 from seqcast.reading.assemble import build_panel
-from seqcast.reading.table import ReadOptions, Table
+from seqcast.reading.options import ReadOptions
+from seqcast.reading.table import Table
 from seqcast.reading.tabular import table_from_frame
 from seqcast.reading.times import read_times
 from tests.reading.making_tables import load, read, repairs, rows, times_of

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from seqcast.config import DataConfig
 from seqcast.errors import SeqcastError
 from seqcast.reading.assemble import build_panel
-from seqcast.reading.table import ReadOptions
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.tabular import read_table
 from tests.reliability.hazards import dates
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import RenderableType
 
-from seqcast.reading.table import ReadOptions
+from seqcast.reading.options import ReadOptions
 from seqcast.report.runs import run_detail, run_list, training_summary
 from seqcast.run.record import RunRecord
 

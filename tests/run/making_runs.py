@@ -11,7 +11,7 @@ import pandas as pd
 
 from seqcast.config import Config
 from seqcast.experiments.recorded_training import TrainedRun, TrainingJob, train_in_directory
-from seqcast.reading.table import ReadOptions
+from seqcast.reading.options import ReadOptions
 from seqcast.run.directory import RunDirectory
 from seqcast.run.source import Source, read_source, resolve_roles
 from seqcast.training.loop import Hooks

@@ -9,7 +9,7 @@ import pytest
 
 from seqcast.config import Config
 from seqcast.errors import DataError, RunError
-from seqcast.reading.table import ReadOptions
+from seqcast.reading.options import ReadOptions
 from seqcast.run.record import DataRecord
 from seqcast.run.source import Source, absolute_name, read_run_source, read_source, resolve_roles
 from tests.run.making_runs import COVARIATES, MadeRun, daily_frame, make_run, write_table

@@ -1,0 +1,31 @@
+"""How a text file is read; imported by the command line, so it may import no heavy library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How text becomes values; None means found from the data. The docstrings are the help of the options."""
+
+    delimiter: str | None = None
+    """Field delimiter; found if not given."""
+    decimal: str | None = None
+    """Decimal mark, . or , (found if not given)."""
+    encoding: str | None = None
+    """Text encoding; UTF-8, or UTF-16 with a byte order mark, if not given."""
+    time_format: str | None = None
+    """strptime format of the time column, such as '%d.%m.%Y'."""
+    time_unit: str | None = None
+    """What numbers in the time column count: step, s, ms, us, ns, day or excel."""
+    na_values: tuple[str, ...] = ()
+    """A word that means *missing*, besides the usual ones; may be repeated."""
+    timezone: str | None = None
+    """Time zone of times without an offset, such as Europe/Berlin; they become UTC."""
+    text: tuple[str, ...] = ()
+    """Columns that stay text whatever they look like, such as ids."""
+
+
+AS_FOUND = ReadOptions()
+"""Everything found from the data."""
