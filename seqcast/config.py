@@ -61,25 +61,25 @@ class DataConfig(Section):
     """What each column of the table is, and how the time axis is split."""
 
     target: Names = ()
-    """Target columns; empty: found."""
+    """Column to forecast; a,b,c in a wide table."""
     time: str | None = None
-    """Time column; None: found."""
+    """Time column."""
     id: str | None = None
-    """Series id column of a long table; None: found, or absent."""
+    """Series id column of a long table; a,b joins two."""
     freq: str | None = None
-    """pandas frequency alias; None: inferred over all series."""
+    """Frequency, such as h, 15min, D, W-SUN or MS; inferred if not given."""
     known: Names = ()
-    """Covariates known in the future."""
+    """Covariates known in the future, a,b,c."""
     past: Names = ()
-    """Covariates known only up to the last observation."""
+    """Covariates known only up to the last observation, a,b,c."""
     static: Names = ()
-    """Covariates that do not change within a series."""
+    """Covariates that do not change within a series, a,b,c."""
     calendar: Names | None = None
-    """Calendar cycles whose phase the network is told, such as day and week; None: those that recur in training."""
+    """Calendar cycles the network is told of, such as day and week; those that recur in training if not given."""
     validation_size: Annotated[int, Field(ge=1)] | None = None
-    """Steps at the end of each series' training range kept for validation."""
+    """Steps of each series kept for validation."""
     test_size: Annotated[int, Field(ge=0)] = 0
-    """Steps at the very end of each series that training never sees."""
+    """Last steps of each series, which training never sees."""
 
     @model_validator(mode="after")
     def _one_role_per_column(self) -> Self:
@@ -94,32 +94,39 @@ class ModelConfig(Section):
     """The shape of the network."""
 
     horizon: Length | None = None
-    """Forecast steps (H)."""
+    """Steps to forecast; chosen from the frequency if not given."""
     context: Length | None = None
-    """Past steps the encoder reads (S)."""
+    """Past steps to read; chosen from frequency and length if not given."""
     attention: Attention = "global"
+    """Lags that may be attended to: all, a window (local-m, local-p), or none."""
     score: Score = "general"
+    """How a decoder state scores an encoder state."""
     additive_order: AdditiveOrder = "previous"
-    """Which decoder state asks an additive score: the previous (Bahdanau 2015) or the current one (Vinyals 2015)."""
+    """Decoder state in an additive score: previous (Bahdanau 2015) or current (Vinyals 2015)."""
     normaliser: Normaliser = "softmax"
-    """What turns scores into weights."""
+    """Function that turns scores into weights."""
     decoding: Decoding = "direct"
+    """Forecast all steps at once, or each from the one before."""
     input_feeding: bool = False
-    """Join the previous attentional state to the next decoder input (Luong 2015, section 3.3)."""
+    """Join the last attentional state to the next decoder input (Luong 2015, section 3.3)."""
     repeat_context: bool = False
     """Join the encoder's final state to every decoder input (Cho 2014)."""
     reverse_input: bool = False
     """Read the context from its newest step to its oldest (Sutskever 2014)."""
     cell: Cell = "lstm"
+    """Recurrent cell."""
     bidirectional: bool = False
+    """Read the context in both directions."""
     hidden: Annotated[int, Field(ge=1, le=4096)] = 64
     """Width of the recurrent state."""
     layers: Annotated[int, Field(ge=1, le=8)] = 1
+    """Number of stacked recurrent layers."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of values dropped in training."""
     copy_gate: bool = True
-    """Let the output mix in the attended values themselves."""
+    """Let the forecast mix in the attended values themselves."""
     lag_bias: bool = True
-    """Add a learned [step x lag] term to the attention score."""
+    """Add a learned term for each step and lag to the attention score."""
     quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(max_length=MOST_QUANTILES)] = QUANTILES
     """Levels of the quantile head, increasing, with the median among them."""
 
@@ -140,24 +147,33 @@ class TrainingConfig(Section):
     """How the network is trained."""
 
     loss: Loss = "quantile"
+    """Loss that training minimises."""
     max_steps: Annotated[int, Field(ge=1, le=MOST_TRAINING_STEPS)] | None = None
+    """Most optimiser steps; chosen from the data if not given."""
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Windows in each optimiser step; chosen from the data if not given."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 5e-3
+    """Peak learning rate."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
+    """Weight decay of AdamW."""
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest gradient norm."""
     schedule: Literal["one-cycle", "cosine"] = "one-cycle"
+    """Course of the learning rate."""
     patience: Annotated[int, Field(ge=1)] = 10
     """Validations without improvement before training stops."""
     validate_every: Annotated[int, Field(ge=1)] | None = None
-    """Steps between validations."""
+    """Optimiser steps between validations; chosen from the budget if not given."""
     refit: bool = True
-    """Once it is known how long to train, go on with the validation part as well, so that the newest rows count."""
+    """Train on the validation part too, once it is known how long to train."""
     ensemble: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
-    """Networks trained one after the other from different seeds, whose forecasts are averaged."""
+    """Networks trained from different seeds, whose forecasts are averaged."""
     precision: Precision = "auto"
+    """Number format of matrix products."""
     device: Device = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Random seed; the same seed, machine and options give the same run."""
 
 
 class Config(Section):
