@@ -16,9 +16,10 @@ from seqcast.errors import DataError, RunError, UsageError, option
 from seqcast.model.heads import student_t_parameters
 from seqcast.model.network import NetworkOutput
 from seqcast.panel.arrays import evenly_spread
-from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import FloatArray, IntArray, Panel
+from seqcast.panel.wording import show_time
 from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
 from seqcast.reading.table import Table
 from seqcast.results.forecast import AttentionMap, Forecast

@@ -26,7 +26,7 @@ from seqcast.config import Format
 from seqcast.errors import UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import FloatArray, Schema
-from seqcast.reading.table import quoted
+from seqcast.panel.wording import quoted
 from seqcast.results.forecast import AttentionMap, Forecast, interval
 from seqcast.storage import output_file
 
@@ -38,8 +38,8 @@ CUTOFF = "cutoff"
 ACTUAL = "y"
 
 _FORMAT_OF_SUFFIX: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".json": "json"}
-_TIME_FORMS = (("date", 86_400 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
-"""Ways to write a time, shortest first, with the nanoseconds each can tell apart."""
+_TIME_FORMS = (("date", 86_400 * 10**6), ("s", 10**6), ("ms", 10**3), ("us", 1))
+"""Ways to write a time, shortest first, each with its unit in microseconds."""
 _ROWS_AT_ONCE = 100_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that a spreadsheet takes for a formula when it opens a CSV file."""
@@ -285,9 +285,8 @@ def _time_form(table: pa.Table) -> int:
     form = 0
     for column in table.columns:
         if pa.types.is_timestamp(column.type):
-            ticks = column.cast(pa.int64()).to_numpy()
-            tick_nanoseconds = dict(_TIME_FORMS)[column.type.unit]
-            while np.any(ticks % max(1, _TIME_FORMS[form][1] // tick_nanoseconds)):
+            microseconds = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+            while np.any(microseconds % _TIME_FORMS[form][1]):
                 form += 1
     return form
 

@@ -64,7 +64,7 @@ def make_panel(
     known = known or Covariates.empty(num_rows)
     past = past or Covariates.empty(num_rows)
     static = static or Covariates.empty(num_series)
-    first = np.datetime64("2024-01-01", "ns") if frequency.unit != "integer" else np.int64(0)
+    first = np.datetime64("2024-01-01", "us") if frequency.unit != "integer" else np.int64(0)
     return Panel(
         schema=Schema("long", "unique_id", "ds", ("y",), known.names, past.names, static.names),
         frequency=frequency,

@@ -79,7 +79,7 @@ def test_several_windows_are_one_trained_horizon_apart_and_end_with_the_newest()
 
 def test_an_origin_is_looked_at_in_every_series_that_reaches_it() -> None:
     panel = wave_panel()
-    origin = np.array(["2024-02-20"], "datetime64[ns]")  # position 50, after the end of the last series
+    origin = np.array(["2024-02-20"], "datetime64[us]")  # position 50, after the end of the last series
 
     one = maps_of(attention_maps(model_of(panel), panel, origin=origin))
 
@@ -102,11 +102,11 @@ def test_an_origin_may_be_the_first_and_the_last_observed_time() -> None:
 @pytest.mark.parametrize("time", ["2023-12-31", "2024-03-02", "2030-01-01"])
 def test_an_origin_that_no_series_reaches_is_refused(time: str) -> None:
     with pytest.raises(DataError, match=r"no series has an origin to look at.* another --origin"):
-        attention_maps(model_of(wave_panel()), wave_panel(), origin=np.array([time], "datetime64[ns]"))
+        attention_maps(model_of(wave_panel()), wave_panel(), origin=np.array([time], "datetime64[us]"))
 
 
 def test_an_origin_off_the_grid_is_refused() -> None:
-    noon = np.array(["2024-02-20T12:00"], "datetime64[ns]")
+    noon = np.array(["2024-02-20T12:00"], "datetime64[us]")
 
     with pytest.raises(DataError, match=r"2024-02-20 12:00:00 is no time of this table \(frequency D\)"):
         attention_maps(model_of(wave_panel()), wave_panel(), origin=noon)
@@ -160,7 +160,7 @@ def test_a_map_of_unseen_series_says_so_and_is_scaled_by_what_was_known_then() -
     panel = wave_panel()
     model = model_of(panel)
     unseen = replace(panel, series_ids=("n0", "n1", "n2"))
-    origin = np.array(["2024-01-30"], "datetime64[ns]")
+    origin = np.array(["2024-01-30"], "datetime64[us]")
 
     found = attention_maps(model, unseen, origin=origin)
     after = attention_maps(model, changed(unseen, np.arange(30, 61)), origin=origin)

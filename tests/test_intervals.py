@@ -21,7 +21,7 @@ def normal_forecast(levels: tuple[float, ...]) -> Forecast:
     return Forecast(
         frequency=parse_frequency("h"),
         series_ids=("a", "b"),
-        cutoffs=np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]"),
+        cutoffs=np.array(["2024-01-01", "2024-01-02"], "datetime64[us]"),
         point=MEANS,
         quantile_levels=levels,
         quantiles=MEANS[:, :, None] + SPREAD * scores,

@@ -30,7 +30,7 @@ def test_a_forecast_begins_one_step_after_the_last_value_of_each_series() -> Non
 
     assert forecast.series_ids == ("s0", "s1", "s2")
     first = np.datetime64("2024-01-01") + np.array(LENGTHS)
-    np.testing.assert_array_equal(forecast.times()[:, 0], first.astype("datetime64[ns]"))
+    np.testing.assert_array_equal(forecast.times()[:, 0], first.astype("datetime64[us]"))
     assert forecast.point.shape == (3, HORIZON)
     assert forecast.quantile_levels == (0.1, 0.5, 0.9)
     np.testing.assert_array_equal(forecast.point, forecast.quantiles[..., 1])

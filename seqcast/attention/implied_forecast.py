@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqcast.evaluation.baselines import seasonal_naive
-from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.frequency import TimeArray
 from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.wording import show_time
 from seqcast.results.forecast import AttentionMap
 
 

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.errors import UsageError, option
-from seqcast.panel.frequency import WEEKDAYS, TimeArray
+from seqcast.panel.calendar import month_numbers, weekdays
+from seqcast.panel.frequency import TimeArray
 from seqcast.panel.panel import FloatArray, IntArray
+from seqcast.panel.wording import MONTHS, WEEKDAYS
 from seqcast.results.forecast import AttentionMap
 from seqcast.results.lag_profile import LagProfile, by_lag
 
@@ -24,10 +26,6 @@ Relative = Literal["target", "origin"]
 GroupBy = Literal["horizon", "hour", "weekday", "month", "series", "error"]
 
 _MAX_HORIZON_GROUPS = 4
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +224,7 @@ class LagSums:
             return key
         if self._window_groups is not None:
             return self._window_groups.labels[key]
-        return {"hour": f"{key:02d}:00", "weekday": WEEKDAYS[key % 7], "month": _MONTHS[key % 12]}[self._group_by]
+        return {"hour": f"{key:02d}:00", "weekday": WEEKDAYS[key % 7], "month": MONTHS[key % 12]}[self._group_by]
 
     def _sums_of_steps(self, steps: slice) -> _GroupSums:
         weights = np.zeros(self._num_lags)
@@ -323,5 +321,5 @@ def _calendar_part(times: TimeArray, group_by: GroupBy) -> NDArray[np.int64]:
     if group_by == "hour":
         return times.astype("datetime64[h]").astype(np.int64) % 24
     if group_by == "weekday":
-        return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7  # 1970 began on a Thursday
-    return times.astype("datetime64[M]").astype(np.int64) % 12
+        return weekdays(times)
+    return month_numbers(times) % 12

@@ -210,8 +210,4 @@ def parse_moment(panel: Panel, text: str) -> TimeArray:
     except (ValueError, OverflowError):
         like = "a whole number" if counts_steps else "a time like 2024-01-31 or 2024-01-31T13:00"
         raise UsageError(f"--origin {text!r} is not {like}.") from None
-    exact = np.array([utc], dtype="datetime64[us]")
-    found = exact.astype("datetime64[s]" if panel.starts.dtype == "datetime64[s]" else "datetime64[ns]")
-    if found.astype(exact.dtype) != exact:
-        raise UsageError(f"--origin {text!r} is far outside the times of this table.")
-    return found
+    return np.array([utc], dtype="datetime64[us]")

@@ -9,8 +9,8 @@ import numpy as np
 
 from seqcast.errors import StoppedError
 from seqcast.forecasting import Forecasting, Origins
-from seqcast.panel.frequency import show_time
 from seqcast.panel.panel import IntArray, Panel
+from seqcast.panel.wording import show_time
 from seqcast.reading.future import head_panel
 from seqcast.results.forecast import Forecast
 from seqcast.run.load import TrainedModel

@@ -8,48 +8,60 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.panel.frequency import DAY, HOUR, MINUTE, WEEK, Frequency, TimeArray
+from seqcast.panel.arrays import FloatArray, IntArray
+from seqcast.panel.frequency import DAY, HOUR, SECOND, WEEK, Frequency, TimeArray
 
 Times = NDArray[np.datetime64]
-Phase = Callable[[Times], NDArray[np.float64]]
-"""Times to their place in one cycle, from 0 (its start) up to but not including 1."""
+Phase = Callable[[Times], FloatArray]
+"""Maps times to their place in one cycle, from 0 (its start) up to but not including 1."""
 
 
-def _of_hour(times: Times) -> NDArray[np.float64]:
+def weekdays(times: TimeArray) -> IntArray:
+    """Returns the weekday of each time, 0 = Monday."""
+    # 1970-01-01 was a Thursday
+    return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
+
+
+def month_numbers(times: TimeArray) -> IntArray:
+    """Returns the months from January 1970 to each time."""
+    months: IntArray = times.astype("datetime64[M]").astype(np.int64)
+    return months
+
+
+def _of_hour(times: Times) -> FloatArray:
     return _seconds_into(times, "datetime64[h]") / 3600
 
 
-def _of_day(times: Times) -> NDArray[np.float64]:
+def _of_day(times: Times) -> FloatArray:
     return _seconds_into(times, "datetime64[D]") / 86_400
 
 
-def _of_week(times: Times) -> NDArray[np.float64]:
-    # 1970-01-01 was a Thursday
-    return ((times.astype("datetime64[D]").astype(np.int64) + 3) % 7) / 7
+def _of_week(times: Times) -> FloatArray:
+    return weekdays(times) / 7
 
 
-def _of_month(times: Times) -> NDArray[np.float64]:
+def _of_month(times: Times) -> FloatArray:
     return _days_into(times, "M")
 
 
-def _of_year(times: Times) -> NDArray[np.float64]:
+def _of_year(times: Times) -> FloatArray:
     return _days_into(times, "Y")
 
 
-def _month_of_year(times: Times) -> NDArray[np.float64]:
-    return (times.astype("datetime64[M]").astype(np.int64) % 12) / 12
+def _month_of_year(times: Times) -> FloatArray:
+    return month_numbers(times) % 12 / 12
 
 
-def _quarter_of_year(times: Times) -> NDArray[np.float64]:
-    return (times.astype("datetime64[M]").astype(np.int64) % 12 // 3) / 4
+def _quarter_of_year(times: Times) -> FloatArray:
+    return month_numbers(times) % 12 // 3 / 4
 
 
-def _seconds_into(times: Times, unit: str) -> NDArray[np.float64]:
+def _seconds_into(times: Times, unit: str) -> FloatArray:
     cycle: Times = times.astype(unit).astype(times.dtype)
     return np.asarray((times - cycle) / np.timedelta64(1, "s"), np.float64)
 
 
-def _days_into(times: Times, unit: Literal["M", "Y"]) -> NDArray[np.float64]:
+def _days_into(times: Times, unit: Literal["M", "Y"]) -> FloatArray:
     """Days since the beginning of the month or year as a share of its days."""
     cycle: Times = times.astype(f"datetime64[{unit}]")
     next_cycle: Times = cycle + np.timedelta64(1, unit)
@@ -69,10 +81,9 @@ CYCLES: tuple[tuple[str, Phase], ...] = (
 )
 """Each cycle and the phase of a time in it; a further calendar feature is a line here and one in `_resolves`."""
 
-
-LENGTHS = {"hour": HOUR, "day": DAY, "week": WEEK, "month": 30 * DAY}
-"""Of the cycles that are shorter than a year, in nanoseconds."""
-YEAR = 365 * DAY
+_LENGTHS = {"hour": HOUR, "day": DAY, "week": WEEK, "month": 30 * DAY}
+"""Lengths of the cycles that are shorter than a year, in microseconds."""
+_YEAR = 365 * DAY
 
 
 def resolved_cycles(frequency: Frequency) -> tuple[str, ...]:
@@ -88,8 +99,8 @@ def recurring_cycles(frequency: Frequency, starts: TimeArray, ends: TimeArray) -
     cycles = resolved_cycles(frequency)
     if not cycles:
         return ()
-    span = (ends.max() - starts.min()) / np.timedelta64(1, "ns")
-    return tuple(name for name in cycles if span >= 2 * LENGTHS.get(name, YEAR))
+    span = (ends.max() - starts.min()) / np.timedelta64(1, "us")
+    return tuple(name for name in cycles if span >= 2 * _LENGTHS.get(name, _YEAR))
 
 
 def calendar_names(cycles: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,7 +137,7 @@ def _resolves(frequency: Frequency, cycle: str) -> bool:
         )
     step = frequency.multiple * DAY if frequency.unit == "business_day" else frequency.multiple
     return {
-        "hour": step < HOUR and step >= MINUTE / 60,
+        "hour": SECOND <= step < HOUR,
         "day": step < DAY,
         "week": step < WEEK,
         "month": DAY <= step < WEEK,

@@ -11,33 +11,39 @@ from numpy.typing import NDArray
 
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import IntArray
+from seqcast.panel.wording import MONTHS, WEEKDAYS, counted, duration_text, show_time
 
 TimeArray = NDArray[np.datetime64] | NDArray[np.int64]
-"""datetime64[ns] (or [s] where nanoseconds overflow), or int64 when the time column counts steps."""
+"""datetime64[us], or int64 where the time column counts steps."""
 
 _Ticks = NDArray[Any]
-"""A `TimeArray` inside this module, where either kind takes part in the same arithmetic."""
+"""A `TimeArray` inside this module, where both kinds take part in the same arithmetic."""
 
-Unit = Literal["integer", "nanosecond", "business_day", "month"]
+Unit = Literal["integer", "microsecond", "business_day", "month"]
 
-SECOND = 1_000_000_000
+MILLISECOND = 1_000
+SECOND = 1_000 * MILLISECOND
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 MONTH_END = 31
-"""Anchor of month-end data: the day of month is cut to the length of each month."""
+"""Anchor of month-end data: the day of the month is cut to the length of each month."""
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-
-_SECONDS = np.dtype("datetime64[s]")
 _LONGEST_STEP = 2**62
-_PARTS = ((WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"))
-_FRACTIONS = ((1_000_000, "millisecond"), (1_000, "microsecond"), (1, "nanosecond"))
+_LONGEST_REACH = 2**62
+"""Microseconds between a time and the one reached from it; a time of four-digit years stays countable that far away."""
+_LONGEST_UNIT = {"microsecond": 1, "business_day": 3 * DAY, "month": 31 * DAY}
+_PARTS = (
+    *((WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second")),
+    *((MILLISECOND, "millisecond"), (1, "microsecond")),
+)
+_SIZES = ((DAY, "D"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (MILLISECOND, "ms"), (1, "us"))
 _SEASONS_BY_STEP = ((DAY, (7,)), (WEEK, (52,)))
 _EVERY = {WEEK: "weekly", DAY: "daily", HOUR: "hourly", MINUTE: "every minute", SECOND: "every second"}
 _MONTHLY = {1: "monthly", 3: "quarterly", 12: "yearly"}
+_WEEKDAY_CODES = tuple(day[:3].upper() for day in WEEKDAYS)
+_MONTH_NAMES = tuple(month[:3].upper() for month in MONTHS)
 
 
 @dataclass(frozen=True)
@@ -57,20 +63,24 @@ class Frequency:
     def advance(self, starts: TimeArray, steps: IntArray) -> TimeArray:
         """The times `steps` steps after `starts`; the arrays broadcast.
 
-        Nanosecond times that would leave the years 1678 to 2262 come back as datetime64[s].
+        Raises:
+            DataError: A time would lie too far away to be counted in microseconds.
         """
         origins: _Ticks = np.asarray(starts)
-        steps = np.asarray(steps, dtype=np.int64)
+        units: IntArray = np.asarray(steps, dtype=np.int64) * self.multiple
         if self.unit == "integer":
-            return origins + steps * self.multiple
-        origins = _in_reach(origins, steps, self)
-        if self.unit == "month":
-            return self._advance_months(origins, steps)
-        if self.unit == "business_day":
-            moved: _Ticks = np.busday_offset(origins.astype("datetime64[D]"), steps * self.multiple, roll="forward")
-            return _sum(moved.astype(origins.dtype), _clock(origins))
-        ticks: _Ticks = steps * self._ticks(origins)
-        return _sum(origins, ticks.astype(_timedelta(origins)))
+            return origins + units
+        self._require_reach(np.asarray(steps))
+        times: _Ticks
+        if self.unit == "microsecond":
+            times = origins + units.astype("timedelta64[us]")
+        elif self.unit == "month":
+            months: _Ticks = origins.astype("datetime64[M]") + units.astype("timedelta64[M]")
+            times = _on_anchor(months, self.anchor).astype(origins.dtype) + _clock(origins)
+        else:
+            days: _Ticks = np.busday_offset(origins.astype("datetime64[D]"), units, roll="forward")
+            times = days.astype(origins.dtype) + _clock(origins)
+        return times
 
     def steps_between(self, starts: TimeArray, times: TimeArray) -> IntArray:
         """Whole steps from `starts` to `times`; inverse of `advance`.
@@ -90,10 +100,11 @@ class Frequency:
 
     def locate(self, starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
         """Whole steps from `starts` to `times`, and whether each time is on the grid that begins at its start."""
-        origins, reached = _same_unit(np.asarray(starts), np.asarray(times))
-        if self.unit == "nanosecond":
+        origins: _Ticks = np.asarray(starts)
+        reached: _Ticks = np.asarray(times)
+        if self.unit == "microsecond":
             difference: _Ticks = (reached - origins).astype(np.int64)
-            steps, rest = np.divmod(difference, self._ticks(origins))
+            steps, rest = np.divmod(difference, self.multiple)
             return steps, rest == 0
         if self.unit == "integer":
             units, on_grid = reached - origins, np.ones(np.broadcast_shapes(reached.shape, origins.shape), bool)
@@ -123,13 +134,13 @@ class Frequency:
         """`num_steps` as a person says it: "1 day", "1 week", "1 day 13 hours", "18 steps" for integer times."""
         sign, amount = ("-" if num_steps < 0 else ""), abs(num_steps) * self.multiple
         if self.unit == "integer":
-            return f"{sign}{_count(abs(num_steps), 'step')}"
+            return sign + counted(abs(num_steps), "step")
         if self.unit == "business_day":
-            return f"{sign}{_count(amount, 'business day')}"
+            return sign + counted(amount, "business day")
         if self.unit == "month":
             small, size = ("quarter", 3) if self.multiple % 3 == 0 else ("month", 1)
-            return sign + _spell(amount, ((12, "year"), (size, small)), smallest=self.multiple)
-        return sign + _spell(amount, _PARTS + _FRACTIONS, smallest=self.multiple)
+            return sign + duration_text(amount, ((12, "year"), (size, small)), smallest=self.multiple)
+        return sign + duration_text(amount, _PARTS, smallest=self.multiple)
 
     @property
     def name(self) -> str:
@@ -146,18 +157,12 @@ class Frequency:
             return _EVERY[self.multiple] + (f" on {WEEKDAYS[weekday]}s" if weekday is not None else "")
         return "every " + self.duration(1)
 
-    def _ticks(self, times: _Ticks) -> int:
-        """One step in the unit of `times`."""
-        if times.dtype != _SECONDS:
-            return self.multiple
-        if self.multiple % SECOND:
-            raise DataError(f"a step shorter than a second ({self.name}) cannot reach outside the years 1678 to 2262.")
-        return self.multiple // SECOND
-
-    def _advance_months(self, starts: _Ticks, steps: IntArray) -> _Ticks:
-        distance: _Ticks = (steps * self.multiple).astype("timedelta64[M]")
-        moved = starts.astype("datetime64[M]") + distance
-        return _sum(_on_anchor(moved, self.anchor).astype(starts.dtype), _clock(starts))
+    def _require_reach(self, steps: IntArray) -> None:
+        if not steps.size:
+            return
+        furthest = max(abs(int(steps.min())), abs(int(steps.max())))
+        if furthest * self.multiple * _LONGEST_UNIT[self.unit] > _LONGEST_REACH:
+            raise DataError(f"{furthest:,} steps ({self.name}) lead too far away for times to be counted.")
 
     def _months_between(self, starts: _Ticks, times: _Ticks) -> tuple[IntArray, NDArray[np.bool_]]:
         months = times.astype("datetime64[M]")
@@ -187,13 +192,14 @@ def parse_frequency(alias: str) -> Frequency:
     return _named_frequency(alias, code, multiple, suffix, day)
 
 
-def fixed_frequency(nanoseconds: int, weekday: int | None = None) -> Frequency:
+def fixed_frequency(microseconds: int, weekday: int | None = None) -> Frequency:
     """The frequency of a step that always lasts the same; `weekday` (0 = Monday) names the anchor of weekly data."""
-    if nanoseconds % WEEK == 0 and weekday is not None:
-        return Frequency(f"{_times(nanoseconds // WEEK)}W-{WEEKDAYS[weekday][:3].upper()}", "nanosecond", nanoseconds)
-    sizes = ((DAY, "D"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
-    size, code = next(pair for pair in sizes if nanoseconds % pair[0] == 0)
-    return Frequency(f"{_times(nanoseconds // size)}{code}", "nanosecond", nanoseconds)
+    if microseconds % WEEK == 0 and weekday is not None:
+        alias = f"{_times(microseconds // WEEK)}W-{_WEEKDAY_CODES[weekday]}"
+    else:
+        size, code = next(pair for pair in _SIZES if microseconds % pair[0] == 0)
+        alias = f"{_times(microseconds // size)}{code}"
+    return Frequency(alias, "microsecond", microseconds)
 
 
 def month_frequency(multiple: int, anchor: int, month: int | None = None) -> Frequency:
@@ -209,32 +215,24 @@ def month_frequency(multiple: int, anchor: int, month: int | None = None) -> Fre
     if month is not None and cycle == 3:
         # pandas names quarters by their first start month and by their last end month
         month = (month - 1) % 3 + (10 if end == "E" else 1)
-    suffix = "" if month is None else f"-{MONTHS[month - 1]}"
+    suffix = "" if month is None else f"-{_MONTH_NAMES[month - 1]}"
     return Frequency(f"{_times(count)}{code}{end}{suffix}{day}", "month", multiple, anchor)
 
 
 def weekday_of(frequency: Frequency) -> int | None:
     """The weekday (0 = Monday) that a weekly alias such as `W-SUN` names, or None."""
-    return _weekday_of_alias(frequency.alias) if frequency.unit == "nanosecond" else None
+    return _weekday_of_alias(frequency.alias) if frequency.unit == "microsecond" else None
 
 
 def month_of(frequency: Frequency) -> int | None:
     """The month (1 to 12) that an alias such as `QS-FEB` or `YE-DEC` names, or None."""
     match = re.search(r"-([A-Z]{3})", frequency.alias)
-    return MONTHS.index(match.group(1)) + 1 if match and frequency.unit == "month" else None
-
-
-def show_time(time: np.datetime64 | np.int64 | int) -> str:
-    """A time for a message: date alone at midnight, no trailing zeros."""
-    if not isinstance(time, np.datetime64):
-        return str(time)
-    text = str(time).replace("T", " ")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return text.removesuffix(" 00:00:00")
+    return _MONTH_NAMES.index(match.group(1)) + 1 if match and frequency.unit == "month" else None
 
 
 def _named_frequency(alias: str, code: str, multiple: int, suffix: str | None, day: str | None) -> Frequency:
+    if code in ("N", "ns"):
+        raise UsageError(f"{option('freq', repr(alias))}: steps below a microsecond are not supported.")
     fixed = _FIXED_CODES.get(code)
     plain = suffix is None and day is None
     if fixed is not None and plain:
@@ -247,7 +245,7 @@ def _named_frequency(alias: str, code: str, multiple: int, suffix: str | None, d
         return _weekly(alias, multiple, suffix)
     if code in _MONTH_CODES and (day is None or 1 <= int(day) <= MONTH_END):
         size, anchor = _MONTH_CODES[code]
-        month = None if suffix is None else _index_of(suffix, MONTHS)
+        month = None if suffix is None else _index_of(suffix, _MONTH_NAMES)
         if suffix is None or (month is not None and size > 1):
             if multiple * size > 12_000:
                 raise UsageError(f"{option('freq', repr(alias))}: a step that long is not supported.")
@@ -256,7 +254,7 @@ def _named_frequency(alias: str, code: str, multiple: int, suffix: str | None, d
 
 
 def _weekly(alias: str, multiple: int, suffix: str | None) -> Frequency:
-    weekday = None if suffix is None else _index_of(suffix, tuple(day[:3].upper() for day in WEEKDAYS))
+    weekday = None if suffix is None else _index_of(suffix, _WEEKDAY_CODES)
     if suffix is not None and weekday is None:
         raise _unknown(alias)
     if multiple * WEEK >= _LONGEST_STEP:
@@ -276,9 +274,8 @@ _FIXED_CODES = {
     **dict.fromkeys(("H", "h"), HOUR),
     **dict.fromkeys(("T", "min"), MINUTE),
     **dict.fromkeys(("S", "s"), SECOND),
-    **dict.fromkeys(("L", "ms"), 1_000_000),
-    **dict.fromkeys(("U", "us"), 1_000),
-    **dict.fromkeys(("N", "ns"), 1),
+    **dict.fromkeys(("L", "ms"), MILLISECOND),
+    **dict.fromkeys(("U", "us"), 1),
 }
 _MONTH_CODES = {
     "MS": (1, 1),
@@ -296,27 +293,11 @@ def _index_of(suffix: str, names: tuple[str, ...]) -> int | None:
 
 def _weekday_of_alias(alias: str) -> int | None:
     match = re.search(r"W-([A-Z]{3})$", alias)
-    return [day[:3].upper() for day in WEEKDAYS].index(match.group(1)) if match else None
+    return _WEEKDAY_CODES.index(match.group(1)) if match else None
 
 
 def _times(multiple: int) -> str:
     return "" if multiple == 1 else str(multiple)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _spell(amount: int, parts: tuple[tuple[int, str], ...], smallest: int) -> str:
-    """`amount` in the largest whole parts; nothing at all is said in the largest part not above one step."""
-    if amount == 0:
-        return _count(0, next((noun for size, noun in parts if size <= smallest), parts[-1][1]))
-    words = []
-    for size, noun in parts:
-        number, amount = divmod(amount, size)
-        if number:
-            words.append(_count(number, noun))
-    return " ".join(words)
 
 
 def _whole(step: int, periods: tuple[int, ...]) -> tuple[int, ...]:
@@ -327,37 +308,10 @@ def _anchor_name(anchor: int) -> str:
     return {1: "at month start", MONTH_END: "at month end"}.get(anchor, f"on day {anchor}")
 
 
-def _sum(times: _Ticks, distance: _Ticks) -> _Ticks:
-    total: _Ticks = times + distance
-    return total
-
-
-def _timedelta(times: _Ticks) -> str:
-    return "timedelta64[s]" if times.dtype == _SECONDS else "timedelta64[ns]"
-
-
 def _clock(times: _Ticks) -> _Ticks:
     """Time since midnight."""
     clock: _Ticks = times - times.astype("datetime64[D]").astype(times.dtype)
     return clock
-
-
-def _same_unit(starts: _Ticks, times: _Ticks) -> tuple[_Ticks, _Ticks]:
-    """Both as seconds where either is: nanoseconds cannot hold what seconds can."""
-    if starts.dtype == times.dtype:
-        return starts, times
-    return starts.astype(_SECONDS), times.astype(_SECONDS)
-
-
-def _in_reach(starts: _Ticks, steps: IntArray, frequency: Frequency) -> _Ticks:
-    """`starts` in nanoseconds, or in seconds where the furthest step would overflow."""
-    if starts.dtype == _SECONDS or not starts.size or not steps.size:
-        return starts
-    longest = {"month": 31 * DAY, "business_day": 3 * DAY}.get(frequency.unit, 1) * frequency.multiple
-    reach = max(abs(int(steps.min())), abs(int(steps.max()))) * longest
-    ticks = starts.astype(np.int64)
-    furthest = max(abs(int(ticks.min())), abs(int(ticks.max()))) + reach + 31 * DAY
-    return starts if furthest < 2**63 - 1 else starts.astype(_SECONDS)
 
 
 def _on_anchor(months: _Ticks, anchor: int) -> _Ticks:

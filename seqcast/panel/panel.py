@@ -88,6 +88,7 @@ class Panel:
     static: Covariates
 
     def __post_init__(self) -> None:
+        assert self.starts.dtype in (np.dtype("datetime64[us]"), np.dtype(np.int64))
         num_rows = int(self.offsets[-1])
         assert len(self.target) == len(self.known.numeric) == len(self.past.numeric) == num_rows
         assert len(self.static.numeric) == len(self.starts) == len(self.series_ids) == len(self.offsets) - 1

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqcast.panel.frequency import show_time
 from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.wording import show_time
 
 MOST_SERIES = 200
 """Series looked at for seasonality, evenly spread over all."""

@@ -9,16 +9,17 @@ import numpy as np
 
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, option
-from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency, show_time
+from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, IntArray, Panel
+from seqcast.panel.wording import quoted, show_time
 from seqcast.reading.columns import covariate_notices, read_covariates, read_numbers
 from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency
 from seqcast.reading.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.roles import Roles, find_roles
 from seqcast.reading.statics import read_statics, split_statics, static_notices
-from seqcast.reading.table import Table, quoted
+from seqcast.reading.table import Table
 from seqcast.reading.times import read_times, to_utc
 
 _MOST_GROWTH = 10
@@ -148,10 +149,10 @@ def _find_grid(axis: TimeAxis, alias: str | None) -> tuple[Grid, tuple[Notice, .
 
 def _has_no_gaps(axis: TimeAxis, frequency: Frequency) -> bool:
     """Whether every spacing is one step, told without computing the step of each row."""
-    if frequency.unit not in ("integer", "nanosecond"):
+    if frequency.unit not in ("integer", "microsecond"):
         return False
     ticks = axis.spacings.ticks
-    return len(ticks) == 1 and int(ticks[0]) * axis.ticks_per_unit == frequency.multiple
+    return len(ticks) == 1 and int(ticks[0]) == frequency.multiple
 
 
 def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, lengths: IntArray) -> None:

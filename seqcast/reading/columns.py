@@ -15,8 +15,9 @@ from seqcast.config import MOST_CATEGORICAL
 from seqcast.errors import DataError, Hint, option, sentences
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, FloatArray, IntArray
+from seqcast.panel.wording import quoted
 from seqcast.reading.cell_patterns import CLOCK, DECORATED_NUMBER, MISSING_WORDS, NUMBER, looks_like_time
-from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error, quoted
+from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error
 
 Kind = Literal["empty", "integer", "number", "time", "text", "other"]
 _LOOKED_AT = 1000

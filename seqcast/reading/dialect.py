@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.notices import Notice
+from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes
-from seqcast.reading.table import TEXT_TYPE, name_list, quoted
+from seqcast.reading.table import TEXT_TYPE
 
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _GROUPED_NUMBER = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+")
@@ -365,7 +366,7 @@ def _column_type(cells: list[str], decimal: str, options: ReadOptions) -> pa.Dat
         return TEXT_TYPE
     plain_times = options.time_format is None and options.time_unit is None
     if plain_times and all(ISO_TIME.fullmatch(cell) for cell in present):
-        return pa.timestamp("ns")
+        return pa.timestamp("us")
     if decimal != ".":
         present = [cell.replace(decimal, ".") for cell in present]
     fractional = not all(INTEGER.fullmatch(cell) for cell in present)

@@ -11,22 +11,20 @@ from numpy.typing import NDArray
 
 from seqcast.errors import NOWHERE, DataError, Hint, Place, UsageError, option
 from seqcast.panel.arrays import IntArray
+from seqcast.panel.calendar import month_numbers, weekdays
 from seqcast.panel.frequency import (
     DAY,
     HOUR,
     MONTH_END,
-    SECOND,
-    WEEK,
     Frequency,
     TimeArray,
     Unit,
     fixed_frequency,
     month_frequency,
     month_of,
-    show_time,
     weekday_of,
 )
-from seqcast.reading.table import quoted
+from seqcast.panel.wording import quoted, show_time
 
 _NO_SPACING = np.iinfo(np.int64).max
 _COMMON_SHARE = 0.25
@@ -77,18 +75,13 @@ class TimeAxis:
         return self.starts[np.repeat(np.arange(len(self.series_ids)), np.diff(self.offsets))]
 
     @property
-    def ticks_per_unit(self) -> int:
-        """Nanoseconds in one tick of `times`; 1 for integer times."""
-        return SECOND if self.times.dtype == np.dtype("datetime64[s]") else 1
-
-    @property
     def is_integer(self) -> bool:
         return self.times.dtype.kind == "i"
 
     @cached_property
     def spacings(self) -> Spacings:
-        """Of neighbouring times in every series."""
-        return _count_spacings(self, "integer" if self.is_integer else "nanosecond")
+        """Distances between neighbouring times of every series."""
+        return _count_spacings(self, "integer" if self.is_integer else "microsecond")
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ class Spacings:
     counts: IntArray
     axis: TimeAxis
     unit: Unit
-    """What `axis` counts in: nanoseconds (or seconds), months or steps."""
+    """Unit of `ticks`."""
 
     def describe(self, most: int = 5) -> str:
         """The most frequent spacings first, such as `1 hour (512 times), 61 minutes (3 times)`."""
@@ -111,7 +104,7 @@ class Spacings:
 
     def spell(self, ticks: int) -> str:
         """One spacing as a person says it."""
-        return Frequency("", self.unit, 1).duration(ticks * self.axis.ticks_per_unit)
+        return Frequency("", self.unit, 1).duration(ticks)
 
 
 def infer_frequency(axis: TimeAxis) -> Frequency:
@@ -173,10 +166,10 @@ def _on_named_anchor(frequency: Frequency, axis: TimeAxis) -> NDArray[np.bool_]:
     """Whether each time falls on the weekday or month that the alias names."""
     weekday, month = weekday_of(frequency), month_of(frequency)
     if weekday is not None:
-        return np.asarray(_weekdays(axis.times) == weekday)
+        return np.asarray(weekdays(axis.times) == weekday)
     if month is not None:
         cycle = 3 if frequency.multiple % 12 else 12
-        return np.asarray((_month_numbers(axis.times) - (month - 1)) % cycle == 0)
+        return np.asarray((month_numbers(axis.times) - (month - 1)) % cycle == 0)
     return np.ones(len(axis.times), bool)
 
 
@@ -200,7 +193,7 @@ def _common_step(spacings: Spacings) -> int:
     count = counts.get(step, 0)
     if count != max(counts.values()) and count < _COMMON_SHARE * sum(counts.values()):
         raise _irregular(spacings)
-    if step * spacings.axis.ticks_per_unit >= _LARGEST_STEP:
+    if step >= _LARGEST_STEP:
         raise DataError(f"the times are too far apart: {spacings.describe()}.", place=spacings.axis.place)
     return step
 
@@ -213,7 +206,7 @@ def _irregular(spacings: Spacings) -> DataError:
     usual = int(spacings.ticks[np.argmax(spacings.counts)])
     if spacings.unit == "month":
         return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
-    if usual * axis.ticks_per_unit >= 28 * DAY and not axis.is_integer:
+    if usual >= 28 * DAY and not axis.is_integer:
         odd = _odd_days_of_month(axis)
         if not len(odd):
             return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
@@ -230,7 +223,7 @@ def _irregular(spacings: Spacings) -> DataError:
 
 def _odd_days_of_month(axis: TimeAxis) -> IntArray:
     """Rows on another day than nearly all others, counted from the beginning or the end of the month."""
-    day, length = _days_of_month(axis.times), _month_lengths(_month_numbers(axis.times))
+    day, length = _days_of_month(axis.times), _month_lengths(month_numbers(axis.times))
     differing = (day != np.bincount(day).argmax(), day != length)
     is_odd = min(differing, key=np.count_nonzero)
     return np.flatnonzero(is_odd) if is_odd.mean() <= _ODD_SHARE else np.array([], np.int64)
@@ -238,37 +231,32 @@ def _odd_days_of_month(axis: TimeAxis) -> IntArray:
 
 def _shifts_by_an_hour(spacings: Spacings) -> bool:
     """Whether all spacings are whole days, or multiples of the usual one, but for an hour more or less in some."""
-    if spacings.unit != "nanosecond":
+    if spacings.unit != "microsecond":
         return False
-    hour, day = HOUR // spacings.axis.ticks_per_unit, DAY // spacings.axis.ticks_per_unit
-    step = min(int(spacings.ticks[np.argmax(spacings.counts)]), day)
-    shifts = (spacings.ticks + hour) % step
+    step = min(int(spacings.ticks[np.argmax(spacings.counts)]), DAY)
+    shifts = (spacings.ticks + HOUR) % step
     # of three hours every whole hour would be a shift
-    return step > 3 * hour and bool(np.isin(shifts, (0, hour, 2 * hour)).all() and np.any(shifts != hour))
+    return step > 3 * HOUR and bool(np.isin(shifts, (0, HOUR, 2 * HOUR)).all() and np.any(shifts != HOUR))
 
 
 def _named(axis: TimeAxis, step: int, spacings: Spacings) -> Frequency:
     if axis.is_integer:
         return Frequency(str(step), "integer", step)
-    nanoseconds = step * axis.ticks_per_unit
-    if nanoseconds == DAY and _leaves_weekends_out(axis, spacings):
+    if step == DAY and _leaves_weekends_out(axis, spacings):
         return Frequency("B", "business_day", 1)
-    if nanoseconds % WEEK == 0:
-        weekdays = np.unique(_weekdays(axis.starts))
-        return fixed_frequency(nanoseconds, int(weekdays[0]) if len(weekdays) == 1 else None)
-    return fixed_frequency(nanoseconds)
+    first_weekdays = np.unique(weekdays(axis.starts))
+    return fixed_frequency(step, int(first_weekdays[0]) if len(first_weekdays) == 1 else None)
 
 
 def _leaves_weekends_out(axis: TimeAxis, spacings: Spacings) -> bool:
-    weekend_seen = bool(np.any(_weekdays(axis.times) >= 5))
-    return not weekend_seen and 3 * DAY // axis.ticks_per_unit in spacings.ticks
+    return 3 * DAY in spacings.ticks and not np.any(weekdays(axis.times) >= 5)
 
 
 def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
     """A step of whole months, when every time has one day of month (or the month's end) and one time of day."""
-    if int(spacings.ticks[0]) * axis.ticks_per_unit < 28 * DAY:
+    if spacings.ticks[0] < 28 * DAY:
         return None
-    months, day_of_month = _month_numbers(axis.times), _days_of_month(axis.times)
+    months, day_of_month = month_numbers(axis.times), _days_of_month(axis.times)
     clock = axis.times - axis.times.astype("datetime64[D]").astype(axis.times.dtype)
     anchor = int(day_of_month.max())
     month_lengths = _month_lengths(months)
@@ -279,7 +267,7 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
         return None
     in_months = replace(axis, times=months)
     step = _common_step(_count_spacings(in_months, "month"))
-    phases = np.unique(_month_numbers(axis.starts) % min(step, 12))
+    phases = np.unique(month_numbers(axis.starts) % min(step, 12))
     is_named = len(phases) == 1 and (step == 3 or step % 12 == 0)
     return month_frequency(step, anchor, int(phases[0]) + 1 if is_named else None)
 
@@ -309,23 +297,11 @@ def _refuse_mixed(spacings: Spacings) -> None:
     )
 
 
-def _weekdays(times: TimeArray) -> IntArray:
-    """0 = Monday; 1970-01-01 was a Thursday."""
-    days: IntArray = times.astype("datetime64[D]").astype(np.int64)
-    return (days + 3) % 7
-
-
 def _days_of_month(times: TimeArray) -> IntArray:
     """1 to 31."""
     days = times.astype("datetime64[D]")
     of_month: IntArray = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
     return of_month
-
-
-def _month_numbers(times: TimeArray) -> IntArray:
-    """Months since January 1970."""
-    months: IntArray = times.astype("datetime64[M]").astype(np.int64)
-    return months
 
 
 def _month_lengths(months: IntArray) -> IntArray:

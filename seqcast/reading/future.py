@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, option
-from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, IntArray, Panel, Schema
+from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import read_categories, read_numbers
 from seqcast.reading.grouping import read_ids
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.roles import split_id
-from seqcast.reading.table import Table, missing_column, name_list, quoted
+from seqcast.reading.table import Table, missing_column
 from seqcast.reading.times import read_times, to_utc
 
 

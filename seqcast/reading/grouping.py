@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.errors import DataError, option
-from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import BoolArray, Covariates, FloatArray, IntArray
+from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import as_text
-from seqcast.reading.table import MOST_EXAMPLES, Table, name_list, quoted
+from seqcast.reading.table import MOST_EXAMPLES, Table
 
 _RADIX_LIMIT = 2**16
 

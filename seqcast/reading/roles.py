@@ -10,6 +10,7 @@ from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Layout, Schema
+from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.columns import (
     Kind,
     column_kind,
@@ -18,7 +19,7 @@ from seqcast.reading.columns import (
     read_numbers,
     text_column,
 )
-from seqcast.reading.table import Table, missing_column, name_list, quoted
+from seqcast.reading.table import Table, missing_column
 from seqcast.reading.times import read_times
 
 DEFAULT_ID = "unique_id"

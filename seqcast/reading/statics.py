@@ -12,10 +12,11 @@ from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, IntArray, Schema
+from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.columns import column_kind, read_covariates
 from seqcast.reading.grouping import SeriesIds, read_ids
 from seqcast.reading.roles import DEFAULT_ID, split_id
-from seqcast.reading.table import MOST_EXAMPLES, Table, missing_column, name_list, quoted
+from seqcast.reading.table import MOST_EXAMPLES, Table, missing_column
 
 Names = tuple[str, ...]
 Number = TypeVar("Number", np.float64, np.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow as pa
 from seqcast.errors import DataError, Hint, Place
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
+from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.options import AS_FOUND, ReadOptions
 
 MOST_EXAMPLES = 5
@@ -93,15 +94,3 @@ def missing_column(table: Table, column: str, role: str) -> DataError:
     ]
     hint = f"Did you mean {quoted(close[0])}?" if close else f"Columns are {name_list(table.columns)}."
     return DataError(f"there is no {role} column {quoted(column)}.", place=table.place(column), hint=hint)
-
-
-def quoted(text: str) -> str:
-    """Text of the data as shown in a message: quoted, control characters escaped, cut to 80 characters."""
-    return repr(text if len(text) <= 80 else text[:77] + "...")
-
-
-def name_list(names: Iterable[str], most: int = 20) -> str:
-    """Names for a message, quoted and separated by commas; the rest is counted."""
-    every = list(names)
-    shown = ", ".join(quoted(name) for name in every[:most])
-    return shown + (f" and {len(every) - most:,} more" if len(every) > most else "")

@@ -16,11 +16,12 @@ import pyarrow.parquet
 
 from seqcast.errors import DataError, Place, UsageError
 from seqcast.panel.arrays import IntArray
+from seqcast.panel.wording import quoted
 from seqcast.reading.cell_patterns import MISSING_WORDS
 from seqcast.reading.dialect import Dialect, bad_record, find_dialect, open_quote, record_lines, to_utf8
 from seqcast.reading.options import AS_FOUND, ReadOptions
 from seqcast.reading.source import Bytes, Content, largest_expansion, read_content
-from seqcast.reading.table import TEXT_TYPE, Table, quoted
+from seqcast.reading.table import TEXT_TYPE, Table
 
 _BLOCK_BYTES = 4 * 2**20
 _LARGEST_BLOCK = 2**30

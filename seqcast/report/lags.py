@@ -91,8 +91,8 @@ class LagTable:
         if self.profile.attended_times is None:
             return []
         frequency = self.profile.frequency
-        within_week = frequency.unit == "business_day" or (frequency.unit == "nanosecond" and frequency.multiple < WEEK)
-        write = weekday_texts if within_week else time_texts
+        is_within_week = frequency.unit == "microsecond" and frequency.multiple < WEEK
+        write = weekday_texts if is_within_week or frequency.unit == "business_day" else time_texts
         return write(self.profile.attended_times[lags])
 
     def _empty_table(self) -> Table:

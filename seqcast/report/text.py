@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from seqcast.panel.frequency import TimeArray, show_time
+from seqcast.panel.frequency import TimeArray
 from seqcast.panel.panel import FloatArray
+from seqcast.panel.wording import show_time
 
 MAX_WIDTH = 80
 """Columns of a terminal that a piece of data text may take."""
@@ -138,5 +139,5 @@ def _parts(times: TimeArray) -> tuple[NDArray[np.datetime64], list[str]]:
     days = times.astype("datetime64[D]")
     if (times == days).all():
         return days, [""] * len(days)
-    unit = next((unit for unit in ("m", "s", "ms", "us") if (times == times.astype(f"datetime64[{unit}]")).all()), "ns")
+    unit = next((unit for unit in ("m", "s", "ms") if (times == times.astype(f"datetime64[{unit}]")).all()), "us")
     return days, [str(time).partition("T")[2] for time in times.astype(f"datetime64[{unit}]")]

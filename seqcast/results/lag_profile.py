@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from seqcast.panel.frequency import Frequency, TimeArray, show_time
+from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.panel import BoolArray, FloatArray
+from seqcast.panel.wording import show_time
 
 BAND_LIFT = 2.0
 """A lag belongs to a band when its share is at least this many times what equal weights would give it."""

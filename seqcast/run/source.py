@@ -9,9 +9,9 @@ import numpy as np
 
 from seqcast.config import Config, DataConfig
 from seqcast.errors import DataError, Place, RunError, UsageError
-from seqcast.panel.frequency import show_time
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
+from seqcast.panel.wording import show_time
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table

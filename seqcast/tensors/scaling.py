@@ -15,7 +15,8 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from seqcast.errors import DataError, Place
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import BoolArray, Covariates, FloatArray, IntArray, Panel
-from seqcast.reading.table import MOST_EXAMPLES, name_list, quoted
+from seqcast.panel.wording import name_list, quoted
+from seqcast.reading.table import MOST_EXAMPLES
 
 LARGEST_SCALED_TARGET = 1e15
 """Scaled targets are limited to this size, whose square is still finite in float32."""

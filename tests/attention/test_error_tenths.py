@@ -115,6 +115,6 @@ def test_a_number_of_windows_that_makes_no_sense_is_refused(planted_model: Train
 
 
 def test_one_origin_cannot_be_ranked(planted_model: TrainedModel, planted_panel: Panel) -> None:
-    question = Question(group_by="error", origin=np.array([np.datetime64("2024-03-01", "ns")]))
+    question = Question(group_by="error", origin=np.array([np.datetime64("2024-03-01", "us")]))
     with pytest.raises(UsageError, match="--by error ranks many origins, --origin names one"):
         inspect(planted_model, planted_panel, question)

@@ -13,7 +13,7 @@ from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.results.forecast import AttentionMap
 
 HOURLY = parse_frequency("h")
-CUTOFF = np.datetime64("2024-02-29T22", "ns")
+CUTOFF = np.datetime64("2024-02-29T22", "us")
 WINDOWS, HORIZON, CONTEXT = 5, 7, 11
 
 
@@ -285,13 +285,13 @@ class TestGroups:
             assert np.allclose(group.share, weights[hours == hour].mean(axis=0)[::-1], atol=1e-6)
 
     def test_weekdays_begin_with_monday(self) -> None:
-        daily = make_map(uniform_weights(1), frequency=parse_frequency("D"), start=np.datetime64("2024-02-29", "ns"))
+        daily = make_map(uniform_weights(1), frequency=parse_frequency("D"), start=np.datetime64("2024-02-29", "us"))
         labels = [group.label for group in lag_report([daily], "target", "weekday").groups]
         assert labels == ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
     def test_the_weekday_of_a_step_is_its_own(self) -> None:
         daily = make_map(
-            uniform_weights(1)[:, :1], frequency=parse_frequency("D"), start=np.datetime64("2024-02-29", "ns")
+            uniform_weights(1)[:, :1], frequency=parse_frequency("D"), start=np.datetime64("2024-02-29", "us")
         )
         assert [group.label for group in lag_report([daily], "target", "weekday").groups] == ["Friday"]
 
@@ -302,7 +302,7 @@ class TestGroups:
         assert labels == ["February", "March"]
 
     def test_months_before_1970_are_named(self) -> None:
-        old = make_map(uniform_weights(1)[:, :1], start=np.datetime64("1969-11-30T23", "ns"))
+        old = make_map(uniform_weights(1)[:, :1], start=np.datetime64("1969-11-30T23", "us"))
         assert [group.label for group in lag_report([old], "target", "month").groups] == ["December"]
 
     def test_series_keep_their_order(self) -> None:

@@ -20,7 +20,7 @@ def make_panel(*series: list[float]) -> Panel:
         schema=Schema("long", "unique_id", "ds", ("y",)),
         frequency=parse_frequency("h"),
         series_ids=tuple(f"s{index}" for index in range(len(series))),
-        starts=np.full(len(series), np.datetime64("2024-01-01", "ns")),
+        starts=np.full(len(series), np.datetime64("2024-01-01", "us")),
         offsets=offsets,
         target=np.concatenate([np.array(values, dtype=np.float64) for values in series]),
         known=Covariates.empty(rows),
@@ -114,7 +114,7 @@ def test_a_baseline_becomes_a_forecast_of_the_same_windows() -> None:
     like = Forecast(
         parse_frequency("h"),
         ("a", "b"),
-        np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]"),
+        np.array(["2024-01-01", "2024-01-02"], "datetime64[us]"),
         np.zeros((2, 3)),
         (0.5,),
         np.zeros((2, 3, 1)),

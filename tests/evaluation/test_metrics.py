@@ -15,7 +15,7 @@ from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
 from seqcast.results.forecast import Forecast
 
 HOURLY = parse_frequency("h")
-START = np.datetime64("2024-01-01", "ns")
+START = np.datetime64("2024-01-01", "us")
 SEASON = 3
 HORIZON = 5
 LENGTHS = (23, 29, 19)

@@ -84,7 +84,7 @@ def test_too_few_differences_that_do_not_overlap_tell_nothing() -> None:
 
 @pytest.mark.parametrize(("stride", "expected"), [(1, 7), (2, 4), (3, 3), (6, 2), (7, 1), (50, 1)])
 def test_overlap_counts_the_cutoffs_within_one_horizon(stride: int, expected: int) -> None:
-    times = np.datetime64("2024-01-01", "ns") + np.arange(0, 350, stride) * np.timedelta64(1, "D")
+    times = np.datetime64("2024-01-01", "us") + np.arange(0, 350, stride) * np.timedelta64(1, "D")
     assert most_overlapping(times, DAILY, 7) == expected
 
 

@@ -45,7 +45,7 @@ def test_a_frequency_has_the_cycles_it_resolves(alias: str, cycles: list[str]) -
 )
 def test_a_cycle_recurs_when_it_comes_round_twice(alias: str, steps: int, cycles: list[str]) -> None:
     frequency = parse_frequency(alias)
-    starts = np.array([0]) if frequency.unit == "integer" else np.array(["2023-01-01"], "datetime64[ns]")
+    starts = np.array([0]) if frequency.unit == "integer" else np.array(["2023-01-01"], "datetime64[us]")
     assert recurring_cycles(frequency, starts, frequency.advance(starts, np.array([steps]))) == tuple(cycles)
 
 
@@ -69,7 +69,7 @@ def test_a_cycle_has_a_sine_and_a_cosine() -> None:
 )
 def test_a_feature_is_the_angle_of_the_time_in_its_cycle(alias: str, cycle: str, time: str, share: float) -> None:
     cycles = resolved_cycles(parse_frequency(alias))
-    features = calendar_features(cycles, np.array([time], "datetime64[ns]"))[0]
+    features = calendar_features(cycles, np.array([time], "datetime64[us]"))[0]
     column = calendar_names(cycles).index(f"sin-{cycle}")
     expected = [np.sin(2 * np.pi * share), np.cos(2 * np.pi * share)]
     assert features[column : column + 2] == pytest.approx(expected, abs=1e-6)
@@ -86,8 +86,8 @@ def test_features_have_a_row_per_time_and_a_column_per_name() -> None:
 def test_features_do_not_depend_on_the_unit_of_the_times() -> None:
     times = np.datetime64("2024-03-05", "s") + np.arange(5) * np.timedelta64(60, "s")
     cycles = resolved_cycles(parse_frequency("min"))
-    in_nanoseconds = calendar_features(cycles, times.astype("datetime64[ns]"))
-    assert np.array_equal(calendar_features(cycles, times), in_nanoseconds)
+    in_microseconds = calendar_features(cycles, times.astype("datetime64[us]"))
+    assert np.array_equal(calendar_features(cycles, times), in_microseconds)
 
 
 def test_features_stay_within_one() -> None:

@@ -21,7 +21,7 @@ def test_steps_series_and_missing_values_are_counted() -> None:
 
 
 def test_the_first_and_the_last_time_are_those_of_all_series() -> None:
-    starts = np.array(["2024-01-05", "2024-01-01", "2024-01-03"], "datetime64[ns]")
+    starts = np.array(["2024-01-05", "2024-01-01", "2024-01-03"], "datetime64[us]")
     summary = summarise(make_panel([np.arange(7.0), np.arange(2.0), np.arange(3.0)], starts=starts))
     assert (summary.first_time, summary.last_time) == ("2024-01-01", "2024-01-11")
     assert (summary.latest_start, summary.earliest_end) == ("2024-01-05", "2024-01-02")

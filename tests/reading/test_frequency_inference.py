@@ -15,9 +15,8 @@ from seqcast.panel.frequency import parse_frequency
 from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency
 
 
-def _axis(*series: list[str] | np.ndarray, unit: str = "ns") -> TimeAxis:
-    times = [np.asarray(one, f"datetime64[{unit}]") for one in series]
-    return _joined(times)
+def _axis(*series: list[str] | np.ndarray) -> TimeAxis:
+    return _joined([np.asarray(one, "datetime64[us]") for one in series])
 
 
 def _joined(times: list[np.ndarray]) -> TimeAxis:
@@ -34,7 +33,7 @@ def _range(alias: str, num: int = 29, start: str = "2023-01-01") -> np.ndarray:
     [
         "250ms",
         "7us",
-        "ns",
+        "us",
         "s",
         "15min",
         "h",
@@ -54,12 +53,8 @@ def _range(alias: str, num: int = 29, start: str = "2023-01-01") -> np.ndarray:
         "YS-APR",
     ],
 )
-@pytest.mark.parametrize("unit", ["ns", "s"])
-def test_the_frequency_of_a_regular_range_is_found(alias: str, unit: str) -> None:
-    if unit == "s" and alias in ("250ms", "7us", "ns"):
-        return
-    expected = parse_frequency(alias)
-    assert infer_frequency(_axis(_range(alias), unit=unit)) == expected
+def test_the_frequency_of_a_regular_range_is_found(alias: str) -> None:
+    assert infer_frequency(_axis(_range(alias))) == parse_frequency(alias)
 
 
 @given(gaps=st.sets(st.integers(1, 57), max_size=20))
@@ -140,9 +135,9 @@ def test_irregular_times_are_refused_with_their_spacings() -> None:
         infer_frequency(_axis(times))
 
 
-def test_times_too_far_apart_for_a_step_are_refused() -> None:
+def test_steps_too_far_apart_are_refused() -> None:
     with pytest.raises(DataError, match="the times are too far apart: "):
-        infer_frequency(_axis(["1000-01-01", "1300-01-05"], unit="s"))
+        infer_frequency(_joined([np.array([0, 2**62])]))
 
 
 def test_series_of_different_frequencies_are_refused() -> None:
@@ -213,7 +208,7 @@ def test_steps_and_dates_do_not_mix(alias: str, axis: TimeAxis, kind: str) -> No
 
 
 def test_uneven_three_hourly_times_are_not_put_down_to_changing_clocks() -> None:
-    times = np.cumsum([0, 3, 3, 3, 1, 3, 3, 4, 3, 3]) * np.timedelta64(1, "h") + np.datetime64("2024-01-01", "ns")
+    times = np.cumsum([0, 3, 3, 3, 1, 3, 3, 4, 3, 3]) * np.timedelta64(1, "h") + np.datetime64("2024-01-01", "us")
     with pytest.raises(DataError) as refused:
         infer_frequency(_axis(times))
     assert "clocks" not in str(refused.value)

@@ -38,7 +38,7 @@ def test_every_series_grows_by_the_steps(tmp_path: Path) -> None:
     assert (longer.lengths.tolist(), longer.series_ids) == ([7, 5], ("b", "a"))
     assert np.isnan(longer.target).nonzero()[0].tolist() == [5, 6, 10, 11]
     assert np.isnan(longer.past.numeric[:, 0]).nonzero()[0].tolist() == [5, 6, 10, 11]
-    assert times_of(longer, 1)[-1] == "2024-01-05T00:00:00.000000000"
+    assert times_of(longer, 1)[-1] == "2024-01-05T00:00:00.000000"
 
 
 def test_known_covariates_come_from_the_future_table(tmp_path: Path) -> None:

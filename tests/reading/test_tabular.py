@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcast.errors import DataError, UsageError
+from seqcast.panel.wording import name_list
 from seqcast.reading import tabular
 from seqcast.reading.columns import read_numbers, text_column
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.table import name_list
 from seqcast.reading.tabular import read_table, table_from_frame
 from tests.reading.making_tables import daily, read, rows, write
 

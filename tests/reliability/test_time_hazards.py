@@ -190,9 +190,14 @@ TIMES = [
     error("a typo year in hours", at({40: "2204-01-02 14:00:00"}, dates(NUM, step="h")), "jumps from", "mistyped"),
     error("a typo year of the past", at({2: "1024-01-01"}), "1024-01-01", "jumps"),
     error(
-        "a typo year in nanoseconds",
-        at({40: "2204-01-01 00:00:00.0"}, [f"2024-01-01 00:00:00.{i:09}" for i in range(NUM)]),
+        "a typo year in microseconds",
+        at({40: "2204-01-01 00:00:00.0"}, [f"2024-01-01 00:00:00.{i:06}" for i in range(NUM)]),
         "jump",
+    ),
+    error(
+        "steps of nanoseconds",
+        timed([f"2024-01-01 00:00:00.{i:09}" for i in range(NUM)]),
+        "finer than a microsecond",
     ),
     works("a step index", steps(0), "counts steps (0 to 60)"),
     works("a step index that begins at 1", steps(1), "counts steps"),

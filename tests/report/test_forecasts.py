@@ -22,7 +22,7 @@ def make_forecast(
     return Forecast(
         frequency=parse_frequency("h"),
         series_ids=tuple(ids),
-        cutoffs=np.full(len(ids), np.datetime64("2024-01-01", "ns")),
+        cutoffs=np.full(len(ids), np.datetime64("2024-01-01", "us")),
         point=point,
         quantile_levels=levels,
         quantiles=point[:, :, None] + offsets,

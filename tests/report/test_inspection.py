@@ -72,7 +72,7 @@ class TestFaithfulness:
 class TestImplied:
     @pytest.mark.parametrize(("num_steps", "more"), [(3, False), (17, True)])
     def test_each_step_shows_three_forecasts(self, num_steps: int, more: bool, show: Show) -> None:
-        times = np.datetime64("2024-03-01", "ns") + np.arange(num_steps) * np.timedelta64(1, "D")
+        times = np.datetime64("2024-03-01", "us") + np.arange(num_steps) * np.timedelta64(1, "D")
         numbers = np.arange(float(num_steps))
         cutoff = times[:1] - np.timedelta64(1, "D")
         found = ImpliedForecast("a\x1b[31mb", cutoff, times, numbers + 100, numbers + 200, numbers * np.nan, 0.875)

@@ -34,7 +34,7 @@ def make_report(
     attention = AttentionMap(
         frequency=frequency,
         series_ids=ids or tuple(f"s{window}" for window in range(num_windows)),
-        cutoffs=np.full(num_windows, np.datetime64("2024-03-01T05", "ns")),
+        cutoffs=np.full(num_windows, np.datetime64("2024-03-01T05", "us")),
         weights=weights.astype(np.float32),
         observed=np.ones((num_windows, CONTEXT), bool),
         values=np.ones((num_windows, CONTEXT)),
@@ -136,7 +136,7 @@ class TestBands:
         attention = AttentionMap(
             parse_frequency("h"),
             ("a",),
-            np.array([np.datetime64("2024-01-01", "ns")]),
+            np.array([np.datetime64("2024-01-01", "us")]),
             weights,
             np.ones((1, 101), bool),
             np.ones((1, 101)),

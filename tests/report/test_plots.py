@@ -17,7 +17,7 @@ def make_plot(size: float = 1.0) -> SeriesPlot:
     forecast = wave[NUM_PAST:]
     return SeriesPlot(
         title="OT",
-        times=np.datetime64("2024-01-01T05", "ns") + np.arange(NUM_PAST + HORIZON).astype("timedelta64[h]"),
+        times=np.datetime64("2024-01-01T05", "us") + np.arange(NUM_PAST + HORIZON).astype("timedelta64[h]"),
         history=wave[:NUM_PAST],
         forecast=forecast,
         low=forecast - 0.3 * size,

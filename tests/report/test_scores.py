@@ -27,7 +27,7 @@ def make_scores(
     forecast = Forecast(
         frequency=parse_frequency("h"),
         series_ids=("a", "a", "b"),
-        cutoffs=np.array(["2024-01-01", "2024-01-02", "2024-01-01"], "datetime64[ns]"),
+        cutoffs=np.array(["2024-01-01", "2024-01-02", "2024-01-01"], "datetime64[us]"),
         point=point,
         quantile_levels=(0.1, 0.5, 0.9),
         quantiles=point[:, :, None] + size * np.array([-2.5, 0, 2.5]),

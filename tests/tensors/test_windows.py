@@ -27,7 +27,7 @@ def tensors_of(panel: Panel, scalers: PanelScalers | None = None) -> PanelTensor
 
 def weekly_panel() -> Panel:
     """Weekly series on Mondays and on Thursdays that start in different weeks."""
-    starts = np.array(["2024-01-15", "2024-01-04", "2024-01-01", "2024-02-08"], "datetime64[ns]")
+    starts = np.array(["2024-01-15", "2024-01-04", "2024-01-01", "2024-02-08"], "datetime64[us]")
     lengths = (13, 11, 17, 12)
     num_rows = sum(lengths)
     return make_panel(
@@ -94,7 +94,7 @@ def test_a_missing_value_is_zero_and_not_observed() -> None:
 
 
 def test_series_on_one_grid_share_their_calendar() -> None:
-    starts = np.array(["2024-01-03", "2024-01-01", "2024-01-20"], "datetime64[ns]")
+    starts = np.array(["2024-01-03", "2024-01-01", "2024-01-20"], "datetime64[us]")
 
     tensors = tensors_of(make_panel(waves((11, 13, 7)), starts=starts))
 

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqcast.errors import DataError, option
-from seqcast.panel.frequency import show_time
+from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
-from seqcast.reading.datetimes import UNIT_SECONDS, Times, in_storage_unit, require_years, strptime
+from seqcast.panel.wording import show_time
 from seqcast.reading.table import MOST_EXAMPLES, Table, cell_error
+from seqcast.reading.time_arrays import UNIT_SECONDS, Times, in_microseconds, require_years
+from seqcast.reading.time_texts import strptime
 
 _EPOCH_UNITS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 2**62))
 _EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _EXCEL_DAYS = (25_569, 73_050)
 """The years 1970 to 2099; steps that are counted from the beginning of the data lie below."""
-_EXCEL_ORIGIN = np.datetime64("1899-12-30", "s")
+_EXCEL_ORIGIN = np.datetime64("1899-12-30", "us")
 _DATE_PATTERNS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-"""By the number of digits."""
+"""Formats of dates by their number of digits."""
 _BRIEF_PATTERNS = {6: ("%y%m%d", 100), 7: ("%Y%j", 1000)}
-"""By the number of digits, and how many numbers a month or a year takes; steps would not leave most of them out."""
+"""Formats by number of digits, and how many numbers a month or a year spans; steps would not skip most of them."""
 _MAJORITY = 0.9
 """Share of the numbers that have to be dates before the others are said to be wrong dates."""
 TIME_UNITS = ("step", *UNIT_SECONDS)
 _FARTHEST_STEP = 2**63 - 2
-"""Between the first and the last step."""
+"""Largest distance between the first and the last step."""
 
 
-def from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times:
+def from_numbers(table: Table, column: str, numbers: IntArray) -> Times:
     """Steps, or the datetimes that the numbers count.
 
     Raises:
@@ -40,7 +41,7 @@ def from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times
         if np.isnat(days).any():
             raise _wrong_dates(table, column, numbers, numbers[np.isnat(days)], pattern)
         notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
-        return Times(in_storage_unit(days), () if given else (notice,))
+        return Times(days, () if given else (notice,))
     found = unit or _epoch_unit(numbers)
     if found is None and _may_be_excel_days(numbers):
         raise DataError(
@@ -58,18 +59,18 @@ def from_numbers(table: Table, column: str, numbers: NDArray[np.int64]) -> Times
     return _since_origin(table, column, numbers, found)
 
 
-def _since_origin(table: Table, column: str, numbers: NDArray[np.int64], unit: str) -> Times:
+def _since_origin(table: Table, column: str, numbers: IntArray, unit: str) -> Times:
     """Datetimes that many units after 1970, or Excel's day 0."""
-    require_years(table, column, numbers, unit)
     if unit in ("excel", "day"):
-        origin = _EXCEL_ORIGIN if unit == "excel" else np.datetime64(0, "s")
-        return Times(in_storage_unit(origin + numbers.astype("timedelta64[D]").astype("timedelta64[s]")))
-    values = in_storage_unit(numbers.astype(f"datetime64[{unit}]"))
+        require_years(table, column, numbers, unit)
+        origin = _EXCEL_ORIGIN if unit == "excel" else np.datetime64(0, "us")
+        return Times(origin + numbers.astype("timedelta64[D]"))
+    values = in_microseconds(table, column, numbers, unit)
     text = f"numbers of column {column!r} were read as Unix {_EPOCH_NAMES[unit]}, the first as {show_time(values[0])}"
     return Times(values, () if table.options.time_unit else (Notice("decision", text),), is_zoned=True)
 
 
-def _date_pattern(table: Table, column: str, numbers: NDArray[np.int64]) -> str | None:
+def _date_pattern(table: Table, column: str, numbers: IntArray) -> str | None:
     """The format in which all numbers are dates, such as `%Y%m%d`; None where they are something else.
 
     Raises:
@@ -91,7 +92,7 @@ def _date_pattern(table: Table, column: str, numbers: NDArray[np.int64]) -> str 
     return None
 
 
-def _begins_with_months(distinct: NDArray[np.int64], num_digits: int) -> bool:
+def _begins_with_months(distinct: IntArray, num_digits: int) -> bool:
     """Whether most numbers begin with a year and a month, in years for which so many digits are no other count."""
     first, last = (1600, 2299) if num_digits == 8 else (1900, 2099)
     months = distinct // 10 ** (num_digits - 6)
@@ -100,7 +101,7 @@ def _begins_with_months(distinct: NDArray[np.int64], num_digits: int) -> bool:
     return bool(years[0] >= first and years[-1] <= last and is_month.mean() >= _MAJORITY)
 
 
-def _refuse_brief_dates(table: Table, column: str, distinct: NDArray[np.int64], num_digits: int) -> None:
+def _refuse_brief_dates(table: Table, column: str, distinct: IntArray, num_digits: int) -> None:
     """Raise where numbers of several months or years leave out just those that are no dates."""
     pattern, block = _BRIEF_PATTERNS.get(num_digits, ("", 1))
     if not pattern or distinct[0] // block == distinct[-1] // block:
@@ -113,9 +114,7 @@ def _refuse_brief_dates(table: Table, column: str, distinct: NDArray[np.int64], 
         )
 
 
-def _wrong_dates(
-    table: Table, column: str, numbers: NDArray[np.int64], wrong: NDArray[np.int64], pattern: str
-) -> DataError:
+def _wrong_dates(table: Table, column: str, numbers: IntArray, wrong: IntArray, pattern: str) -> DataError:
     rows = np.flatnonzero(np.isin(numbers, wrong))
     first = [int(row) for row in rows[:MOST_EXAMPLES]]
     count = f"{len(rows):,} of {len(numbers):,} times are like this."
@@ -124,10 +123,10 @@ def _wrong_dates(
     return cell_error(table, column, first, [str(numbers[row]) for row in first], what, hint)
 
 
-def _may_be_excel_days(numbers: NDArray[np.int64]) -> bool:
+def _may_be_excel_days(numbers: IntArray) -> bool:
     return bool(numbers.min() >= _EXCEL_DAYS[0] and numbers.max() <= _EXCEL_DAYS[1])
 
 
-def _epoch_unit(numbers: NDArray[np.int64]) -> str | None:
+def _epoch_unit(numbers: IntArray) -> str | None:
     low, high = int(numbers.min()), int(numbers.max())
     return next((unit for unit, least, most in _EPOCH_UNITS if least <= low and high < most), None)

@@ -1,0 +1,59 @@
+"""Words for messages: times, durations, counts, and names from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_LONGEST_TEXT = 80
+
+
+def show_time(time: np.datetime64 | np.int64 | int) -> str:
+    """Returns a time as text: the date alone at midnight, no trailing zeros, a step number as it is."""
+    if not isinstance(time, np.datetime64):
+        return str(time)
+    text = str(time).replace("T", " ")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text.removesuffix(" 00:00:00")
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns `1 step`, `2 steps`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def duration_text(amount: int, parts: tuple[tuple[int, str], ...], smallest: int) -> str:
+    """Returns a duration in words, such as `1 day 13 hours`.
+
+    Args:
+        amount: The duration, in the unit of `parts`.
+        parts: Size and name of each unit of time, largest first.
+        smallest: Size of one step; a duration of 0 is named in the largest unit that is not longer than it.
+    """
+    if amount == 0:
+        return counted(0, next((noun for size, noun in parts if size <= smallest), parts[-1][1]))
+    words = []
+    for size, noun in parts:
+        number, amount = divmod(amount, size)
+        if number:
+            words.append(counted(number, noun))
+    return " ".join(words)
+
+
+def quoted(text: str) -> str:
+    """Returns text of the data for a message: quoted, control characters escaped, cut to 80 characters."""
+    return repr(text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "...")
+
+
+def name_list(names: Iterable[str], most: int = 20) -> str:
+    """Returns names for a message, quoted and separated by commas; those beyond `most` are only counted."""
+    every = list(names)
+    shown = ", ".join(quoted(name) for name in every[:most])
+    return shown + (f" and {len(every) - most:,} more" if len(every) > most else "")

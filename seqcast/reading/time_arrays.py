@@ -1,0 +1,74 @@
+"""Times as arrays: microseconds since 1970 in years that four digits can write, or whole steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcast.errors import option
+from seqcast.panel.arrays import IntArray
+from seqcast.panel.frequency import TimeArray
+from seqcast.panel.notices import Notice
+from seqcast.panel.wording import show_time
+from seqcast.reading.table import MOST_EXAMPLES, Table, cell_error
+
+Datetimes = NDArray[np.datetime64]
+
+UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "day": 86_400.0, "excel": 86_400.0}
+TOO_FINE = "is finer than a microsecond"
+_YEARS = (-62_167_219_200, 253_402_300_800)
+"""Beginning of year 0 and end of year 9999, in seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """The time of every row, in the order of the table."""
+
+    values: TimeArray
+    """(rows,)"""
+    notices: tuple[Notice, ...] = ()
+    is_zoned: bool = False
+    """True where the source names a zone or an offset; the values are UTC."""
+
+
+def in_microseconds(table: Table, column: str, numbers: IntArray, unit: str) -> Datetimes:
+    """Converts `numbers` of a numpy `unit` since 1970 to datetime64[us].
+
+    Raises:
+        DataError: A time lies outside the years 0 to 9999 or is finer than a microsecond.
+    """
+    require_years(table, column, numbers, unit)
+    if unit == "ns":
+        rows = np.flatnonzero(numbers % 1000)
+        if len(rows):
+            first = rows[:MOST_EXAMPLES].tolist()
+            shown = [show_time(time) for time in numbers[first].astype("datetime64[ns]")]
+            raise cell_error(table, column, first, shown, TOO_FINE, fine_hint(len(rows), len(numbers)))
+    return numbers.astype(f"datetime64[{unit}]").astype("datetime64[us]", copy=False)
+
+
+def require_years(table: Table, column: str, numbers: IntArray, unit: str) -> None:
+    """Checks that so many units since 1970 (Excel: 1900) lie in years of four digits.
+
+    Raises:
+        DataError: One does not.
+    """
+    factor = UNIT_SECONDS[unit]
+    if numbers.min() * factor >= _YEARS[0] and numbers.max() * factor < _YEARS[1]:
+        return
+    outside = np.flatnonzero((numbers * factor < _YEARS[0]) | (numbers * factor >= _YEARS[1]))
+    first = outside[:MOST_EXAMPLES].tolist()
+    count = f"{len(outside):,} of {len(numbers):,} times are like this."
+    hint = (count, f"Correct them, or {option('time_unit')}.")
+    shown = [str(numbers[row]) for row in first]
+    raise cell_error(table, column, first, shown, "lies outside the years 0 to 9999", hint)
+
+
+def fine_hint(num_fine: int, num_rows: int) -> str:
+    """Returns the hint for times that are finer than a microsecond."""
+    return (
+        f"{num_fine:,} of {num_rows:,} times are like this. Round them to microseconds, or number the steps "
+        "(1, 2, 3, ...) in the time column."
+    )

@@ -1,0 +1,233 @@
+"""Texts as times: the one format that reads all texts of a column, strictly.
+
+The readers of single formats return one time per text, NaT where the text does not have the format.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seqcast.errors import DataError, Hint, UsageError, option
+from seqcast.panel.arrays import BoolArray
+from seqcast.panel.notices import Notice
+from seqcast.panel.wording import quoted
+from seqcast.reading.cell_patterns import ISO_TIME, PERIODS, ZONED_TIME
+from seqcast.reading.columns import TextColumn
+from seqcast.reading.table import MOST_EXAMPLES, Table, cell_error
+from seqcast.reading.time_arrays import TOO_FINE, Datetimes, Times, fine_hint
+
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")
+_WORDED = (
+    *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%y"),
+    *("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%Y%m%dT%H%M%S"),
+)
+_FORMATS = tuple(order.format(mark) + clock for mark in "/.-" for order in _ORDERS for clock in _CLOCKS) + tuple(
+    worded + clock for worded in _WORDED for clock in _CLOCKS[:3]
+)
+"""Formats tried besides ISO 8601."""
+_FINE_FRACTION = re.compile(r"\.[0-9]{6}[0-9]*[1-9]")
+_NOT_A_TIME = np.datetime64("NaT", "us")
+
+
+@dataclass(frozen=True)
+class TimeTexts:
+    """The texts of a time column, with where they stand for errors."""
+
+    table: Table
+    column: str
+    text: TextColumn
+
+    @property
+    def values(self) -> list[str]:
+        """The distinct texts without blanks around them."""
+        return [value.strip() for value in self.text.values]
+
+    def error(self, is_wrong: BoolArray, what: str, remedy: str) -> DataError:
+        """Returns the error for the distinct texts that are wrong."""
+        rows = np.flatnonzero(np.append(is_wrong, False)[self.text.codes])
+        first = rows[:MOST_EXAMPLES].tolist()
+        values = [self.text.values[self.text.codes[row]] for row in first]
+        hint: Hint = (f"{len(rows):,} of {len(self.text.codes):,} times are like this.", remedy)
+        if values[0].strip() == self.column.strip():
+            what, hint = "repeats the header", "Remove the repeated header lines."
+        elif _FINE_FRACTION.search(values[0]):
+            what, hint = TOO_FINE, fine_hint(len(rows), len(self.text.codes))
+        return cell_error(self.table, self.column, first, values, what, hint)
+
+    def complete(self, parsed: Datetimes, form: str) -> Datetimes:
+        """Returns the times if all texts were read.
+
+        Raises:
+            DataError: One was not; its line is named.
+        """
+        is_unread = np.isnat(parsed)
+        if is_unread.any():
+            is_given = self.table.options.time_format is not None
+            remedy = f", or the {option('time_format')}" if is_given else f" or give {option('time_format')}"
+            raise self.error(is_unread, f"is not a time in {form}", f"Correct them{remedy}.")
+        return parsed
+
+
+def parse_texts(texts: TimeTexts) -> Times:
+    """Reads the distinct texts in the one format that fits all of them.
+
+    Returns:
+        A time per distinct text.
+
+    Raises:
+        DataError: A text does not fit the format of the others, or several formats fit and disagree.
+    """
+    values, pattern = texts.values, texts.table.options.time_format
+    if pattern is not None:
+        parsed = texts.complete(strptime(values, pattern), f"the format {pattern}")
+        return _in_utc(texts, parsed) if has_offset(pattern) else Times(parsed)
+    num_plain = sum(ISO_TIME.fullmatch(value) is not None for value in values)
+    num_zoned = sum(ZONED_TIME.fullmatch(value) is not None for value in values)
+    if num_plain > num_zoned:
+        form = "the form 2024-01-31 or 2024-01-31 23:59:59, without offset"
+        return Times(texts.complete(_iso_times(values, ISO_TIME, None), form))
+    if num_zoned:
+        form = "the form 2024-01-31 23:59:59+00:00, with an offset"
+        tidy = [re.sub(r" ?UTC$", "Z", re.sub(r" (?=[+-])", "", value)) for value in values]
+        return _in_utc(texts, texts.complete(_iso_times(tidy, ZONED_TIME, "UTC"), form))
+    periods = _period_starts(values)
+    if periods is not None:
+        return Times(texts.complete(periods[0], f"the form {periods[1]}"))
+    return _in_listed_format(texts, values)
+
+
+def _in_utc(texts: TimeTexts, parsed: Datetimes) -> Times:
+    return Times(parsed, (utc_notice(texts.column, "an offset"),), is_zoned=True)
+
+
+def utc_notice(column: str, what: str) -> Notice:
+    """Returns the notice that times were converted to UTC because they have a zone or an offset."""
+    return Notice("repair", f"times of column {column!r} have {what}; they were converted to UTC")
+
+
+def strptime(values: list[str], pattern: str) -> Datetimes:
+    """Reads texts in a strptime format, as UTC where it has an offset.
+
+    Raises:
+        UsageError: The format is not one.
+    """
+    # pandas reads the words "now" and "today" under any format
+    plain = [value if any(letter.isdigit() for letter in value) else None for value in values]
+    try:
+        texts = pd.Series(plain, dtype="object")
+        parsed = pd.to_datetime(texts, format=pattern, errors="coerce", exact=True, utc=has_offset(pattern))
+    except (ValueError, re.error) as error:
+        raise UsageError(f"{option('time_format', repr(pattern[:60]))} is not a time format: {error}.") from None
+    if parsed.dt.tz is not None:
+        parsed = parsed.dt.tz_localize(None)
+    found = np.asarray(parsed.to_numpy())
+    times: Datetimes = found.astype("datetime64[us]")
+    times[times != found] = _NOT_A_TIME
+    # pandas 2 reads only the years 1678 to 2262
+    unread = [row for row in np.flatnonzero(np.isnat(times)) if plain[row] is not None]
+    if unread and not np.isnat(_distant_time(values[unread[0]], pattern)):
+        times[unread] = [_distant_time(values[row], pattern) for row in unread]
+    return times
+
+
+def _distant_time(value: str, pattern: str) -> np.datetime64:
+    """A time outside the years that pandas reads; NaT for any other text."""
+    try:
+        time = datetime.strptime(value, pattern)
+    except ValueError:
+        return _NOT_A_TIME
+    if 1678 <= time.year < 2262:
+        return _NOT_A_TIME
+    return np.datetime64(time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def has_offset(pattern: str) -> bool:
+    """Returns whether times in a strptime format say how far they are from UTC."""
+    return "%z" in pattern or "%Z" in pattern
+
+
+def _iso_times(values: list[str], shape: re.Pattern[str], zone: str | None) -> Datetimes:
+    shaped = [value if shape.fullmatch(value) else None for value in values]
+    unit = pa.timestamp("us", zone)
+    try:
+        return naive(pc.cast(pa.array(shaped, pa.string()), unit))
+    except pa.ArrowInvalid:
+        # some text is no date, or has more than six digits of a second: read them one at a time
+        return np.array([_iso_time(value, unit) for value in shaped], "datetime64[us]")
+
+
+def _iso_time(value: str | None, unit: pa.DataType) -> np.datetime64:
+    short = value and re.sub(r"(\.[0-9]{6})0+", r"\1", value)
+    try:
+        return np.datetime64(naive(pc.cast(pa.array([short], pa.string()), unit))[0])
+    except pa.ArrowInvalid:
+        return _NOT_A_TIME
+
+
+def naive(values: pa.Array) -> Datetimes:
+    """Returns an Arrow array of timestamps as numpy datetimes in UTC."""
+    return np.asarray(values.cast(pa.timestamp(values.type.unit)).to_numpy(zero_copy_only=False))
+
+
+def _period_starts(values: list[str]) -> tuple[Datetimes, str] | None:
+    """The first day of each period, such as 2024Q1, and the form most texts have; None where no text is a period.
+
+    A period that its year does not have becomes NaT.
+    """
+    counts = {form: sum(shape.fullmatch(value) is not None for value in values) for form, shape in PERIODS.items()}
+    form = max(counts, key=lambda each: counts[each])
+    if not counts[form]:
+        return None
+    return np.array([_first_day(PERIODS[form].fullmatch(value)) for value in values], "datetime64[us]"), form
+
+
+def _first_day(match: re.Match[str] | None) -> date | None:
+    if match is None:
+        return None
+    found = {name: int(digits) for name, digits in match.groupdict(default="1").items()}
+    try:
+        if "week" in found:
+            return date.fromisocalendar(found["year"], found["week"], found["day"])
+        return date(found["year"], found.get("month", 3 * found.get("quarter", 1) - 2), 1)
+    except ValueError:
+        return None
+
+
+def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
+    """Times in the one listed format that reads every text.
+
+    Raises:
+        DataError: No format does, or several do and disagree.
+    """
+    tried = [(pattern, strptime(values, pattern)) for pattern in _FORMATS if _may_fit(values, pattern)]
+    fitting = [(pattern, parsed) for pattern, parsed in tried if not np.isnat(parsed).any()]
+    readings = {parsed.tobytes(): (pattern, parsed) for pattern, parsed in reversed(fitting)}
+    if len(readings) > 1:
+        formats = [pattern for pattern, _ in reversed(readings.values())]
+        raise DataError(
+            f"times such as {quoted(values[0])} fit more than one format: {' and '.join(formats)}.",
+            place=texts.table.place(texts.column, value=values[0]),
+            hint=f"Say which with {option('time_format', repr(formats[0]))}.",
+        )
+    if not readings:
+        nothing = ("", np.full(len(values), _NOT_A_TIME))
+        pattern, parsed = min(tried, key=lambda reading: np.count_nonzero(np.isnat(reading[1])), default=nothing)
+        form = "a time format that is known" if np.isnat(parsed).all() else f"the format {pattern} of the others"
+        texts.complete(parsed, form)
+    pattern, parsed = next(iter(readings.values()))
+    return Times(parsed, (Notice("decision", f"times of column {quoted(texts.column)} were read as {pattern}"),))
+
+
+def _may_fit(values: list[str], pattern: str) -> bool:
+    """Whether the punctuation and letters of the first or last text agree with the format: parsing is slow."""
+    marks = re.sub(r"%[A-Za-z]", "", pattern)
+    ends = (values[0], values[-1])
+    return any(re.sub(r"\w", "", value) == re.sub(r"\w", "", marks) for value in ends)
