@@ -14,7 +14,8 @@ from seqcast.model.network import ForecastNetwork, NetworkShape
 from seqcast.panel.notices import Notice
 from seqcast.run.agreement import require_agreement, require_same_settings
 from seqcast.run.directory import RunDirectory
-from seqcast.run.load import TrainedModel, dump_networks, schema_record, shape_record
+from seqcast.run.load import TrainedModel, schema_record, shape_record
+from seqcast.run.model_file import dump_model
 from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, ChoiceRecord, ResultRecord, RunRecord
 from seqcast.run.scaler_file import dump_scalers
 from seqcast.run.source import Source
@@ -192,7 +193,7 @@ def _write_inputs(
 def _write_result(
     record: RunRecord, plan: Plan, preparation: Preparation, fitted: Fit, directory: RunDirectory
 ) -> RunRecord:
-    files = record.files | {MODEL_FILE: directory.write_model(dump_networks(fitted.networks))}
+    files = record.files | {MODEL_FILE: directory.write_model(dump_model(fitted.networks, preparation.scalers))}
     directory.write_metrics(fitted.history)
     summary = _result_record(plan, preparation, fitted)
     attention = usual_attention(preparation.setup, fitted.networks.final)

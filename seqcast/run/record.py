@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seqcast.config import MOST_CATEGORICAL, MOST_MEMBERS
 
-FORMAT_VERSION = 1
-"""Of the run directory. Raise it when a file or a meaning changes; a newer number than this is refused with words."""
+FORMAT_VERSION = 2
+"""Version of the run directory. Raise it when a file or a meaning changes; runs of other versions are refused."""
 
 RUN_FILE = "run.json"
 CONFIG_FILE = "config.toml"

@@ -92,6 +92,12 @@ def _require_known_format(values: dict[str, Any], file: str) -> None:
         )
     if type(version) is not int or version < 1:
         raise _damaged(file, f"{str(version)[:20]!r} is no run format")
+    if version < FORMAT_VERSION:
+        raise RunError(
+            f"run format {version} is older than {FORMAT_VERSION}, the only one this seqcast reads.",
+            place=Place(file=file),
+            hint="Train again.",
+        )
 
 
 def _damaged(file: str, reason: str, hint: str | None = None) -> RunError:

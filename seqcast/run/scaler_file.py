@@ -1,126 +1,57 @@
-"""Scalers to bytes and back: written by plain joblib, so that a notebook can joblib.load them, and read without it.
+"""scalers.joblib: the fitted scalers as scikit-learn objects, for notebooks and other programs.
 
-joblib.load runs whatever the file asks for. Here the file is read as data, the numbers in it are checked, and new
-scikit-learn objects are made from them.
+seqcast never opens this file; a forecast reads the scalers from model.safetensors.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from seqcast.errors import Place, RunError
-from seqcast.run.untrusted.joblib_reader import (
-    DTYPE,
-    FLOAT64,
-    NDARRAY,
-    WRAPPER,
-    Built,
-    UnsafePickleError,
-    read_joblib,
-)
-from seqcast.tensors.scaling import (
-    CovariateSizes,
-    Moments,
-    PanelScalers,
-    ScalerSizes,
-    make_encoder,
-    make_standard_scaler,
-)
+from seqcast.tensors.scaling import ROLES, CovariateScalers, Moments, PanelScalers
 
-_SCALER = "sklearn.preprocessing._data.StandardScaler"
-_ENCODER = "sklearn.preprocessing._encoders.OrdinalEncoder"
-_ALLOWED = frozenset({WRAPPER, NDARRAY, DTYPE, FLOAT64, _SCALER, _ENCODER})
+if TYPE_CHECKING:
+    from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 
 def dump_scalers(scalers: PanelScalers) -> bytes:
-    """The scalers as an uncompressed joblib file: a dict of scikit-learn objects, None where there are none."""
+    """Return an uncompressed joblib file: a dict of scikit-learn objects, None where a role has no such column."""
+    import joblib
+
+    roles: dict[str, CovariateScalers] = {role: getattr(scalers, role) for role in ROLES}
     buffer = io.BytesIO()
-    joblib.dump({field.name: getattr(scalers, field.name) for field in fields(scalers)}, buffer)
+    joblib.dump(
+        {
+            "target": _standard_scaler(scalers.target),
+            **{role: _standard_scaler(each.numeric) if len(each.numeric) else None for role, each in roles.items()},
+            **{f"{role}_categories": _encoder(each.categories) for role, each in roles.items()},
+        },
+        buffer,
+    )
     return buffer.getvalue()
 
 
-def load_scalers(data: bytes, expected: ScalerSizes, file: str) -> PanelScalers:
-    """Read what `dump_scalers` wrote, as data: nothing in it is run, and it must have the expected sizes.
+def _standard_scaler(moments: Moments) -> StandardScaler:
+    """Return a fitted scaler with one feature per group."""
+    from sklearn.preprocessing import StandardScaler
 
-    Args:
-        data: The bytes of the file.
-        expected: What the configuration of the run says was fitted.
-        file: Its name, for messages.
-
-    Raises:
-        RunError: The data is damaged, holds anything but scalers, or does not fit `expected`.
-    """
-    try:
-        return _rebuild(read_joblib(data, _ALLOWED), expected)
-    except UnsafePickleError as error:
-        raise RunError(
-            f"refused as unsafe or damaged: {error}. Nothing in it was run.",
-            place=Place(file=file),
-            hint="Use a run directory you trust, or train again.",
-        ) from None
+    scaler = StandardScaler()
+    scaler.mean_, scaler.var_, scaler.scale_ = moments.mean, moments.variance, moments.scale
+    scaler.n_samples_seen_ = moments.count.astype(np.int64)
+    scaler.n_features_in_ = len(moments)
+    return scaler
 
 
-def _rebuild(content: object, expected: ScalerSizes) -> PanelScalers:
-    names = {field.name for field in fields(PanelScalers)}
-    if not isinstance(content, dict) or set(content) != names:
-        raise UnsafePickleError(f"it does not hold {', '.join(sorted(names))}")
-    return PanelScalers(
-        _rebuild_scaler(content["target"], expected.num_series),
-        _rebuild_columns(content["known"], expected.known.numeric),
-        _rebuild_columns(content["past"], expected.past.numeric),
-        _rebuild_columns(content["static"], expected.static.numeric),
-        _rebuild_encoder(content["known_categories"], expected.known),
-        _rebuild_encoder(content["past_categories"], expected.past),
-        _rebuild_encoder(content["static_categories"], expected.static),
-    )
+def _encoder(categories: tuple[NDArray[np.str_], ...]) -> OrdinalEncoder | None:
+    """Return a fitted encoder with one feature per categorical column."""
+    from sklearn.preprocessing import OrdinalEncoder
 
-
-def _rebuild_columns(item: object, size: int) -> StandardScaler | None:
-    return None if item is None and size == 0 else _rebuild_scaler(item, size)
-
-
-def _rebuild_scaler(item: object, size: int) -> StandardScaler:
-    state = _state(item, _SCALER)
-    counts = _array(state, "n_samples_seen_", "i", size)
-    mean, variance, scale = (_array(state, name, "f", size) for name in ("mean_", "var_", "scale_"))
-    if not all(np.isfinite(numbers).all() for numbers in (mean, variance, scale)):
-        raise UnsafePickleError("a mean, variance or scale in it is not finite")
-    if (scale <= 0).any() or (variance < 0).any() or (counts < 0).any():
-        raise UnsafePickleError("a scale in it is not greater than zero, or a count or variance is negative")
-    return make_standard_scaler(Moments(counts, mean, variance, scale))
-
-
-def _rebuild_encoder(item: object, sizes: CovariateSizes) -> OrdinalEncoder | None:
-    if item is None and not sizes.categories:
+    if not categories:
         return None
-    columns = _state(item, _ENCODER).get("categories_")
-    if type(columns) is not list or len(columns) != len(sizes.categories) or not columns:
-        raise UnsafePickleError(f"an encoder in it does not have {len(sizes.categories)} columns")
-    tables = [
-        _array({"categories_": column}, "categories_", "U", size)
-        for column, size in zip(columns, sizes.categories, strict=True)
-    ]
-    if any((table[1:] <= table[:-1]).any() for table in tables):
-        raise UnsafePickleError("the categories in it are not in order")
-    return make_encoder(tables)
-
-
-def _state(item: object, type_name: str) -> dict[str, Any]:
-    """The attributes of a scikit-learn object of exactly this type; only those asked for by name are ever used."""
-    if type(item) is not Built or item.type != type_name or item.arguments or type(item.state) is not dict:
-        raise UnsafePickleError(f"it does not hold a {type_name.rpartition('.')[2]} where one belongs")
-    return item.state
-
-
-def _array(state: dict[str, Any], name: str, kind: str, size: int) -> NDArray[Any]:
-    array = state.get(name)
-    if not isinstance(array, np.ndarray) or array.dtype.kind != kind or array.shape != (size,):
-        raise UnsafePickleError(f"{name} in it is not an array of {size} values of the right kind")
-    return array
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    encoder.fit(np.full((1, len(categories)), "?"))  # sets the private attributes; the categories are public
+    encoder.categories_ = list(categories)
+    return encoder

@@ -1,4 +1,4 @@
-"""Scalers and encoders: fitted on the training part of a panel, kept as plain scikit-learn objects.
+"""Scalers and category tables, fitted on the training part of a panel.
 
 Targets are scaled per series, numeric covariates per column; categories become codes, 0 for unknown and missing.
 All arithmetic is in float64, so a wave of 1 on a level of 1e9 survives the later step to float32.
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from seqcast.errors import DataError, Place
 from seqcast.panel.notices import Notice
@@ -23,72 +22,50 @@ LARGEST_SCALED_TARGET = 1e15
 LARGEST_SCALED_COVARIATE = 1e6
 """Scaled covariates are limited to this size."""
 MAX_CATEGORY_LENGTH = 10_000
+"""Largest number of letters in a category name."""
 MAX_CATEGORY_BYTES = 2**28
-"""Largest table of category names of one column, at four bytes a letter and equal width."""
-
-
-@dataclass(frozen=True)
-class CovariateSizes:
-    """The columns of one role."""
-
-    numeric: int
-    categories: tuple[int, ...]
-    """Per categorical column, the number of fitted categories; codes run from 0 (unknown) to this number."""
-
-
-@dataclass(frozen=True)
-class ScalerSizes:
-    """How many series, columns and categories the scalers of a run were fitted on."""
-
-    num_series: int
-    known: CovariateSizes
-    past: CovariateSizes
-    static: CovariateSizes
-
-
-@dataclass(frozen=True, eq=False)
-class PanelScalers:
-    """Everything fitted on the training part; None where a role has no such column."""
-
-    target: StandardScaler
-    """One feature per series, in the order of the panel."""
-    known: StandardScaler | None
-    past: StandardScaler | None
-    static: StandardScaler | None
-    known_categories: OrdinalEncoder | None
-    past_categories: OrdinalEncoder | None
-    static_categories: OrdinalEncoder | None
-
-    @property
-    def sizes(self) -> ScalerSizes:
-        return ScalerSizes(
-            num_series=len(self.target.mean_),
-            known=_sizes(self.known, self.known_categories),
-            past=_sizes(self.past, self.past_categories),
-            static=_sizes(self.static, self.static_categories),
-        )
-
-    @property
-    def unfitted_series(self) -> IntArray:
-        """Series without any observed training value; their mean is 0 and their scale 1."""
-        return np.flatnonzero(self.target.n_samples_seen_ == 0)
-
-
-def _sizes(scaler: StandardScaler | None, encoder: OrdinalEncoder | None) -> CovariateSizes:
-    return CovariateSizes(
-        numeric=0 if scaler is None else len(scaler.mean_),
-        categories=() if encoder is None else tuple(len(names) for names in encoder.categories_),
-    )
+"""Size limit of one column's category names, in bytes: four for each letter, all names as wide as the longest."""
+ROLES = ("known", "past", "static")
+"""The roles of covariates, as the fields of `Panel` and `PanelScalers` call them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Mean, population variance and scale of the values of each group."""
+    """Number, mean, population variance and scale of the values of each group: a series or a column."""
 
     count: IntArray
     mean: FloatArray
     variance: FloatArray
     scale: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+
+@dataclass(frozen=True, eq=False)
+class CovariateScalers:
+    """What was fitted on the covariates of one role."""
+
+    numeric: Moments
+    """One group per numeric column."""
+    categories: tuple[NDArray[np.str_], ...]
+    """The fitted names of each categorical column, sorted; the code of a name is its position + 1."""
+
+    @property
+    def num_codes(self) -> tuple[int, ...]:
+        """Number of codes of each categorical column, including 0 for unknown and missing."""
+        return tuple(len(names) + 1 for names in self.categories)
+
+
+@dataclass(frozen=True, eq=False)
+class PanelScalers:
+    """Everything fitted on the training part."""
+
+    target: Moments
+    """One group per series, in the order of the panel."""
+    known: CovariateScalers
+    past: CovariateScalers
+    static: CovariateScalers
 
 
 def fit_scalers(panel: Panel, train_ends: IntArray) -> PanelScalers:
@@ -98,15 +75,11 @@ def fit_scalers(panel: Panel, train_ends: IntArray) -> PanelScalers:
         DataError: A categorical column is too large to keep.
     """
     rows = leading_rows(panel, train_ends)
-    trained = train_ends > 0
     return PanelScalers(
-        target=make_standard_scaler(_target_moments(panel, rows)),
-        known=_fit_numeric(panel.known, rows),
-        past=_fit_numeric(panel.past, rows),
-        static=_fit_numeric(panel.static, trained),
-        known_categories=_fit_categories(panel.known, rows),
-        past_categories=_fit_categories(panel.past, rows),
-        static_categories=_fit_categories(panel.static, trained),
+        target=_target_moments(panel, rows),
+        known=_fit_covariates(panel.known, rows),
+        past=_fit_covariates(panel.past, rows),
+        static=_fit_covariates(panel.static, train_ends > 0),
     )
 
 
@@ -150,41 +123,19 @@ def grouped_moments(values: FloatArray, counts: IntArray) -> Moments:
     return Moments(counts, mean, variance, scale)
 
 
-def make_standard_scaler(moments: Moments) -> StandardScaler:
-    """A fitted scikit-learn scaler with one feature per group."""
-    scaler = StandardScaler()
-    scaler.mean_, scaler.var_, scaler.scale_ = moments.mean, moments.variance, moments.scale
-    scaler.n_samples_seen_ = moments.count.astype(np.int64)
-    scaler.n_features_in_ = len(moments.mean)
-    return scaler
-
-
-def make_encoder(categories: list[NDArray[np.str_]]) -> OrdinalEncoder:
-    """A fitted scikit-learn encoder with the given categories, each column's sorted."""
-    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    encoder.fit(np.full((1, len(categories)), "?"))  # sets what is private; the categories themselves are public
-    encoder.categories_ = categories
-    return encoder
-
-
-def _fit_numeric(covariates: Covariates, rows: BoolArray) -> StandardScaler | None:
-    if not covariates.numeric_names:
-        return None
+def _fit_covariates(covariates: Covariates, rows: BoolArray) -> CovariateScalers:
     columns = [column[rows & np.isfinite(column)] for column in covariates.numeric.T]
-    counts = np.array([len(column) for column in columns])
-    return make_standard_scaler(grouped_moments(np.concatenate(columns), counts))
-
-
-def _fit_categories(covariates: Covariates, rows: BoolArray) -> OrdinalEncoder | None:
-    if not covariates.categorical_names:
-        return None
-    columns = zip(covariates.categorical_names, covariates.categories, covariates.codes.T, strict=True)
-    return make_encoder([_category_table(name, texts, codes[rows]) for name, texts, codes in columns])
+    counts = np.array([len(column) for column in columns], dtype=np.int64)
+    categorical = zip(covariates.categorical_names, covariates.categories, covariates.codes.T, strict=True)
+    return CovariateScalers(
+        grouped_moments(np.concatenate([np.empty(0), *columns]), counts),
+        tuple(_category_table(name, texts, codes[rows]) for name, texts, codes in categorical),
+    )
 
 
 def _category_table(name: str, texts: tuple[str, ...], codes: NDArray[np.int32]) -> NDArray[np.str_]:
-    """The texts that occur, sorted, as one array of fixed width (never of objects, which could not be read safely)."""
-    # An empty text, which no table holds, stands for "none", because scikit-learn cannot use an empty list.
+    """The names that occur, sorted, as one array of fixed width."""
+    # An empty name, which no table holds, stands in where none occurs: scikit-learn cannot use an empty list.
     used = sorted({texts[code] for code in np.unique(codes[codes >= 0])}) or [""]
     longest = max(map(len, used))
     if longest > MAX_CATEGORY_LENGTH or len(used) * longest * 4 > MAX_CATEGORY_BYTES:
@@ -211,10 +162,10 @@ def target_scale(
     if series_map is None:
         series_map = np.arange(panel.num_series)
     fitted = series_map >= 0
-    fitted[fitted] = scalers.target.n_samples_seen_[series_map[fitted]] > 0
+    fitted[fitted] = scalers.target.count[series_map[fitted]] > 0
     mean, scale = np.zeros(panel.num_series), np.ones(panel.num_series)
-    mean[fitted] = scalers.target.mean_[series_map[fitted]]
-    scale[fitted] = scalers.target.scale_[series_map[fitted]]
+    mean[fitted] = scalers.target.mean[series_map[fitted]]
+    scale[fitted] = scalers.target.scale[series_map[fitted]]
     if not fitted.all():
         rows = leading_rows(panel, panel.lengths if ends is None else ends) & ~fitted[panel.series_of_row]
         own = _target_moments(panel, rows)
@@ -233,23 +184,20 @@ def scale_target(
     return np.clip(scaled, -LARGEST_SCALED_TARGET, LARGEST_SCALED_TARGET, out=scaled)
 
 
-def transform_numeric(scaler: StandardScaler | None, covariates: Covariates) -> FloatArray:
+def transform_numeric(scalers: CovariateScalers, covariates: Covariates) -> FloatArray:
     """(rows, numeric columns) scaled covariates in float64; a missing value becomes 0, the mean."""
-    if scaler is None:
-        return np.zeros((len(covariates.numeric), 0))
     with np.errstate(over="ignore"):  # what overflows is limited just below
-        scaled: FloatArray = (covariates.numeric - scaler.mean_) / scaler.scale_
+        scaled: FloatArray = (covariates.numeric - scalers.numeric.mean) / scalers.numeric.scale
     scaled[np.isnan(scaled)] = 0.0
     return np.clip(scaled, -LARGEST_SCALED_COVARIATE, LARGEST_SCALED_COVARIATE, out=scaled)
 
 
-def encode(encoder: OrdinalEncoder | None, covariates: Covariates) -> IntArray:
-    """(rows, categorical columns) fitted code + 1 of each category; 0 where unknown or missing."""
+def encode(scalers: CovariateScalers, covariates: Covariates) -> IntArray:
+    """(rows, categorical columns) fitted code of each category; 0 where unknown or missing."""
     codes = np.zeros(covariates.codes.shape, np.int64)
-    fitted = [] if encoder is None else encoder.categories_
-    for column, names in enumerate(fitted):
+    for column, names in enumerate(scalers.categories):
         position = {text: index + 1 for index, text in enumerate(names.tolist())}
-        # The extra entry at the end is what the code -1 of a missing value finds.
+        # The code -1 of a missing value picks the extra entry at the end.
         table = np.array([*(position.get(text, 0) for text in covariates.categories[column]), 0])
         codes[:, column] = table[covariates.codes[:, column]]
     return codes
@@ -259,12 +207,11 @@ def require_fitted_kinds(scalers: PanelScalers, panel: Panel) -> None:
     """Check that covariates are numbers and categories where training found them so.
 
     Raises:
-        DataError: In some role there are more or fewer categories.
+        DataError: A role has more or fewer categorical columns than in training.
     """
-    sizes = scalers.sizes
-    roles = (("known", panel.known, sizes.known), ("past", panel.past, sizes.past))
-    for role, covariates, fitted in (*roles, ("static", panel.static, sizes.static)):
-        if len(covariates.numeric_names) != fitted.numeric:
+    for role in ROLES:
+        covariates, fitted = _of_role(scalers, panel, role)
+        if len(covariates.numeric_names) != len(fitted.numeric):
             texts = f" ({name_list(covariates.categorical_names)})" if covariates.categorical_names else ""
             raise DataError(
                 f"{len(covariates.categorical_names)} of the {role} covariates are categories here{texts}, and "
@@ -275,19 +222,18 @@ def require_fitted_kinds(scalers: PanelScalers, panel: Panel) -> None:
 
 def unknown_categories(scalers: PanelScalers, panel: Panel) -> tuple[Notice, ...]:
     """One notice for each column in which the panel has categories that were not fitted."""
-    roles = (
-        (scalers.known_categories, panel.known),
-        (scalers.past_categories, panel.past),
-        (scalers.static_categories, panel.static),
-    )
     notices = []
-    for encoder, covariates in roles:
-        fitted = [] if encoder is None else encoder.categories_
+    for role in ROLES:
+        covariates, fitted = _of_role(scalers, panel, role)
         for name, texts, codes, names in zip(
-            covariates.categorical_names, covariates.categories, covariates.codes.T, fitted, strict=True
+            covariates.categorical_names, covariates.categories, covariates.codes.T, fitted.categories, strict=True
         ):
             strange = sorted({texts[code] for code in np.unique(codes[codes >= 0])} - set(names.tolist()))
             if strange:
                 text = f"column {quoted(name)}: {len(strange):,} categories were not in the training data and count as "
                 notices.append(Notice("repair", f"{text}unknown: {name_list(strange, MOST_EXAMPLES)}", len(strange)))
     return tuple(notices)
+
+
+def _of_role(scalers: PanelScalers, panel: Panel, role: str) -> tuple[Covariates, CovariateScalers]:
+    return getattr(panel, role), getattr(scalers, role)

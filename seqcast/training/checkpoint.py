@@ -20,7 +20,7 @@ from torch import Tensor
 from seqcast.config import MOST_MEMBERS
 from seqcast.errors import DivergedError, RunError, option
 from seqcast.model.network import ForecastNetwork
-from seqcast.run.load import tensor_bytes
+from seqcast.run.model_file import tensor_bytes
 from seqcast.run.record import CHECKPOINT_FILE
 from seqcast.run.untrusted.bounded_json import parse_json
 from seqcast.run.untrusted.state_file import (

@@ -227,16 +227,10 @@ def _network_shape(plan: Plan, tensors: PanelTensors, scalers: PanelScalers) -> 
         num_past=tensors.past_features.shape[1],
         num_known=tensors.known_features.shape[1] + tensors.calendar.shape[1],
         num_static=tensors.static_features.shape[1],
-        past_categories=num_codes(scalers.past_categories),
-        known_categories=num_codes(scalers.known_categories),
-        static_categories=num_codes(scalers.static_categories),
+        past_categories=scalers.past.num_codes,
+        known_categories=scalers.known.num_codes,
+        static_categories=scalers.static.num_codes,
     )
-
-
-def num_codes(encoder: object) -> tuple[int, ...]:
-    """Codes per categorical column, the code 0 of unknown values included."""
-    categories = getattr(encoder, "categories_", [])
-    return tuple(len(column) + 1 for column in categories)
 
 
 def work_identity(config: Config, data_fingerprint: str) -> str:

@@ -196,7 +196,7 @@ def test_a_run_directory_without_permission_is_told(in_tmp_path: Path) -> None:
     assert message.startswith("locked/run: cannot be made: Permission denied.")
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "scalers.joblib", "config.toml"])
+@pytest.mark.parametrize("name", ["model.safetensors", "config.toml"])
 def test_a_damaged_run_is_refused_by_every_command(name: str, in_tmp_path: Path) -> None:
     done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--run", "run")
     damaged = bytearray(Path("run", name).read_bytes())

@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,13 @@ def predict(run: Path, trained: Trained) -> Ran:
 
 def bounded(*words: object) -> Ran:
     """Run a command that may take neither long nor much memory nor load what it has no use for."""
+    with suppress(OSError):  # only Linux can make the peak start from the present size again
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
+    started = time.process_time()
     loaded = {name for name in sys.modules if not name.startswith(("seqcast", "tests"))}
     ran = orderly(*words)
-    assert time.perf_counter() - started < MOST_SECONDS
+    assert time.process_time() - started < MOST_SECONDS
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_KILOBYTES
     for name in ("antigravity", "this", "turtle"):
         assert name not in set(sys.modules) - loaded

@@ -19,7 +19,7 @@ from tests.reliability.attacks import Attack, bounded, change_record, predict, s
 from tests.reliability.hazards import expect
 from tests.running import Ran, Trained
 
-MODEL, CONFIG, RECORD = "model.safetensors", "config.toml", "run.json"
+MODEL, CONFIG, RECORD, SCALERS = "model.safetensors", "config.toml", "run.json", "scalers.joblib"
 Tensors = dict[str, Any]
 
 
@@ -74,7 +74,7 @@ def weights_with(value: float) -> Callable[[Tensors], None]:
 
 def fill(weights: Tensors, part: str, value: float) -> None:
     for name in weights:
-        if part in name:
+        if part in name and not name.startswith("scalers."):
             weights[name] = np.full_like(weights[name], value)
 
 
@@ -187,6 +187,45 @@ BY_WEIGHTS = [
     ),
 ]
 
+
+def scalers(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    """One tensor of the scalers replaced."""
+    return tensors(lambda found: found.update({f"scalers.{name}": change(found[f"scalers.{name}"])}))
+
+
+def filled(value: float) -> Callable[[Any], Any]:
+    return lambda found: np.full_like(found, value)
+
+
+NAMES = "known.categories.0"
+BY_SCALERS = [
+    Attack(name, scalers(tensor, change), (MODEL, word))
+    for name, tensor, change, word in (
+        ("a scale of zero", "target.scale", filled(0), "not greater than zero"),
+        ("a negative scale", "target.scale", filled(-1), "not greater than zero"),
+        ("a scale that is NaN", "target.scale", filled(np.nan), "not finite"),
+        ("a mean that is infinite", "known.mean", filled(np.inf), "not finite"),
+        ("a negative variance", "known.variance", filled(-1), "negative"),
+        ("a variance that is NaN", "known.variance", filled(np.nan), "not finite"),
+        ("a negative count", "target.count", filled(-1), "negative"),
+        ("a mean of another length", "target.mean", lambda _: np.zeros(3), "do not fit"),
+        ("a mean of two axes", "target.mean", lambda found: found[:, None], "do not fit"),
+        ("a mean of 32 bits", "target.mean", lambda found: found.astype(np.float32), "do not fit"),
+        ("categories out of order", NAMES, lambda found: found[::-1].copy(), "not in order"),
+        ("one category twice", NAMES, lambda found: found[[0, 1, 1]], "not in order"),
+        ("one category more", NAMES, lambda found: np.pad(found, ((0, 1), (0, 0))), "do not fit"),
+        ("categories without letters", NAMES, lambda found: found[:, :0], "not 0"),
+        ("categories beyond Unicode", NAMES, filled(0x110000), "not Unicode"),
+        ("categories as wide as the world", NAMES, lambda found: np.zeros((3, 2**26), np.int32), "too large"),
+    )
+]
+BY_SCALERS += [
+    Attack("a part of the scalers less", tensors(lambda found: found.pop("scalers.past.mean")), (MODEL, "do not fit")),
+    Attack(
+        "a role of the scalers more", tensors(lambda found: found.update({"scalers.x.mean": np.zeros(1)})), (MODEL,)
+    ),
+]
+
 BY_SETTINGS = [
     Attack("a width of a billion", text("hidden = 4", "hidden = 1000000000"), (CONFIG, "hidden")),
     Attack("the greatest width allowed", text("hidden = 4", "hidden = 4096"), (MODEL, "do not fit")),
@@ -240,7 +279,7 @@ def many_networks(run: Path) -> None:
 
 
 def objects(text: str) -> bytes:
-    return b'{"format_version": 1, ' + text.encode() + b"}"
+    return b'{"format_version": 2, ' + text.encode() + b"}"
 
 
 BY_RECORD = [
@@ -262,7 +301,8 @@ BY_RECORD = [
     Attack("a record that is no text", raw(RECORD, b"\xff" * 99), (RECORD,)),
     Attack("a number of 10,000 digits", raw(RECORD, b'{"format_version": ' + b"9" * 10_000 + b"}"), (RECORD,)),
     Attack("a newer format", record("format_version", value=99), ("newer", "Update seqcast")),
-    Attack("an older format", record("format_version", value=0), (RECORD, "format")),
+    Attack("an older format", record("format_version", value=1), (RECORD, "run format 1 is older", "Train again")),
+    Attack("format zero", record("format_version", value=0), (RECORD, "format")),
     Attack("a negative format", record("format_version", value=-1), (RECORD, "format")),
     Attack("a format that is true", record("format_version", value=True), (RECORD, "format")),
     Attack("a format that is a text", record("format_version", value="1"), (RECORD, "format")),
@@ -286,7 +326,7 @@ BY_RECORD = [
     Attack("a season of zero", record("shape", "season", value=0), (RECORD, "season")),
     Attack("infinity", record("result", "seconds", value=float("inf")), (RECORD, "Infinity is no number")),
     Attack("half a character", record("device", value="\ud800"), (), 0),
-    Attack("series without number", record("series_ids", value=["x"] * 500_000), ("scalers.joblib",)),
+    Attack("series without number", record("series_ids", value=["x"] * 500_000), (MODEL, "scalers.target.count")),
     Attack("no series", record("series_ids", value=[]), ()),
     Attack("a frequency nobody knows", record("frequency", value="'; touch marker"), ()),
     Attack("a frequency without end", record("frequency", value="9" * 4000 + "h"), ()),
@@ -327,8 +367,8 @@ BY_RECORD = [
     ),
     Attack(
         "no checksum of the scalers",
-        lambda run: change_record(run, lambda found: found["files"].pop("scalers.joblib")),
-        ("scalers.joblib",),
+        lambda run: change_record(run, lambda found: found["files"].pop(SCALERS)),
+        code=0,
     ),
     Attack("a checksum of a file elsewhere", record("files", "../../etc/passwd", value="0" * 64), (), 0),
     Attack("other columns", record("columns", "target", value=["x" * 1000]), (RECORD, "the target columns")),
@@ -385,13 +425,15 @@ BY_FILES = [
     ),
 ]
 BY_FILES += [
-    Attack(f"{kind} for {name}", in_place_of(name, make), (name,))
-    for name in (RECORD, CONFIG, MODEL, "scalers.joblib")
+    Attack(f"{kind} for {name}", in_place_of(name, make), *(((), 0) if name == SCALERS else ((name,), 4)))
+    for name in (RECORD, CONFIG, MODEL, SCALERS)
     for kind, make in KINDS.items()
 ]
 
 
-@pytest.mark.parametrize("attack", [*BY_WEIGHTS, *BY_SETTINGS, *BY_RECORD, *BY_FILES], ids=lambda attack: attack.name)
+@pytest.mark.parametrize(
+    "attack", [*BY_WEIGHTS, *BY_SCALERS, *BY_SETTINGS, *BY_RECORD, *BY_FILES], ids=lambda attack: attack.name
+)
 def test_an_attack_by_a_run_directory_comes_to_nothing(
     attack: Attack, shops: Trained, in_tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -428,7 +470,7 @@ def test_a_list_of_runs_survives_a_spoilt_one(shops: Trained, in_tmp_path: Path)
     assert "damaged" in ran.out
 
 
-@pytest.mark.parametrize("name", [RECORD, CONFIG, MODEL, "scalers.joblib"])
+@pytest.mark.parametrize("name", [RECORD, CONFIG, MODEL])
 def test_a_flipped_byte_is_named_or_harmless(name: str, shops: Trained, tmp_path: Path) -> None:
     run, dice = shops.copied(tmp_path), random.Random(name)
     whole, honest = (run / name).read_bytes(), predict(shops.run, shops)
@@ -438,7 +480,7 @@ def test_a_flipped_byte_is_named_or_harmless(name: str, shops: Trained, tmp_path
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", [RECORD, CONFIG, MODEL, "scalers.joblib"])
+@pytest.mark.parametrize("name", [RECORD, CONFIG, MODEL])
 def test_two_hundred_flipped_bytes_are_named_or_harmless(name: str, shops: Trained, tmp_path: Path) -> None:
     run, dice = shops.copied(tmp_path), random.Random(name)
     whole, honest = (run / name).read_bytes(), predict(shops.run, shops)

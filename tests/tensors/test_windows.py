@@ -52,8 +52,8 @@ def test_a_gathered_batch_equals_a_plain_loop(make: Callable[[], Panel]) -> None
 
     scaled = scale_target(scalers, panel)
     known, past = transform_numeric(scalers.known, panel.known), transform_numeric(scalers.past, panel.past)
-    known_codes = encode(scalers.known_categories, panel.known)
-    past_codes = encode(scalers.past_categories, panel.past)
+    known_codes = encode(scalers.known, panel.known)
+    past_codes = encode(scalers.past, panel.past)
     for b, (number, origin) in enumerate(windows):
         for step in range(CONTEXT + HORIZON):
             position = origin - CONTEXT + step
@@ -74,7 +74,7 @@ def test_a_gathered_batch_equals_a_plain_loop(make: Callable[[], Panel]) -> None
         np.testing.assert_allclose(
             batch.static_features[b].numpy(), transform_numeric(scalers.static, panel.static)[number], atol=1e-6
         )
-        assert batch.static_codes[b].tolist() == encode(scalers.static_categories, panel.static)[number].tolist()
+        assert batch.static_codes[b].tolist() == encode(scalers.static, panel.static)[number].tolist()
 
 
 def test_steps_before_the_series_are_not_observed_and_hold_nothing_of_the_series_before() -> None:

@@ -9,8 +9,7 @@ import torch
 from seqcast.config import Config
 from seqcast.model.network import ForecastNetwork
 from seqcast.panel.panel import Panel
-from seqcast.tensors.scaling import make_encoder
-from seqcast.training.fit import finish, fit, num_codes, prepare
+from seqcast.training.fit import finish, fit, prepare
 from seqcast.training.plan import Plan
 from tests.panels import CONTEXT, CPU, HORIZON, full_panel, make_panel, small_config, small_preparation, wave_panel
 
@@ -33,7 +32,7 @@ def test_scaling_and_warm_start_see_the_training_part_alone() -> None:
     first = small_preparation(full_panel(), CONFIG)[1]
     second = small_preparation(held_out_changed(full_panel()), CONFIG)[1]
 
-    np.testing.assert_array_equal(first.scalers.target.mean_, second.scalers.target.mean_)
+    np.testing.assert_array_equal(first.scalers.target.mean, second.scalers.target.mean)
     weights = second.setup.network.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in first.setup.network.state_dict().items())
 
@@ -102,11 +101,6 @@ def test_the_network_has_the_sizes_of_the_panel() -> None:
     assert shape.past_categories == shape.known_categories == (4,)
     assert len(shape.static_categories) == 1
     assert preparation.num_parameters == sum(p.numel() for p in preparation.setup.network.parameters())
-
-
-def test_codes_are_counted_with_the_unknown_one() -> None:
-    assert num_codes(make_encoder([np.array(["a", "b"]), np.array(["x"])])) == (3, 2)
-    assert num_codes(None) == ()
 
 
 def test_preparing_twice_gives_equal_networks_whatever_the_generator_holds() -> None:

@@ -1,0 +1,116 @@
+"""The two forms in which a run keeps its scalers: tensors for seqcast, scikit-learn objects for everybody else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from seqcast.run.scaler_file import dump_scalers
+from seqcast.run.scaler_tensors import form, scaler_tensors, scalers_from
+from seqcast.tensors.scaling import CovariateScalers, Moments, PanelScalers
+
+
+def moments(size: int) -> Moments:
+    random = np.random.default_rng(size)
+    scale = random.uniform(0.5, 2, size)
+    return Moments(np.arange(size), random.normal(50, 7, size), scale**2, scale)
+
+
+SCALERS = PanelScalers(
+    moments(7),
+    CovariateScalers(moments(2), (np.array(["a", "long name", "été"]), np.array(["x"]))),
+    CovariateScalers(moments(0), ()),
+    CovariateScalers(moments(3), ()),
+)
+TENSORS = scaler_tensors(SCALERS)
+FORMS = {name: form(name, value) for name, value in TENSORS.items()}
+DAYS = "scalers.known.categories.0"
+
+
+def test_scalers_come_back_from_their_tensors_to_the_last_bit() -> None:
+    again = scaler_tensors(scalers_from(TENSORS, FORMS))
+
+    assert list(again) == list(TENSORS)
+    assert all(value.dtype == again[name].dtype and torch.equal(value, again[name]) for name, value in TENSORS.items())
+
+
+def test_categories_come_back_as_text() -> None:
+    assert [names.tolist() for names in scalers_from(TENSORS, FORMS).known.categories] == [
+        ["a", "long name", "été"],
+        ["x"],
+    ]
+
+
+def test_any_number_of_letters_fits_but_no_other_number_of_categories_or_axes() -> None:
+    assert form(DAYS, TENSORS[DAYS][:, :1]) == FORMS[DAYS]
+    for other in (TENSORS[DAYS][1:], TENSORS[DAYS][:, 0], TENSORS[DAYS][..., None], TENSORS[DAYS].long()):
+        assert form(DAYS, other) != FORMS[DAYS]
+
+
+def with_first(value: float) -> Callable[[Tensor], Tensor]:
+    def change(tensor: Tensor) -> Tensor:
+        tensor = tensor.clone()
+        tensor.view(-1)[0] = value
+        return tensor
+
+    return change
+
+
+WRONG: dict[str, tuple[str, Callable[[Tensor], Tensor], str]] = {
+    "a scale of zero": ("scalers.target.scale", with_first(0), "a scale of target is not greater than zero"),
+    "a negative scale": ("scalers.known.scale", with_first(-1), "a scale of known is not greater than zero"),
+    "a negative variance": ("scalers.static.variance", with_first(-1), "a count or variance is negative"),
+    "a negative count": ("scalers.target.count", with_first(-1), "a count or variance is negative"),
+    "categories out of order": (DAYS, lambda names: names.flip(0), "categories are not in order"),
+    "one category twice": (DAYS, lambda names: names[[0, 1, 1]], "categories are not in order"),
+    "letters beyond Unicode": (DAYS, with_first(0x110000), "a category is not Unicode text"),
+    "negative letters": (DAYS, with_first(-1), "a category is not Unicode text"),
+    "no letters": (DAYS, lambda names: names[:, :0], "1 to 10,000 letters, not 0"),
+    "too many letters": (DAYS, lambda names: names.repeat(1, 2000), "1 to 10,000 letters, not 18,000"),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "reason"), WRONG.values(), ids=WRONG)
+def test_tensors_that_no_fitting_gives_are_refused(name: str, change: Callable[[Tensor], Tensor], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        scalers_from(TENSORS | {name: change(TENSORS[name])}, FORMS)
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, Any]:
+    content = joblib.load(io.BytesIO(dump_scalers(SCALERS)))
+    assert isinstance(content, dict)
+    return content
+
+
+def test_a_notebook_finds_a_fitted_object_for_each_role_with_columns(loaded: dict[str, Any]) -> None:
+    assert list(loaded) == [
+        "target",
+        "known",
+        "past",
+        "static",
+        *(f"{r}_categories" for r in ("known", "past", "static")),
+    ]
+    for name in ("target", "known", "static", "known_categories"):
+        check_is_fitted(loaded[name])
+    assert [loaded[name] for name in ("past", "past_categories", "static_categories")] == [None] * 3
+
+
+def test_a_notebook_scales_and_encodes_as_seqcast_does(loaded: dict[str, Any]) -> None:
+    wide, target = np.random.default_rng(4).normal(100, 13, (2, 7)), loaded["target"]
+
+    scaled = target.transform(wide)
+
+    np.testing.assert_array_equal(scaled, (wide - SCALERS.target.mean) / SCALERS.target.scale)
+    np.testing.assert_allclose(target.inverse_transform(scaled), wide)
+    np.testing.assert_array_equal(target.var_, SCALERS.target.variance)
+    np.testing.assert_array_equal(target.n_samples_seen_, SCALERS.target.count)
+    assert loaded["known_categories"].transform(np.array([["été", "long name"]])).tolist() == [[2.0, -1.0]]
