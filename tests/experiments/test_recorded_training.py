@@ -30,6 +30,7 @@ from seqcast.run.record import (
     SCALERS_FILE,
     RunRecord,
 )
+from seqcast.run.scaler_tensors import scaler_tensors
 from seqcast.storage import LOCK_NAME, lock_directory, sha256_hex
 from seqcast.training.fit import fit, prepare
 from seqcast.training.loop import Hooks, Progress
@@ -138,13 +139,13 @@ def test_metrics_have_a_line_per_validation(job: TrainingJob, tmp_path: Path) ->
     assert [line["validation_loss"] for line in lines] == [r.validation_loss for r in trained.fitted.history]
 
 
-def test_the_model_file_holds_the_weights_of_the_model(job: TrainingJob, tmp_path: Path) -> None:
+def test_the_model_file_holds_the_weights_and_the_scalers_of_the_model(job: TrainingJob, tmp_path: Path) -> None:
     trained = run(job, empty(tmp_path / "run"))
 
     stored = load(files_of(trained.directory)[MODEL_FILE])
-    weights = trained.fitted.networks.state_dict()
-    assert stored.keys() == weights.keys()
-    assert all(bool((stored[name] == weights[name]).all()) for name in weights)
+    expected = trained.fitted.networks.state_dict() | scaler_tensors(trained.model.scalers)
+    assert stored.keys() == expected.keys()
+    assert all(bool((stored[name] == expected[name]).all()) for name in expected)
 
 
 def test_while_training_the_record_says_so_and_vouches_for_no_model(job: TrainingJob, tmp_path: Path) -> None:
