@@ -81,7 +81,7 @@ def _of_suggestion(lag: int, report: LagReport, found: Autocorrelation, bands: t
     if lag > found.longest_lag:
         text = f"the series are too short to tell whether they repeat after {_named(lag, frequency)}"
         return SeasonFinding(lag, duration, "cannot tell", None, 0.0, text)
-    value = _or_none(float(found.values[lag]))
+    value = found.at(lag)
     if value is None or value < SMALLEST_CORRELATION:
         text = f"the data do not repeat after {named}"
         return SeasonFinding(lag, duration, "no repetition", value, 0.0, text)
@@ -95,12 +95,11 @@ def _of_suggestion(lag: int, report: LagReport, found: Autocorrelation, bands: t
 
 
 def _of_unexplained(band: LagBand, found: Autocorrelation) -> SeasonFinding:
-    value = float(found.values[band.peak_lag]) if band.peak_lag <= found.longest_lag else float("nan")
     text = (
         f"disagree: lag {band.peak_lag} ({band.peak_duration}) holds {100 * band.share:.1f} % of the weight, and the "
         "data do not repeat after it"
     )
-    return SeasonFinding(band.peak_lag, band.peak_duration, "disagree", _or_none(value), band.share, text)
+    return SeasonFinding(band.peak_lag, band.peak_duration, "disagree", found.at(band.peak_lag), band.share, text)
 
 
 def _is_unexplained(band: LagBand, peaks: list[int]) -> bool:
@@ -126,7 +125,3 @@ def _meets_multiple(band: LagBand, lag: int) -> bool:
 
 def _named(lag: int, frequency: Frequency) -> str:
     return f"lag {lag} ({frequency.duration(lag)})"
-
-
-def _or_none(value: float) -> float | None:
-    return value if value == value else None  # noqa: PLR0124  # NaN alone differs from itself

@@ -61,7 +61,7 @@ def check(
 
 def examine(source: Source, config: Config) -> CheckedTable:
     """What the table holds and what training would do, without training."""
-    from seqcast.panel.summary import summarise
+    from seqcast.panel.seasonality import summarise
     from seqcast.report.checks import CheckedTable
     from seqcast.run.source import resolve_roles
     from seqcast.training.plan import make_plan

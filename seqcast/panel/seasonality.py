@@ -1,10 +1,10 @@
-"""After how many steps the values of a panel repeat: peaks of the autocorrelation of their changes.
+"""After how many steps the values of a panel repeat, and a summary of the panel for a person.
 
-Changes (first differences) are looked at, not levels. A trend or a slow swing makes levels resemble themselves at every
-short lag; and a cycle whose length varies, such as the 9 to 14 years of sunspots, correlates over a broad range of lags
-although no single lag forecasts anything. Changes lose both: only what recurs after the *same* number of steps is left.
-Where the frequency has a season, changes are taken over a twelfth of it, so that the noise of fine-grained measurements
-does not drown its course.
+Repetition shows as a peak in the autocorrelation of changes (first differences), not of levels. A trend or a slow swing
+makes levels resemble themselves at every short lag; and a cycle whose length varies, such as the 9 to 14 years of
+sunspots, correlates over a broad range of lags although no single lag forecasts anything. Changes lose both: only what
+recurs after the *same* number of steps is left. Where the frequency has a season, changes are taken over a twelfth of
+it, so that the noise of fine-grained measurements does not drown the season.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import numpy as np
 
 from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.wording import show_time
 
 MOST_SERIES = 200
+"""Series that are looked at, spread evenly over the panel."""
 MOST_STEPS = 50_000
 """Newest steps of a series that are looked at."""
 LONGEST_LAG = 2500
@@ -29,7 +31,7 @@ FALSE_PEAK_CHANCE = 0.01
 """Chance that a series without repetition shows any peak at all (Bonferroni over the lags)."""
 SHORT_MEMORY = 12
 CLEARLY_HIGHER = 0.02
-"""By how much a multiple of a peak must exceed the multiples before and after it to be a peak of its own."""
+"""A multiple of a peak is a peak of its own if it exceeds the multiples before and after it by this much."""
 MOST_PEAKS = 5
 
 
@@ -60,11 +62,16 @@ class Autocorrelation:
         """The longest lag that a series is long enough to judge, 0 when there is none."""
         return len(self.values) - 1
 
+    def at(self, lag: int) -> float | None:
+        """The correlation at a lag; None where the series are too short or never change."""
+        value = float(self.values[lag]) if lag <= self.longest_lag else float("nan")
+        return None if np.isnan(value) else value
+
     def peaks(self) -> tuple[AutocorrelationPeak, ...]:
         """The clear peaks, by falling correlation, at most `MOST_PEAKS`.
 
-        A lag is one when it is the highest within an eighth of itself to either side, above `SMALLEST_CORRELATION`, and
-        beyond what chance would show at any lag. Left out is what other peaks explain: a multiple of a shorter
+        A lag is a peak if it is the highest within an eighth of itself to either side, is above `SMALLEST_CORRELATION`,
+        and exceeds what chance would show at any lag. Peaks that others explain are left out: a multiple of a shorter
         peak that does not stand above the multiples beside it (a week stands above six and eight days), the sum or
         difference of two other peaks, and a peak of less than half the correlation of its own multiple.
         """
@@ -77,7 +84,7 @@ class Autocorrelation:
         return tuple(self._on_season(peak) for peak in strongest)
 
     def _on_season(self, peak: AutocorrelationPeak) -> AutocorrelationPeak:
-        """The natural season that a peak means: the top of a broad peak may lie a step beside it."""
+        """Moves a peak to the natural season it stands for: the top of a broad peak may lie a step beside it."""
         for season in self.seasons:
             if _is_near(peak.lag, season) and self.values[season] > peak.correlation - CLEARLY_HIGHER:
                 return AutocorrelationPeak(season, float(self.values[season]))
@@ -123,6 +130,7 @@ def autocorrelation(panel: Panel) -> Autocorrelation:
     sums, counts, products = np.zeros((3, longest + 1))
     for series in chosen:
         values = panel.target[panel.offsets[series] : panel.offsets[series + 1]][-MOST_STEPS:]
+        values = _scaled(values)
         own, pairs = _of_changes(values[span:] - values[:-span], min(longest, len(values) // FEWEST_REPEATS))
         seen = np.flatnonzero(np.isfinite(own))
         sums[seen] += own[seen]
@@ -135,8 +143,14 @@ def autocorrelation(panel: Panel) -> Autocorrelation:
     return Autocorrelation(seasons, mean, independent, max(SHORT_MEMORY, 2 * span))
 
 
+def _scaled(values: FloatArray) -> FloatArray:
+    """Values scaled to order one, so that no square overflows; by a power of two, which keeps every digit."""
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    return np.ldexp(values, -int(np.frexp(largest)[1]))
+
+
 def _of_changes(changes: FloatArray, longest: int) -> tuple[FloatArray, FloatArray]:
-    """Autocorrelation at lags 0 to `longest` and the pairs behind each; missing changes take no part."""
+    """Autocorrelation at lags 0 to `longest` and the number of pairs behind each; missing changes take no part."""
     seen = np.isfinite(changes)
     variance = float(np.var(changes[seen])) if seen.any() else 0.0
     if variance <= 0:
@@ -155,7 +169,7 @@ def _lagged_products(values: FloatArray, longest: int) -> FloatArray:
 
 
 def _is_near(lag: int, other: int) -> bool:
-    """Equal but for what a season of a fraction of steps (52.18 weeks) and a flat top make uncertain."""
+    """Whether lags are equal up to the doubt that a season of 52.18 weeks or a flat top leaves."""
     return abs(lag - other) <= other // 50
 
 
@@ -178,3 +192,49 @@ def _is_difference(peak: AutocorrelationPeak, found: list[AutocorrelationPeak]) 
 
 def _is_part(peak: AutocorrelationPeak, other: AutocorrelationPeak) -> bool:
     return _is_multiple(other.lag, peak.lag) and peak.correlation < other.correlation / 2
+
+
+@dataclass(frozen=True)
+class SeasonStrength:
+    """How strongly the changes of a panel repeat after one natural season of its frequency."""
+
+    season: int
+    duration: str
+    autocorrelation: float | None
+    """Mean over series, -1 to 1; None where they are too short or never change."""
+
+
+@dataclass(frozen=True)
+class PanelSummary:
+    """The numbers of a panel that a person wants to see before training."""
+
+    num_series: int
+    num_rows: int
+    num_missing: int
+    shortest: int
+    median_length: float
+    longest: int
+    first_time: str
+    latest_start: str
+    earliest_end: str
+    last_time: str
+    seasons: tuple[SeasonStrength, ...]
+
+
+def summarise(panel: Panel) -> PanelSummary:
+    """Counts the steps of a panel and measures its seasons."""
+    last = panel.times(np.arange(panel.num_series), panel.lengths - 1)
+    found, duration = autocorrelation(panel), panel.frequency.duration
+    return PanelSummary(
+        num_series=panel.num_series,
+        num_rows=len(panel.target),
+        num_missing=int(np.isnan(panel.target).sum()),
+        shortest=int(panel.lengths.min()),
+        median_length=float(np.median(panel.lengths)),
+        longest=int(panel.lengths.max()),
+        first_time=show_time(panel.starts.min()),
+        latest_start=show_time(panel.starts.max()),
+        earliest_end=show_time(last.min()),
+        last_time=show_time(last.max()),
+        seasons=tuple(SeasonStrength(lag, duration(lag), found.at(lag)) for lag in panel.frequency.seasons),
+    )

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Schema
-from seqcast.panel.summary import PanelSummary, SeasonStrength
+from seqcast.panel.seasonality import PanelSummary, SeasonStrength
 from seqcast.report.summary import key_value_table
 from seqcast.training.plan import Plan
 

@@ -10,7 +10,7 @@ from seqcast.config import Config
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
-from seqcast.panel.summary import summarise
+from seqcast.panel.seasonality import summarise
 from seqcast.report.checks import CheckedTable, check_document, check_view
 from seqcast.training.plan import make_plan
 from tests.panels import full_panel, make_panel, waves
