@@ -1,4 +1,4 @@
-"""What `check` shows: a table's columns, times and seasons, and the plan of training."""
+"""The result of `check`: the columns, times and seasons of a table, and the plan of training."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rich.console import Group, RenderableType
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Schema
 from seqcast.panel.seasonality import PanelSummary, SeasonStrength
-from seqcast.report.summary import key_value_table
+from seqcast.report.summary import covariate_rows, key_value_table
 from seqcast.training.plan import Plan
 
 
 @dataclass(frozen=True, eq=False)
 class CheckedTable:
-    """A table that can be trained on, and how it would be."""
+    """A table and the training that would follow from it."""
 
     name: str
     schema: Schema
@@ -27,39 +27,36 @@ class CheckedTable:
 
 
 def check_view(checked: CheckedTable) -> RenderableType:
-    """The facts, then the plan."""
+    """The facts about the table, then the plan."""
     schema, summary, plan = checked.schema, checked.summary, checked.plan
-    missing = f"{summary.num_missing:,} of {summary.num_rows:,} steps"
     lengths = f"{summary.shortest:,} to {summary.longest:,} steps, median {summary.median_length:,.0f}"
-    if summary.shortest == summary.longest:
-        lengths = f"{summary.longest:,} steps"
     rows = [
         ("layout", schema.layout),
         *([("id column", schema.id)] if schema.layout == "long" else []),
         ("time column", schema.time),
         ("target", ", ".join(schema.target)),
-        *((f"{role} covariates", ", ".join(names)) for role, names in _covariates(schema) if names),
+        *covariate_rows(schema.known, schema.past, schema.static),
         ("series", f"{summary.num_series:,}"),
-        ("lengths", lengths),
+        ("lengths", f"{summary.longest:,} steps" if summary.shortest == summary.longest else lengths),
         ("time", f"{summary.first_time} to {summary.last_time}"),
         *_ends(summary),
         ("frequency", f"{checked.frequency_name} ({checked.frequency})"),
-        ("missing", missing),
+        ("missing", f"{summary.num_missing:,} of {summary.num_rows:,} steps"),
         *((f"season {season.season}", _season_text(season)) for season in summary.seasons),
     ]
     model = plan.config.model
     chosen = {choice.name: f"{choice.value} ({choice.reason})" for choice in plan.choices}
     given = {"horizon": f"{plan.horizon} steps", "context": f"{plan.context} steps"}
-    would = [
-        *({**given, **chosen}.items()),
+    planned = [
+        *(given | chosen).items(),
         ("attention", f"{model.attention}, {model.score} score, {model.decoding} decoding"),
         ("training windows", f"{plan.num_train_windows:,}"),
     ]
-    return Group(key_value_table(checked.name, rows), "", key_value_table("train would use", would))
+    return Group(key_value_table(checked.name, rows), "", key_value_table("train would use", planned))
 
 
 def check_document(checked: CheckedTable) -> dict[str, object]:
-    """The same as one JSON document."""
+    """The same facts as one JSON document."""
     return {
         "data": checked.name,
         "columns": asdict(checked.schema),
@@ -75,18 +72,13 @@ def check_document(checked: CheckedTable) -> dict[str, object]:
 
 
 def _ends(summary: PanelSummary) -> list[tuple[str, str]]:
-    """When series begin and end, where they do not do so together."""
-    begin = ("series begin", f"{summary.first_time} to {summary.latest_start}")
-    end = ("series end", f"{summary.earliest_end} to {summary.last_time}")
-    is_common = (summary.first_time == summary.latest_start, summary.earliest_end == summary.last_time)
-    return [row for row, common in zip((begin, end), is_common, strict=True) if not common]
-
-
-def _covariates(schema: Schema) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return (("known", schema.known), ("past", schema.past), ("static", schema.static))
+    """The ranges in which series begin and end, unless all do so at the same time."""
+    begin = ("series begin", summary.first_time, summary.latest_start)
+    end = ("series end", summary.earliest_end, summary.last_time)
+    return [(label, f"{first} to {last}") for label, first, last in (begin, end) if first != last]
 
 
 def _season_text(season: SeasonStrength) -> str:
     if season.autocorrelation is None:
-        return f"{season.duration}, too long to be seen here"
+        return f"{season.duration}, too long to measure here"
     return f"{season.duration}, autocorrelation {season.autocorrelation:.2f}"

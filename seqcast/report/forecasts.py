@@ -1,27 +1,26 @@
-"""A glance at a forecast: its first and last rows, for a few of its series."""
+"""A preview of a forecast: the first and last steps of a few series."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
-from seqcast.report.summary import title_text
+from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import number_format, plain, time_text, time_texts
 from seqcast.results.forecast import Forecast, interval
 
 _SERIES_SHOWN = 3
 _HEAD, _TAIL = 6, 3
 _STEPS_WHOLE = 12
-"""A forecast of so few steps is shown whole."""
+"""Longest forecast, in steps, that is shown whole."""
 
 
 def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> RenderableType:
-    """The point forecast and its intervals; what is left out is said.
+    """The point forecast and its intervals, with the number of series left out.
 
     Raises:
         UsageError: A level is not between 0 and 100.
@@ -32,7 +31,8 @@ def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> Render
     times = forecast.times()
     parts: list[RenderableType] = []
     for window in range(min(len(forecast.series_ids), _SERIES_SHOWN)):
-        table = _empty_table(shown_levels)
+        intervals = (f"{level:g} % interval" for level in shown_levels)
+        table = open_table(Column("time", no_wrap=True), "forecast", *intervals)
         clocks = time_texts(times[window])
         write = number_format(np.stack([forecast.point[window], *(b[window] for pair in bounds for b in pair)]))
         for step in steps:
@@ -41,32 +41,20 @@ def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> Render
                 continue
             ranges = [f"{write(low[window, step])} to {write(high[window, step])}" for low, high in bounds]
             table.add_row(clocks[step], write(forecast.point[window, step]), *ranges)
-        parts += [_window_title(forecast, window), table]
+        cutoff = time_text(forecast.cutoffs[window])
+        title = f"{plain(forecast.series_ids[window])}: {forecast.horizon} steps after {cutoff}"
+        parts += [title_text(title), table]
     hidden = len(forecast.series_ids) - _SERIES_SHOWN
     if hidden > 0:
         parts.append(Text(f"and {hidden} more series"))
     if forecast.rolled_from_step is not None:
-        parts.append(Text(f"From step {forecast.rolled_from_step} on, forecasts are made from forecasts.", style="dim"))
+        parts.append(note_text(f"From step {forecast.rolled_from_step} on, forecasts build on earlier forecasts."))
     return Group(*parts)
 
 
 def _shown_steps(horizon: int, whole: bool) -> list[int | None]:
-    """Indices of the steps to show, None where some are left out."""
+    """Indices of the steps to show, with None where some are left out."""
     head, tail = (_HEAD, _TAIL) if whole else (_TAIL, 1)
     if horizon <= (_STEPS_WHOLE if whole else head + tail + 1):
         return list(range(horizon))
     return [*range(head), None, *range(horizon - tail, horizon)]
-
-
-def _empty_table(levels: Sequence[float]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("time", no_wrap=True)
-    table.add_column("forecast", justify="right", no_wrap=True)
-    for level in levels:
-        table.add_column(f"{level:g} % interval", justify="right", no_wrap=True)
-    return table
-
-
-def _window_title(forecast: Forecast, window: int) -> Text:
-    cutoff = time_text(forecast.cutoffs[window])
-    return title_text(f"{plain(forecast.series_ids[window])}: {forecast.horizon} steps after {cutoff}")

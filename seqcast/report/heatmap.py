@@ -1,4 +1,4 @@
-"""A picture of attention: forecast steps downwards, lags across, in colour or in shades of grey."""
+"""The attention as a heat map: one row per forecast step, one column per lag, in colour or in shades of grey."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from seqcast.report.text import percent_text
 
 GREYS = " ░▒▓█"
 _OUTSIDE = "·"
-"""A lag that the step cannot reach."""
+"""Mark of a lag that the step cannot reach."""
 
 _COLOURS = np.array([(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], dtype=np.float64)
-"""Dark to light, evenly spaced in lightness, so that the order is seen without the hue."""
+"""From dark to light at equal distances in lightness, so that the order is visible without the hue."""
 
 _ENOUGH_COLOURS = ("truecolor", "256")
-"""Sixteen colours hold no ramp; there shades of grey say more."""
+"""Colour systems with enough colours for a ramp; others get shades of grey."""
 
 _MAX_ROWS = 24
 _MAX_CELL_WIDTH = 4
@@ -33,10 +33,10 @@ _LEGEND_CELLS = 10
 
 @dataclass(frozen=True, eq=False)
 class Heatmap:
-    """The mean attention of a report as a step x lag picture that fits the width it is given.
+    """The mean attention of a report as a picture that fits any width.
 
-    Several lags share a column and several steps a row where there is no room: a column adds its lags up, a row is the
-    mean of its steps. Shades follow the square root of the weight, or one strong lag would leave the others dark.
+    If space is short, a column is the sum of several lags and a row the mean of several steps. Shades follow the square
+    root of the weight, because one strong lag would leave all others dark.
     """
 
     report: LagReport
@@ -66,7 +66,7 @@ class Heatmap:
 
 
 def _by_lag(report: LagReport) -> tuple[FloatArray, FloatArray]:
-    """(H, L) mean weight of each step on each lag, and 1 where the step can reach the lag, else 0."""
+    """(H, L) mean weight of each step on each lag, and whether the step can reach the lag (1 or 0)."""
     shift = 1 if report.relative == "target" else 0
     num_lags = report.context + shift * (report.horizon - 1)
     weights, reachable = np.zeros((2, report.horizon, num_lags))
@@ -96,7 +96,7 @@ def _heading(report: LagReport, lags_per_column: int, row_size: int) -> Text:
         shares.append(f"a row is the mean of {row_size} steps")
     reference = "the forecast step" if report.relative == "target" else "the start of the forecast"
     detail = f" ({'; '.join(shares)})" if shares else ""
-    return Text.assemble(title_text("Attention"), f": steps downwards, lags before {reference} across{detail}")
+    return Text.assemble(title_text("Attention"), f": one row per step, one column per lag before {reference}{detail}")
 
 
 def _row_label(first: int, end: int) -> str:
@@ -104,7 +104,7 @@ def _row_label(first: int, end: int) -> str:
 
 
 def _axis(num_lags: int, lags_per_column: int, cell_width: int) -> str:
-    """Lags, or ranges of lags, under the columns that hold them, as many as fit."""
+    """As many labels as fit: each is the lag, or the range of lags, of the column above it."""
     line = ""
     for column, first in enumerate(range(1, num_lags + 1, lags_per_column)):
         last = min(first + lags_per_column - 1, num_lags)
@@ -114,12 +114,8 @@ def _axis(num_lags: int, lags_per_column: int, cell_width: int) -> str:
     return line
 
 
-def _grey_level(value: float) -> int:
-    return round(value * (len(GREYS) - 1))
-
-
 def _grey_cell(value: float, width: int) -> Segment:
-    return Segment(GREYS[_grey_level(value)] * width)
+    return Segment(GREYS[round(value * (len(GREYS) - 1))] * width)
 
 
 def _coloured_cell(value: float, width: int) -> Segment:
@@ -130,7 +126,7 @@ def _coloured_cell(value: float, width: int) -> Segment:
 
 
 def _legend(largest: float, coloured: bool) -> Text:
-    """What the shades stand for, in parts of a step's weight."""
+    """The meaning of the shades, as shares of a step's weight."""
     outside = f"; {_OUTSIDE} out of reach"
     if coloured:
         text = Text("0 % ")

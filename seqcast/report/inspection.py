@@ -1,11 +1,10 @@
-"""What was asked of the attention beyond its lags: seasons, faithfulness, implied forecast, comparison, context."""
+"""Views of what `inspect` finds beyond lags: seasons, faithfulness, implied forecast, comparison, contexts."""
 
 from __future__ import annotations
 
 import numpy as np
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from seqcast.attention.comparison import ProfileComparison
@@ -16,7 +15,7 @@ from seqcast.attention.implied_forecast import ImpliedForecast
 from seqcast.attention.lag_report import LagReport
 from seqcast.attention.seasons import SeasonCheck
 from seqcast.attention.shorter_context import TOLERATED_LOSS, ContextSuggestion
-from seqcast.report.summary import title_text
+from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import number_format, percent_text, plain, time_text, time_texts
 
 _STYLES = {"agree": "green", "disagree": "yellow", "context too short": "yellow", "not attended": "yellow"}
@@ -25,8 +24,8 @@ _STEPS_SHOWN = 12
 
 
 def season_view(check: SeasonCheck) -> RenderableType:
-    """The season check, a line for each lag."""
-    lines: list[Text] = [title_text("Seasons of the data")]
+    """The season check, one line per lag."""
+    lines = [title_text("Seasons of the data")]
     for finding in check.findings:
         line = Text("  ").append(plain(finding.text), _STYLES.get(finding.status, ""))
         if finding.correlation is not None:
@@ -38,35 +37,33 @@ def season_view(check: SeasonCheck) -> RenderableType:
 
 
 def error_view(report: LagReport, groups: tuple[ErrorGroup, ...], top: int) -> RenderableType:
-    """The lags of the worst and the best forecasts beside those of the rest, by falling share over all."""
-    summary = _table("origins", ("windows", "error", "from", "to", "effective lags"))
+    """The lags of the worst and the best forecasts beside those of the rest, strongest first."""
+    summary = open_table(Column("origins", no_wrap=True), "windows", "error", "from", "to", "effective lags")
     write = number_format(np.array([group.highest_error for group in groups]))
     for group, profile in zip(groups, report.groups, strict=True):
         errors = (write(group.mean_error), write(group.lowest_error), write(group.highest_error))
         summary.add_row(group.label, f"{group.num_windows:,}", *errors, f"{profile.effective_lags:.1f}")
-    table = _table("lag", ("duration", *(group.label for group in groups)))
+    table = open_table("lag", Column("duration"), *(group.label for group in groups))
     for row in report.overall.rows(top):
         shares = [percent_text(float(profile.share[row.lag - 1])) for profile in report.groups]
         table.add_row(str(row.lag), row.duration, *shares)
     note = (
-        "Past origins whose truth is known, ranked by the error of their forecast: the mean absolute error over that of"
-        " the seasonal naive in the same series."
+        "Past origins whose true values are known, ranked by error: the mean absolute error of the forecast divided by"
+        " that of the seasonal naive in the same series."
     )
-    heading = title_text("Their shares of the attention")
-    return Group(title_text("Worst and best forecasts"), summary, heading, table, Text(note, style="dim"))
+    heading = title_text("Share of the attention by lag")
+    return Group(title_text("Worst and best forecasts"), summary, heading, table, note_text(note))
 
 
 def faithfulness_view(found: Faithfulness) -> RenderableType:
-    """The verdict in one line, and the numbers behind it."""
+    """The verdict in one line, then the numbers behind it."""
     verdict = Text.assemble(
         ("Does the attended lag matter? ", "bold"), (found.verdict, _VERDICTS[found.verdict]), f": {found.reason}"
     )
     if not found.bands:
         return verdict
-    table = _table("band", ("duration", "share"))
-    table.add_column("test", no_wrap=True)
-    for heading in ("change", "others", "error", "others"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    band_column, test_column = (Column(heading, no_wrap=True) for heading in ("band", "test"))
+    table = open_table(band_column, Column("duration"), "share", test_column, "change", "others", "error", "others")
     for band in found.bands:
         lags = f"lag {band.first_lag}" if band.first_lag == band.last_lag else f"lags {band.first_lag}-{band.last_lag}"
         place = (lags, band.peak_duration, percent_text(band.share))
@@ -75,16 +72,17 @@ def faithfulness_view(found: Faithfulness) -> RenderableType:
     shuffled = found.shuffled
     table.add_row("all", "", "", "shuffled", f"{shuffled.forecast_change:.3f}", "", _growth(shuffled.error_change), "")
     note = (
-        f"{found.num_windows} windows whose truth is known. removed: weights; replaced: values, by the window's mean;"
-        " shuffled: weights, over lags. change: of the forecast, mean, in standard deviations of the window. error:"
-        " growth of the mean absolute error. others: the same for random bands of equal width."
+        f"Measured on {found.num_windows} windows whose true values are known. removed: without the weights of the"
+        " band. replaced: with the mean of the window as its values. shuffled: all weights in random order. change:"
+        " mean change of the forecast, in standard deviations of the window. error: increase of the mean absolute"
+        " error. others: the same for random bands of equal width."
     )
-    return Group(verdict, table, Text(note, style="dim"))
+    return Group(verdict, table, note_text(note))
 
 
 def implied_view(found: ImpliedForecast) -> RenderableType:
     """The attended values, weighted, beside the forecast and the seasonal naive."""
-    table = _table("time", ("attention-implied", "seqcast", "seasonal naive"))
+    table = open_table(Column("time", no_wrap=True), "attention-implied", "seqcast", "seasonal naive")
     clocks = time_texts(found.times)
     numbers = np.stack([found.implied, found.forecast, found.seasonal_naive], axis=1)
     write = number_format(numbers)
@@ -92,53 +90,43 @@ def implied_view(found: ImpliedForecast) -> RenderableType:
         table.add_row(clocks[step], *(write(float(number)) for number in numbers[step]))
     hidden = len(clocks) - _STEPS_SHOWN
     part = "-" if found.explained is None else percent_text(found.explained)
-    note = f"The attended values alone give {part} of the forecast's variation; the rest is added to them."
+    note = f"The attended values alone explain {part} of the forecast's variation; the network adds the rest."
     more = [Text(f"and {hidden} more steps")] if hidden > 0 else []
     title = title_text(f"Attention-implied forecast of {plain(found.series_id)} after {time_text(found.cutoff[0])}")
-    return Group(title, table, *more, Text(note, style="dim"))
+    return Group(title, table, *more, note_text(note))
 
 
 def comparison_view(found: ProfileComparison) -> RenderableType:
     """The lags on which two runs differ most."""
-    table = _table("lag", ("duration", "this run", "other", "difference"))
+    table = open_table("lag", Column("duration"), "this run", "other run", "difference")
     for row in found.lags:
         shares = (percent_text(row.share), percent_text(row.other_share))
         table.add_row(str(row.lag), row.duration, *shares, _growth(row.difference))
     summary = (
-        f"{percent_text(found.distance)} of the weight lies on other lags; effective lags {found.effective_lags:.1f},"
-        f" other {found.other_effective_lags:.1f}."
+        f"{percent_text(found.distance)} of the weight lies on other lags; effective lags: {found.effective_lags:.1f}"
+        f" in this run, {found.other_effective_lags:.1f} in the other."
     )
-    return Group(title_text(f"Compared with {plain(found.other_run)}"), table, Text(summary, style="dim"))
+    return Group(title_text(f"Compared with {plain(found.other_run)}"), table, note_text(summary))
 
 
 def context_view(found: ContextSuggestion) -> RenderableType:
-    """Shorter contexts: the attention on them and the error with them."""
-    table = _table("context", ("", "duration", "weight on it", "error", "change"))
-    table.columns[0].justify = "right"
+    """The attention on each shorter context, and the error with it."""
+    table = open_table("context", "", Column("duration"), "weight on it", "error", "change")
     write = number_format(np.array([row.error for row in found.rows]))
     for row in found.rows:
         mark = "<" if row.context == found.suggested else ""
         numbers = (percent_text(row.share), write(row.error), _growth(row.error_change))
         table.add_row(str(row.context), mark, row.duration, *numbers)
     note = (
-        f"< the shortest that costs at most {percent_text(TOLERATED_LOSS)}. error: mean absolute, in standard"
-        f" deviations of the series, over {found.num_windows} windows, of this network looking at so many steps; one"
-        " that is trained on so few may do better."
+        f"<: the shortest context that costs at most {percent_text(TOLERATED_LOSS)}. error: mean absolute error, in"
+        f" standard deviations of the series, over {found.num_windows} windows, when this network sees only that many"
+        " steps. A network trained on so few may do better."
     )
-    return Group(title_text("Shorter contexts"), table, Text(note, style="dim"))
-
-
-def _table(first: str, others: tuple[str, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(first, justify="right" if first == "lag" else "left", no_wrap=True)
-    for heading in others:
-        in_words = heading == "duration"
-        table.add_column(heading, justify="left" if in_words else "right", no_wrap=not in_words)
-    return table
+    return Group(title_text("Shorter contexts"), table, note_text(note))
 
 
 def _effects(effect: Effect, control: Effect) -> tuple[str, ...]:
-    """What a change does beside what it does elsewhere."""
+    """The effect of a change on a band beside its effect on random bands."""
     changes = (f"{each.forecast_change:.3f}" for each in (effect, control))
     return (*changes, _growth(effect.error_change), _growth(control.error_change))
 

@@ -1,4 +1,4 @@
-"""A forecast drawn with characters: the end of the history, the forecast and its interval."""
+"""A plot made of characters: the end of the history, the forecast and its interval."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from seqcast.panel.panel import FloatArray, IntArray
 from seqcast.report.text import number_format, plain, time_texts
 
 MIN_WIDTH, MIN_HEIGHT = 30, 8
-"""The least size that holds a plot with its axes."""
+"""Smallest size, in characters, of a plot with its axes."""
 
 _TIME_MARK_GAP = 10
-"""Columns between the times below the plot, of which those at the ends are moved inwards."""
+"""Characters between the times below the plot; the library moves the first and the last one inwards."""
 _VALUE_MARK_HEIGHT = 4
 _LINES = {"start": ("┊", "gray"), "history": ("hd", "blue+"), "interval": ("·", "gray"), "forecast": ("hd", "green+")}
-"""Marker and colour of each line; "hd" is a quarter of a character cell."""
+"""Marker and colour of each line; "hd" draws quarters of a character."""
 
 
 @dataclass(frozen=True, eq=False)
 class SeriesPlot:
-    """One series to draw; the history and the forecast are consecutive steps."""
+    """One series to draw: its history, followed by its forecast."""
 
     title: str
-    """Data text."""
+    """Text, possibly from data."""
     times: TimeArray
     """(T + H,)"""
     history: FloatArray
-    """(T,) the newest steps; NaN where not observed."""
+    """(T,) newest steps; NaN where not observed."""
     forecast: FloatArray
     """(H,)"""
     low: FloatArray
@@ -42,7 +42,7 @@ class SeriesPlot:
 
 
 def draw_plot(plot: SeriesPlot, width: int, height: int, *, color: bool) -> str:
-    """The plot as `height` lines of `width` columns; without `color` it holds no escape codes.
+    """Draw `height` lines of `width` characters, without escape codes unless `color`.
 
     A size below `MIN_WIDTH` x `MIN_HEIGHT` is raised to it.
     """
@@ -76,10 +76,9 @@ def draw_plot(plot: SeriesPlot, width: int, height: int, *, color: bool) -> str:
 
 @dataclass(frozen=True)
 class _ValueScale:
-    """Where values stand between the bottom (0) and the top (1) of the plot.
+    """Maps values to positions between the bottom (0) and the top (1) of the plot.
 
-    The plotting library ends the process when it meets a value or a range that is not finite, so it is given
-    positions only.
+    The plotting library gets positions only, because it ends the process on a value or range that is not finite.
     """
 
     bottom: float
@@ -96,7 +95,7 @@ class _ValueScale:
         return cls(bottom, top)
 
     def position(self, values: FloatArray) -> FloatArray:
-        # Halves, because the distance of two large numbers may overflow where half of it does not.
+        # The difference of two large numbers may overflow; half of it does not.
         return (values / 2 - self.bottom / 2) / (self.top / 2 - self.bottom / 2)
 
     def value(self, position: float) -> float:
@@ -104,7 +103,7 @@ class _ValueScale:
 
 
 def _draw_line(figure: Any, name: str, steps: IntArray | FloatArray, positions: FloatArray) -> None:
-    """Draw a line, interrupted where positions are missing."""
+    """Draw a line with gaps where positions are missing."""
     marker, colour = _LINES[name]
     found = np.flatnonzero(np.isfinite(positions))
     for run in np.split(found, np.flatnonzero(np.diff(found) > 1) + 1):

@@ -1,4 +1,4 @@
-"""Runs as they are listed and shown."""
+"""The summary of a training, the list of runs, and all that is known of one run."""
 
 from __future__ import annotations
 
@@ -7,52 +7,36 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seqcast.report.summary import key_value_table, list_table, title_text
+from seqcast.report.summary import covariate_rows, key_value_table, list_table, note_text, title_text
 from seqcast.report.text import SENTENCE_WIDTH, plain
 from seqcast.run.record import ResultRecord, RunRecord, SchemaRecord
 
 
 def training_summary(path: str, record: RunRecord) -> RenderableType:
-    """What training ended with, and a plain word when the model should not be trusted."""
+    """The result of a training, with a warning when the seasonal naive forecast is as good."""
     result = record.result
     assert result is not None
-    rows = [("run", path), *_result_rows(result)]
-    parts: list[RenderableType] = [key_value_table("Trained", rows)]
-    doubt = _doubt(result)
-    if doubt:
-        parts.append(Text(doubt, style="yellow"))
-    return Group(*parts)
-
-
-def _doubt(result: ResultRecord) -> str:
+    table = key_value_table("Trained", [("run", path), *_result_rows(result)])
     if result.naive_is_exact:
-        return (
-            "The seasonal naive forecast makes no error on validation, so this model cannot beat it: prefer that one."
-        )
-    if result.relative_mae is not None and result.relative_mae >= 1:
-        return (
-            "This model does not beat the seasonal naive forecast on validation: prefer that one, or give more data, a"
+        doubt = "The seasonal naive forecast makes no error on validation, so this model cannot beat it: use that one."
+    elif result.relative_mae is not None and result.relative_mae >= 1:
+        doubt = (
+            "This model does not beat the seasonal naive forecast on validation: use that one, or give more data, a"
             " longer --context or covariates."
         )
-    return ""
+    else:
+        return table
+    return Group(table, Text(doubt, style="yellow"))
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
-    best = (
-        f"at step {result.best_step}" if result.best_step else "at the start, which training did not beat beyond doubt"
-    )
+    best = f"at step {result.best_step}" if result.best_step else "at the start; training did not clearly improve on it"
     if result.num_members > 1:
-        best = f"of all that forecast together; best step {result.best_step}"
-    rows = [("validation loss", f"{result.validation_loss:.4f} {best}")]
-    if result.relative_mae is not None:
-        rows.append(
-            (
-                "validation error",
-                f"{result.relative_mae:.3f} of the seasonal naive forecast's (below 1 is better), over every origin",
-            )
-        )
+        best = f"of the combined forecast; best step {result.best_step}"
+    relative, reference = result.relative_mae, "of the seasonal naive forecast's (below 1 is better), over every origin"
     return [
-        *rows,
+        ("validation loss", f"{result.validation_loss:.4f} {best}"),
+        *([] if relative is None else [("validation error", f"{relative:.3f} {reference}")]),
         ("forecast by", forecasters_text(result.num_members, result.linear_share)),
         ("learned from", "the training part" + (", then the validation part too" if result.refitted else "")),
         ("steps", f"{result.num_steps} ({result.ended_by})"),
@@ -62,23 +46,22 @@ def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
 
 
 def forecasters_text(num_members: int, linear_share: float) -> str:
-    """The networks whose forecasts are averaged, and what the closed-form start has in that."""
+    """The networks whose forecasts are averaged, and the weight of the closed-form start among them."""
     if linear_share == 1:
         return "the closed-form start alone"
     num_trained = num_members - (linear_share > 0)
     trained = f"{num_trained} trained network{'' if num_trained == 1 else 's'}"
     if linear_share == 0:
         return trained
-    return f"{trained} and the closed-form start, which counts {100 * linear_share:.0f} %"
+    return f"{trained} and the closed-form start, which has {100 * linear_share:.0f} % of the weight"
 
 
 def run_list(runs: Sequence[tuple[str, RunRecord | None]]) -> RenderableType:
-    """One line per run, newest first; None marks a record that cannot be read."""
+    """One line per run, in the order given; None marks a record that cannot be read."""
     rows = [_list_row(path, record) for path, record in runs]
     numeric = ("series", "horizon", "context", "error")
     table = list_table("Runs under runs/, newest first", ("run", "status", "data", *numeric), rows, numeric)
-    note = "The error is that on validation, as a share of the seasonal naive forecast's."
-    return Group(table, Text(note, style="dim"))
+    return Group(table, note_text("error: validation error divided by the seasonal naive forecast's."))
 
 
 def _list_row(path: str, record: RunRecord | None) -> tuple[str, ...]:
@@ -93,9 +76,8 @@ def _list_row(path: str, record: RunRecord | None) -> tuple[str, ...]:
 
 
 def run_detail(path: str, record: RunRecord) -> RenderableType:
-    """All that is known of a run."""
+    """Everything known about a run."""
     data, columns, shape = record.data, record.columns, record.shape
-    roles = [(role, getattr(columns, role)) for role in ("known", "past", "static")]
     rows = [
         ("status", record.status),
         ("written by", f"seqcast {record.program_version}, torch {record.torch_version}, {record.created}"),
@@ -105,7 +87,7 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
         ("series", f"{data.num_series:,} with {data.num_rows:,} steps, {data.num_observed:,} observed"),
         ("time", f"{data.first_time} to {data.last_time}, frequency {record.frequency}"),
         ("columns", _columns_text(columns)),
-        *((f"{role} covariates", ", ".join(columns_of_role)) for role, columns_of_role in roles if columns_of_role),
+        *covariate_rows(columns.known, columns.past, columns.static),
         ("horizon, context, season", f"{shape.horizon}, {shape.context}, {shape.season}"),
     ]
     if record.result is not None:
@@ -121,9 +103,8 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
 
 
 def _columns_text(columns: SchemaRecord) -> str:
-    has_own_id = columns.layout == "long"
-    names = f"time {columns.time}, target {', '.join(columns.target)}"
-    return f"{columns.layout}: id {columns.id}, {names}" if has_own_id else f"{columns.layout}: {names}"
+    id_column = f"id {columns.id}, " if columns.layout == "long" else ""
+    return f"{columns.layout}: {id_column}time {columns.time}, target {', '.join(columns.target)}"
 
 
 def _counted_processes(record: RunRecord) -> str:
@@ -132,6 +113,6 @@ def _counted_processes(record: RunRecord) -> str:
 
 
 def _as_printed(notice: str) -> str:
-    """A notice as training printed it: only what was repaired is a warning."""
+    """A notice as training printed it: repairs are warnings."""
     kind, _, text = notice.partition(": ")
     return f"warning: {text}" if kind == "repair" else text

@@ -1,4 +1,4 @@
-"""Text from data files made safe to print, and the way numbers and times are written on the screen."""
+"""Safe text from data files, and the formats of numbers and times on the screen."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from rich.text import Text
 
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.panel import FloatArray
-from seqcast.panel.wording import show_time
+from seqcast.panel.wording import MONTHS, WEEKDAYS, show_time
 
 MAX_WIDTH = 80
-"""Columns of a terminal that a piece of data text may take."""
+"""Most terminal columns that a piece of data text may take."""
 
 SENTENCE_WIDTH = 800
-"""The same for a sentence that quotes pieces of data text; it is wrapped."""
+"""Most terminal columns, over several lines, for a sentence that quotes data text."""
 
 _LONG, _TOO_LONG = 1e9, 1e12
-"""From the first on, whole numbers are written with an exponent; from the second on, all are."""
+"""From the first on, whole numbers have an exponent; from the second on, all numbers have."""
 
 _DAYS_WITHOUT_YEAR = 300
+"""Longest range of days whose dates are written without the year."""
 
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
-"""Unicode categories shown as escapes: controls, formats (bidi too), surrogates, unassigned, private, line ends."""
+"""Unicode categories shown as escapes: controls, formats (also bidi), surrogates, unassigned, private, line ends."""
 
 
 def safe_text(value: str, width: int = MAX_WIDTH) -> Text:
-    """Data text as a renderable: never markup, no control characters, at most `width` columns wide."""
+    """Data text for rich: never markup, no control characters, at most `width` columns wide."""
     return Text(plain(value, width))
 
 
 def plain(value: str, width: int = MAX_WIDTH) -> str:
-    """Data text for a plain message: `safe_text` as a string."""
-    # Combining marks take no column, hence the bound on characters as well.
+    """Data text for a message: without control characters and at most `width` columns wide."""
+    # Combining marks take no column, so the number of characters is bounded too.
     start = value[: 4 * width]
     shown = "".join(_escaped(character) for character in start)
     if len(start) == len(value) and cell_len(shown) <= width:
@@ -57,11 +58,8 @@ def _escaped(character: str) -> str:
 
 
 def json_text(value: object) -> str:
-    """A JSON document of one line per item, in which what would be unprintable on a terminal is an escape.
-
-    A number that is not finite becomes null, for JSON has none.
-    """
-    text = json.dumps(_without_odd_numbers(value), indent=1, ensure_ascii=False, allow_nan=False)
+    """A JSON document with one line per item. Unprintable characters become escapes; infinities and NaN become null."""
+    text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
     return re.sub(r"[^\n -~]", lambda found: _as_json(found[0]), text)
 
 
@@ -69,16 +67,16 @@ def _as_json(character: str) -> str:
     return json.dumps(character)[1:-1] if unicodedata.category(character) in _UNPRINTABLE else character
 
 
-def _without_odd_numbers(value: object) -> object:
+def _finite(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _without_odd_numbers(item) for key, item in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_odd_numbers(item) for item in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def number_text(value: float, digits: int = 4) -> str:
-    """A number to `digits` significant digits, without an exponent where it stays short; a dash for NaN."""
+    """A number with `digits` significant digits, without an exponent if it stays short; a dash for NaN."""
     if math.isnan(value):
         return "-"
     if value != 0 and not 1e-4 <= abs(value) < _LONG:
@@ -88,9 +86,9 @@ def number_text(value: float, digits: int = 4) -> str:
 
 
 def number_format(values: FloatArray, digits: int = 4) -> Callable[[float], str]:
-    """How to write the numbers of a column under each other: all with the same decimals.
+    """A format for a column of numbers, all with the same decimals.
 
-    As many as give `digits` digits to the largest, and two to the distance of the largest and the smallest.
+    The largest number has at least `digits` digits, and the range of the numbers has at least two.
     """
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max(initial=0))
@@ -106,18 +104,18 @@ def number_format(values: FloatArray, digits: int = 4) -> Callable[[float], str]
 
 
 def percent_text(share: float) -> str:
-    """A share as percent with one decimal; a dash for NaN."""
+    """A share in percent with one decimal; a dash for NaN."""
     return "-" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def time_text(time: np.datetime64 | np.int64) -> str:
-    """A time as `2024-01-01 05:00`, with seconds or a date alone where that says it all; a step number as it is."""
+    """A time as `2024-01-01 05:00`, with seconds if needed, or the date alone at midnight; a step number as it is."""
     text = show_time(time)
     return text.removesuffix(":00") if text.count(":") == 2 else text
 
 
 def time_texts(times: TimeArray) -> list[str]:
-    """The times of a column, all with a clock or none."""
+    """The times of a column, either all with a time of day or none."""
     if times.dtype.kind != "M":
         return [str(time) for time in times]
     days, clocks = _parts(times)
@@ -125,17 +123,20 @@ def time_texts(times: TimeArray) -> list[str]:
 
 
 def weekday_texts(times: TimeArray) -> list[str]:
-    """The same as `Tue 31 Dec 13:00`, with the year where they lie nearly a year apart or more."""
+    """The times of a column as `Tue 31 Dec 13:00`, with the year if they span almost a year or more."""
     if times.dtype.kind != "M":
         return time_texts(times)
     days, clocks = _parts(times)
-    year = " %Y" if len(days) and (days.max() - days.min()).astype(np.int64) > _DAYS_WITHOUT_YEAR else ""
-    named = [day.item().strftime(f"%a %d %b{year}") for day in days]
-    return [f"{day} {clock}".rstrip() for day, clock in zip(named, clocks, strict=True)]
+    has_year = len(days) > 0 and (days.max() - days.min()).astype(np.int64) > _DAYS_WITHOUT_YEAR
+    texts = []
+    for day, clock in zip(days.tolist(), clocks, strict=True):
+        date = f"{WEEKDAYS[day.weekday()][:3]} {day:%d} {MONTHS[day.month - 1][:3]}{f' {day:%Y}' if has_year else ''}"
+        texts.append(f"{date} {clock}".rstrip())
+    return texts
 
 
 def _parts(times: TimeArray) -> tuple[NDArray[np.datetime64], list[str]]:
-    """The days, and the clocks as short as all of them can be; no clocks where it is always midnight."""
+    """The days and the times of day, as short as all of them allow; empty if all are midnight."""
     days = times.astype("datetime64[D]")
     if (times == days).all():
         return days, [""] * len(days)

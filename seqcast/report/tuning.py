@@ -1,4 +1,4 @@
-"""The trials of a search on the screen."""
+"""The table of `tune`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rich.text import Text
 from seqcast.experiments.tuning.search import Tuning
 from seqcast.experiments.tuning.space import Value
 from seqcast.experiments.tuning.study import Trial
-from seqcast.report.summary import title_text
+from seqcast.report.summary import note_text, title_text
 from seqcast.report.text import SENTENCE_WIDTH, plain
 
 _NOTE = (
-    "Errors are those on validation over the seasonal naive's. The best of many trials looks better on the part that"
-    " chose it than it is: `seqcast backtest --test` scores a part that no choice has seen (--test-size)."
+    "error: validation error divided by the seasonal naive's. The best of many trials looks better on the part that"
+    " chose it than it is; `seqcast backtest --test` scores a part that no trial has seen (--test-size)."
 )
 
 
@@ -25,7 +25,7 @@ def tuning_view(tuning: Tuning, command: str) -> RenderableType:
     """One row per trial, the best one marked, and the command that trains with its settings."""
     names = [dimension.key for dimension in tuning.space]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    for heading in ("trial", "error", *map(_short, names)):  # a heading may be wrapped, a number may not be cut
+    for heading in ("trial", "error", *map(_short, names)):  # a heading may wrap; a number must not be cut
         table.add_column(heading, justify="right", min_width=max(map(len, heading.split())), overflow="fold")
     table.add_column("")
     for trial in tuning.trials:
@@ -39,7 +39,7 @@ def tuning_view(tuning: Tuning, command: str) -> RenderableType:
         if trial.outcome == "failed"
     ]
     title = title_text(f"{len(tuning.trials)} trials; the first is what `seqcast train` does by itself")
-    return Group(title, table, *failures, Text(_outcome_text(tuning)), Text(plain(command, 4000)), Text(_NOTE, "dim"))
+    return Group(title, table, *failures, Text(_outcome_text(tuning)), Text(plain(command, 4000)), note_text(_NOTE))
 
 
 def values_text(values: Mapping[str, Value]) -> str:

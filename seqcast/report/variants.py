@@ -1,38 +1,34 @@
-"""Compared mechanisms on the screen."""
+"""The table of `compare`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from seqcast.experiments.compare import VariantResult
-from seqcast.report.summary import title_text
+from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import SENTENCE_WIDTH, percent_text, plain
 
 _NOTE = (
-    "error: validation error over the seasonal naive's. win/s: training windows per second. size: number of parameters."
-    " lags: a step looks at in effect. unstable: weight on lags that vary from origin to origin."
+    "error: validation error divided by the seasonal naive's. win/s: training windows per second. size: number of"
+    " parameters. lags: effective lags of a step. unstable: weight on lags that vary from origin to origin."
 )
-_PEAKS_NOTE = " peaks: of the strongest bands."
+_PEAKS_NOTE = " peaks: strongest lags."
 _PLANTED_NOTE = (
-    " planted: weight on the planted lags and their neighbours; found: whether they are the lags with most weight."
+    " planted: weight on the planted lags and their neighbours. found: whether the planted lags have the most weight."
 )
 
 
 def variant_table(rows: Sequence[VariantResult]) -> RenderableType:
-    """One row per variant, named without its seed where there is one seed; the reasons of failures below."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("variant", overflow="fold")
-    for heading in ("error", "win/s", "size", "lags", "unstable"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    planted = any(row.planted_share is not None for row in rows)  # which says more than the peaks would
-    for heading in ("planted", "found") if planted else ("peaks",):
-        table.add_column(heading, no_wrap=True)
+    """One row per variant, and below them why some failed. Seeds are named if there are several."""
+    planted = any(row.planted_share is not None for row in rows)
+    words = [
+        Column(heading, no_wrap=True) for heading in ("verdict", *(("planted", "found") if planted else ("peaks",)))
+    ]
+    table = open_table(Column("variant", overflow="fold"), "error", "win/s", "size", "lags", "unstable", *words)
     several_seeds = len({row.seed for row in rows}) > 1
     for row in rows:
         parts = ("" if row.attention == "global" else row.attention, row.score, f"s{row.seed}" if several_seeds else "")
@@ -40,8 +36,8 @@ def variant_table(rows: Sequence[VariantResult]) -> RenderableType:
             " ".join(filter(None, parts)), *_cells(row), *(_planted_cells(row) if planted else (row.top_lags or "-",))
         )
     failures = [Text(plain(f"{row.variant}: {row.failure}", SENTENCE_WIDTH), "red") for row in rows if row.failure]
-    note = Text(_NOTE + (_PLANTED_NOTE if planted else _PEAKS_NOTE), style="dim")
-    return Group(title_text("Mechanisms compared"), table, *failures, note)
+    note = _NOTE + (_PLANTED_NOTE if planted else _PEAKS_NOTE)
+    return Group(title_text("Mechanisms compared"), table, *failures, note_text(note))
 
 
 def _cells(row: VariantResult) -> tuple[str, ...]:

@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rich.console import Console, RenderableType
 
 from seqcast.attention.lag_report import Relative, lag_report
 from seqcast.panel.frequency import parse_frequency
 from seqcast.report.heatmap import GREYS, Heatmap
 from seqcast.results.forecast import AttentionMap
-
-Show = Callable[[RenderableType, int], str]
+from tests.report.rendering import ColorSystem, shown, shown_in_colour
 
 
 def make_heatmap(weights: NDArray[np.float64], relative: Relative = "origin") -> Heatmap:
@@ -45,29 +40,26 @@ def rows_of(text: str) -> dict[str, str]:
     return dict(found)
 
 
-def test_a_cell_stands_at_its_step_and_lag(show: Show) -> None:
-    rows = rows_of(show(make_heatmap(one_hot(3, 5, [1, 4, 5])), 9))
+def test_a_cell_stands_at_its_step_and_lag() -> None:
+    rows = rows_of(shown(make_heatmap(one_hot(3, 5, [1, 4, 5])), 9))
     assert rows == {"1": "█    ", "2": "   █ ", "3": "    █"}
 
 
-def test_before_the_target_a_diagonal_becomes_a_stripe(show: Show) -> None:
-    rows = rows_of(show(make_heatmap(one_hot(3, 5, [5, 4, 3]), "target"), 11))
+def test_before_the_target_a_diagonal_becomes_a_stripe() -> None:
+    rows = rows_of(shown(make_heatmap(one_hot(3, 5, [5, 4, 3]), "target"), 11))
     assert rows == {"1": "    █··", "2": "·   █ ·", "3": "··  █  "}
 
 
-def test_a_column_is_the_sum_of_its_lags(show: Show) -> None:
+def test_a_column_is_the_sum_of_its_lags() -> None:
     weights = np.array([[0.1, 0.15, 0.15, 0.1, 0.5]])  # from lag 5 to lag 1
-    assert rows_of(show(make_heatmap(weights), 7)) == {"1": "█▓▒"}
+    text = shown(make_heatmap(weights), 7)
+    assert rows_of(text) == {"1": "█▓▒"}
+    assert "acolumnisthesumof2lags" in "".join(text.split())
 
 
-def test_it_says_how_many_lags_share_a_column(show: Show) -> None:
-    text = show(make_heatmap(one_hot(2, 100, [1, 100])), 50)
-    assert "a column is the sum of 3 lags" in " ".join(text.split())
-
-
-def test_a_row_is_the_mean_of_its_steps(show: Show) -> None:
+def test_a_row_is_the_mean_of_its_steps() -> None:
     lags = [1] * 24 + [1] + [2] * 23
-    text = show(make_heatmap(one_hot(48, 3, lags)), 40)
+    text = shown(make_heatmap(one_hot(48, 3, lags)), 40)
     rows = rows_of(text)
     assert len(rows) == 24
     assert rows["23-24"] == "████" + " " * 8
@@ -76,23 +68,23 @@ def test_a_row_is_the_mean_of_its_steps(show: Show) -> None:
     assert "a row is the mean of 2 steps" in " ".join(text.split())
 
 
-def test_shades_follow_the_root_of_the_weight(show: Show) -> None:
-    weights = np.array([[0.64, 0.26, 0.11, 0.02, 0.0]])
-    assert rows_of(show(make_heatmap(weights), 9)) == {"1": " ░▒▓█"}
+@pytest.mark.parametrize(("weights", "row"), [([0.64, 0.26, 0.11, 0.02, 0.0], " ░▒▓█"), ([0.0, 0, 0, 0, 0], " " * 5)])
+def test_shades_follow_the_root_of_the_weight(weights: list[float], row: str) -> None:
+    assert rows_of(shown(make_heatmap(np.array([weights])), 9)) == {"1": row}
 
 
-def test_the_legend_says_what_the_darkest_shade_is(show: Show) -> None:
-    text = " ".join(show(make_heatmap(np.array([[0.4, 0.3, 0.2, 0.1, 0.0]])), 80).split())
+def test_the_legend_says_what_the_darkest_shade_is() -> None:
+    text = " ".join(shown(make_heatmap(np.array([[0.4, 0.3, 0.2, 0.1, 0.0]]))).split())
     assert "█ from 30.6 %, ▓ from 15.6 %, ▒ from 5.6 %, ░ from 0.6 % of a step's weight" in text
 
 
-def test_the_axis_names_lags(show: Show) -> None:
-    text = show(make_heatmap(one_hot(2, 11, [1, 2])), 60)
+def test_the_axis_names_lags() -> None:
+    text = shown(make_heatmap(one_hot(2, 11, [1, 2])), 60)
     assert "   1   2   3   4   5   6   7   8   9   10  11" in text
 
 
-def test_the_axis_names_the_lags_that_share_a_column(show: Show) -> None:
-    axis = show(make_heatmap(one_hot(2, 100, [1, 100])), 50).splitlines()[-4:]
+def test_the_axis_names_the_lags_that_share_a_column() -> None:
+    axis = shown(make_heatmap(one_hot(2, 100, [1, 100])), 50).splitlines()[-4:]
     line = next(line for line in axis if line.strip().startswith("1-3"))
     starts = {match.group(): match.start() - 3 for match in re.finditer(r"\d+-\d+", line)}
     assert starts["1-3"] == 0
@@ -102,15 +94,15 @@ def test_the_axis_names_the_lags_that_share_a_column(show: Show) -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120, 200])
 @pytest.mark.parametrize("relative", ["target", "origin"])
-def test_it_fits_any_width(show: Show, width: int, relative: Relative) -> None:
+def test_it_fits_any_width(width: int, relative: Relative) -> None:
     weights = np.random.default_rng(0).dirichlet(np.ones(97), size=53)
-    rows = rows_of(show(make_heatmap(weights, relative), width))
+    rows = rows_of(shown(make_heatmap(weights, relative), width))
     assert len(rows) == 18
     assert len({len(row) for row in rows.values()}) == 1
 
 
-def test_colours_take_the_place_of_shades(show_in_colour: Show) -> None:
-    text = show_in_colour(make_heatmap(one_hot(2, 3, [1, 3])), 80)
+def test_colours_take_the_place_of_shades() -> None:
+    text = shown_in_colour(make_heatmap(one_hot(2, 3, [1, 3])))
     assert "\x1b[48;2;253;231;37m" in text
     assert "\x1b[48;2;68;1;84m" in text
     assert not set("░▒▓█") & set(text)
@@ -118,21 +110,11 @@ def test_colours_take_the_place_of_shades(show_in_colour: Show) -> None:
     assert legend == "0 % 25.0 % 100.0 % of a step's weight; · out of reach"
 
 
-@pytest.mark.parametrize(("colours", "shaded"), [("256", False), ("standard", True), (None, True)])
-def test_a_terminal_of_few_colours_gets_shades(colours: Literal["256", "standard"] | None, shaded: bool) -> None:
-    console = Console(file=io.StringIO(), width=40, force_terminal=True, color_system=colours)
-    console.print(make_heatmap(one_hot(2, 3, [1, 3])))
-    assert isinstance(console.file, io.StringIO)
-    assert ("█" in console.file.getvalue()) is shaded
-    assert ("\x1b[48;5;" in console.file.getvalue()) is not shaded
-
-
-def test_no_colour_is_honoured() -> None:
-    console = Console(file=io.StringIO(), width=40, force_terminal=True, color_system="truecolor", no_color=True)
-    console.print(make_heatmap(one_hot(2, 3, [1, 3])))
-    assert isinstance(console.file, io.StringIO)
-    assert "█" in console.file.getvalue()
-
-
-def test_weights_of_zero_can_be_drawn(show: Show) -> None:
-    assert rows_of(show(make_heatmap(np.zeros((2, 3))), 40)) == {"1": " " * 12, "2": " " * 12}
+@pytest.mark.parametrize(
+    ("system", "no_color", "shaded"),
+    [("256", False, False), ("standard", False, True), (None, False, True), ("truecolor", True, True)],
+)
+def test_a_terminal_with_few_colours_or_none_gets_shades(system: ColorSystem, no_color: bool, shaded: bool) -> None:
+    text = shown_in_colour(make_heatmap(one_hot(2, 3, [1, 3])), 40, system, no_color=no_color)
+    assert ("█" in text) is shaded
+    assert ("\x1b[48;" in text) is not shaded

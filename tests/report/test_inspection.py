@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import RenderableType
 
 from seqcast.attention.comparison import LagDifference, ProfileComparison
 from seqcast.attention.effects import Effect
@@ -27,8 +25,8 @@ from seqcast.report.inspection import (
 from seqcast.report.variants import variant_table
 from seqcast.results.lag_profile import LagProfile
 from tests.panels import DAILY
+from tests.report.rendering import shown, words_of
 
-Show = Callable[[RenderableType, int], str]
 EFFECT = Effect(0.25, 0.125, 1.0)
 FAITHFULNESS = Faithfulness(
     verdict="faithful",
@@ -41,85 +39,80 @@ FAITHFULNESS = Faithfulness(
 )
 
 
-def row_of(text: str, *starts: str) -> list[str]:
-    """The words of the first line that begins so."""
-    return next(line.split() for line in text.splitlines() if line.split()[: len(starts)] == list(starts))
+def test_each_season_is_a_line_with_its_autocorrelation() -> None:
+    finding = SeasonFinding(24, "1 day", "agree", 0.441, 0.3, "agree: lag 24 (1 day)")
+    unknown = SeasonFinding(168, "1 week", "cannot tell", None, 0.0, "the series are too short")
+    lines = shown(season_view(SeasonCheck((finding, unknown)))).splitlines()
+    assert lines[1:3] == ["  agree: lag 24 (1 day)  (autocorrelation 0.44)", "  the series are too short"]
+    assert "do not repeat after any fixed number of steps" in shown(season_view(SeasonCheck(())))
 
 
-class TestSeasons:
-    def test_a_finding_is_a_line_with_its_autocorrelation(self, show: Show) -> None:
-        finding = SeasonFinding(24, "1 day", "agree", 0.441, 0.3, "agree: lag 24 (1 day)")
-        blind = SeasonFinding(168, "1 week", "cannot tell", None, 0.0, "the series are too short")
-        lines = show(season_view(SeasonCheck((finding, blind))), 80).splitlines()
-        assert lines[1:3] == ["  agree: lag 24 (1 day)  (autocorrelation 0.44)", "  the series are too short"]
-
-    def test_data_that_do_not_repeat_are_said_not_to(self, show: Show) -> None:
-        assert "do not repeat after any fixed number of steps" in show(season_view(SeasonCheck(())), 80)
+def test_the_verdict_stands_before_its_numbers() -> None:
+    text, numbers = shown(faithfulness_view(FAITHFULNESS)), ["0.250", "0.250", "+12.5", "%", "+12.5", "%"]
+    assert text.splitlines()[0] == "Does the attended lag matter? faithful: attended inputs matter"
+    assert words_of(text, "lags", "23-25")[2:] == ["1", "day", "50.0", "%", "removed", *numbers]
+    assert words_of(text, "replaced", "0.250") == ["replaced", *numbers]
+    assert words_of(text, "all")[1:] == ["shuffled", "0.750", "+50.0", "%"]
+    assert len(shown(faithfulness_view(replace(FAITHFULNESS, bands=()))).split("\n")) <= 3
 
 
-class TestFaithfulness:
-    def test_the_verdict_stands_before_its_numbers(self, show: Show) -> None:
-        text, numbers = show(faithfulness_view(FAITHFULNESS), 80), ["0.250", "0.250", "+12.5", "%", "+12.5", "%"]
-        assert text.splitlines()[0] == "Does the attended lag matter? faithful: attended inputs matter"
-        assert row_of(text, "lags", "23-25")[2:] == ["1", "day", "50.0", "%", "removed", *numbers]
-        assert row_of(text, "replaced") == ["replaced", *numbers]
-        assert row_of(text, "all")[1:] == ["shuffled", "0.750", "+50.0", "%"]
-
-    def test_without_bands_there_is_no_table(self, show: Show) -> None:
-        assert len(show(faithfulness_view(replace(FAITHFULNESS, bands=())), 80).split("\n")) <= 3
-
-
-class TestImplied:
-    @pytest.mark.parametrize(("num_steps", "more"), [(3, False), (17, True)])
-    def test_each_step_shows_three_forecasts(self, num_steps: int, more: bool, show: Show) -> None:
-        times = np.datetime64("2024-03-01", "us") + np.arange(num_steps) * np.timedelta64(1, "D")
-        numbers = np.arange(float(num_steps))
-        cutoff = times[:1] - np.timedelta64(1, "D")
-        found = ImpliedForecast("a\x1b[31mb", cutoff, times, numbers + 100, numbers + 200, numbers * np.nan, 0.875)
-        text = show(implied_view(found), 80)
-        assert row_of(text, "2024-03-02") == ["2024-03-02", "101.0", "201.0", "-"]
-        assert text.splitlines()[0].endswith(" after 2024-02-29")
-        assert ("and 5 more steps" in text) is more
-        assert "give 87.5 % of the forecast's variation" in text
+@pytest.mark.parametrize(("num_steps", "more"), [(3, False), (17, True)])
+def test_each_step_shows_the_implied_forecast_beside_two_others(num_steps: int, more: bool) -> None:
+    times = np.datetime64("2024-03-01", "us") + np.arange(num_steps) * np.timedelta64(1, "D")
+    numbers = np.arange(float(num_steps))
+    cutoff = times[:1] - np.timedelta64(1, "D")
+    found = ImpliedForecast("a\x1b[31mb", cutoff, times, numbers + 100, numbers + 200, numbers * np.nan, 0.875)
+    text = shown(implied_view(found))
+    assert words_of(text, "2024-03-02") == ["2024-03-02", "101.0", "201.0", "-"]
+    assert text.splitlines()[0].endswith(" after 2024-02-29")
+    assert ("and 5 more steps" in text) is more
+    assert "explain 87.5 % of the forecast's variation" in text
 
 
-def test_a_comparison_shows_shares_and_their_difference(show: Show) -> None:
+def test_a_comparison_shows_shares_and_their_difference() -> None:
     lags = (LagDifference(24, "1 day", 0.5, 0.125, 0.375),)
-    text = show(comparison_view(ProfileComparison("runs/other", 0.4, 3.0, 5.0, lags)), 80)
-    assert row_of(text, "24") == ["24", "1", "day", "50.0", "%", "12.5", "%", "+37.5", "%"]
+    text = shown(comparison_view(ProfileComparison("runs/other", 0.4, 3.0, 5.0, lags)))
+    assert words_of(text, "24") == ["24", "1", "day", "50.0", "%", "12.5", "%", "+37.5", "%"]
     assert "40.0 % of the weight lies on other lags" in text
 
 
-def test_the_suggested_context_is_marked(show: Show) -> None:
+def test_the_suggested_context_is_marked() -> None:
     rows = (ContextRow(96, "4 days", 1.0, 0.5, 0.0), ContextRow(48, "2 days", 0.75, 0.505, 0.01))
-    text = show(context_view(ContextSuggestion(rows, 48, 11)), 80)
-    assert row_of(text, "48") == ["48", "<", "2", "days", "75.0", "%", "0.5050", "+1.0", "%"]
-    assert row_of(text, "96")[1] != "<"
+    text = shown(context_view(ContextSuggestion(rows, 48, 11)))
+    assert words_of(text, "48") == ["48", "<", "2", "days", "75.0", "%", "0.5050", "+1.0", "%"]
+    assert words_of(text, "96")[1] != "<"
 
 
-def test_variants_stand_side_by_side_and_failures_below(show: Show) -> None:
+def test_variants_stand_side_by_side_and_failures_below() -> None:
     done = VariantResult("dot-s0", "global", "dot", 0, None, 0.75, 1234.5, 56789, 3.25, 0.125, "24, 37", "faithful")
     failed = VariantResult("none-s0", "none", None, 0, "the loss was not finite.")
-    text = show(variant_table([done, failed]), 90)
+    text = shown(variant_table([done, failed]), 90)
     expected = ["dot", "0.750", "1,234", "56,789", "3.2", "12.5", "%", "faithful", "24,", "37"]
-    assert row_of(text, "dot") == expected
-    assert row_of(text, "none") == ["none", *"-----", "failed", "-"]
+    assert words_of(text, "dot") == expected
+    assert words_of(text, "none") == ["none", *"-----", "failed", "-"]
     assert "none-s0: the loss was not finite." in text
 
 
-def test_planted_lags_have_columns_where_they_are_told(show: Show) -> None:
+def test_planted_lags_have_columns_where_they_are_told() -> None:
     found = VariantResult("dot-s0", "global", "dot", 0, planted_share=0.875, planted_found=True)
     lost = VariantResult("cosine-s0", "global", "cosine", 0, planted_share=0.25, planted_found=False)
     none = VariantResult("none-s0", "none", None, 0)
-    text = show(variant_table([found, lost, none]), 80)
-    assert row_of(text, "dot")[-3:] == ["87.5", "%", "yes"]
-    assert row_of(text, "cosine")[-3:] == ["25.0", "%", "no"]
-    assert row_of(text, "none")[-2:] == ["-", "-"]
+    text = shown(variant_table([found, lost, none]))
+    assert words_of(text, "dot")[-3:] == ["87.5", "%", "yes"]
+    assert words_of(text, "cosine")[-3:] == ["25.0", "%", "no"]
+    assert words_of(text, "none")[-2:] == ["-", "-"]
     assert "planted: weight on the planted lags and their neighbours" in " ".join(text.split())
-    assert "planted" not in show(variant_table([none]), 80)
+    assert "planted" not in shown(variant_table([none]))
 
 
-def test_the_worst_and_the_best_forecasts_stand_beside_the_rest(show: Show) -> None:
+def test_seeds_are_named_where_there_are_several() -> None:
+    rows = [VariantResult(f"dot-s{seed}", "global", "dot", seed) for seed in (0, 1)]
+    assert words_of(shown(variant_table(rows)), "dot", "s1")[:2] == ["dot", "s1"]
+    local = VariantResult("local-p-general-s0", "local-p", "general", 0)
+    assert words_of(shown(variant_table([local])), "local-p")[1] == "general"
+
+
+def test_the_worst_and_the_best_forecasts_stand_beside_the_rest() -> None:
     share = np.array([0.5, 0.0, 0.25, 0.25])
     profile = LagProfile("all steps", DAILY, share, np.full(4, 0.25), 3.25)
     worst, rest, best = (
@@ -127,14 +120,7 @@ def test_the_worst_and_the_best_forecasts_stand_beside_the_rest(show: Show) -> N
     )
     report = LagReport("target", "error", 2, 3, 21, 1, 0.0, profile, (worst, rest, best), np.zeros((2, 3)))
     groups = tuple(ErrorGroup(label, 7, 1.0, 1.5, 2.0) for label in TENTHS)
-    text = show(error_view(report, groups, 2), 80)
-    assert row_of(text, "worst", "tenth") == ["worst", "tenth", "7", "1.500", "1.000", "2.000", "3.2"]
-    assert row_of(text, "1") == ["1", "1", "day", "50.0", "%", "25.0", "%", "25.0", "%"]
-    assert row_of(text, "3")[3:] == ["25.0", "%", "0.0", "%", "50.0", "%"]
-
-
-def test_seeds_are_named_where_there_are_several(show: Show) -> None:
-    rows = [VariantResult(f"dot-s{seed}", "global", "dot", seed) for seed in (0, 1)]
-    assert row_of(show(variant_table(rows), 80), "dot", "s1")[:2] == ["dot", "s1"]
-    local = VariantResult("local-p-general-s0", "local-p", "general", 0)
-    assert row_of(show(variant_table([local]), 80), "local-p")[1] == "general"
+    text = shown(error_view(report, groups, 2))
+    assert words_of(text, "worst", "tenth") == ["worst", "tenth", "7", "1.500", "1.000", "2.000", "3.2"]
+    assert words_of(text, "1") == ["1", "1", "day", "50.0", "%", "25.0", "%", "25.0", "%"]
+    assert words_of(text, "3")[3:] == ["25.0", "%", "0.0", "%", "50.0", "%"]

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import pytest
-from rich.console import RenderableType
 
 from seqcast.reading.options import ReadOptions
 from seqcast.report.runs import run_detail, run_list, training_summary
 from seqcast.run.record import RunRecord
-
-Show = Callable[[RenderableType, int], str]
+from tests.report.rendering import row_of, shown
 
 RESULT = {
     "validation_loss": 0.12345,
@@ -77,12 +74,8 @@ def record(**changes: Any) -> RunRecord:
     return RunRecord.model_validate(values | changes)
 
 
-def row_of(text: str, label: str) -> str:
-    return next(line.removeprefix(label).strip() for line in text.splitlines() if line.startswith(f"{label}  "))
-
-
-def test_training_ends_with_run_error_steps_and_time(show: Show) -> None:
-    text = show(training_summary("runs/sales-1", record()), 100)
+def test_training_ends_with_run_error_steps_and_time() -> None:
+    text = shown(training_summary("runs/sales-1", record()), 100)
     assert text.splitlines()[0] == "Trained"
     assert row_of(text, "run") == "runs/sales-1"
     assert row_of(text, "validation loss") == "0.1235 at step 1200"
@@ -95,64 +88,62 @@ def test_training_ends_with_run_error_steps_and_time(show: Show) -> None:
     assert row_of(text, "parameters") == "56,789"
 
 
-def test_it_says_what_was_learned_from(show: Show) -> None:
-    parts = {False: "the training part", True: "the training part, then the validation part too"}
-    for refitted, told in parts.items():
-        result = RESULT | {"refitted": refitted}
-        assert row_of(show(training_summary("runs/a", record(result=result)), 100), "learned from") == told
+@pytest.mark.parametrize(
+    ("label", "changes", "told"),
+    [
+        ("learned from", {"refitted": False}, "the training part"),
+        ("learned from", {"refitted": True}, "the training part, then the validation part too"),
+        ("forecast by", {}, "1 trained network"),
+        ("forecast by", {"num_members": 5}, "5 trained networks"),
+        ("forecast by", {"linear_share": 1.0}, "the closed-form start alone"),
+        (
+            "forecast by",
+            {"num_members": 3, "linear_share": 0.5},
+            "2 trained networks and the closed-form start, which has 50 % of the weight",
+        ),
+        ("validation loss", {"num_members": 2}, "0.1235 of the combined forecast; best step 1200"),
+        ("validation loss", {"best_step": 0}, "0.1235 at the start; training did not clearly improve on it"),
+    ],
+)
+def test_it_says_what_forecasts_and_how_it_learned(label: str, changes: dict[str, Any], told: str) -> None:
+    assert row_of(shown(training_summary("runs/a", record(result=RESULT | changes)), 100), label) == told
 
 
 @pytest.mark.parametrize(
-    ("num_members", "linear_share", "shown"),
+    ("relative", "is_exact", "doubt"),
     [
-        (1, 0.0, "1 trained network"),
-        (5, 0.0, "5 trained networks"),
-        (1, 1.0, "the closed-form start alone"),
-        (3, 0.5, "2 trained networks and the closed-form start, which counts 50 %"),
+        (0.999, False, None),
+        (None, False, None),
+        (1.0, False, "This model does not beat the seasonal naive forecast"),
+        (3.2, False, "This model does not beat the seasonal naive forecast"),
+        (None, True, "The seasonal naive forecast makes no error on validation, so this model cannot beat it"),
     ],
 )
-def test_it_says_whose_forecasts_are_averaged(num_members: int, linear_share: float, shown: str, show: Show) -> None:
-    result = RESULT | {"num_members": num_members, "linear_share": linear_share}
-    assert row_of(show(training_summary("runs/a", record(result=result)), 100), "forecast by") == shown
-
-
-def test_the_loss_is_that_of_all_that_forecast(show: Show) -> None:
-    told = {1: "0.1235 at step 1200", 2: "0.1235 of all that forecast together; best step 1200"}
-    for num_members, text in told.items():
-        result = RESULT | {"num_members": num_members}
-        assert row_of(show(training_summary("runs/a", record(result=result)), 100), "validation loss") == text
-
-
-def test_a_seasonal_naive_forecast_without_error_is_preferred(show: Show) -> None:
-    text = show(training_summary("r", record(result=RESULT | {"relative_mae": None, "naive_is_exact": True})), 200)
-    assert "The seasonal naive forecast makes no error on validation, so this model cannot beat it" in text
-
-
-@pytest.mark.parametrize(("relative", "is_warned"), [(0.999, False), (1.0, True), (3.2, True), (None, False)])
-def test_a_model_that_does_not_beat_the_seasonal_naive_is_called_so(
-    show: Show, relative: float | None, is_warned: bool
+def test_it_warns_when_the_seasonal_naive_forecast_is_as_good(
+    relative: float | None, is_exact: bool, doubt: str | None
 ) -> None:
-    text = show(training_summary("r", record(result=RESULT | {"relative_mae": relative})), 80)
-    assert ("This model does not beat the seasonal naive forecast" in text) == is_warned
+    result = RESULT | {"relative_mae": relative, "naive_is_exact": is_exact}
+    text = shown(training_summary("r", record(result=result)), 200)
+    assert (doubt or "parameters") in text.splitlines()[-1]
     assert ("validation error" in text) == (relative is not None)
 
 
-def test_the_list_has_a_line_per_run_in_the_given_order(show: Show) -> None:
+def test_the_list_has_a_line_per_run_in_the_given_order() -> None:
     stopped = record(status="stopped", result=None)
-    text = show(run_list([("runs/b-2", record()), ("runs/a-1", stopped), ("runs/c-1", None)]), 80)
+    text = shown(run_list([("runs/b-2", record()), ("runs/a-1", stopped), ("runs/c-1", None)]))
     rows = [line.split() for line in text.splitlines()[4:7]]
     assert rows == [
         ["b-2", "finished", "sales.csv", "1,013", "24", "336", "0.813"],
         ["a-1", "stopped", "sales.csv", "1,013", "24", "336"],
         ["c-1", "damaged"],
     ]
-    assert "The error is that on validation" in text.splitlines()[-1]
+    assert "error: validation error divided by" in text.splitlines()[-1]
 
 
-def test_everything_known_of_a_run_is_shown(show: Show) -> None:
+def test_everything_known_of_a_run_is_shown() -> None:
     choices = ({"name": "context", "value": "336 steps", "reason": "two weeks"},)
     notices = ("decision: time column 'day'", "repair: 3 rows are odd: 'repair: me'")
-    text = show(run_detail("runs/sales-1", record(choices=choices, notices=notices)), 120)
+    text = shown(run_detail("runs/sales-1", record(choices=choices, notices=notices)), 120)
     assert row_of(text, "written by") == "seqcast 0.1.0, torch 2.9.1, 2024-05-06T07:08:09+00:00"
     assert row_of(text, "device") == "cpu, float32, 2 threads"
     assert row_of(text, "data") == "/data/sales.csv"
@@ -168,18 +159,18 @@ def test_everything_known_of_a_run_is_shown(show: Show) -> None:
     assert text.splitlines()[-2:] == ["time column 'day'", "warning: 3 rows are odd: 'repair: me'"]
 
 
-def test_an_unfinished_run_is_shown_without_result(show: Show) -> None:
-    text = show(run_detail("r", record(status="training", result=None, num_threads=1)), 80)
+def test_an_unfinished_run_is_shown_without_result() -> None:
+    text = shown(run_detail("r", record(status="training", result=None, num_threads=1)))
     assert row_of(text, "status") == "training"
     assert row_of(text, "device") == "cpu, float32, 1 thread"
     assert "validation" not in text
     assert "Automatic choices" not in text
 
 
-def test_text_of_the_data_is_shown_safely(show: Show) -> None:
+def test_text_of_the_data_is_shown_safely() -> None:
     data = record().data.model_copy(update={"path": "/data/[red]\x1b[31m.csv"})
     odd = record(data=data.model_dump(), notices=("repair: \x07[bold]",))
-    assert "[red]\\x1b[31m.csv" in show(run_list([("runs/[b]", odd)]), 120)
-    text = show(run_detail("runs/[b]", odd), 120)
+    assert "[red]\\x1b[31m.csv" in shown(run_list([("runs/[b]", odd)]), 120)
+    text = shown(run_detail("runs/[b]", odd), 120)
     assert text.splitlines()[0] == "runs/[b]"
     assert text.splitlines()[-1] == "warning: \\x07[bold]"

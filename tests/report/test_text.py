@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from rich.console import RenderableType
 
 from seqcast.report.text import (
     MAX_WIDTH,
@@ -23,12 +21,11 @@ from seqcast.report.text import (
     time_texts,
     weekday_texts,
 )
-
-Show = Callable[[RenderableType, int], str]
+from tests.report.rendering import shown
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "text"),
     [
         ("plain name", "plain name"),
         ("naïve 日本 👍", "naïve 日本 👍"),
@@ -42,43 +39,44 @@ Show = Callable[[RenderableType, int], str]
         ("tag \U000e0041", "tag \\U000e0041"),
     ],
 )
-def test_what_cannot_be_printed_is_shown_as_an_escape(value: str, shown: str) -> None:
-    assert plain(value) == shown
+def test_unprintable_characters_are_shown_as_escapes(value: str, text: str) -> None:
+    assert plain(value) == text
 
 
 @pytest.mark.parametrize("value", ["[bold red]x[/]", "[link=http://a.b]c[/link]", ":smile:", "[/]", "\\[x]"])
-def test_markup_is_printed_as_it_is(show: Show, value: str) -> None:
-    assert show(safe_text(value), 80).strip() == value
+def test_markup_is_printed_as_it_is(value: str) -> None:
+    assert shown(safe_text(value)).strip() == value
 
 
-def test_a_long_text_is_cut_with_an_ellipsis() -> None:
-    assert plain("x" * 81) == "x" * 79 + "…"
-    assert plain("x" * 80) == "x" * 80
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x" * 80, "x" * 80),
+        ("x" * 81, "x" * 79 + "…"),
+        ("日" * 40, "日" * 40),
+        ("日" * 41, "日" * 39 + "…"),
+        ("\x00" * 4_000_000, "\\x00" * 19 + "\\x0…"),
+    ],
+    ids=["fits", "long", "wide and fits", "wide and long", "megabytes"],
+)
+def test_a_long_text_is_cut_to_80_columns(value: str, text: str) -> None:
+    assert plain(value) == text
 
 
-def test_wide_characters_are_counted_by_their_columns() -> None:
-    assert plain("日" * 40) == "日" * 40
-    assert plain("日" * 41) == "日" * 39 + "…"
-
-
-def test_a_text_of_megabytes_is_cut_before_it_is_read() -> None:
-    assert plain("\x00" * 4_000_000) == "\\x00" * 19 + "\\x0…"
-
-
-def test_combining_marks_without_end_are_cut() -> None:
+def test_endless_combining_marks_are_cut() -> None:
     assert len(plain("e" + "\u0301" * 100_000)) <= 4 * MAX_WIDTH + 1
 
 
 @given(st.text())
 def test_any_text_becomes_printable_and_fits(value: str) -> None:
-    shown = plain(value)
-    assert cell_len(shown) <= MAX_WIDTH
-    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
-    shown.encode()
+    text = plain(value)
+    assert cell_len(text) <= MAX_WIDTH
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text)
+    text.encode()
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "text"),
     [
         (0.0, "0.000"),
         (1.0, "1.000"),
@@ -91,17 +89,17 @@ def test_any_text_becomes_printable_and_fits(value: str) -> None:
         (math.nan, "-"),
     ],
 )
-def test_numbers_have_four_significant_digits(value: float, shown: str) -> None:
-    assert number_text(value) == shown
+def test_numbers_have_four_significant_digits(value: float, text: str) -> None:
+    assert number_text(value) == text
 
 
-@pytest.mark.parametrize(("share", "shown"), [(0.4567, "45.7 %"), (-0.02, "-2.0 %"), (math.nan, "-")])
-def test_shares_are_percent(share: float, shown: str) -> None:
-    assert percent_text(share) == shown
+@pytest.mark.parametrize(("share", "text"), [(0.4567, "45.7 %"), (-0.02, "-2.0 %"), (math.nan, "-")])
+def test_shares_are_percent(share: float, text: str) -> None:
+    assert percent_text(share) == text
 
 
 @pytest.mark.parametrize(
-    ("time", "shown"),
+    ("time", "text"),
     [
         ("2024-01-01T00:00:00", "2024-01-01"),
         ("2024-01-01T05:00:00", "2024-01-01 05:00"),
@@ -110,12 +108,12 @@ def test_shares_are_percent(share: float, shown: str) -> None:
         ("2024-01-01T05:06:00.5", "2024-01-01 05:06:00.5"),
     ],
 )
-def test_times_are_as_short_as_they_can_be(time: str, shown: str) -> None:
-    assert time_text(np.datetime64(time, "us")) == shown
+def test_times_are_as_short_as_they_can_be(time: str, text: str) -> None:
+    assert time_text(np.datetime64(time, "us")) == text
 
 
 @pytest.mark.parametrize(
-    ("values", "shown"),
+    ("values", "texts"),
     [
         ([9.4361, 10.2249, math.nan], ["9.44", "10.22", "-"]),
         ([0.5, -12345.6], ["0", "-12346"]),
@@ -130,13 +128,13 @@ def test_times_are_as_short_as_they_can_be(time: str, shown: str) -> None:
         ([], []),
     ],
 )
-def test_numbers_of_a_column_have_the_same_decimals(values: list[float], shown: list[str]) -> None:
+def test_numbers_of_a_column_have_the_same_decimals(values: list[float], texts: list[str]) -> None:
     write = number_format(np.array(values))
-    assert [write(value) for value in values] == shown
+    assert [write(value) for value in values] == texts
 
 
 @pytest.mark.parametrize(
-    ("times", "shown"),
+    ("times", "texts"),
     [
         (["2024-01-01T00:00", "2024-01-01T05:00"], ["2024-01-01 00:00", "2024-01-01 05:00"]),
         (["2024-01-01T00:00", "2024-01-02T00:00"], ["2024-01-01", "2024-01-02"]),
@@ -146,28 +144,26 @@ def test_numbers_of_a_column_have_the_same_decimals(values: list[float], shown: 
         ([], []),
     ],
 )
-def test_times_of_a_column_all_have_a_clock_or_none(times: list[str], shown: list[str]) -> None:
-    assert time_texts(np.array(times, "datetime64[us]")) == shown
+def test_times_of_a_column_all_have_a_clock_or_none(times: list[str], texts: list[str]) -> None:
+    assert time_texts(np.array(times, "datetime64[us]")) == texts
 
 
-def test_the_day_of_the_week_stands_before_a_time() -> None:
-    times = np.array(["2024-01-01T13:00", "2023-12-31T13:30"], "datetime64[s]")
-    assert weekday_texts(times) == ["Mon 01 Jan 13:00", "Sun 31 Dec 13:30"]
-    assert weekday_texts(times.astype("datetime64[D]").astype("datetime64[us]")) == ["Mon 01 Jan", "Sun 31 Dec"]
-    assert weekday_texts(times[:0]) == []
+@pytest.mark.parametrize(
+    ("times", "texts"),
+    [
+        (["2024-01-01T13:00", "2023-12-31T13:30"], ["Mon 01 Jan 13:00", "Sun 31 Dec 13:30"]),
+        (["2024-01-01T00:00", "2023-12-31T00:00"], ["Mon 01 Jan", "Sun 31 Dec"]),
+        (["2024-01-01T13:00", "1969-12-31T13:00"], ["Mon 01 Jan 2024 13:00", "Wed 31 Dec 1969 13:00"]),
+        ([], []),
+    ],
+)
+def test_weekdays_stand_before_times_and_years_after_them_if_needed(times: list[str], texts: list[str]) -> None:
+    assert weekday_texts(np.array(times, "datetime64[s]")) == texts
 
 
-def test_the_year_is_said_where_it_could_be_another() -> None:
-    times = np.array(["2024-01-01T13:00", "1969-12-31T13:00"], "datetime64[s]")
-    assert weekday_texts(times) == ["Mon 01 Jan 2024 13:00", "Wed 31 Dec 1969 13:00"]
-
-
-def test_numbered_steps_of_a_column_stay_numbers() -> None:
-    assert time_texts(np.array([41, 42])) == weekday_texts(np.array([41, 42])) == ["41", "42"]
-
-
-def test_a_step_number_stays_a_number() -> None:
+def test_step_numbers_stay_numbers() -> None:
     assert time_text(np.int64(42)) == "42"
+    assert time_texts(np.array([41, 42])) == weekday_texts(np.array([41, 42])) == ["41", "42"]
 
 
 def test_a_json_document_has_no_raw_control_characters_and_means_the_same() -> None:
@@ -178,7 +174,7 @@ def test_a_json_document_has_no_raw_control_characters_and_means_the_same() -> N
     assert not set(text) & set("\x9b\x1b\u202e\x7f\u2028\U000e0001\ud800")
 
 
-def test_numbers_that_json_lacks_are_null() -> None:
+def test_infinities_and_nan_become_null_in_json() -> None:
     assert json.loads(json_text({"a": [math.inf, (math.nan, 1.0)], "b": {"c": -math.inf, "d": None}})) == {
         "a": [None, [None, 1.0]],
         "b": {"c": None, "d": None},
