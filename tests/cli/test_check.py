@@ -23,7 +23,7 @@ def test_roles_frequency_lengths_and_seasons_are_reported(panel_run: Trained) ->
         "frequency          hourly (h)",
         "missing            0 of 371 steps",
         "season 24          1 day, autocorrelation 0.",
-        "season 168         1 week, too long to be seen here",
+        "season 168         1 week, too long to measure here",
     ):
         assert told in out
 

@@ -83,7 +83,7 @@ def test_the_report_names_lags_durations_shares_and_defines_its_numbers(hourly_r
     assert "1 window of 1 series, 5 steps ahead of 2024-01-06 10:00, context of 23." in out
     for heading in ("lag", "duration", "attended time", "weight", "share", "cumulative", "lift"):
         assert heading in out
-    for definition in ("lag_target = lag_origin + step - 1", "lift: share over that of equal weights", "share: part"):
+    for definition in ("lag_target = lag_origin + step - 1", "lift: share divided by what equal weights", "share: part"):
         assert definition in out
     assert sum("█" in line for line in out.splitlines()) <= 4
 
@@ -190,7 +190,7 @@ def test_known_covariates_without_future_move_the_origin_and_say_so(panel_run: T
 def test_the_heatmap_is_drawn_when_asked_for(hourly_run: Trained) -> None:
     plain, drawn = (done("inspect", "--run", hourly_run.run, *words).out for words in ([], ["--heatmap"]))
     assert drawn.startswith(plain)
-    assert "Attention: steps downwards" in drawn[len(plain) :]
+    assert "Attention: one row per step" in drawn[len(plain) :]
 
 
 def test_the_heatmap_is_in_the_document_when_asked_for(hourly_run: Trained) -> None:

@@ -18,7 +18,7 @@ def test_the_report_ends_with_the_seasons_of_the_data(wide_run: Trained) -> None
 def test_a_single_series_shows_the_forecast_that_attention_implies(wide_run: Trained) -> None:
     one = done("inspect", "--run", wide_run.run, "--series", "east").out
     assert "Attention-implied forecast of east after 2024-" in one
-    assert "Forecast and weights are those of " in one
+    assert "Forecast and weights come from " in one
     assert "Attention-implied" not in done("inspect", "--run", wide_run.run).out
 
 

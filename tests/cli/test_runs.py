@@ -29,7 +29,7 @@ def test_runs_are_listed_newest_first(hourly_run: Trained, panel_run: Trained, i
         ["new-1", "finished", "panel.csv", "3", str(HORIZON), str(CONTEXT)],
         ["old-1", "finished", "hourly.csv", "1", str(HORIZON), str(CONTEXT)],
     ]
-    assert "The error is that on validation, as a share of the seasonal naive forecast's." in done("runs").out
+    assert "error: validation error divided by the seasonal naive forecast's." in done("runs").out
 
 
 def test_the_list_as_json_is_one_document(hourly_run: Trained, in_tmp_path: Path) -> None:
