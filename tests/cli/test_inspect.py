@@ -83,7 +83,11 @@ def test_the_report_names_lags_durations_shares_and_defines_its_numbers(hourly_r
     assert "1 window of 1 series, 5 steps ahead of 2024-01-06 10:00, context of 23." in out
     for heading in ("lag", "duration", "attended time", "weight", "share", "cumulative", "lift"):
         assert heading in out
-    for definition in ("lag_target = lag_origin + step - 1", "lift: share divided by what equal weights", "share: part"):
+    for definition in (
+        "lag_target = lag_origin + step - 1",
+        "lift: share divided by what equal weights",
+        "share: part",
+    ):
         assert definition in out
     assert sum("█" in line for line in out.splitlines()) <= 4
 
