@@ -16,7 +16,7 @@ from seqcast.errors import DataError, Hint, option, sentences
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, FloatArray, IntArray
 from seqcast.panel.wording import quoted
-from seqcast.reading.cell_patterns import CLOCK, DECORATED_NUMBER, MISSING_WORDS, NUMBER, looks_like_time
+from seqcast.reading.cell_patterns import CLOCK, DECORATED_NUMBER, NUMBER, looks_like_time
 from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error
 
 Kind = Literal["empty", "integer", "number", "time", "text", "other"]
@@ -103,11 +103,10 @@ def read_numbers(table: Table, column: str) -> FloatArray:
             values = np.where(values == float(plain), np.nan, values)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
-        first = [int(row) for row in infinite[:MOST_EXAMPLES]]
         hint = f"Remove or correct the value ({len(infinite):,} in all), or leave it empty if it is missing."
-        if table.line(first[0]) is not None:
+        if table.line(int(infinite[0])) is not None:
             hint += " A number beyond 1.8e308 counts as infinite."
-        raise cell_error(table, column, first, [str(values[row]) for row in first], "is not a finite number", hint)
+        raise cell_error(table, column, infinite, lambda row: str(values[row]), "is not a finite number", hint)
     return values
 
 
@@ -163,7 +162,7 @@ def read_categories(table: Table, column: str) -> tuple[tuple[str, ...], NDArray
         DataError: The column holds neither text nor numbers.
     """
     text = as_text(table, column)
-    missing = MISSING_WORDS | set(table.options.na_values)
+    missing = table.options.missing_words
     names = sorted(value for value in text.values if value not in missing)
     code_of = {name: code for code, name in enumerate(names)}
     recode = np.array([code_of.get(value, -1) for value in text.values] + [-1], np.int32)
@@ -204,7 +203,7 @@ def _is_numeric(table: Table, column: str) -> bool:
 
 def _share_of_numbers(table: Table, column: str) -> float:
     """Share of the rows with a value that hold a number."""
-    text, missing = text_column(table, column), MISSING_WORDS | set(table.options.na_values)
+    text, missing = text_column(table, column), table.options.missing_words
     counts = np.bincount(text.codes[text.codes >= 0], minlength=len(text.values))
     present = np.array([value.strip() not in missing for value in text.values], bool)
     numeric = np.array([NUMBER.fullmatch(_with_point(value, table)) is not None for value in text.values], bool)
@@ -222,7 +221,7 @@ def _read_numeric_covariate(table: Table, column: str) -> FloatArray:
 
 
 def _first_distinct(table: Table, column: str) -> list[str]:
-    missing = MISSING_WORDS | set(table.options.na_values)
+    missing = table.options.missing_words
     values: list[str] = []
     for chunk in table.arrow.column(column).chunks:
         values.extend(str(value).strip() for value in chunk.dictionary[:_LOOKED_AT].to_pylist())
@@ -270,7 +269,7 @@ def _parse_numbers(table: Table, column: str, text: TextColumn) -> FloatArray:
     """(distinct values,) the number of each text, NaN for words that mean missing."""
     if not text.values:
         return np.empty(0)
-    missing = MISSING_WORDS | set(table.options.na_values)
+    missing = table.options.missing_words
     plain = [_with_point(value, table) for value in text.values]
     known = np.array([bool(NUMBER.fullmatch(value)) for value in plain])
     gone = np.array([value in missing or value.strip() in missing for value in text.values])
@@ -287,12 +286,10 @@ def _not_a_number(table: Table, column: str, text: TextColumn, bad: IntArray) ->
     is_bad = np.zeros(len(text.values) + 1, bool)
     is_bad[bad] = True
     rows = np.flatnonzero(is_bad[text.codes])
-    first = [int(row) for row in rows[:MOST_EXAMPLES]]
-    values = [text.values[text.codes[row]] for row in first]
-    what, hint = _what_is_wrong(values[0], column)
+    what, hint = _what_is_wrong(text.values[text.codes[rows[0]]], column)
     if len(rows) > 1:
         hint = (f"{len(rows):,} such values in all.", *sentences(hint))
-    return cell_error(table, column, first, values, what, hint)
+    return cell_error(table, column, rows, lambda row: text.values[text.codes[row]], what, hint)
 
 
 def _what_is_wrong(value: str, column: str) -> tuple[str, Hint]:

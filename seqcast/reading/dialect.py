@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.notices import Notice
-from seqcast.panel.wording import name_list, quoted
+from seqcast.panel.wording import counted, name_list, quoted
 from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes
@@ -117,55 +117,51 @@ def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
 
 
 def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
-    """The error for the first row that has not as many fields as the header, if there is one."""
+    """Returns the error for the first row whose number of fields differs from the header's, if there is one."""
     expected = len(dialect.names)
-    text = data[dialect.body_start :].decode("utf-8", errors="replace")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)
-    line = dialect.first_line
-    try:
-        with _fields_of_any_length():
-            for fields in reader:
-                if fields and len(fields) != expected:
-                    shown = quoted(dialect.delimiter.join(fields))
-                    hint = "Complete or remove the row; quote fields that hold the delimiter."
-                    if expected == 1 or dialect.names[0].startswith("#"):
-                        hint = f"Remove the lines above the column names, or give {option('delimiter')}."
-                    return DataError(
-                        f"the row has {_num_fields(len(fields))} where the header has {expected:,}: {shown}.",
-                        place=Place(name, line),
-                        hint=hint,
-                    )
-                line = dialect.first_line + reader.line_num
-    except csv.Error as error:
-        return DataError(f"the row cannot be read: {error}.", place=Place(name, line))
+    for line, fields in _parsed_records(data, dialect):
+        if isinstance(fields, csv.Error):
+            return DataError(f"the row cannot be read: {fields}.", place=Place(name, line))
+        if fields and len(fields) != expected:
+            hint = "Complete or remove the row; quote fields that hold the delimiter."
+            if expected == 1 or dialect.names[0].startswith("#"):
+                hint = f"Remove the lines above the column names, or give {option('delimiter')}."
+            found = f"{counted(len(fields), 'field')} where the header has {expected:,}"
+            shown = quoted(dialect.delimiter.join(fields))
+            return DataError(f"the row has {found}: {shown}.", place=Place(name, line), hint=hint)
     return None
 
 
 def open_quote(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
-    """The error for a quote that is opened and never closed, as in a file that was cut off inside a field."""
+    """Returns the error for a quote that is never closed, as in a file that was cut off inside a field."""
     if not dialect.has_quotes or data.count(b'"', dialect.body_start) % 2 == 0:
         return None
-    text = data[dialect.body_start :].decode("utf-8", errors="replace")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, strict=True)
-    line = dialect.first_line
-    try:
-        with _fields_of_any_length():
-            for _ in reader:
-                line = dialect.first_line + reader.line_num
-    except csv.Error as error:
-        if "unexpected end" in str(error):
+    for line, fields in _parsed_records(data, dialect, strict=True):
+        if isinstance(fields, csv.Error) and "unexpected end" in str(fields):
             hint = "Close it; the file may be cut off."
             return DataError("a quote is opened and never closed.", place=Place(name, line), hint=hint)
     return None
 
 
-def _num_fields(count: int) -> str:
-    return "1 field" if count == 1 else f"{count:,} fields"
+def _parsed_records(
+    data: Bytes, dialect: Dialect, *, strict: bool = False
+) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """The line and the fields of each record; an error in place of fields ends them."""
+    text = data[dialect.body_start :].decode("utf-8", errors="replace")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, strict=strict)
+    line = dialect.first_line
+    with _fields_of_any_length():
+        try:
+            for fields in reader:
+                yield line, fields
+                line = dialect.first_line + reader.line_num
+        except csv.Error as error:
+            yield line, error
 
 
 @contextmanager
 def _fields_of_any_length() -> Iterator[None]:
-    """Python's CSV reader otherwise refuses fields beyond 128 KiB, for the whole program."""
+    """Lifts the limit of 128 KiB that Python's CSV reader sets to a field, for the whole program."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield

@@ -149,18 +149,18 @@ def _refuse_conflicts(
 ) -> None:
     """Raise when the rows of a pair, of one series and time, differ."""
     first, second = pairs
-    equal = _rows_equal(values, first, second)
-    conflicts = np.flatnonzero(~equal)
+    columns = _columns(values)
+    conflicts = np.flatnonzero(~np.logical_and.reduce([column.equal(first, second) for column in columns]))
     if not len(conflicts):
         return
     shown = []
     for i in conflicts[:MOST_EXAMPLES]:
         one, other = int(first[i]), int(second[i])
         series = "" if len(ids.names) == 1 else f" of series {quoted(ids.names[ids.codes[one]])}"
-        first_value, second_value = _differing(values, one, other)
+        differing = next(column for column in columns if not column.equal(first[[i]], second[[i]])[0])
         shown.append(
-            f"{show_time(times[one])}{series} ({first_value} on {table.where(one)}, "
-            f"{second_value} on {table.where(other)})"
+            f"{show_time(times[one])}{series} ({differing.label}{differing.text_of(one)} on {table.where(one)}, "
+            f"{differing.text_of(other)} on {table.where(other)})"
         )
     count = f" ({len(conflicts):,} in all)" if len(conflicts) > len(shown) else ""
     raise DataError(
@@ -173,38 +173,36 @@ def _refuse_conflicts(
     )
 
 
-def _differing(values: StepValues, one: int, other: int) -> tuple[str, str]:
-    """What two rows hold in the first column in which they differ, a covariate under its name."""
-    columns: list[tuple[str, FloatArray | NDArray[np.int32], tuple[str, ...] | None]]
-    columns = [("", column, None) for column in values.target.T]
+@dataclass(frozen=True)
+class _Column:
+    """One column of the values that were read, for comparing its rows."""
+
+    label: str
+    """Name of a covariate, with a blank behind it; empty for a target."""
+    values: FloatArray | NDArray[np.int32]
+    """(rows,)"""
+    categories: tuple[str, ...] | None = None
+
+    def equal(self, first: IntArray, second: IntArray) -> BoolArray:
+        """Returns whether the rows of each pair hold the same, or are both missing."""
+        one, other = self.values[first], self.values[second]
+        equal: BoolArray = (one == other) | (np.isnan(one) & np.isnan(other))
+        return equal
+
+    def text_of(self, row: int) -> str:
+        """Returns the value in a row for a message."""
+        value = self.values[row]
+        if np.isnan(value) or (value < 0 and self.categories is not None):
+            return "missing"
+        return f"{value:g}" if self.categories is None else quoted(self.categories[int(value)])
+
+
+def _columns(values: StepValues) -> list[_Column]:
+    columns = [_Column("", column) for column in values.target.T]
     for part in (values.known, values.past):
+        columns += [_Column(f"{quoted(name)} ", part.numeric[:, i]) for i, name in enumerate(part.numeric_names)]
         columns += [
-            (f"{quoted(n)} ", column, None) for n, column in zip(part.numeric_names, part.numeric.T, strict=True)
+            _Column(f"{quoted(name)} ", part.codes[:, i], part.categories[i])
+            for i, name in enumerate(part.categorical_names)
         ]
-        coded = zip(part.categorical_names, part.codes.T, part.categories, strict=True)
-        columns += [(f"{quoted(n)} ", column, texts) for n, column, texts in coded]
-    label, column, texts = next(each for each in columns if not _same(each[1][one], each[1][other]))
-    first, second = (_shown(column[row], texts) for row in (one, other))
-    return label + first, second
-
-
-def _same(value: np.float64 | np.int32, other: np.float64 | np.int32) -> bool:
-    return bool(value == other or (np.isnan(value) and np.isnan(other)))
-
-
-def _shown(value: np.float64 | np.int32, texts: tuple[str, ...] | None) -> str:
-    if (value < 0 and texts is not None) or np.isnan(value):
-        return "missing"
-    return f"{value:g}" if texts is None else quoted(texts[int(value)])
-
-
-def _rows_equal(values: StepValues, first: IntArray, second: IntArray) -> BoolArray:
-    numeric = (values.target, values.known.numeric, values.past.numeric)
-    codes = (values.known.codes, values.past.codes)
-    equal = np.ones(len(first), bool)
-    for array in numeric:
-        same = (array[first] == array[second]) | (np.isnan(array[first]) & np.isnan(array[second]))
-        equal &= same.all(axis=1)
-    for code in codes:
-        equal &= (code[first] == code[second]).all(axis=1)
-    return equal
+    return columns

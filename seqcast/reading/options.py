@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seqcast.reading.cell_patterns import MISSING_WORDS
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -25,6 +27,11 @@ class ReadOptions:
     """Time zone of times without an offset, such as Europe/Berlin; they become UTC."""
     text: tuple[str, ...] = ()
     """Columns that stay text whatever they look like, such as ids."""
+
+    @property
+    def missing_words(self) -> frozenset[str]:
+        """All words that mean *missing*."""
+        return MISSING_WORDS | frozenset(self.na_values)
 
 
 AS_FOUND = ReadOptions()

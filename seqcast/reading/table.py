@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from seqcast.errors import DataError, Hint, Place
 from seqcast.panel.arrays import IntArray
@@ -66,25 +68,30 @@ class Table:
 
 
 def cell_error(
-    table: Table, column: str, rows: Sequence[int], values: Sequence[str], what: str, hint: Hint
+    table: Table, column: str, rows: NDArray[np.intp], text_of: Callable[[int], str], what: str, hint: Hint
 ) -> DataError:
-    """An error about cells: the first is placed, up to five are shown, all are counted.
+    """Returns an error about cells: the first is placed, up to five are shown.
 
     Args:
-        table: Where the cells are.
-        column: The column they are in.
-        rows: Rows of the first cells, at most `MOST_EXAMPLES`, then nothing more.
-        values: Their text.
+        table: Table the cells are in.
+        column: Column they are in.
+        rows: Rows of all cells that are wrong.
+        text_of: Returns the text of the cell in a row.
         what: What is wrong with the first, such as `is not a number`.
         hint: What to do.
     """
-    message = f"{quoted(values[0])} {what}."
-    if table.line(rows[0]) is None:
-        message = f"{table.where(rows[0])}: {message}"
-    others = [f"{quoted(value)} on {table.where(row)}" for row, value in zip(rows[1:], values[1:], strict=True)]
+    first, *others = [(int(row), text_of(int(row))) for row in rows[:MOST_EXAMPLES]]
+    message = f"{quoted(first[1])} {what}."
+    if table.line(first[0]) is None:
+        message = f"{table.where(first[0])}: {message}"
     if others:
-        message += f" Also {', '.join(others)}."
-    return DataError(message, place=table.place(column, rows[0], values[0]), hint=hint)
+        message += f" Also {', '.join(f'{quoted(text)} on {table.where(row)}' for row, text in others)}."
+    return DataError(message, place=table.place(column, *first), hint=hint)
+
+
+def share_hint(rows: NDArray[np.intp], num_rows: int, remedy: str) -> Hint:
+    """Returns the hint that so many of the times are wrong, and what to do about it."""
+    return f"{len(rows):,} of {num_rows:,} times are like this.", remedy
 
 
 def missing_column(table: Table, column: str, role: str) -> DataError:

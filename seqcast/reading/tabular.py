@@ -17,7 +17,6 @@ import pyarrow.parquet
 from seqcast.errors import DataError, Place, UsageError
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.wording import quoted
-from seqcast.reading.cell_patterns import MISSING_WORDS
 from seqcast.reading.dialect import Dialect, bad_record, find_dialect, open_quote, record_lines, to_utf8
 from seqcast.reading.options import AS_FOUND, ReadOptions
 from seqcast.reading.source import Bytes, Content, largest_expansion, read_content
@@ -242,7 +241,7 @@ def _parse_as(
     while end > dialect.body_start and data[end - 1] in b"\r\n":
         end -= 1
     body = pa.py_buffer(data).slice(dialect.body_start, end - dialect.body_start)
-    missing = sorted(MISSING_WORDS | set(options.na_values))
+    missing = sorted(options.missing_words)
     table = pyarrow.csv.read_csv(
         pa.BufferReader(body),
         pyarrow.csv.ReadOptions(column_names=numbers, block_size=block),

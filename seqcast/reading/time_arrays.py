@@ -12,12 +12,13 @@ from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.wording import show_time
-from seqcast.reading.table import MOST_EXAMPLES, Table, cell_error
+from seqcast.reading.table import Table, cell_error, share_hint
 
 Datetimes = NDArray[np.datetime64]
 
 UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "day": 86_400.0, "excel": 86_400.0}
 TOO_FINE = "is finer than a microsecond"
+FINE_REMEDY = "Round them to microseconds, or number the steps (1, 2, 3, ...) in the time column."
 _YEARS = (-62_167_219_200, 253_402_300_800)
 """Beginning of year 0 and end of year 9999, in seconds since 1970."""
 
@@ -40,12 +41,11 @@ def in_microseconds(table: Table, column: str, numbers: IntArray, unit: str) -> 
         DataError: A time lies outside the years 0 to 9999 or is finer than a microsecond.
     """
     require_years(table, column, numbers, unit)
-    if unit == "ns":
-        rows = np.flatnonzero(numbers % 1000)
-        if len(rows):
-            first = rows[:MOST_EXAMPLES].tolist()
-            shown = [show_time(time) for time in numbers[first].astype("datetime64[ns]")]
-            raise cell_error(table, column, first, shown, TOO_FINE, fine_hint(len(rows), len(numbers)))
+    fine = np.flatnonzero(numbers % 1000 if unit == "ns" else [])
+    if len(fine):
+        times = numbers.astype("datetime64[ns]")
+        hint = share_hint(fine, len(numbers), FINE_REMEDY)
+        raise cell_error(table, column, fine, lambda row: show_time(times[row]), TOO_FINE, hint)
     return numbers.astype(f"datetime64[{unit}]").astype("datetime64[us]", copy=False)
 
 
@@ -59,16 +59,5 @@ def require_years(table: Table, column: str, numbers: IntArray, unit: str) -> No
     if numbers.min() * factor >= _YEARS[0] and numbers.max() * factor < _YEARS[1]:
         return
     outside = np.flatnonzero((numbers * factor < _YEARS[0]) | (numbers * factor >= _YEARS[1]))
-    first = outside[:MOST_EXAMPLES].tolist()
-    count = f"{len(outside):,} of {len(numbers):,} times are like this."
-    hint = (count, f"Correct them, or {option('time_unit')}.")
-    shown = [str(numbers[row]) for row in first]
-    raise cell_error(table, column, first, shown, "lies outside the years 0 to 9999", hint)
-
-
-def fine_hint(num_fine: int, num_rows: int) -> str:
-    """Returns the hint for times that are finer than a microsecond."""
-    return (
-        f"{num_fine:,} of {num_rows:,} times are like this. Round them to microseconds, or number the steps "
-        "(1, 2, 3, ...) in the time column."
-    )
+    hint = share_hint(outside, len(numbers), f"Correct them, or {option('time_unit')}.")
+    raise cell_error(table, column, outside, lambda row: str(numbers[row]), "lies outside the years 0 to 9999", hint)

@@ -8,7 +8,7 @@ from seqcast.errors import DataError, option
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.wording import show_time
-from seqcast.reading.table import MOST_EXAMPLES, Table, cell_error
+from seqcast.reading.table import Table, cell_error, share_hint
 from seqcast.reading.time_arrays import UNIT_SECONDS, Times, in_microseconds, require_years
 from seqcast.reading.time_texts import strptime
 
@@ -116,11 +116,9 @@ def _refuse_brief_dates(table: Table, column: str, distinct: IntArray, num_digit
 
 def _wrong_dates(table: Table, column: str, numbers: IntArray, wrong: IntArray, pattern: str) -> DataError:
     rows = np.flatnonzero(np.isin(numbers, wrong))
-    first = [int(row) for row in rows[:MOST_EXAMPLES]]
-    count = f"{len(rows):,} of {len(numbers):,} times are like this."
-    hint = (count, f"Correct them, or give {option('time_unit', 'step')}.")
+    hint = share_hint(rows, len(numbers), f"Correct them, or give {option('time_unit', 'step')}.")
     what = f"is not a time in the format {pattern} of the others"
-    return cell_error(table, column, first, [str(numbers[row]) for row in first], what, hint)
+    return cell_error(table, column, rows, lambda row: str(numbers[row]), what, hint)
 
 
 def _may_be_excel_days(numbers: IntArray) -> bool:

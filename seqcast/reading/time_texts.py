@@ -14,14 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seqcast.errors import DataError, Hint, UsageError, option
+from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import BoolArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.wording import quoted
 from seqcast.reading.cell_patterns import ISO_TIME, PERIODS, ZONED_TIME
 from seqcast.reading.columns import TextColumn
-from seqcast.reading.table import MOST_EXAMPLES, Table, cell_error
-from seqcast.reading.time_arrays import TOO_FINE, Datetimes, Times, fine_hint
+from seqcast.reading.table import Table, cell_error, share_hint
+from seqcast.reading.time_arrays import FINE_REMEDY, TOO_FINE, Datetimes, Times
 
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")
@@ -53,14 +53,17 @@ class TimeTexts:
     def error(self, is_wrong: BoolArray, what: str, remedy: str) -> DataError:
         """Returns the error for the distinct texts that are wrong."""
         rows = np.flatnonzero(np.append(is_wrong, False)[self.text.codes])
-        first = rows[:MOST_EXAMPLES].tolist()
-        values = [self.text.values[self.text.codes[row]] for row in first]
-        hint: Hint = (f"{len(rows):,} of {len(self.text.codes):,} times are like this.", remedy)
-        if values[0].strip() == self.column.strip():
+        first = self.text_of(int(rows[0]))
+        hint = share_hint(rows, len(self.text.codes), remedy)
+        if first.strip() == self.column.strip():
             what, hint = "repeats the header", "Remove the repeated header lines."
-        elif _FINE_FRACTION.search(values[0]):
-            what, hint = TOO_FINE, fine_hint(len(rows), len(self.text.codes))
-        return cell_error(self.table, self.column, first, values, what, hint)
+        elif _FINE_FRACTION.search(first):
+            what, hint = TOO_FINE, share_hint(rows, len(self.text.codes), FINE_REMEDY)
+        return cell_error(self.table, self.column, rows, self.text_of, what, hint)
+
+    def text_of(self, row: int) -> str:
+        """Returns the text in a row, as written."""
+        return self.text.values[int(self.text.codes[row])]
 
     def complete(self, parsed: Datetimes, form: str) -> Datetimes:
         """Returns the times if all texts were read.

@@ -15,7 +15,7 @@ from seqcast.panel.wording import show_time
 from seqcast.reading.cell_patterns import INTEGER, MISSING_WORDS
 from seqcast.reading.columns import text_column
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error
+from seqcast.reading.table import TEXT_TYPE, Table, cell_error
 from seqcast.reading.time_arrays import Times, in_microseconds
 from seqcast.reading.time_numbers import TIME_UNITS, from_numbers
 from seqcast.reading.time_texts import TimeTexts, naive, parse_texts, utc_notice
@@ -90,9 +90,8 @@ def _is_whole(value: str) -> bool:
 
 
 def _missing_time(table: Table, column: str, rows: NDArray[np.intp]) -> DataError:
-    first = rows[:MOST_EXAMPLES].tolist()
     hint = f"{len(rows):,} rows have no time. Remove them or fill the time in."
-    return cell_error(table, column, first, [""] * len(first), "is not a time", hint)
+    return cell_error(table, column, rows, lambda _: "", "is not a time", hint)
 
 
 def _whole_numbers(table: Table, column: str) -> IntArray:
@@ -102,14 +101,9 @@ def _whole_numbers(table: Table, column: str) -> IntArray:
         raise _missing_time(table, column, absent)
     broken = np.flatnonzero((values != np.floor(values)) | (np.abs(values) >= 2**53))
     if len(broken):
-        raise cell_error(
-            table,
-            column,
-            broken[:MOST_EXAMPLES].tolist(),
-            [str(values[row]) for row in broken[:MOST_EXAMPLES]],
-            "is not a whole number, so it is not a time",
-            "Write times as 2024-01-31 23:59:59; Excel day numbers have to be formatted as dates before export.",
-        )
+        what = "is not a whole number, so it is not a time"
+        hint = "Write times as 2024-01-31 23:59:59; Excel day numbers have to be formatted as dates before export."
+        raise cell_error(table, column, broken, lambda row: str(values[row]), what, hint)
     whole: IntArray = values.astype(np.int64)
     return whole
 
@@ -138,10 +132,8 @@ def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32], table:
     late = pc.assume_timezone(plain, timezone, ambiguous="latest", nonexistent="latest")
     skipped = np.flatnonzero(pc.not_equal(pc.local_timestamp(early), plain).to_numpy(zero_copy_only=False))
     if len(skipped):
-        first = skipped[:MOST_EXAMPLES].tolist()
-        shown = [show_time(times.values[row]) for row in first]
-        hint = "The clock skips this hour; correct the times."
-        raise cell_error(table, column, first, shown, f"does not exist in {timezone}", hint)
+        what, hint = f"does not exist in {timezone}", "The clock skips this hour; correct the times."
+        raise cell_error(table, column, skipped, lambda row: show_time(times.values[row]), what, hint)
     again = pd.DataFrame({"time": times.values, "series": series}).duplicated().to_numpy()
     notices = (*times.notices, Notice("repair", f"times of {timezone} were converted to UTC"))
     return Times(np.where(again, naive(late), naive(early)), notices, is_zoned=True)
