@@ -28,7 +28,7 @@ from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.run.record import RunRecord
 from seqcast.run.source import Source, read_run_source, resolve_roles
 from seqcast.runtime import resolve_runtime
-from seqcast.training.fit import Fit, Preparation, finish, fit, prepare
+from seqcast.training.fit import Fit, train_model
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
 
@@ -45,7 +45,7 @@ class FittedState:
     static: Table | None
     """The table of static covariates that `fit` was given."""
     notices: tuple[Notice, ...] = ()
-    trained: tuple[TrainingJob, Preparation, Fit] | None = None
+    trained: tuple[TrainingJob, Fit] | None = None
     """None for a forecaster that was loaded."""
     record: RunRecord | None = None
     """None for a forecaster that was fitted."""
@@ -111,11 +111,9 @@ class Forecaster:
         source = Source(loaded.panel, table, None, loaded.notices)
         plan = make_plan(loaded.panel, resolve_roles(self.config, loaded.panel))
         runtime = resolve_runtime(self.config.training.device, self.config.training.precision)
-        preparation = prepare(loaded.panel, plan, runtime, source.fingerprint)
-        fitted = fit(preparation, hooks)
+        fitted = train_model(loaded.panel, plan, runtime, hooks)
         job = TrainingJob(source, plan, runtime)
-        model = finish(preparation, fitted, loaded.panel)
-        self.state = FittedState(model, loaded.panel, static_table, job.notices, (job, preparation, fitted))
+        self.state = FittedState(fitted.model, loaded.panel, static_table, job.notices, (job, fitted))
         _warn(job.notices)
         return self
 

@@ -18,8 +18,8 @@ from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
 from seqcast.run.load import TrainedModel
 from seqcast.runtime import Runtime
 from seqcast.tensors.windows import WindowBatch
-from seqcast.training.fit import Preparation, prepare
-from seqcast.training.plan import Plan, make_plan
+from seqcast.training.plan import make_plan
+from seqcast.training.setup import TrainingSetup, prepare
 
 DAILY = parse_frequency("D")
 CPU = Runtime(torch.device("cpu"), torch.float32, "test")
@@ -126,10 +126,9 @@ def small_config(**sections: dict[str, Any]) -> Config:
     return Config().override(**{name: values | sections.get(name, {}) for name, values in small.items()})
 
 
-def small_preparation(panel: Panel, config: Config, fingerprint: str = "data") -> tuple[Plan, Preparation]:
-    """A training run about to start."""
-    plan = make_plan(panel, config)
-    return plan, prepare(panel, plan, CPU, fingerprint)
+def small_setup(panel: Panel, config: Config, fingerprint: str = "data") -> TrainingSetup:
+    """A training about to start."""
+    return prepare(panel, make_plan(panel, config), CPU, fingerprint)
 
 
 def randomise(network: nn.Module, seed: int = 0, spread: float = 0.4) -> None:
@@ -147,12 +146,15 @@ def alone(network: ForecastNetwork) -> Ensemble:
 
 def random_model(panel: Panel, config: Config | None = None, seed: int = 0) -> TrainedModel:
     """A model with random weights and the scalers of the panel: right in everything but its forecasts."""
-    plan, preparation = small_preparation(panel, config or small_config())
-    network = preparation.setup.network
-    randomise(network, seed)
-    return TrainedModel(
-        plan.config, panel.schema, panel.frequency, panel.series_ids, preparation.scalers, alone(network)
-    )
+    setup = small_setup(panel, config or small_config())
+    randomise(setup.network, seed)
+    return untrained_model(setup)
+
+
+def untrained_model(setup: TrainingSetup) -> TrainedModel:
+    """The model of a training about to start, as if it had ended there."""
+    panel, network = setup.panel, alone(setup.network)
+    return TrainedModel(setup.config, panel.schema, panel.frequency, panel.series_ids, setup.scalers, network)
 
 
 def random_batch(shape: NetworkShape = FULL_SHAPE, num_windows: int = 3, seed: int = 0) -> WindowBatch:
@@ -197,7 +199,5 @@ def planted_series(num_series: int, length: int, lags: tuple[int, int], seed: in
 
 
 def linear_model(panel: Panel, config: Config) -> TrainedModel:
-    """A model as its warm start leaves it, before any training: a linear forecast by attended values."""
-    plan, preparation = small_preparation(panel, config)
-    network = alone(preparation.setup.network)
-    return TrainedModel(plan.config, panel.schema, panel.frequency, panel.series_ids, preparation.scalers, network)
+    """A model as its linear start leaves it, before any training: a linear forecast by attended values."""
+    return untrained_model(small_setup(panel, config))

@@ -15,7 +15,7 @@ from seqcast.reading.future import head_panel
 from seqcast.results.forecast import Forecast
 from seqcast.run.load import TrainedModel
 from seqcast.runtime import Runtime, resolve_runtime
-from seqcast.training.fit import finish, fit, prepare
+from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
 
@@ -96,9 +96,8 @@ def _ends(origins: Origins, group: IntArray, number: int) -> IntArray:
 
 def _trained(model: TrainedModel, panel: Panel, runtime: Runtime, hooks: Hooks) -> TrainedModel:
     config = model.config.override(data={"test_size": 0})
-    preparation = prepare(panel, make_plan(panel, config), runtime, "")
     try:
-        return finish(preparation, fit(preparation, hooks), panel)
+        return train_model(panel, make_plan(panel, config), runtime, hooks).model
     except StoppedError as stop:
         raise StoppedError(stop.exit_code - 128, "A backtest keeps no state: start it again.") from None
 

@@ -16,16 +16,17 @@ from seqcast.run.agreement import require_agreement, require_same_settings
 from seqcast.run.directory import RunDirectory
 from seqcast.run.load import TrainedModel, schema_record, shape_record
 from seqcast.run.model_file import dump_model
-from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, ChoiceRecord, ResultRecord, RunRecord
+from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, ChoiceRecord, RunRecord
 from seqcast.run.scaler_file import dump_scalers
 from seqcast.run.source import Source
 from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
-from seqcast.training.checkpoint import largest_state, require_size
+from seqcast.training.checkpoint import largest_state, load_state, require_size
 from seqcast.training.counters import ValidationRecord
-from seqcast.training.fit import Fit, Preparation, finish, fit, fit_or_keep_best, prepare, work_identity
-from seqcast.training.loop import Hooks, check_resumable
+from seqcast.training.fit import Fit, fit
+from seqcast.training.loop import Hooks
 from seqcast.training.plan import Plan
+from seqcast.training.setup import TrainingSetup, prepare, work_identity
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,11 @@ class TrainedRun:
 
     directory: RunDirectory
     record: RunRecord
-    model: TrainedModel
     fitted: Fit
+
+    @property
+    def model(self) -> TrainedModel:
+        return self.fitted.model
 
 
 def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, *, resume: bool) -> TrainedRun:
@@ -70,25 +74,24 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         earlier = directory.read_record() if resume and directory.has_record() else None
         if earlier is not None:
             _require_same_work(job, directory, earlier)
-        state = None if earlier is None else _read_state(job, directory, earlier)
-        preparation = _prepare_together(job)
-        if state is not None:
-            check_resumable(preparation.setup, state)
-        record = _write_inputs(job, preparation, directory, earlier)
+        saved = None if earlier is None else _read_state(job, directory, earlier)
+        setup = _prepare_together(job)
+        state = None if saved is None else load_state(saved, setup)
+        record = _write_inputs(job, setup, directory, earlier)
 
         def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
             directory.write_checkpoint(state_bytes)
             directory.write_metrics(history)
 
         try:
-            fitted = fit_or_keep_best(preparation, replace(hooks, save=save), state)
+            fitted = fit(setup, replace(hooks, save=save), state)
         except StoppedError:
             directory.write_record(record.model_copy(update={"status": "stopped"}))
             raise
-        record = _write_result(record, job.plan, preparation, fitted, directory)
+        record = _write_result(record, fitted, directory)
         if fitted.failure is not None:
             raise fitted.failure
-        return TrainedRun(directory, record, finish(preparation, fitted, job.source.panel), fitted)
+        return TrainedRun(directory, record, fitted)
 
 
 def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: Hooks) -> None:
@@ -104,19 +107,22 @@ def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: 
         DivergedError, StoppedError: As the first process.
     """
     with job.runtime.world.joined(job.runtime.device):
-        state = None if directory is None else _read_state(job, directory, directory.read_record())
-        fit(_prepare_together(job), hooks, state)
+        saved = None if directory is None else _read_state(job, directory, directory.read_record())
+        setup = _prepare_together(job)
+        fitted = fit(setup, hooks, None if saved is None else load_state(saved, setup))
+        if fitted.failure is not None:
+            raise fitted.failure
 
 
-def _prepare_together(job: TrainingJob) -> Preparation:
+def _prepare_together(job: TrainingJob) -> TrainingSetup:
     """Prepare the training, by every process that takes part.
 
     Raises:
         UsageError: They are not about to do the same work.
     """
-    preparation = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
-    job.runtime.world.require_same(preparation.setup.identity, job.runtime.device)
-    return preparation
+    setup = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
+    job.runtime.world.require_same(setup.identity, job.runtime.device)
+    return setup
 
 
 def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> bytes | None:
@@ -135,15 +141,14 @@ def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -
     return state
 
 
-def save_run(job: TrainingJob, preparation: Preparation, fitted: Fit, directory: RunDirectory) -> RunRecord:
+def save_run(job: TrainingJob, fitted: Fit, directory: RunDirectory) -> RunRecord:
     """Write a run that was trained in memory; it has no checkpoint and so cannot be resumed.
 
     Raises:
         RunError: Another process writes here, or a file cannot be written.
     """
     with lock_directory(directory.path):
-        record = _write_inputs(job, preparation, directory)
-        return _write_result(record, job.plan, preparation, fitted, directory)
+        return _write_result(_write_inputs(job, fitted.setup, directory), fitted, directory)
 
 
 def _require_same_work(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> None:
@@ -177,33 +182,31 @@ def changed_surroundings(job: TrainingJob, earlier: RunRecord) -> tuple[Notice, 
 
 
 def _write_inputs(
-    job: TrainingJob, preparation: Preparation, directory: RunDirectory, earlier: RunRecord | None = None
+    job: TrainingJob, setup: TrainingSetup, directory: RunDirectory, earlier: RunRecord | None = None
 ) -> RunRecord:
     """Configuration, scalers, and a record that vouches for them and for no model yet."""
     files = {
         CONFIG_FILE: directory.write_config(job.plan.config),
-        SCALERS_FILE: directory.write_scalers(dump_scalers(preparation.scalers)),
+        SCALERS_FILE: directory.write_scalers(dump_scalers(setup.scalers)),
     }
     created = datetime.now(UTC).isoformat(timespec="seconds") if earlier is None else earlier.created
-    record = _first_record(job, preparation, created).model_copy(update={"files": files})
+    record = _first_record(job, setup, created).model_copy(update={"files": files})
     directory.write_record(record)
     return record
 
 
-def _write_result(
-    record: RunRecord, plan: Plan, preparation: Preparation, fitted: Fit, directory: RunDirectory
-) -> RunRecord:
-    files = record.files | {MODEL_FILE: directory.write_model(dump_model(fitted.networks, preparation.scalers))}
+def _write_result(record: RunRecord, fitted: Fit, directory: RunDirectory) -> RunRecord:
+    files = record.files | {MODEL_FILE: directory.write_model(dump_model(fitted.networks, fitted.setup.scalers))}
     directory.write_metrics(fitted.history)
-    summary = _result_record(plan, preparation, fitted)
-    attention = usual_attention(preparation.setup, fitted.networks.final)
+    attention = usual_attention(fitted.setup, fitted.networks.final)
     status = "finished" if fitted.failure is None else "diverged"
-    record = record.model_copy(update={"status": status, "files": files, "result": summary, "attention": attention})
+    result = fitted.result
+    record = record.model_copy(update={"status": status, "files": files, "result": result, "attention": attention})
     directory.write_record(record)
     return record
 
 
-def _first_record(job: TrainingJob, preparation: Preparation, created: str) -> RunRecord:
+def _first_record(job: TrainingJob, setup: TrainingSetup, created: str) -> RunRecord:
     panel, plan, runtime = job.source.panel, job.plan, job.runtime
     return RunRecord(
         program_version=seqcast.__version__,
@@ -218,26 +221,7 @@ def _first_record(job: TrainingJob, preparation: Preparation, created: str) -> R
         data=job.source.record(),
         columns=schema_record(panel.schema),
         series_ids=panel.series_ids,
-        shape=shape_record(preparation.setup.network.shape),
+        shape=shape_record(setup.network.shape),
         choices=tuple(ChoiceRecord(name=c.name, value=c.value, reason=c.reason) for c in plan.choices),
         notices=tuple(notice.line for notice in job.notices),
-    )
-
-
-def _result_record(plan: Plan, preparation: Preparation, fitted: Fit) -> ResultRecord:
-    """How training went, as run.json keeps it."""
-    return ResultRecord(
-        validation_loss=fitted.best.validation_loss,
-        relative_mae=fitted.best.relative_mae,
-        best_step=fitted.best.step,
-        num_steps=fitted.num_steps,
-        ended_by=fitted.ended_by,
-        seconds=round(fitted.seconds, 3),
-        windows_per_second=round(fitted.windows_per_second, 1),
-        num_train_windows=plan.num_train_windows,
-        num_parameters=preparation.num_parameters,
-        num_members=len(fitted.networks.final.networks),
-        linear_share=fitted.linear_share,
-        refitted=fitted.refitted,
-        naive_is_exact=fitted.naive_is_exact,
     )

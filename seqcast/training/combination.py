@@ -1,8 +1,12 @@
-"""Which trained networks forecast, and how much of the linear start stays beside them.
+"""The forecast of a run: which trained networks make it, how much of the linear start stays, and its calibration.
 
 A network that is a little better on validation is often no better afterwards, because validation also chose when to
 stop. Half of the linear start beside it keeps most of its gain and takes away most of its risk; a network that is far
 better forecasts alone.
+
+The quantiles get a split-conformal correction on the validation windows (Romano, Patterson and Candes 2019, one-sided).
+For each forecast step and quantile level it is the quantile, at that level, of truth minus forecast over these windows,
+in window-standardised units. The median stays: intervals are calibrated, the point is not moved.
 """
 
 from __future__ import annotations
@@ -11,15 +15,23 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
-from seqcast.training.checkpoint import TrainingResult
-from seqcast.training.linear_start import LinearForecast
-from seqcast.training.setup import TrainingSetup
-from seqcast.training.validation import CLEAR_GAIN
-from seqcast.training.warm_start import apply_warm_start
+from seqcast.training.checkpoint import TrainedMember, Weights
+from seqcast.training.counters import MemberRecord
+from seqcast.training.linear_start import LinearForecast, apply_linear_start
+from seqcast.training.setup import TrainingSetup, judged
+from seqcast.training.validation import CLEAR_GAIN, num_independent, validation_batches
+
+FEWEST_WINDOWS = 10
+"""With fewer validation windows quantiles are left as they were learned."""
+POOLED_WINDOWS = 30
+"""Weight, in independent windows, of the correction shared by all steps against that of a single step."""
+LEARNED_WINDOWS = 5
+"""Weight, in independent windows, of the quantiles as they were learned."""
 
 
 @dataclass(frozen=True)
@@ -33,42 +45,81 @@ class Combination:
     linear_share: float
 
 
-def combine(
-    setup: TrainingSetup, start: dict[str, Tensor], newest: LinearForecast | None, results: tuple[TrainingResult, ...]
-) -> Combination:
-    """Networks that improved on their start share the forecast equally, with or without the start itself.
+def combine(setup: TrainingSetup, newest: LinearForecast | None, members: tuple[TrainedMember, ...]) -> Combination:
+    """Let the networks that improved on their start share the forecast equally, with or without the start itself.
 
     Args:
-        setup: Of the training.
-        start: The weights before the first step.
+        setup: The training.
         newest: The linear start fitted on the validation part as well; None: it stays as it was.
-        results: The trained members.
+        members: The trained networks.
     """
-    improved = [result for result in results if result.best_step > 0]
-    share = _linear_share(setup, improved) if improved else 1.0
+    improved = [member for member in members if member.record.best_step > 0]
+    share = _linear_share(setup, [member.record for member in improved]) if improved else 1.0
     shares = [share] * (share > 0) + [(1 - share) / max(len(improved), 1)] * len(improved)
 
-    def network(weights: dict[str, Tensor]) -> ForecastNetwork:
+    def network(weights: Weights) -> ForecastNetwork:
         built = copy.deepcopy(setup.network)
         built.load_state_dict(weights)
         return built
 
-    before, after = network(start), network(start)
+    before, after = copy.deepcopy(setup.network), copy.deepcopy(setup.network)
     if newest is not None:
-        apply_warm_start(after, newest)
-    validated = Ensemble([before] * (share > 0) + [network(result.selected) for result in improved], shares)
-    final = Ensemble([after] * (share > 0) + [network(result.weights) for result in improved], shares)
+        apply_linear_start(after, newest)
+    validated = Ensemble([before] * (share > 0) + [network(member.selected) for member in improved], shares)
+    final = Ensemble([after] * (share > 0) + [network(member.weights) for member in improved], shares)
     device = setup.runtime.device
     return Combination(validated.to(device).eval(), final.to(device).eval(), share)
 
 
-def _linear_share(setup: TrainingSetup, improved: list[TrainingResult]) -> float:
+def _linear_share(setup: TrainingSetup, improved: list[MemberRecord]) -> float:
     if not setup.starts_linear:
         return 0.0
-    gains = [_gain(result.history[0].validation_loss, result.best.validation_loss) for result in improved]
+    gains = [_gain(record.history[0].validation_loss, record.best.validation_loss) for record in improved]
     return 0.0 if float(np.mean(gains)) >= CLEAR_GAIN else 0.5
 
 
 def _gain(start: float, best: float) -> float:
     """Part of the start's loss that was gained; the loss of a density may be negative."""
     return (start - best) / max(abs(start), 1e-9)
+
+
+@torch.no_grad()
+def conformal_correction(setup: TrainingSetup, network: Ensemble) -> Tensor:
+    """Corrections (horizon, Q) of the network's quantiles; zeros where there is too little to learn them from.
+
+    Only validation windows are looked at.
+    """
+    levels = setup.config.model.quantiles
+    correction = torch.zeros_like(network.calibration)
+    if len(setup.validation_series) < FEWEST_WINDOWS:
+        return correction
+    residuals: list[Tensor] = []
+    for _, _, batch in validation_batches(setup):
+        output = network(batch)
+        truth = output.standardisation.apply(batch.future_target, batch.future_observed)
+        difference = (truth[..., None] - output.values.float()).cpu()
+        residuals.append(difference.masked_fill(~judged(batch)[..., None].cpu(), torch.nan))
+    every = torch.cat(residuals).numpy()  # (windows, horizon, Q)
+    known = np.isfinite(every[..., 0]).any(axis=0)  # (horizon,)
+    if not known.any():
+        return correction
+    independent = num_independent(setup)
+    own_share = independent / (independent + POOLED_WINDOWS)
+    trust = independent / (independent + LEARNED_WINDOWS)
+    for column, level in enumerate(levels):
+        if level == 0.5:
+            continue
+        by_step = np.nanquantile(every[:, known, column], _cautious(level, independent), axis=0)
+        shift = trust * (own_share * by_step + (1 - own_share) * np.median(by_step))
+        correction[known, column] = torch.from_numpy(shift).to(correction)
+    return correction
+
+
+def _cautious(level: float, count: int) -> float:
+    """The empirical quantile that covers `level` in the mean over samples of `count`: the (n + 1) / n fold of it.
+
+    For few windows that lies beyond the sample; it is then halfway to its end.
+    """
+    if level < 0.5:
+        return 1 - _cautious(1 - level, count)
+    return min(level * (count + 1) / count, (1 + level) / 2)

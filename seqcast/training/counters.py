@@ -1,16 +1,18 @@
-"""All that a saved state of training holds besides tensors, and what of it is possible at all."""
+"""Everything a saved state of training holds besides tensors, and the checks of values that come from a file."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from seqcast.config import MOST_MEMBERS, MOST_TRAINING_STEPS, TrainingConfig
+
+FORMAT_VERSION = 1
+"""Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
 
 Steps = Annotated[int, Field(ge=0, le=MOST_TRAINING_STEPS)]
 
@@ -27,83 +29,85 @@ class ValidationRecord:
     """Mean absolute validation error over that of the seasonal naive forecast; None where that one has no error."""
     learning_rate: float
     member: int
-    """Which network of an ensemble, from 1."""
+    """Number of the network in its ensemble, from 1."""
 
 
-History = Annotated[list[ValidationRecord], Field(fail_fast=True)]
+History = Annotated[tuple[ValidationRecord, ...], Field(fail_fast=True)]
 
 
-class _Kept(BaseModel):
+class MemberRecord(BaseModel):
+    """How one network of an ensemble came about."""
+
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class FinishedCounters(_Kept):
-    """What is kept of an ensemble's finished member besides its weights."""
 
     history: History
     best_step: Steps
     num_steps: Steps
     ended_by: Annotated[str, Field(max_length=200)]
 
-    @model_validator(mode="after")
-    def _best_is_in_the_history(self) -> Self:
-        _require_best(self.best_step, self.history)
-        return self
+    @property
+    def best(self) -> ValidationRecord:
+        """The validation of the best step."""
+        return next(record for record in self.history if record.step == self.best_step)
 
 
-class Counters(_Kept):
-    """Everything in the file that is no tensor, with the type it must have."""
+class Counters(BaseModel):
+    """The numbers that change while a network is trained, as memory and a saved state hold them."""
 
-    format: int
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    format: int = FORMAT_VERSION
     identity: str
-    step: Steps
-    loss_sum: FiniteFloat
-    loss_count: Steps
-    best_loss: FiniteFloat | None
-    best_step: Steps
-    stale_validations: Steps
-    refit_step: Steps
-    history: History
-    without_moments: Annotated[list[str], Field(fail_fast=True)]
-    finished: Annotated[list[FinishedCounters], Field(max_length=MOST_MEMBERS)]
+    """Fingerprint of the data and options."""
+    step: Steps = 0
+    loss_sum: FiniteFloat = 0.0
+    """Sum of the losses of the steps since the last validation."""
+    loss_count: Steps = 0
+    best_loss: FiniteFloat | None = None
+    """None before the first validation."""
+    best_step: Steps = 0
+    stale_validations: Steps = 0
+    refit_step: Steps = 0
+    """Number of steps done of the refit that follows training."""
+    history: History = ()
+    without_moments: Annotated[tuple[str, ...], Field(fail_fast=True)] = ()
+    """Names of the parameters that no gradient has reached; set when the state is saved."""
+    finished: Annotated[tuple[MemberRecord, ...], Field(max_length=MOST_MEMBERS)] = ()
+    """Members of the ensemble that were trained before this one."""
 
-    @model_validator(mode="after")
-    def _best_is_in_the_history(self) -> Self:
-        if self.history:
-            _require_best(self.best_step, self.history)
-        return self
 
-
-def parse_counters(values: dict[str, Any], training: TrainingConfig) -> Counters:
-    """The counters of a state that a training with these settings may have saved.
+def parse_counters(text: str, training: TrainingConfig) -> Counters:
+    """Returns the counters of a state that a training with these settings may have saved.
 
     Raises:
         ValueError: A value is absent, of another type, or out of reach of this training.
     """
-    kept = Counters.model_validate_json(json.dumps(values))
-    if len(kept.finished) >= training.ensemble:
-        raise ValueError(f"it has {len(kept.finished)} finished networks beside its own, of {training.ensemble} in all")
+    counters = Counters.model_validate_json(text)
+    missing = sorted(Counters.model_fields.keys() - counters.model_fields_set)
+    if missing:
+        raise ValueError(f"{missing[0]!r} is missing")
+    if len(counters.finished) >= training.ensemble:
+        raise ValueError(f"it has {len(counters.finished)} finished networks besides its own, of {training.ensemble}")
     assert training.max_steps is not None
-    steps = (kept.step, kept.refit_step, *(member.num_steps for member in kept.finished))
+    steps = (counters.step, counters.refit_step, *(member.num_steps for member in counters.finished))
     if max(steps) > training.max_steps:
         raise ValueError(f"it is at step {max(steps):,} of {training.max_steps:,}")
-    histories = [*(member.history for member in kept.finished), kept.history]
-    for number, history in enumerate(histories, start=1):
-        _require_possible(history, number, training.max_steps)
-    return kept
+    if counters.best_loss is None:
+        raise ValueError("it has no best loss")
+    networks: tuple[MemberRecord | Counters, ...] = (*counters.finished, counters)
+    for number, network in enumerate(networks, start=1):
+        _require_possible(network, number, training.max_steps)
+    return counters
 
 
-def _require_best(best_step: int, history: list[ValidationRecord]) -> None:
-    if best_step not in {record.step for record in history}:
+def _require_possible(trained: MemberRecord | Counters, number: int, max_steps: int) -> None:
+    steps = [record.step for record in trained.history]
+    if trained.best_step not in steps:
         raise ValueError("best_step has no validation record")
-
-
-def _require_possible(history: list[ValidationRecord], member: int, max_steps: int) -> None:
-    steps = [record.step for record in history]
-    if any(later <= earlier for earlier, later in pairwise([-1, *steps])) or max(steps, default=0) > max_steps:
+    if any(later <= earlier for earlier, later in pairwise([-1, *steps])) or max(steps) > max_steps:
         raise ValueError("the steps of its validations are not in order")
-    if any(record.member != member for record in history):
+    if any(record.member != number for record in trained.history):
         raise ValueError("its validations are of another network of the ensemble")
-    numbers = [(r.train_loss, r.validation_loss, r.relative_mae or 0.0, r.learning_rate) for r in history]
-    if not all(math.isfinite(number) for row in numbers for number in row):
+    numbers = [(r.train_loss, r.validation_loss, r.relative_mae or 0.0, r.learning_rate) for r in trained.history]
+    if not all(math.isfinite(each) for row in numbers for each in row):
         raise ValueError("its validations hold numbers that are not finite")

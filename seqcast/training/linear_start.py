@@ -10,6 +10,11 @@ the truth (Lawson and Hanson 1974, chapter 23). Two things make it hold where se
 
 The drift that the windows had in common, the median of what the weights leave over, is no part of the forecast: it
 seldom goes on. A network whose quantiles are trained begins with it all the same, and learns how far it does.
+
+Attention is non-negative too, so the scores that give the weights b_t (their logarithm for softmax) are the natural
+start of the lag bias, sum b_t that of the copy gate, and the residuals that of the quantiles. Training begins as a
+linear seasonal forecast whose attended lags are the lags that carry the series, instead of finding them through the
+collinear states of an untrained encoder.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqcast.model.network import Standardisation
+from seqcast.model.network import ForecastNetwork, Standardisation
 from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.panel import IntArray
 from seqcast.tensors.windows import PanelTensors, WindowRange
@@ -57,6 +62,11 @@ USUAL_SHARE = 0.25
 NAIVE_SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 TOLERANCE = 0.005
 """Part of the cross-validated error that a larger share of the naive forecast may cost."""
+
+FLOOR = 0.02
+"""Attention left to lags without weight, together, so that training can still raise them."""
+SMALLEST_GATE = 0.02
+"""Start of the copy gate where the linear forecast copies nothing, so that training can still open it."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,23 @@ def fit_linear_forecast(
     left_over = _residual_quantiles(sample, weights, (0.5, *quantiles))
     drift, spread = left_over[:, :1], widening * (left_over[:, 1:] - left_over[:, :1])
     return LinearForecast(padded, spread, drift[:, 0], season, share)
+
+
+@torch.no_grad()
+def apply_linear_start(network: ForecastNetwork, linear: LinearForecast) -> None:
+    """Set lag bias, copy gate and step offsets of an untrained network so that it makes the linear forecast."""
+    decoder = network.decoder
+    attention = decoder.attention
+    if attention is None or attention.lag_bias is None:
+        return
+    total = linear.weights.sum(dim=1, keepdim=True)
+    share = linear.weights / total.clamp(min=1e-6)
+    attention.start_at((1 - FLOOR) * share + FLOOR / share.shape[1])
+    if decoder.copy_gate is None:
+        return
+    decoder.copy_gate.step_bias.copy_(torch.log(torch.expm1(total[:, 0].clamp(min=SMALLEST_GATE))))
+    if network.layout.increasing:
+        decoder.head.step_bias.copy_(linear.residual_quantiles)
 
 
 def _draw_sample(

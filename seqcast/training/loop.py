@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from seqcast.errors import DivergedError, SeqcastError, StoppedError, option
+from seqcast.model.network import ForecastNetwork
 from seqcast.runtime import flushed_denormals, keep_freed_memory
-from seqcast.training.checkpoint import TrainingResult, TrainingState, dump_state, restore_state
-from seqcast.training.counters import ValidationRecord
+from seqcast.training.checkpoint import TrainedMember, TrainingState, Weights, dump_state, first_state, new_optimizer
+from seqcast.training.counters import MemberRecord, ValidationRecord
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import Step, learning_rate, refit_step, take_step, training_step
 from seqcast.training.validation import beats_start, judged_by_few, validate
@@ -53,46 +52,39 @@ class Hooks:
 
 
 @flushed_denormals()
-def train(
-    setup: TrainingSetup,
-    hooks: Hooks = Hooks(),
-    resume_from: bytes | None = None,
-    finished: tuple[TrainingResult, ...] = (),
-) -> TrainingResult:
+def train(setup: TrainingSetup, hooks: Hooks = Hooks(), state: TrainingState | None = None) -> TrainedMember:
     """Train until the budget is spent or validation stops improving, then refit the best weights on the newest data.
 
     Args:
-        setup: What stays the same.
+        setup: The work; nothing in it is changed.
         hooks: How to talk to the caller.
-        resume_from: A state to continue from.
-        finished: The members of an ensemble that were trained before; they are kept in every state that is saved.
+        state: The state to continue from; it is changed. None: from the start.
 
     Raises:
         DivergedError: The very first loss is not finite, so that there are no weights to return.
         StoppedError: A signal asked to stop; the state is saved.
-        RunError: `resume_from` does not fit.
         SeqcastError: The device has too little memory; the state of the last validation is saved.
     """
     keep_freed_memory()
-    setup.runtime.world.follow_first(list(setup.network.state_dict().values()))
-    state = _first_state(setup)
-    state.finished = finished
-    if resume_from is not None:
-        restore_state(state, resume_from, setup)
+    state = state or first_state(setup)
+    for network in (state.network, state.averaged):
+        setup.runtime.world.follow_first(list(network.state_dict().values()))
     clock = _Clock(setup.config.training.batch_size or 0)
     failure = None
     try:
         ended_by = _select(setup, state, hooks, clock)
         weights = state.best_weights
-        if setup.config.training.refit and state.best_step:
+        if setup.config.training.refit and state.counters.best_step:
             weights = _refit(setup, state, hooks, clock)
     except DivergedError as error:
         if not state.best_weights:
             raise
         ended_by, weights, failure = DIVERGENCE, state.best_weights, error
-    history = tuple(state.history)
-    pace = (clock.seconds, clock.windows_per_second)
-    return TrainingResult(weights, state.best_weights, history, state.best_step, state.step, ended_by, *pace, failure)
+    counters = state.counters
+    record = MemberRecord(
+        history=counters.history, best_step=counters.best_step, num_steps=counters.step, ended_by=ended_by
+    )
+    return TrainedMember(weights, state.best_weights, record, clock.seconds, clock.windows_per_second, failure)
 
 
 class _Clock:
@@ -112,24 +104,24 @@ class _Clock:
 
 def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clock) -> str:
     """Train on the training part and keep the weights that validate best; returns why it ended."""
-    training = setup.config.training
+    training, counters = setup.config.training, state.counters
     assert training.max_steps is not None
     assert training.validate_every is not None
     member = len(state.finished) + 1
-    if not state.history:  # training is not allowed to end worse than the warm start
+    if not counters.history:  # training is not allowed to end worse than its start
         _validate_and_keep_best(setup, state)
         _let_drift(setup, state)
-    while state.step < training.max_steps:
-        if state.stale_validations >= training.patience:
+    while counters.step < training.max_steps:
+        if counters.stale_validations >= training.patience:
             return _end_of_patience(setup)
-        number = state.step + 1
+        number = counters.step + 1
         loss = _checked_step(setup, state, training_step(setup, number), f"step {number}")
-        state.step = number
+        counters.step = number
         clock.num_steps += 1
         record = None
-        if state.step % training.validate_every == 0 or state.step == training.max_steps:
+        if number % training.validate_every == 0 or number == training.max_steps:
             record = _validate_and_keep_best(setup, state)
-            _save(setup, state, hooks)
+            _save(state, hooks)
         pace = clock.windows_per_second
         hooks.on_progress(
             Progress(number, training.max_steps, loss, pace, record, member=member, num_members=training.ensemble)
@@ -147,38 +139,38 @@ def _end_of_patience(setup: TrainingSetup) -> str:
 
 @torch.no_grad()
 def _let_drift(setup: TrainingSetup, state: TrainingState) -> None:
-    """Begin with the drift that the start leaves out, since training can learn how far it goes on."""
-    if setup.drift is not None and setup.network.layout.increasing:
+    """Begin with the drift that the linear start leaves out, since training can learn how far it goes on."""
+    if setup.linear is not None and setup.starts_linear and setup.network.layout.increasing:
         for network in (state.network, state.averaged):
-            network.decoder.head.step_bias.add_(setup.drift[:, None])
+            network.decoder.head.step_bias.add_(setup.linear.drift.to(setup.runtime.device)[:, None])
 
 
-def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clock) -> dict[str, Tensor]:
+def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clock) -> Weights:
     """Go on from the best weights with the windows of the validation part among the others; returns the average.
 
     How long to train was learned before, so nothing is left to choose, and no validation is needed.
     """
-    training = setup.config.training
+    training, counters = setup.config.training, state.counters
     assert training.validate_every is not None
-    num_steps, member = max(1, round(REFIT_SHARE * state.best_step)), len(state.finished) + 1
-    if state.refit_step == 0:
+    num_steps, member = max(1, round(REFIT_SHARE * counters.best_step)), len(state.finished) + 1
+    if counters.refit_step == 0:
         state.network.load_state_dict(state.best_weights)
         state.averaged.load_state_dict(state.best_weights)
-        state.optimizer = _optimizer(setup)
-    while state.refit_step < num_steps:
-        number = state.refit_step + 1
+        state.optimizer = new_optimizer(state.network, training)
+    while counters.refit_step < num_steps:
+        number = counters.refit_step + 1
         place = f"step {number} of the refit"
         loss = _checked_step(setup, state, refit_step(setup, number, num_steps), place)
-        state.refit_step = number
+        counters.refit_step = number
         clock.num_steps += 1
         if number % training.validate_every == 0:
-            _save(setup, state, hooks)
+            _save(state, hooks)
         pace = clock.windows_per_second
         hooks.on_progress(
             Progress(number, num_steps, loss, pace, refit=True, member=member, num_members=training.ensemble)
         )
         _stop_if_asked(setup, state, hooks, place)
-    return {name: value.detach().clone() for name, value in state.averaged.state_dict().items()}
+    return _copied(state.averaged)
 
 
 def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step, place: str) -> float:
@@ -192,47 +184,31 @@ def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step, place:
     return loss
 
 
-def check_resumable(setup: TrainingSetup, resume_from: bytes) -> None:
-    """Refuse a state that training could not continue from, before anything of its run is written.
-
-    Raises:
-        RunError: The state is damaged, incomplete, or of other work.
-    """
-    untouched = replace(setup, network=copy.deepcopy(setup.network))
-    restore_state(_first_state(untouched), resume_from, setup)
-
-
-def _first_state(setup: TrainingSetup) -> TrainingState:
-    averaged = copy.deepcopy(setup.network).requires_grad_(False)
-    start_losses = torch.zeros(len(setup.validation_series))
-    return TrainingState(setup.network, averaged, _optimizer(setup), start_losses=start_losses)
-
-
-def _optimizer(setup: TrainingSetup) -> torch.optim.Optimizer:
-    training = setup.config.training
-    parameters = setup.network.parameters()
-    return torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
-
-
 def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> ValidationRecord:
     """Validate the average; it is kept when it is the best so far and better than the start beyond doubt."""
-    score = validate(setup, state.averaged)
-    rate = learning_rate(setup.config.training, state.step)
+    counters, score = state.counters, validate(setup, state.averaged)
+    rate = learning_rate(setup.config.training, counters.step)
     if not math.isfinite(score.loss):
-        raise _diverged(setup, state, f"step {state.step}", rate)
-    train_loss = state.loss_sum / max(state.loss_count, 1)
+        raise _diverged(setup, state, f"step {counters.step}", rate)
+    train_loss = counters.loss_sum / max(counters.loss_count, 1)
     member = len(state.finished) + 1
-    record = ValidationRecord(state.step, train_loss, score.loss, score.relative_mae, rate, member)
-    if not state.history:
+    record = ValidationRecord(counters.step, train_loss, score.loss, score.relative_mae, rate, member)
+    if counters.best_loss is None:
         state.start_losses = score.window_losses
-    state.loss_sum, state.loss_count = 0.0, 0
-    if score.loss < state.best_loss and (not state.history or beats_start(setup, state.start_losses, score)):
-        state.best_loss, state.best_step, state.stale_validations = score.loss, state.step, 0
-        state.best_weights = {name: value.detach().clone() for name, value in state.averaged.state_dict().items()}
+    counters.loss_sum, counters.loss_count = 0.0, 0
+    if counters.best_loss is None or (
+        score.loss < counters.best_loss and beats_start(setup, state.start_losses, score)
+    ):
+        counters.best_loss, counters.best_step, counters.stale_validations = score.loss, counters.step, 0
+        state.best_weights = _copied(state.averaged)
     else:
-        state.stale_validations += 1
-    state.history.append(record)
+        counters.stale_validations += 1
+    counters.history += (record,)
     return record
+
+
+def _copied(network: ForecastNetwork) -> Weights:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
 def _diverged(setup: TrainingSetup, state: TrainingState, place: str, rate: float) -> DivergedError:
@@ -242,7 +218,7 @@ def _diverged(setup: TrainingSetup, state: TrainingState, place: str, rate: floa
         place += f" of network {len(state.finished) + 1}"
         kept = "the networks trained before it are kept"
     if state.best_weights:
-        kept = f"the weights of step {state.best_step} are kept"
+        kept = f"the weights of step {state.counters.best_step} are kept"
     remedies = [option("learning_rate", f"{training.learning_rate / 4:.2g}")]
     if setup.runtime.precision != "float32":
         remedies.append(option("precision", "float32"))
@@ -261,13 +237,13 @@ def _out_of_memory(setup: TrainingSetup, place: str) -> SeqcastError:
     )
 
 
-def _save(setup: TrainingSetup, state: TrainingState, hooks: Hooks) -> None:
-    earlier = tuple(record for result in state.finished for record in result.history)
-    hooks.save(dump_state(state, setup.identity), earlier + tuple(state.history))
+def _save(state: TrainingState, hooks: Hooks) -> None:
+    earlier = tuple(record for member in state.counters.finished for record in member.history)
+    hooks.save(dump_state(state), earlier + state.counters.history)
 
 
 def _stop_if_asked(setup: TrainingSetup, state: TrainingState, hooks: Hooks, place: str) -> None:
     number = setup.runtime.world.first_signal(hooks.stop_signal(), setup.runtime.device)
     if number is not None:
-        _save(setup, state, hooks)
+        _save(state, hooks)
         raise StoppedError(number, f"The state of {place} is saved; continue with {option('resume')}.")

@@ -64,14 +64,6 @@ def loss_sums(
     return (torch.where(observed, each, 0.0) * counted).sum(dim=1), counted.sum(dim=1)
 
 
-def forecast_loss(
-    loss: Loss, values: Tensor, target: Tensor, observed: Tensor, quantiles: Tensor, weights: Tensor | None = None
-) -> Tensor:
-    """Weighted mean loss over observed steps; arguments as `loss_sums`."""
-    sums, counts = loss_sums(loss, values, target, observed, quantiles, weights)
-    return sums.sum() / counts.sum().clamp(min=1e-6)
-
-
 def pinball(forecast: Tensor, target: Tensor, levels: Tensor) -> Tensor:
     """2 max(q (y - f), (q - 1)(y - f)) (Koenker and Bassett 1978); doubled, so the median has the absolute error."""
     error = target - forecast

@@ -1,48 +1,112 @@
-"""What stays the same from the first step of a training to the last, and what is computed from it alone."""
+"""The fixed part of a training: everything that the first step and the last have in common."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seqcast.config import Config
-from seqcast.model.network import ForecastNetwork, NetworkOutput
-from seqcast.panel.panel import IntArray
-from seqcast.runtime import Runtime
-from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange
+from seqcast.model.network import ForecastNetwork, NetworkOutput, NetworkShape
+from seqcast.panel.panel import IntArray, Panel
+from seqcast.runtime import Runtime, seed_step
+from seqcast.tensors.scaling import PanelScalers, fit_scalers
+from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange, panel_to_tensors
+from seqcast.training.linear_start import LinearForecast, apply_linear_start, fit_linear_forecast
 from seqcast.training.losses import loss_sums, window_weights
+from seqcast.training.plan import Plan
+
+MOST_VALIDATION_WINDOWS = 2048
+FEWEST_VALIDATION_WINDOWS = 64
+MOST_VALIDATION_VALUES = 300_000
+"""Forecast steps of all validation windows together, as long as that leaves the fewest."""
+BETWEEN_SEEDS = 1_000_003
+"""Distance from the seed of one member of an ensemble to that of the next."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingSetup:
-    """What stays the same from the first step to the last."""
+    """Everything that stays the same from the first step of a training to the last."""
 
-    config: Config
-    season: int
-    network: ForecastNetwork
-    tensors: PanelTensors
-    train_windows: WindowRange
-    refit_windows: WindowRange
-    """Those of training and validation part: what the chosen weights are refitted on."""
-    validation_series: IntArray
-    validation_origins: IntArray
+    panel: Panel
+    plan: Plan
     runtime: Runtime
-    drift: Tensor | None
-    """(horizon,) what training adds to the quantiles of its start before the first step, in window-standardised units;
-    None where the start is no linear forecast."""
     identity: str
     """Fingerprint of data and options: a checkpoint of other work is refused."""
+    scalers: PanelScalers
+    tensors: PanelTensors
+    network: ForecastNetwork
+    """The network at its start; training works on a copy."""
+    train_windows: WindowRange
+    refit_windows: WindowRange
+    """Windows of the training and the validation part: the chosen weights are refitted on them."""
+    validation_series: IntArray
+    validation_origins: IntArray
+    linear: LinearForecast | None = None
+    """The forecast that training starts from; None without a lag bias to write it into."""
+
+    @property
+    def config(self) -> Config:
+        return self.plan.config
+
+    @property
+    def season(self) -> int:
+        return self.plan.season
 
     @property
     def starts_linear(self) -> bool:
         """Whether the network begins as a linear forecast, which training has to beat."""
-        return self.drift is not None
+        return self.linear is not None and self.network.decoder.copy_gate is not None
+
+    def of_member(self, number: int) -> TrainingSetup:
+        """Returns the same work from the seed of member `number`, from 0; the first has the seed of the run."""
+        if number == 0:
+            return self
+        seed = (self.config.training.seed + number * BETWEEN_SEEDS) % 2**63
+        config = self.config.override(training={"seed": seed})
+        network = _new_network(config, self.network.shape, self.runtime)
+        if self.linear is not None:
+            apply_linear_start(network, self.linear)
+        return replace(self, plan=replace(self.plan, config=config), network=network)
+
+    def fit_linear(self, windows: WindowRange) -> LinearForecast:
+        """Fit the linear forecast of the given windows."""
+        shape, quantiles = self.network.shape, self.config.model.quantiles
+        seasons = tuple(season for season in self.panel.frequency.seasons if season > 1)
+        return fit_linear_forecast(self.tensors, windows, shape.context, shape.horizon, quantiles, seasons)
+
+
+def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = "") -> TrainingSetup:
+    """Fit the scalers on the training part, place the panel on the device, and build the network at its start."""
+    scalers = fit_scalers(panel, plan.split.train_ends)
+    everyone = np.arange(panel.num_series)
+    tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.cycles, runtime.device)
+    series, origins = _validation_windows(plan).spread(_most_validation_windows(plan.horizon))
+    setup = TrainingSetup(
+        panel=panel,
+        plan=plan,
+        runtime=runtime,
+        identity=work_identity(plan.config, data_fingerprint),
+        scalers=scalers,
+        tensors=tensors,
+        network=_new_network(plan.config, _network_shape(plan, tensors, scalers), runtime),
+        train_windows=_windows_before(plan, plan.split.train_ends),
+        refit_windows=_windows_before(plan, plan.split.validation_ends),
+        validation_series=series,
+        validation_origins=origins,
+    )
+    if not plan.config.model.lag_bias:
+        return setup
+    linear = setup.fit_linear(setup.train_windows)
+    apply_linear_start(setup.network, linear)
+    return replace(setup, linear=linear)
 
 
 def gather(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowBatch:
-    """The windows (series[b], origins[b]) on the device."""
+    """Returns the windows (series[b], origins[b]) on the device."""
     device = setup.runtime.device
     shape = setup.network.shape
     return setup.tensors.gather(
@@ -56,9 +120,51 @@ def judged(batch: WindowBatch) -> Tensor:
 
 
 def window_losses(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> tuple[Tensor, Tensor]:
-    """Of each window the loss summed over its judged steps, and the sum of their weights, (batch,) each."""
+    """Returns each window's loss summed over its judged steps, and the sum of their weights, (batch,) each."""
     target = output.standardisation.apply(batch.future_target, batch.future_observed)
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
     context = output.standardisation.apply(batch.context_target, batch.context_observed)
     weights = window_weights(context, batch.context_observed, output.standardisation.scale, setup.season)
     return loss_sums(setup.config.training.loss, output.values.float(), target, judged(batch), quantiles, weights)
+
+
+def work_identity(config: Config, data_fingerprint: str) -> str:
+    """Returns a fingerprint of the work a checkpoint belongs to; the device does not enter it."""
+    training = config.training.model_copy(update={"device": "auto", "precision": "auto"})
+    text = config.model_copy(update={"training": training}).to_toml() + data_fingerprint
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _new_network(config: Config, shape: NetworkShape, runtime: Runtime) -> ForecastNetwork:
+    """Returns an untrained network; its weights are a function of the seed."""
+    seed_step(config.training.seed, 0)
+    return ForecastNetwork(config.model, config.training.loss, shape).to(runtime.device)
+
+
+def _windows_before(plan: Plan, ends: IntArray) -> WindowRange:
+    """Windows with a full context whose whole horizon lies in the first `ends` rows of their series."""
+    return WindowRange(np.full(len(ends), plan.context), ends - plan.horizon)
+
+
+def _validation_windows(plan: Plan) -> WindowRange:
+    """Windows whose whole horizon lies in the validation part; the context may reach back before it."""
+    first = np.maximum(plan.split.train_ends, 1)
+    return WindowRange(first, plan.split.validation_ends - plan.horizon)
+
+
+def _most_validation_windows(horizon: int) -> int:
+    return min(MOST_VALIDATION_WINDOWS, max(FEWEST_VALIDATION_WINDOWS, MOST_VALIDATION_VALUES // horizon))
+
+
+def _network_shape(plan: Plan, tensors: PanelTensors, scalers: PanelScalers) -> NetworkShape:
+    return NetworkShape(
+        horizon=plan.horizon,
+        context=plan.context,
+        season=plan.season,
+        num_past=tensors.past_features.shape[1],
+        num_known=tensors.known_features.shape[1] + tensors.calendar.shape[1],
+        num_static=tensors.static_features.shape[1],
+        past_categories=scalers.past.num_codes,
+        known_categories=scalers.known.num_codes,
+        static_categories=scalers.static.num_codes,
+    )

@@ -59,7 +59,7 @@ def refit_step(setup: TrainingSetup, number: int, num_steps: int) -> Step:
 
 def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
     """Update the weights once; returns the loss, and changes nothing when that is not finite."""
-    training, network, world = setup.config.training, setup.network, setup.runtime.world
+    training, network, world = setup.config.training, state.network, setup.runtime.world
     seed_step(training.seed, step.draw, world.rank)
     for group in state.optimizer.param_groups:
         group["lr"] = step.learning_rate
@@ -90,8 +90,8 @@ def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
     torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
     state.optimizer.step()
     _update_average(state, step.averaged)
-    state.loss_sum += value
-    state.loss_count += 1
+    state.counters.loss_sum += value
+    state.counters.loss_count += 1
     return value
 
 

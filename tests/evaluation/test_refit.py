@@ -12,7 +12,7 @@ from seqcast.forecasting import Forecasting, Origins
 from seqcast.panel.panel import Panel
 from seqcast.reading.future import head_panel
 from seqcast.run.load import TrainedModel
-from seqcast.training.fit import finish, fit, prepare
+from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
 from tests.panels import CPU, HORIZON, LENGTHS, full_panel, make_panel, random_model, small_config, waves
@@ -61,8 +61,7 @@ def test_a_forecast_is_that_of_a_run_trained_on_the_rows_before_it(
     done = backtest(model, panel, plan(1))
     ends = panel.lengths - HORIZON - 3 * back
     cut = head_panel(panel, ends)
-    preparation = prepare(cut, make_plan(cut, model.config.override(data={"test_size": 0})), CPU, "")
-    trained = finish(preparation, fit(preparation), cut)
+    trained = train_model(cut, make_plan(cut, model.config.override(data={"test_size": 0})), CPU).model
     alone = Forecasting(trained, panel, ends).forecast(Origins(np.arange(panel.num_series), ends))
     windows = 4 * np.arange(panel.num_series) + 3 - back
     np.testing.assert_array_equal(done.forecast.cutoffs[windows], alone.cutoffs)

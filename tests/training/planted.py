@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from seqcast.panel.panel import Panel
-from seqcast.training.fit import Preparation
 from seqcast.training.linear_start import LinearForecast, fit_linear_forecast
-from tests.panels import make_panel, small_config, small_preparation
+from seqcast.training.setup import TrainingSetup
+from tests.panels import make_panel, small_config, small_setup
 
 HORIZON, CONTEXT = 5, 13
 PLANTED = {7: 0.55, 11: 0.40}
@@ -27,12 +27,11 @@ def planted_panel(num_series: int = 7, length: int = 300) -> Panel:
     return make_panel(series)
 
 
-def prepared(panel: Panel, **model: Any) -> Preparation:
+def prepared(panel: Panel, **model: Any) -> TrainingSetup:
     config = small_config(model={"horizon": HORIZON, "context": CONTEXT, **model})
-    return small_preparation(panel, config)[1]
+    return small_setup(panel, config)
 
 
-def linear_forecast(preparation: Preparation) -> LinearForecast:
-    setup = preparation.setup
+def linear_forecast(setup: TrainingSetup) -> LinearForecast:
     quantiles = setup.config.model.quantiles
     return fit_linear_forecast(setup.tensors, setup.train_windows, CONTEXT, HORIZON, quantiles, (7,))

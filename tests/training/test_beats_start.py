@@ -14,12 +14,12 @@ from seqcast.training.validation import (
     horizon_block,
     num_independent,
 )
-from tests.panels import HORIZON, make_panel, small_config, small_preparation, waves
+from tests.panels import HORIZON, make_panel, small_config, small_setup, waves
 
 
 def setup_of(num_series: int, validation_size: int = 31, **model: object) -> TrainingSetup:
     panel = make_panel(waves([101] * num_series))
-    return small_preparation(panel, small_config(data={"validation_size": validation_size}, model=model))[1].setup
+    return small_setup(panel, small_config(data={"validation_size": validation_size}, model=model))
 
 
 def believed(setup: TrainingSetup, gains: np.ndarray, start: float = 1.0) -> bool:

@@ -7,25 +7,25 @@ import pytest
 import torch
 
 from seqcast.panel.panel import Panel
-from seqcast.training import calibration
-from seqcast.training.calibration import LEARNED_WINDOWS, POOLED_WINDOWS
+from seqcast.training import combination
+from seqcast.training.combination import LEARNED_WINDOWS, POOLED_WINDOWS
 from seqcast.training.fit import fit
 from seqcast.training.setup import TrainingSetup
-from tests.panels import HORIZON, alone, make_panel, randomise, small_config, small_preparation, wave_panel, waves
+from tests.panels import HORIZON, alone, make_panel, randomise, small_config, small_setup, wave_panel, waves
 
 LEVELS = (0.1, 0.5, 0.9)
 
 
 def setup_of(panel: Panel, validation_size: int = 20, **sections: dict[str, Any]) -> TrainingSetup:
     config = small_config(data={"validation_size": validation_size}, **sections)
-    setup = small_preparation(panel, config)[1].setup
+    setup = small_setup(panel, config)
     randomise(setup.network)
     return setup
 
 
 def conformal_correction(setup: TrainingSetup) -> torch.Tensor:
     """That of the network of a training about to start."""
-    return calibration.conformal_correction(setup, alone(setup.network))
+    return combination.conformal_correction(setup, alone(setup.network))
 
 
 def residuals_of(setup: TrainingSetup, correction: torch.Tensor | None = None) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_few_windows_correct_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(setup.validation_series) == 9
 
     assert (conformal_correction(setup) == 0).all()
-    monkeypatch.setattr(calibration, "FEWEST_WINDOWS", 9)
+    monkeypatch.setattr(combination, "FEWEST_WINDOWS", 9)
     assert (conformal_correction(setup)[:, [0, 2]] != 0).all()
 
 
@@ -114,13 +114,13 @@ def test_calibrated_intervals_hold_their_share_of_the_validation_windows() -> No
 
 def test_fitting_keeps_the_corrections_with_the_weights_and_moves_no_point() -> None:
     config = small_config(data={"validation_size": 20})
-    preparation = small_preparation(wave_panel(), config)[1]
+    setup = small_setup(wave_panel(), config)
 
-    network = fit(preparation).networks.final
+    network = fit(setup).networks.final
 
     found = network.calibration.clone()
     network.calibration.zero_()
-    torch.testing.assert_close(found, calibration.conformal_correction(preparation.setup, network))
+    torch.testing.assert_close(found, combination.conformal_correction(setup, network))
     assert (found[:, [0, 2]] != 0).all()
     assert (found[:, 1] == 0).all()
 
@@ -128,7 +128,7 @@ def test_fitting_keeps_the_corrections_with_the_weights_and_moves_no_point() -> 
 def test_a_point_loss_is_not_calibrated() -> None:
     config = small_config(data={"validation_size": 20}, training={"loss": "mae"})
 
-    network = fit(small_preparation(wave_panel(), config)[1]).networks.final
+    network = fit(small_setup(wave_panel(), config)).networks.final
 
     assert (network.calibration == 0).all()
 
@@ -138,7 +138,7 @@ def test_a_point_loss_is_not_calibrated() -> None:
     [(0.9, 30, 0.93), (0.1, 30, 0.07), (0.8, 4, 0.9), (0.2, 4, 0.1), (0.9, 10**6, 0.9), (0.975, 5, 0.9875)],
 )
 def test_levels_are_taken_farther_out_the_fewer_windows_there_are(level: float, count: int, expected: float) -> None:
-    assert calibration._cautious(level, count) == pytest.approx(expected, abs=1e-5)
+    assert combination._cautious(level, count) == pytest.approx(expected, abs=1e-5)
 
 
 def test_only_the_windows_of_the_validation_part_are_looked_at() -> None:

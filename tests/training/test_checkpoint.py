@@ -14,12 +14,12 @@ from safetensors.torch import load, save
 from seqcast.config import Config
 from seqcast.errors import RunError, StoppedError
 from seqcast.panel.panel import Panel
-from seqcast.training.checkpoint import FORMAT_VERSION, TrainingResult
-from seqcast.training.counters import ValidationRecord
-from seqcast.training.loop import Hooks, check_resumable, train
+from seqcast.training.checkpoint import TrainedMember, load_state
+from seqcast.training.counters import FORMAT_VERSION, ValidationRecord
+from seqcast.training.loop import Hooks, train
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import ValidationScore
-from tests.panels import one_thread, small_config, small_preparation, wave_panel
+from tests.panels import one_thread, small_config, small_setup, wave_panel
 from tests.training.states import contents, sealed, without
 
 NUM_STEPS = 6
@@ -27,7 +27,7 @@ NUM_STEPS = 6
 
 def setup_of(config: Config, panel: Panel | None = None, fingerprint: str = "data") -> TrainingSetup:
     """A training run about to start, as another process would make it."""
-    return small_preparation(panel or wave_panel(), config, fingerprint)[1].setup
+    return small_setup(panel or wave_panel(), config, fingerprint)
 
 
 def stop_at(setup: TrainingSetup, step: int, resume_from: bytes | None = None) -> bytes:
@@ -40,14 +40,16 @@ def stop_at(setup: TrainingSetup, step: int, resume_from: bytes | None = None) -
         stop_signal=lambda: signal.SIGINT if reached[-1] == step else None,
     )
     with pytest.raises(StoppedError):
-        train(setup, hooks, resume_from)
+        train(setup, hooks, None if resume_from is None else load_state(resume_from, setup))
     return states[-1]
 
 
-def assert_same_result(found: TrainingResult, expected: TrainingResult) -> None:
-    assert found.history == expected.history
-    assert found.best == expected.best
-    assert (found.num_steps, found.ended_by) == (expected.num_steps, expected.ended_by)
+def resumed(state: bytes, setup: TrainingSetup, hooks: Hooks = Hooks()) -> TrainedMember:
+    return train(setup, hooks, load_state(state, setup))
+
+
+def assert_same_result(found: TrainedMember, expected: TrainedMember) -> None:
+    assert found.record == expected.record
     assert found.weights.keys() == expected.weights.keys()
     assert all(torch.equal(found.weights[name], expected.weights[name]) for name in expected.weights)
 
@@ -67,7 +69,7 @@ def test_a_run_stopped_after_any_step_and_resumed_is_the_uninterrupted_run(work:
     for step in range(1, NUM_STEPS + 1):
         state = stop_at(setup_of(config), step)
         torch.manual_seed(step)  # what another process's generator might hold
-        assert_same_result(train(setup_of(config), resume_from=state), expected)
+        assert_same_result(resumed(state, setup_of(config)), expected)
 
 
 @pytest.mark.parametrize("work", ["direct", "autoregressive"])
@@ -78,7 +80,7 @@ def test_a_run_stopped_twice_is_the_uninterrupted_run(work: str) -> None:
     first = stop_at(setup_of(config), 1)
     second = stop_at(setup_of(config), 5, resume_from=first)
 
-    assert_same_result(train(setup_of(config), resume_from=second), expected)
+    assert_same_result(resumed(second, setup_of(config)), expected)
 
 
 def test_a_run_killed_after_a_validation_is_the_uninterrupted_run() -> None:
@@ -88,7 +90,7 @@ def test_a_run_killed_after_a_validation_is_the_uninterrupted_run() -> None:
 
     assert len(states) == 3
     for state in states:
-        assert_same_result(train(setup_of(config), resume_from=state), expected)
+        assert_same_result(resumed(state, setup_of(config)), expected)
 
 
 def test_a_run_stopped_just_before_its_patience_ends_is_the_uninterrupted_run(
@@ -104,8 +106,8 @@ def test_a_run_stopped_just_before_its_patience_ends_is_the_uninterrupted_run(
     state = stop_at(setup_of(config), 3)
 
     few = "few windows to judge by, so try a longer validation part"
-    assert expected.ended_by == f"no improvement beyond doubt in 2 validations; {few}"
-    assert_same_result(train(setup_of(config), resume_from=state), expected)
+    assert expected.record.ended_by == f"no improvement beyond doubt in 2 validations; {few}"
+    assert_same_result(resumed(state, setup_of(config)), expected)
 
 
 def test_resuming_a_finished_run_does_no_further_step() -> None:
@@ -113,7 +115,7 @@ def test_resuming_a_finished_run_does_no_further_step() -> None:
     expected = train(setup_of(small_config()), Hooks(save=lambda state, _history: states.append(state)))
     told: list[object] = []
 
-    again = train(setup_of(small_config()), Hooks(on_progress=told.append), resume_from=states[-1])
+    again = resumed(states[-1], setup_of(small_config()), Hooks(on_progress=told.append))
 
     assert told == []
     assert_same_result(again, expected)
@@ -126,9 +128,9 @@ def test_training_with_another_batch_order_is_another_run() -> None:
     earlier = sealed(tensors, counters | {"step": 2})
 
     expected = train(setup_of(small_config(model=DIRECT)))
-    found = train(setup_of(small_config(model=DIRECT)), resume_from=earlier)
+    found = resumed(earlier, setup_of(small_config(model=DIRECT)))
 
-    assert found.history != expected.history
+    assert found.record.history != expected.record.history
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +141,7 @@ def state() -> bytes:
 
 def test_a_resealed_checkpoint_is_accepted(state: bytes) -> None:
     """Without this the tests below could not fail."""
-    check_resumable(setup_of(small_config()), sealed(*contents(state)))
+    load_state(sealed(*contents(state)), setup_of(small_config()))
 
 
 def test_no_tensor_may_be_missing(state: bytes) -> None:
@@ -150,7 +152,7 @@ def test_no_tensor_may_be_missing(state: bytes) -> None:
     assert kinds == {"network", "averaged", "best", "optimizer", "start_losses"}
     for name in tensors:
         with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: .*--overwrite"):
-            check_resumable(setup, sealed(without(tensors, name), counters))
+            load_state(sealed(without(tensors, name), counters), setup)
 
 
 def test_no_tensor_may_have_another_shape(state: bytes) -> None:
@@ -160,7 +162,7 @@ def test_no_tensor_may_have_another_shape(state: bytes) -> None:
     for name, value in tensors.items():
         longer = torch.cat([value.flatten(), torch.zeros(1)])
         with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: "):
-            check_resumable(setup, sealed(tensors | {name: longer}, counters))
+            load_state(sealed(tensors | {name: longer}, counters), setup)
 
 
 def test_no_counter_may_be_missing(state: bytes) -> None:
@@ -170,7 +172,7 @@ def test_no_counter_may_be_missing(state: bytes) -> None:
     assert {"format", "identity", "step", "history", "stale_validations"} <= counters.keys()
     for name in counters:
         with pytest.raises(RunError, match=r"checkpoint\.safetensors (is incomplete|has format None|belongs to other)"):
-            check_resumable(setup, sealed(tensors, without(counters, name)))
+            load_state(sealed(tensors, without(counters, name)), setup)
 
 
 def test_no_field_of_a_validation_may_be_missing(state: bytes) -> None:
@@ -180,7 +182,7 @@ def test_no_field_of_a_validation_may_be_missing(state: bytes) -> None:
     for name in ValidationRecord.__dataclass_fields__:
         history = [without(record, name) for record in counters["history"]]
         with pytest.raises(RunError, match=f"incomplete: .*{name}"):
-            check_resumable(setup, sealed(tensors, counters | {"history": history}))
+            load_state(sealed(tensors, counters | {"history": history}), setup)
 
 
 @pytest.mark.parametrize(
@@ -191,12 +193,12 @@ def test_counters_of_another_kind_are_refused(state: bytes, name: str, value: ob
     tensors, counters = contents(state)
 
     with pytest.raises(RunError, match=r"incomplete|damaged"):
-        check_resumable(setup_of(small_config()), sealed(tensors, counters | {name: value}))
+        load_state(sealed(tensors, counters | {name: value}), setup_of(small_config()))
 
 
 def test_a_state_that_is_no_table_of_counters_is_refused(state: bytes) -> None:
     with pytest.raises(RunError, match="damaged"):
-        check_resumable(setup_of(small_config()), sealed(contents(state)[0], ["step", 3]))
+        load_state(sealed(contents(state)[0], ["step", 3]), setup_of(small_config()))
 
 
 def test_another_format_is_refused(state: bytes) -> None:
@@ -204,7 +206,7 @@ def test_another_format_is_refused(state: bytes) -> None:
     newer = sealed(tensors, counters | {"format": FORMAT_VERSION + 1})
 
     with pytest.raises(RunError, match=f"has format {FORMAT_VERSION + 1}, this seqcast reads {FORMAT_VERSION}"):
-        check_resumable(setup_of(small_config()), newer)
+        load_state(newer, setup_of(small_config()))
 
 
 OTHER_OPTIONS: tuple[dict[str, dict[str, Any]], ...] = (
@@ -220,18 +222,18 @@ OTHER_OPTIONS: tuple[dict[str, dict[str, Any]], ...] = (
 @pytest.mark.parametrize("options", OTHER_OPTIONS)
 def test_a_state_of_other_options_is_refused(state: bytes, options: dict[str, dict[str, Any]]) -> None:
     with pytest.raises(RunError, match=r"belongs to other data or options than these\. Resume with the same"):
-        train(setup_of(small_config(**options)), resume_from=state)
+        resumed(state, setup_of(small_config(**options)))
 
 
 def test_a_state_of_other_data_is_refused(state: bytes) -> None:
     with pytest.raises(RunError, match="belongs to other data or options"):
-        train(setup_of(small_config(), fingerprint="other data"), resume_from=state)
+        resumed(state, setup_of(small_config(), fingerprint="other data"))
 
 
 def test_the_device_is_no_part_of_the_work(state: bytes) -> None:
     elsewhere = small_config(training={"device": "cuda", "precision": "auto"})
 
-    train(setup_of(elsewhere), resume_from=state)
+    resumed(state, setup_of(elsewhere))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_the_device_is_no_part_of_the_work(state: bytes) -> None:
 )
 def test_damaged_bytes_are_refused(state: bytes, spoil: Callable[[bytes], bytes]) -> None:
     with pytest.raises(RunError, match=r"checkpoint\.safetensors is damaged: .* Start afresh with --overwrite"):
-        check_resumable(setup_of(small_config()), spoil(state))
+        load_state(spoil(state), setup_of(small_config()))
 
 
 def places(state: bytes) -> Iterable[int]:
@@ -265,7 +267,7 @@ def test_a_flipped_bit_anywhere_is_refused(state: bytes) -> None:
         flipped = bytearray(state)
         flipped[place] ^= 4
         with pytest.raises(RunError, match=r"checkpoint\.safetensors"):
-            check_resumable(setup, bytes(flipped))
+            load_state(bytes(flipped), setup)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -275,4 +277,4 @@ def test_any_changed_bytes_are_refused(state: bytes, data: st.DataObject) -> Non
     other = data.draw(st.binary(min_size=4, max_size=4).filter(lambda part: part.strip() and part not in state))
 
     with pytest.raises(RunError, match=r"checkpoint\.safetensors"):
-        check_resumable(setup_of(small_config()), state[:place] + other + state[place + 4 :])
+        load_state(state[:place] + other + state[place + 4 :], setup_of(small_config()))

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from seqcast.model.network import ForecastNetwork
-from seqcast.training.checkpoint import TrainingResult
+from seqcast.training.checkpoint import TrainedMember
 from seqcast.training.combination import Combination, combine
-from seqcast.training.counters import ValidationRecord
-from seqcast.training.fit import Preparation, fit
-from seqcast.training.linear_start import LinearForecast
-from seqcast.training.warm_start import apply_warm_start
-from tests.panels import CONTEXT, HORIZON, small_config, small_preparation, wave_panel
+from seqcast.training.counters import MemberRecord, ValidationRecord
+from seqcast.training.fit import fit
+from seqcast.training.linear_start import LinearForecast, apply_linear_start
+from seqcast.training.setup import TrainingSetup
+from tests.panels import CONTEXT, HORIZON, small_config, small_setup, wave_panel
 from tests.training.improvement import let_training_improve
 
 Weights = dict[str, Tensor]
@@ -26,27 +26,31 @@ NEWEST = LinearForecast(
 )
 
 
-def prepared(**sections: dict[str, Any]) -> Preparation:
-    return small_preparation(wave_panel(), small_config(**sections))[1]
+def prepared(**sections: dict[str, Any]) -> TrainingSetup:
+    return small_setup(wave_panel(), small_config(**sections))
 
 
-def result(preparation: Preparation, start: float, best: float, number: int = 1) -> TrainingResult:
+def result(setup: TrainingSetup, start: float, best: float, number: int = 1) -> TrainedMember:
     """A member that came from one validation loss to another; its weights are told by `number`."""
 
     def weights(value: float) -> Weights:
-        return {name: torch.full_like(old, value) for name, old in preparation.setup.network.state_dict().items()}
+        return {name: torch.full_like(old, value) for name, old in setup.network.state_dict().items()}
 
     best_step = 2 if best < start else 0
     history = tuple(ValidationRecord(step, 0.0, loss, None, 0.1, number) for step, loss in ((0, start), (2, best)))
-    return TrainingResult(weights(number + 0.5), weights(number), history, best_step, 2, "budget spent")
+    return TrainedMember(
+        weights(number + 0.5),
+        weights(number),
+        MemberRecord(history=history, best_step=best_step, num_steps=2, ended_by="budget spent"),
+    )
 
 
-def start_of(preparation: Preparation) -> Weights:
-    return {name: value.clone() for name, value in preparation.setup.network.state_dict().items()}
+def start_of(setup: TrainingSetup) -> Weights:
+    return {name: value.clone() for name, value in setup.network.state_dict().items()}
 
 
-def combined(preparation: Preparation, *results: TrainingResult, newest: LinearForecast | None = None) -> Combination:
-    return combine(preparation.setup, start_of(preparation), newest, results)
+def combined(setup: TrainingSetup, *results: TrainedMember, newest: LinearForecast | None = None) -> Combination:
+    return combine(setup, newest, results)
 
 
 def marks(networks: tuple[ForecastNetwork, ...]) -> list[float]:
@@ -55,16 +59,16 @@ def marks(networks: tuple[ForecastNetwork, ...]) -> list[float]:
 
 
 def test_the_start_alone_forecasts_where_nothing_beat_it() -> None:
-    preparation = prepared()
-    found = combined(preparation, result(preparation, 1.0, 1.2), result(preparation, 1.0, 1.1), newest=NEWEST)
+    setup = prepared()
+    found = combined(setup, result(setup, 1.0, 1.2), result(setup, 1.0, 1.1), newest=NEWEST)
 
     assert found.linear_share == 1
     assert found.validated.shares.tolist() == found.final.shares.tolist() == [1]
     (before,), (after,) = found.validated.networks, found.final.networks
-    start = start_of(preparation)
+    start = start_of(setup)
     assert all(torch.equal(value, start[name]) for name, value in before.state_dict().items())
-    apply_warm_start(preparation.setup.network, NEWEST)
-    newest = preparation.setup.network.state_dict()
+    apply_linear_start(setup.network, NEWEST)
+    newest = setup.network.state_dict()
     assert all(torch.equal(value, newest[name]) for name, value in after.state_dict().items())
 
 
@@ -83,9 +87,9 @@ def test_the_start_alone_forecasts_where_nothing_beat_it() -> None:
 def test_the_start_keeps_half_unless_the_networks_gain_much(
     losses: list[tuple[float, float]], shares: list[float]
 ) -> None:
-    preparation = prepared()
-    results = [result(preparation, *pair, number) for number, pair in enumerate(losses, 1)]
-    found = combined(preparation, *results)
+    setup = prepared()
+    results = [result(setup, *pair, number) for number, pair in enumerate(losses, 1)]
+    found = combined(setup, *results)
 
     improved = [float(number) for number, (start, best) in enumerate(losses, 1) if best < start]
     has_start = len(shares) > len(improved)
@@ -96,16 +100,16 @@ def test_the_start_keeps_half_unless_the_networks_gain_much(
 
 
 def test_without_lag_bias_there_is_no_linear_start_to_keep() -> None:
-    preparation = prepared(model={"lag_bias": False})
-    found = combined(preparation, result(preparation, 1.0, 0.99))
+    setup = prepared(model={"lag_bias": False})
+    found = combined(setup, result(setup, 1.0, 0.99))
 
     assert found.linear_share == 0
     assert marks(found.validated.networks) == [1]
 
 
 def test_the_networks_are_ready_to_forecast() -> None:
-    preparation = prepared()
-    found = combined(preparation, result(preparation, 1.0, 0.9))
+    setup = prepared()
+    found = combined(setup, result(setup, 1.0, 0.9))
 
     assert not found.final.training
     assert not any(network.training for network in found.validated.networks)
@@ -119,6 +123,6 @@ def test_a_fit_without_lag_bias_reports_no_linear_share(
         let_training_improve(monkeypatch)
     fitted = fit(prepared(model={"lag_bias": False}, training={"learning_rate": 1e-9} if not training_improves else {}))
 
-    assert (fitted.best.step > 0) == training_improves
-    assert fitted.linear_share == 0
+    assert (fitted.result.best_step > 0) == training_improves
+    assert fitted.result.linear_share == 0
     assert len(fitted.networks.final.networks) == 1

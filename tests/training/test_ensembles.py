@@ -14,10 +14,11 @@ from seqcast.run.directory import OWN_FILES, RunDirectory
 from seqcast.run.load import load_trained_model
 from seqcast.run.record import CHECKPOINT_FILE, METRICS_FILE, MODEL_FILE
 from seqcast.storage import LOCK_NAME
-from seqcast.training.checkpoint import largest_state
-from seqcast.training.fit import Preparation, fit
-from seqcast.training.loop import Hooks, check_resumable
-from tests.panels import HORIZON, one_thread, small_config, small_preparation, wave_panel
+from seqcast.training.checkpoint import largest_state, load_state
+from seqcast.training.fit import fit
+from seqcast.training.loop import Hooks
+from seqcast.training.setup import TrainingSetup
+from tests.panels import HORIZON, one_thread, small_config, small_setup, wave_panel
 from tests.run.making_runs import COVARIATES, make_job, write_table
 from tests.training.improvement import Interruption, assert_same_fit, let_training_improve
 from tests.training.states import contents, sealed, without
@@ -31,15 +32,15 @@ def _improving(monkeypatch: pytest.MonkeyPatch) -> None:
     let_training_improve(monkeypatch)
 
 
-def prepared(**training: Any) -> Preparation:
+def prepared(**training: Any) -> TrainingSetup:
     """A training about to start, as another process would make it."""
-    return small_preparation(wave_panel(), CONFIG.override(training=training))[1]
+    return small_setup(wave_panel(), CONFIG.override(training=training))
 
 
 def stopped(after: int, resume_from: bytes | None = None) -> Interruption:
     stop = Interruption(after)
     with pytest.raises(StoppedError):
-        fit(prepared(), stop.hooks, resume_from)
+        fit(prepared(), stop.hooks, None if resume_from is None else load_state(resume_from, prepared()))
     return stop
 
 
@@ -63,7 +64,7 @@ def test_its_members_differ_and_the_first_is_the_network_of_a_single_training() 
     assert not torch.equal(head_of(both, 1), head_of(both, 2))
     assert torch.equal(head_of(both, 1), head_of(single, 1))
     assert [record.member for record in both.history] == [1, 1, 1, 2, 2, 2]
-    assert both.num_steps == 8
+    assert both.result.num_steps == 8
 
 
 def test_progress_tells_the_member() -> None:
@@ -81,20 +82,18 @@ def test_an_ensemble_stopped_after_any_step_and_resumed_is_the_uninterrupted_one
     for number in range(1, 2 * STEPS_PER_MEMBER + 1):
         state = stopped(number).saved
         torch.manual_seed(number)  # what another process's generator might hold
-        resumed = prepared()
-        check_resumable(resumed.setup, state)
-        assert_same_fit(fit(resumed, resume_from=state), expected)
+        assert_same_fit(fit(prepared(), resume_from=load_state(state, prepared())), expected)
 
 
 def test_an_ensemble_stopped_in_both_members_is_the_uninterrupted_one() -> None:
     state = stopped(3, stopped(4).saved).saved
 
-    assert_same_fit(fit(prepared(), resume_from=state), fit(prepared()))
+    assert_same_fit(fit(prepared(), resume_from=load_state(state, prepared())), fit(prepared()))
 
 
 def test_a_resumed_ensemble_does_not_repeat_its_first_member() -> None:
     watched = Interruption()
-    fit(prepared(), watched.hooks, stopped(STEPS_PER_MEMBER + 2).saved)
+    fit(prepared(), watched.hooks, load_state(stopped(STEPS_PER_MEMBER + 2).saved, prepared()))
 
     assert [(progress.member, progress.refit, progress.step) for progress in watched.told] == [
         (2, False, 3),
@@ -112,35 +111,31 @@ def state() -> bytes:
 
 
 def test_a_state_is_no_larger_than_the_largest_that_is_read(state: bytes) -> None:
-    assert len(state) <= largest_state(prepared().setup.network, 2)
+    assert len(state) <= largest_state(prepared().network, 2)
 
 
 def test_no_tensor_of_a_finished_member_may_be_missing(state: bytes) -> None:
     tensors, counters = contents(state)
     finished = [name for name in tensors if name.startswith("finished.")]
-    preparation = prepared()
+    setup = prepared()
 
     assert {name.split(".")[2] for name in finished} == {"weights", "selected"}
     for name in finished:
         damaged = sealed(without(tensors, name), counters)
         with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: finished\.0\."):
-            check_resumable(preparation.setup, damaged)
-        with pytest.raises(RunError, match=r"checkpoint\.safetensors is incomplete: finished\.0\."):
-            fit(preparation, resume_from=damaged)
+            load_state(damaged, setup)
 
 
 def test_no_number_of_a_finished_member_may_be_missing(state: bytes) -> None:
     tensors, counters = contents(state)
     (member,) = counters["finished"]
-    preparation = prepared()
+    setup = prepared()
 
     assert member.keys() == {"history", "best_step", "num_steps", "ended_by"}
     for name in member:
         damaged = sealed(tensors, counters | {"finished": [without(member, name)]})
         with pytest.raises(RunError, match=f"incomplete: .*finished.0.{name}"):
-            check_resumable(preparation.setup, damaged)
-        with pytest.raises(RunError, match=f"incomplete: .*finished.0.{name}"):
-            fit(preparation, resume_from=damaged)
+            load_state(damaged, setup)
 
 
 def test_a_finished_member_needs_a_validation_of_its_best_step(state: bytes) -> None:
@@ -148,12 +143,12 @@ def test_a_finished_member_needs_a_validation_of_its_best_step(state: bytes) -> 
     (member,) = counters["finished"]
 
     with pytest.raises(RunError, match="best_step has no validation record"):
-        check_resumable(prepared().setup, sealed(tensors, counters | {"finished": [member | {"best_step": 3}]}))
+        load_state(sealed(tensors, counters | {"finished": [member | {"best_step": 3}]}), prepared())
 
 
 def test_an_ensemble_of_another_size_is_other_work(state: bytes) -> None:
     with pytest.raises(RunError, match="belongs to other data or options"):
-        fit(prepared(ensemble=3), resume_from=state)
+        load_state(state, prepared(ensemble=3))
 
 
 def run_files(directory: RunDirectory) -> dict[str, bytes]:

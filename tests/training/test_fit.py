@@ -9,15 +9,16 @@ import torch
 from seqcast.config import Config
 from seqcast.model.network import ForecastNetwork
 from seqcast.panel.panel import Panel
-from seqcast.training.fit import finish, fit, prepare
+from seqcast.training.fit import fit
 from seqcast.training.plan import Plan
-from tests.panels import CONTEXT, CPU, HORIZON, full_panel, make_panel, small_config, small_preparation, wave_panel
+from seqcast.training.setup import prepare
+from tests.panels import CONTEXT, CPU, HORIZON, full_panel, make_panel, small_config, small_setup, wave_panel
 
 CONFIG = small_config(data={"validation_size": 7, "test_size": 3})
 
 
 def identity(config: Config = CONFIG, fingerprint: str = "data") -> str:
-    return small_preparation(wave_panel(), config, fingerprint)[1].setup.identity
+    return small_setup(wave_panel(), config, fingerprint).identity
 
 
 def held_out_changed(panel: Panel) -> Panel:
@@ -29,17 +30,17 @@ def held_out_changed(panel: Panel) -> Panel:
 
 
 def test_scaling_and_warm_start_see_the_training_part_alone() -> None:
-    first = small_preparation(full_panel(), CONFIG)[1]
-    second = small_preparation(held_out_changed(full_panel()), CONFIG)[1]
+    first = small_setup(full_panel(), CONFIG)
+    second = small_setup(held_out_changed(full_panel()), CONFIG)
 
     np.testing.assert_array_equal(first.scalers.target.mean, second.scalers.target.mean)
-    weights = second.setup.network.state_dict()
-    assert all(torch.equal(value, weights[name]) for name, value in first.setup.network.state_dict().items())
+    weights = second.network.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in first.network.state_dict().items())
 
 
 def test_every_training_window_lies_in_the_training_part() -> None:
-    plan, preparation = small_preparation(wave_panel(), CONFIG)
-    windows = preparation.setup.train_windows
+    setup = small_setup(wave_panel(), CONFIG)
+    windows = setup.train_windows
 
     series, origins = windows.locate(np.arange(len(windows)))
 
@@ -49,11 +50,11 @@ def test_every_training_window_lies_in_the_training_part() -> None:
         for origin in range(CONTEXT, length - 10 - HORIZON + 1)
     ]
     assert list(zip(series.tolist(), origins.tolist(), strict=True)) == expected
-    assert plan.num_train_windows == len(expected)
+    assert setup.plan.num_train_windows == len(expected)
 
 
 def test_every_validation_window_forecasts_the_validation_part() -> None:
-    setup = small_preparation(wave_panel(), CONFIG)[1].setup
+    setup = small_setup(wave_panel(), CONFIG)
 
     found = list(zip(setup.validation_series.tolist(), setup.validation_origins.tolist(), strict=True))
 
@@ -65,65 +66,65 @@ def test_every_validation_window_forecasts_the_validation_part() -> None:
 
 
 def test_a_series_shorter_than_the_held_out_part_is_validated_after_its_first_step() -> None:
-    setup = small_preparation(wave_panel((61, 53, 9)), CONFIG)[1].setup
+    setup = small_setup(wave_panel((61, 53, 9)), CONFIG)
 
     assert setup.validation_origins[setup.validation_series == 2].tolist() == [1]
 
 
 def test_many_validation_windows_are_thinned_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcast.training.fit.MOST_VALIDATION_WINDOWS", 5)
+    monkeypatch.setattr("seqcast.training.setup.MOST_VALIDATION_WINDOWS", 5)
 
-    setup = small_preparation(wave_panel(), CONFIG)[1].setup
+    setup = small_setup(wave_panel(), CONFIG)
 
     assert len(setup.validation_series) == 5
     assert set(setup.validation_series.tolist()) == {0, 1, 2}
 
 
 def test_long_horizons_are_validated_on_fewer_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcast.training.fit.MOST_VALIDATION_VALUES", 4 * HORIZON)
-    monkeypatch.setattr("seqcast.training.fit.FEWEST_VALIDATION_WINDOWS", 2)
+    monkeypatch.setattr("seqcast.training.setup.MOST_VALIDATION_VALUES", 4 * HORIZON)
+    monkeypatch.setattr("seqcast.training.setup.FEWEST_VALIDATION_WINDOWS", 2)
 
-    assert len(small_preparation(wave_panel(), CONFIG)[1].setup.validation_series) == 4
+    assert len(small_setup(wave_panel(), CONFIG).validation_series) == 4
 
-    monkeypatch.setattr("seqcast.training.fit.MOST_VALIDATION_VALUES", 1)
+    monkeypatch.setattr("seqcast.training.setup.MOST_VALIDATION_VALUES", 1)
 
-    assert len(small_preparation(wave_panel(), CONFIG)[1].setup.validation_series) == 2
+    assert len(small_setup(wave_panel(), CONFIG).validation_series) == 2
 
 
 def test_the_network_has_the_sizes_of_the_panel() -> None:
-    plan, preparation = small_preparation(full_panel(), CONFIG)
+    setup = small_setup(full_panel(), CONFIG)
 
-    shape = preparation.setup.network.shape
+    shape = setup.network.shape
 
     assert (shape.horizon, shape.context, shape.season) == (HORIZON, CONTEXT, 7)
-    assert plan.cycles == ("week",)
+    assert setup.plan.cycles == ("week",)
     assert (shape.num_past, shape.num_known, shape.num_static) == (1, 1 + 2, 1)
     assert shape.past_categories == shape.known_categories == (4,)
     assert len(shape.static_categories) == 1
-    assert preparation.num_parameters == sum(p.numel() for p in preparation.setup.network.parameters())
+    assert setup.plan.num_train_windows
 
 
 def test_preparing_twice_gives_equal_networks_whatever_the_generator_holds() -> None:
-    plan, first = small_preparation(wave_panel(), CONFIG)
+    first = small_setup(wave_panel(), CONFIG)
     torch.rand(7)
-    second = prepare(wave_panel(), plan, CPU, "data")
+    second = prepare(wave_panel(), first.plan, CPU, "data")
 
-    weights = second.setup.network.state_dict()
-    assert all(torch.equal(value, weights[name]) for name, value in first.setup.network.state_dict().items())
+    weights = second.network.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in first.network.state_dict().items())
 
 
 def cold_network(plan: Plan) -> ForecastNetwork:
     """The network of a run before it is told the linear forecast."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqcast.training.fit.apply_warm_start", lambda *_: None)
-        return prepare(wave_panel(), plan, CPU, "data").setup.network
+        patch.setattr("seqcast.training.setup.apply_linear_start", lambda *_: None)
+        return prepare(wave_panel(), plan, CPU, "data").network
 
 
 def test_a_network_without_warm_start_differs_in_what_it_sets_alone() -> None:
-    plan, warm = small_preparation(wave_panel(), CONFIG)
-    cold = cold_network(plan).state_dict()
+    warm = small_setup(wave_panel(), CONFIG)
+    cold = cold_network(warm.plan).state_dict()
 
-    changed = {n for n, value in warm.setup.network.state_dict().items() if not torch.equal(value, cold[n])}
+    changed = {n for n, value in warm.network.state_dict().items() if not torch.equal(value, cold[n])}
 
     assert changed == {
         "decoder.attention.lag_bias",
@@ -136,7 +137,7 @@ def test_a_network_without_warm_start_differs_in_what_it_sets_alone() -> None:
 def test_preparing_leaves_the_panel_as_it_was() -> None:
     panel = full_panel()
 
-    small_preparation(panel, CONFIG)
+    small_setup(panel, CONFIG)
 
     np.testing.assert_array_equal(panel.target, full_panel().target)
     np.testing.assert_array_equal(panel.known.numeric, full_panel().known.numeric)
@@ -154,22 +155,22 @@ def test_the_identity_names_data_and_options_but_not_the_device() -> None:
 
 def test_a_finished_model_has_the_best_weights_and_is_ready_to_forecast() -> None:
     panel = full_panel()
-    plan, preparation = small_preparation(panel, CONFIG)
+    setup = small_setup(panel, CONFIG)
 
-    fitted = fit(preparation)
-    model = finish(preparation, fitted, panel)
+    fitted = fit(setup)
+    model = fitted.model
 
     assert model.network is fitted.networks.final
     assert model.validated is fitted.networks.validated is None
     assert not model.network.training
     assert (model.horizon, model.context, model.season) == (HORIZON, CONTEXT, 7)
-    assert (model.series_ids, model.schema, model.config) == (panel.series_ids, panel.schema, plan.config)
+    assert (model.series_ids, model.schema, model.config) == (panel.series_ids, panel.schema, setup.config)
 
 
 def test_a_seasonal_naive_forecast_without_error_is_noticed() -> None:
     periodic = make_panel([np.tile(np.arange(7.0), 9), np.tile(np.arange(7.0) ** 2, 8)])
 
-    exact, waving = (fit(small_preparation(panel, CONFIG)[1]) for panel in (periodic, wave_panel()))
+    exact, waving = (fit(small_setup(panel, CONFIG)) for panel in (periodic, wave_panel()))
 
-    assert (exact.naive_is_exact, exact.best.relative_mae) == (True, None)
-    assert not waving.naive_is_exact
+    assert (exact.result.naive_is_exact, exact.result.relative_mae) == (True, None)
+    assert not waving.result.naive_is_exact

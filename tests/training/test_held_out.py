@@ -13,8 +13,10 @@ from seqcast.attention.usual_attention import usual_attention
 from seqcast.evaluation.backtest import BacktestPlan, backtest
 from seqcast.panel.panel import Covariates, FloatArray, Panel
 from seqcast.run.scaler_tensors import scaler_tensors
-from seqcast.training.fit import Fit, Preparation, finish, fit
-from tests.panels import HORIZON, full_panel, make_panel, small_config, small_preparation
+from seqcast.training.fit import Fit, fit
+from seqcast.training.setup import TrainingSetup
+from tests.panels import HORIZON, full_panel, make_panel, small_config, small_setup
+from tests.training.improvement import without_clock
 
 TEST = 8
 KINDS: dict[str, dict[str, dict[str, Any]]] = {
@@ -40,10 +42,10 @@ def with_other_test_part(panel: Panel) -> Panel:
     return replace(panel, target=target, known=spoilt(panel.known), past=spoilt(panel.past))
 
 
-def kept(panel: Panel, kind: dict[str, dict[str, Any]]) -> tuple[Preparation, Fit]:
+def kept(panel: Panel, kind: dict[str, dict[str, Any]]) -> tuple[TrainingSetup, Fit]:
     config = small_config(data={"validation_size": 12, "test_size": TEST}).override(**kind)
-    preparation = small_preparation(panel, config)[1]
-    return preparation, fit(preparation)
+    setup = small_setup(panel, config)
+    return setup, fit(setup)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,7 +56,7 @@ def test_nothing_that_is_kept_knows_the_test_part(kind: str) -> None:
     tensors, others = scaler_tensors(first.scalers), scaler_tensors(second.scalers)
     assert all(torch.equal(value, others[name]) for name, value in tensors.items())
     assert found.history == expected.history
-    assert (found.best, found.num_steps, found.ended_by) == (expected.best, expected.num_steps, expected.ended_by)
+    assert without_clock(found.result) == without_clock(expected.result)
     for one, two in (
         (found.networks.final, expected.networks.final),
         (found.networks.validated, expected.networks.validated),
@@ -63,7 +65,7 @@ def test_nothing_that_is_kept_knows_the_test_part(kind: str) -> None:
         if one is not None and two is not None:  # weights, shares and calibration
             state = two.state_dict()
             assert all(torch.equal(value, state[name]) for name, value in one.state_dict().items())
-    assert usual_attention(first.setup, found.networks.final) == usual_attention(second.setup, expected.networks.final)
+    assert usual_attention(first, found.networks.final) == usual_attention(second, expected.networks.final)
 
 
 def test_the_refit_does_learn_from_the_newest_rows_before_it() -> None:
@@ -90,9 +92,9 @@ def test_intervals_cover_their_share_of_windows_that_were_held_out(heavy: bool) 
         data={"validation_size": 60, "test_size": 80},
         model={"context": 21, "quantiles": (0.025, 0.1, 0.5, 0.9, 0.975), "lag_bias": False},
     )
-    preparation = small_preparation(panel, config)[1]
+    setup = small_setup(panel, config)
 
-    done = backtest(finish(preparation, fit(preparation), panel), panel, BacktestPlan("test", stride=HORIZON))
+    done = backtest(fit(setup).model, panel, BacktestPlan("test", stride=HORIZON))
 
     shares = done.scores.of("seqcast").overall.coverage
     assert shares["80"] == pytest.approx(0.8, abs=0.03)

@@ -44,7 +44,7 @@ def let_second_member_diverge(monkeypatch: pytest.MonkeyPatch, step: int) -> Non
     validate = loop.validate
 
     def spoilt_step(setup: TrainingSetup, state: TrainingState, taken: Step) -> float:
-        is_spoilt = len(state.finished) == 1 and state.step + 1 == step and state.refit_step == 0
+        is_spoilt = len(state.finished) == 1 and state.counters.step + 1 == step and state.counters.refit_step == 0
         return float("nan") if is_spoilt else take_step(setup, state, taken)
 
     def spoilt_validation(setup: TrainingSetup, network: object) -> object:
@@ -131,12 +131,12 @@ def test_networks_that_are_finite_alone_and_not_together_are_told(
 
 
 def test_attention_that_is_not_finite_is_not_remembered(job: TrainingJob) -> None:
-    preparation = prepare(job.source.panel, job.plan, CPU, "data")
-    network = fit(preparation).networks.final
-    assert usual_attention(preparation.setup, network) is not None
+    setup = prepare(job.source.panel, job.plan, CPU, "data")
+    network = fit(setup).networks.final
+    assert usual_attention(setup, network) is not None
 
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(torch.nan)
 
-    assert usual_attention(preparation.setup, network) is None
+    assert usual_attention(setup, network) is None

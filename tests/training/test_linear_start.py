@@ -11,7 +11,7 @@ from seqcast.model.network import Standardisation
 from seqcast.panel.panel import FloatArray, Panel
 from seqcast.tensors.windows import WindowRange
 from seqcast.training.linear_start import USUAL_SHARE, LinearForecast, fit_linear_forecast
-from tests.panels import make_panel, small_config, small_preparation
+from tests.panels import make_panel, small_config, small_setup
 from tests.training.planted import CONTEXT, HORIZON, PLANTED, linear_forecast, planted_panel, prepared
 
 MODULE = "seqcast.training.linear_start"
@@ -22,7 +22,7 @@ def fitted(
 ) -> LinearForecast:
     """The linear forecast of the training windows, or of the given ones."""
     config = small_config(model={"horizon": HORIZON, "context": CONTEXT, **model}, data={"validation_size": 7})
-    setup = small_preparation(panel, config)[1].setup
+    setup = small_setup(panel, config)
     shape = setup.network.shape
     windows = windows or setup.train_windows
     return fit_linear_forecast(setup.tensors, windows, shape.context, shape.horizon, (0.1, 0.5, 0.9), seasons)
@@ -63,8 +63,8 @@ def test_planted_lags_are_found_at_every_step_and_nothing_else_is() -> None:
 
 
 def test_residual_quantiles_are_those_of_what_the_weights_leave_over() -> None:
-    preparation = prepared(planted_panel(2, 120))
-    setup, linear = preparation.setup, linear_forecast(preparation)
+    setup = prepared(planted_panel(2, 120))
+    linear = linear_forecast(setup)
 
     series, origins = setup.train_windows.locate(np.arange(len(setup.train_windows)))
     batch = setup.tensors.gather(torch.from_numpy(series), torch.from_numpy(origins), CONTEXT, HORIZON)
@@ -84,21 +84,21 @@ def test_residual_quantiles_are_those_of_what_the_weights_leave_over() -> None:
 
 
 def test_weights_and_residuals_do_not_depend_on_the_size_of_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    preparation = prepared(planted_panel(2, 120))
-    whole = linear_forecast(preparation)
+    setup = prepared(planted_panel(2, 120))
+    whole = linear_forecast(setup)
 
     monkeypatch.setattr("seqcast.training.linear_start.CHUNK", 17)
 
-    chunked = linear_forecast(preparation)
+    chunked = linear_forecast(setup)
     torch.testing.assert_close(chunked.weights, whole.weights, atol=1e-6, rtol=0)
     torch.testing.assert_close(chunked.residual_quantiles, whole.residual_quantiles, atol=1e-5, rtol=0)
 
 
 def test_a_step_that_was_never_observed_has_residuals_of_zero() -> None:
-    preparation = prepared(planted_panel(1, 60))
-    preparation.setup.tensors.observed[:] = False
+    setup = prepared(planted_panel(1, 60))
+    setup.tensors.observed[:] = False
 
-    linear = linear_forecast(preparation)
+    linear = linear_forecast(setup)
 
     assert linear.weights.isfinite().all()
     assert (linear.residual_quantiles == 0).all()
@@ -189,10 +189,10 @@ def test_a_horizon_of_ten_thousand_steps_finds_the_season_at_every_step() -> Non
     wave = np.sin(2 * np.pi * np.arange(20_100) / 7)
     windows = WindowRange(np.array([context]), np.array([context + 60]))
     config = small_config(data={"validation_size": horizon}, model={"horizon": horizon, "context": context})
-    with pytest.MonkeyPatch.context() as patch:  # the fit of the preparation itself is not what is looked at
-        patch.setattr("seqcast.training.fit.fit_linear_forecast", lambda *_: None)
-        patch.setattr("seqcast.training.fit.apply_warm_start", lambda *_: None)
-        tensors = small_preparation(make_panel([wave]), config)[1].setup.tensors
+    with pytest.MonkeyPatch.context() as patch:  # the fit of the setup itself is not what is looked at
+        patch.setattr("seqcast.training.setup.fit_linear_forecast", lambda *_: None)
+        patch.setattr("seqcast.training.setup.apply_linear_start", lambda *_: None)
+        tensors = small_setup(make_panel([wave]), config).tensors
 
     found = fit_linear_forecast(tensors, windows, context, horizon, (0.1, 0.5, 0.9), (7,))
 

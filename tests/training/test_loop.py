@@ -16,20 +16,20 @@ from seqcast.errors import DivergedError, StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.runtime import Runtime
 from seqcast.training import loop, step
-from seqcast.training.checkpoint import TrainingState
+from seqcast.training.checkpoint import TrainingState, first_state
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.loop import Hooks, Progress, train
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import learning_rate
 from seqcast.training.validation import ValidationScore
-from tests.panels import randomise, small_config, small_preparation, wave_panel
+from tests.panels import randomise, small_config, small_setup, wave_panel
 
 ENOUGH = {"validation_size": 21}
 """Validation windows from which an improvement may be concluded."""
 
 
 def setup_of(**sections: dict[str, Any]) -> TrainingSetup:
-    return small_preparation(wave_panel(), small_config(**sections))[1].setup
+    return small_setup(wave_panel(), small_config(**sections))
 
 
 def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -81,13 +81,13 @@ def test_the_optimiser_is_given_the_rate_of_its_step(monkeypatch: pytest.MonkeyP
         return 0.0
 
     monkeypatch.setattr(step, "learning_rate", spy)
-    setup = replace(setup_of(training={"weight_decay": 0.0}), drift=None)
-    before = {name: value.clone() for name, value in setup.network.state_dict().items()}
+    setup = replace(setup_of(training={"weight_decay": 0.0}), linear=None)
+    state = first_state(setup)
 
-    train(setup)
+    train(setup, state=state)
 
     assert {1, 2, 3, 4, 5, 6} <= set(asked)
-    assert same_weights(before, dict(setup.network.state_dict()))
+    assert same_weights(dict(setup.network.state_dict()), dict(state.network.state_dict()))
 
 
 def test_training_makes_the_loss_smaller() -> None:
@@ -96,10 +96,10 @@ def test_training_makes_the_loss_smaller() -> None:
 
     result = train(setup)
 
-    first, *_, last = result.history
+    first, *_, last = result.record.history
     assert first.step == 0
     assert last.validation_loss < 0.7 * first.validation_loss
-    assert last.train_loss < result.history[1].train_loss
+    assert last.train_loss < result.record.history[1].train_loss
 
 
 def test_two_runs_with_one_seed_are_equal_and_another_seed_is_another_run() -> None:
@@ -110,16 +110,16 @@ def test_two_runs_with_one_seed_are_equal_and_another_seed_is_another_run() -> N
     three = train(setup_of(model={"dropout": 0.3}, training={"seed": 1}))
 
     assert same_weights(one.weights, two.weights)
-    assert one.history == two.history
+    assert one.record.history == two.record.history
     assert not same_weights(one.weights, three.weights)
 
 
 def test_a_result_tells_how_training_went() -> None:
     result = train(setup_of())
 
-    assert [record.step for record in result.history] == [0, 2, 4, 6]
-    assert result.best in result.history
-    assert (result.num_steps, result.ended_by) == (6, "budget spent")
+    assert [record.step for record in result.record.history] == [0, 2, 4, 6]
+    assert result.record.best in result.record.history
+    assert (result.record.num_steps, result.record.ended_by) == (6, "budget spent")
     assert result.seconds > 0
     assert result.windows_per_second == pytest.approx(6 * 3 / result.seconds, rel=0.2)
 
@@ -127,7 +127,7 @@ def test_a_result_tells_how_training_went() -> None:
 def test_the_last_step_is_validated_whatever_the_rhythm() -> None:
     result = train(setup_of(training={"max_steps": 5, "validate_every": 3}))
 
-    assert [record.step for record in result.history] == [0, 3, 5]
+    assert [record.step for record in result.record.history] == [0, 3, 5]
 
 
 def test_a_record_holds_the_mean_loss_of_the_steps_since_the_last_one() -> None:
@@ -136,7 +136,7 @@ def test_a_record_holds_the_mean_loss_of_the_steps_since_the_last_one() -> None:
     result = train(setup_of(), Hooks(on_progress=lambda progress: losses.append(progress.loss)))
 
     means = [0.0, np.mean(losses[0:2]), np.mean(losses[2:4]), np.mean(losses[4:6])]
-    assert [record.train_loss for record in result.history] == pytest.approx(means)
+    assert [record.train_loss for record in result.record.history] == pytest.approx(means)
 
 
 def test_every_step_is_told_and_the_validations_with_it() -> None:
@@ -145,7 +145,7 @@ def test_every_step_is_told_and_the_validations_with_it() -> None:
     result = train(setup_of(), Hooks(on_progress=told.append))
 
     assert [progress.step for progress in told] == [1, 2, 3, 4, 5, 6]
-    by_step = {record.step: record for record in result.history}
+    by_step = {record.step: record for record in result.record.history}
     assert [progress.validation for progress in told] == [by_step.get(step) for step in range(1, 7)]
     assert all(progress.windows_per_second > 0 and progress.max_steps == 6 for progress in told)
 
@@ -164,23 +164,23 @@ def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_we
 
     result = train(setup, Hooks(save=remember))
 
-    assert [record.validation_loss for record in result.history] == [3.0, 4.0, 1.0, 2.0, 1.0]
-    assert result.best.step == 4
+    assert [record.validation_loss for record in result.record.history] == [3.0, 4.0, 1.0, 2.0, 1.0]
+    assert result.record.best.step == 4
     assert same_weights(result.weights, at_step[4])
     assert not same_weights(result.weights, at_step[8])
-    assert (result.num_steps, result.ended_by) == (8, "no improvement beyond doubt in 2 validations")
+    assert (result.record.num_steps, result.record.ended_by) == (8, "no improvement beyond doubt in 2 validations")
 
 
 def test_training_that_only_makes_it_worse_gives_the_weights_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
     script_validation(monkeypatch, [1.0, 2.0, 3.0, 4.0])
     setup = setup_of()
-    before = {name: value.clone() for name, value in setup.network.state_dict().items()}
+    state = first_state(setup)
 
-    result = train(setup)
+    result = train(setup, state=state)
 
-    assert result.best.step == 0
-    assert same_weights(result.weights, before)
-    assert not same_weights(dict(setup.network.state_dict()), before)
+    assert result.record.best.step == 0
+    assert same_weights(result.weights, dict(setup.network.state_dict()))
+    assert not same_weights(result.weights, dict(state.network.state_dict()))
 
 
 def test_weights_that_beat_the_start_only_by_chance_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,8 +197,8 @@ def test_weights_that_beat_the_start_only_by_chance_are_not_kept(monkeypatch: py
 
     result = train(setup)
 
-    assert result.history[1].validation_loss == pytest.approx(0.9)
-    assert result.best.step == 4
+    assert result.record.history[1].validation_loss == pytest.approx(0.9)
+    assert result.record.best.step == 4
 
 
 def test_an_improvement_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +206,7 @@ def test_an_improvement_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> 
 
     result = train(setup_of(training={"max_steps": 12, "patience": 2}, data=ENOUGH))
 
-    assert (result.num_steps, result.best.step, result.ended_by) == (12, 10, "budget spent")
+    assert (result.record.num_steps, result.record.best.step, result.record.ended_by) == (12, 10, "budget spent")
 
 
 def test_what_is_kept_is_the_running_average_of_the_weights() -> None:
@@ -270,13 +270,14 @@ def test_direct_decoding_is_never_taught(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_loss_that_is_not_finite_ends_training_and_keeps_what_was_saved() -> None:
     setup = setup_of(training={"learning_rate": 0.04})
+    state = first_state(setup)
     saved: list[tuple[ValidationRecord, ...]] = []
 
     def spoil(progress: Progress) -> None:
         if progress.step == 3:
             setup.tensors.target[:] = torch.inf
 
-    result = train(setup, Hooks(on_progress=spoil, save=lambda _state, history: saved.append(history)))
+    result = train(setup, Hooks(on_progress=spoil, save=lambda _state, history: saved.append(history)), state)
 
     failure = result.failure
     assert failure is not None
@@ -285,10 +286,10 @@ def test_a_loss_that_is_not_finite_ends_training_and_keeps_what_was_saved() -> N
     )
     assert failure.hint == "Train another run with --learning-rate 0.01."
     assert failure.exit_code == 5
-    assert result.ended_by == "divergence"
+    assert result.record.ended_by == "divergence"
     assert all(torch.equal(result.weights[name], value) for name, value in result.selected.items())
     assert [[record.step for record in history] for history in saved] == [[0, 2]]
-    assert all(bool(torch.isfinite(value).all()) for value in setup.network.state_dict().values())
+    assert all(bool(torch.isfinite(value).all()) for value in state.network.state_dict().values())
 
 
 def test_a_loss_that_is_not_finite_before_the_first_validation_leaves_no_weights() -> None:
@@ -355,7 +356,7 @@ def test_a_signal_saves_the_state_of_its_step_and_ends_training() -> None:
 
 def test_the_default_hooks_do_nothing() -> None:
     assert Hooks().stop_signal() is None
-    assert train(setup_of(training={"max_steps": 1})).num_steps == 1
+    assert train(setup_of(training={"max_steps": 1})).record.num_steps == 1
 
 
 def test_the_loss_scale_of_float16_changes_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,7 +366,7 @@ def test_the_loss_scale_of_float16_changes_no_weight(monkeypatch: pytest.MonkeyP
 
     found = train(setup_of())
 
-    assert found.history == expected.history
+    assert found.record.history == expected.record.history
 
 
 def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() -> None:
@@ -375,7 +376,7 @@ def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() 
     found, expected = train(half), train(setup_of())
 
     assert all(value.dtype == torch.float32 for value in found.weights.values())
-    loss, expected_loss = (result.history[-1].validation_loss for result in (found, expected))
+    loss, expected_loss = (result.record.history[-1].validation_loss for result in (found, expected))
     assert loss == pytest.approx(expected_loss, rel=0.02)
     assert loss != expected_loss
 
@@ -383,7 +384,8 @@ def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() 
 def test_training_begins_with_the_drift_that_its_start_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = setup_of()
     drift = torch.linspace(-1, 1, plain.network.shape.horizon)
-    setup = replace(plain, drift=drift)
+    assert plain.linear is not None
+    setup = replace(plain, linear=replace(plain.linear, drift=drift))
     before = setup.network.decoder.head.step_bias.detach().clone()
     found: list[torch.Tensor] = []
 
@@ -399,5 +401,5 @@ def test_training_begins_with_the_drift_that_its_start_leaves_out(monkeypatch: p
 
 
 def test_a_network_without_copy_gate_has_no_start_to_drift_from() -> None:
-    assert setup_of().drift is not None
-    assert setup_of(model={"copy_gate": False}).drift is None
+    assert setup_of().starts_linear
+    assert not setup_of(model={"copy_gate": False}).starts_linear

@@ -11,10 +11,11 @@ from seqcast.errors import StoppedError
 from seqcast.evaluation.backtest import BacktestPlan, backtest
 from seqcast.panel.panel import Panel
 from seqcast.training import loop
-from seqcast.training.fit import Fit, Preparation, finish, fit
-from seqcast.training.loop import check_resumable
+from seqcast.training.checkpoint import load_state
+from seqcast.training.fit import Fit, fit
+from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import REFIT_RATE, learning_rate, refit_step, training_step
-from tests.panels import small_config, small_preparation, wave_panel
+from tests.panels import small_config, small_setup, wave_panel
 from tests.training.improvement import Interruption, assert_same_fit, let_training_improve
 
 NUM_STEPS, NUM_REFIT_STEPS = 8, 2
@@ -25,9 +26,9 @@ CONFIG = small_config(
 )
 
 
-def prepared(panel: Panel | None = None, **training: Any) -> Preparation:
+def prepared(panel: Panel | None = None, **training: Any) -> TrainingSetup:
     """A training about to start, as another process would make it."""
-    return small_preparation(panel or wave_panel(), CONFIG.override(training=training))[1]
+    return small_setup(panel or wave_panel(), CONFIG.override(training=training))
 
 
 def with_other(panel: Panel, first: int, last: int | None) -> Panel:
@@ -57,7 +58,7 @@ def test_the_values_of_the_validation_part_change_the_final_networks_alone() -> 
     fitted, other = fit(prepared()), fit(prepared(with_other(wave_panel(), -10, -3)))
 
     assert same(weights_of(fitted, "validated"), weights_of(other, "validated"))
-    assert fitted.linear_share == 0.5
+    assert fitted.result.linear_share == 0.5
     for member in ("final.members.0.decoder.attention.lag_bias", "final.members.1.decoder.head.linear.weight"):
         assert not same(weights_of(fitted, member), weights_of(other, member))
 
@@ -71,7 +72,7 @@ def test_a_start_that_training_does_not_beat_is_fitted_on_the_newest_rows_too() 
     fitted = fit(prepared())
     newest = "members.0.decoder.attention.lag_bias"
 
-    assert fitted.linear_share == 1
+    assert fitted.result.linear_share == 1
     assert not torch.equal(
         weights_of(fitted, "final")[f"final.{newest}"], weights_of(fitted, "validated")[f"validated.{newest}"]
     )
@@ -100,11 +101,11 @@ def test_a_refit_goes_on_for_a_quarter_of_the_steps_and_is_told_as_such() -> Non
     assert steps == expected + [(True, step, NUM_REFIT_STEPS) for step in range(1, NUM_REFIT_STEPS + 1)]
     assert [record.step for record in fitted.history] == [0, 2, 4, 6, 8]
     assert all(progress.validation is None for progress in watched.told[NUM_STEPS:])
-    assert fitted.num_steps == NUM_STEPS
+    assert fitted.result.num_steps == NUM_STEPS
 
 
 def test_a_refit_draws_windows_of_both_parts_anew_and_learns_slowly() -> None:
-    setup = prepared().setup
+    setup = prepared()
     trained = {training_step(setup, number).draw for number in range(1, NUM_STEPS + 1)}
     refits = [refit_step(setup, number, 40) for number in range(1, 41)]
 
@@ -121,8 +122,8 @@ def test_a_refit_draws_windows_of_both_parts_anew_and_learns_slowly() -> None:
 @pytest.mark.usefixtures("_improving")
 @pytest.mark.parametrize("decoding", ["direct", "autoregressive"])
 def test_a_run_stopped_after_any_step_or_refit_step_and_resumed_is_the_uninterrupted_run(decoding: str) -> None:
-    def again() -> Preparation:
-        return small_preparation(wave_panel(), CONFIG.override(model={"decoding": decoding}))[1]
+    def again() -> TrainingSetup:
+        return small_setup(wave_panel(), CONFIG.override(model={"decoding": decoding}))
 
     expected = fit(again())
 
@@ -131,9 +132,7 @@ def test_a_run_stopped_after_any_step_or_refit_step_and_resumed_is_the_uninterru
         with pytest.raises(StoppedError):
             fit(again(), stop.hooks)
         torch.manual_seed(number)  # what another process's generator might hold
-        resumed = again()
-        check_resumable(resumed.setup, stop.saved)
-        assert_same_fit(fit(resumed, resume_from=stop.saved), expected)
+        assert_same_fit(fit(again(), resume_from=load_state(stop.saved, again())), expected)
 
 
 @pytest.mark.usefixtures("_improving")
@@ -143,21 +142,21 @@ def test_a_run_stopped_twice_is_the_uninterrupted_run() -> None:
     with pytest.raises(StoppedError):
         fit(prepared(), first.hooks)
     with pytest.raises(StoppedError, match=r"The state of step 1 of the refit is saved; continue with --resume"):
-        fit(prepared(), second.hooks, first.saved)
+        fit(prepared(), second.hooks, load_state(first.saved, prepared()))
 
-    assert_same_fit(fit(prepared(), resume_from=second.saved), expected)
+    assert_same_fit(fit(prepared(), resume_from=load_state(second.saved, prepared())), expected)
 
 
 @pytest.mark.usefixtures("_improving")
-def test_looking_whether_a_state_fits_leaves_the_network_at_its_start() -> None:
-    stop, preparation = Interruption(after=5), prepared()
+def test_training_and_loading_a_state_leave_the_network_of_the_setup_at_its_start() -> None:
+    stop, setup = Interruption(after=5), prepared()
+    before = {name: value.clone() for name, value in setup.network.state_dict().items()}
+
     with pytest.raises(StoppedError):
-        fit(prepared(), stop.hooks)
+        fit(setup, stop.hooks)
+    load_state(stop.saved, setup)
 
-    before = {name: value.clone() for name, value in preparation.setup.network.state_dict().items()}
-    check_resumable(preparation.setup, stop.saved)
-
-    assert same(before, dict(preparation.setup.network.state_dict()))
+    assert same(before, dict(setup.network.state_dict()))
 
 
 @pytest.mark.usefixtures("_improving")
@@ -168,17 +167,17 @@ def test_a_refit_that_diverges_leaves_the_weights_from_before_it(monkeypatch: py
         return float("nan") if step.draw > NUM_STEPS + 1 else take_step(setup, state, step)
 
     monkeypatch.setattr(loop, "take_step", diverging)
-    result = loop.train(prepared().setup)
+    result = loop.train(prepared())
 
     assert "loss at step 2 of the refit is not finite" in str(result.failure)
-    assert f"learning rate {refit_step(prepared().setup, 2, NUM_REFIT_STEPS).learning_rate:.2g}" in str(result.failure)
+    assert f"learning rate {refit_step(prepared(), 2, NUM_REFIT_STEPS).learning_rate:.2g}" in str(result.failure)
     assert same(result.weights, result.selected)
 
 
 @pytest.mark.usefixtures("_improving")
 def test_the_validation_part_is_scored_by_the_weights_that_do_not_know_it() -> None:
-    panel, preparation = wave_panel(), prepared()
-    model = finish(preparation, fit(preparation), panel)
+    panel, setup = wave_panel(), prepared()
+    model = fit(setup).model
     assert model.validated is not None
     networks = {
         "before": replace(model, network=model.validated, validated=None),
@@ -193,7 +192,7 @@ def test_the_validation_part_is_scored_by_the_weights_that_do_not_know_it() -> N
 
 
 def test_the_rate_of_training_is_left_alone_by_the_refit() -> None:
-    setup = prepared().setup
+    setup = prepared()
 
     assert training_step(setup, 3).learning_rate == learning_rate(setup.config.training, 3)
     assert training_step(setup, 3).windows is setup.train_windows

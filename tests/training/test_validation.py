@@ -6,10 +6,10 @@ import torch
 
 from seqcast.panel.panel import FloatArray
 from seqcast.training import validation
-from seqcast.training.losses import forecast_loss, window_weights
+from seqcast.training.losses import loss_sums, window_weights
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import validate
-from tests.panels import make_panel, randomise, small_config, small_preparation, wave_panel
+from tests.panels import make_panel, randomise, small_config, small_setup, wave_panel
 
 
 def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
@@ -21,7 +21,7 @@ def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
         output = setup.network.eval()(batch)
     units = output.standardisation
     judged = batch.future_observed & batch.context_observed.any(dim=1, keepdim=True)
-    loss = forecast_loss(
+    sums, counts = loss_sums(
         "quantile",
         output.values,
         units.apply(batch.future_target, batch.future_observed),
@@ -42,7 +42,7 @@ def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
             if np.isfinite(values[origin + t]) and back >= 0 and np.isfinite(values[back]):
                 errors.append(abs(point[b, t] - values[origin + t]))
                 naive_errors.append(abs(values[back] - values[origin + t]))
-    return float(loss), float(np.sum(errors) / np.sum(naive_errors))
+    return float(sums.sum() / counts.sum()), float(np.sum(errors) / np.sum(naive_errors))
 
 
 def scaled_series(setup: TrainingSetup, number: int) -> FloatArray:
@@ -58,7 +58,7 @@ def test_validation_judges_every_window_once(chunk: int, monkeypatch: pytest.Mon
     panel = wave_panel()
     panel.target[[56, 57, 110, 115]] = np.nan  # in validation parts
     panel.target[panel.offsets[1] + 35 : panel.offsets[1] + 46] = np.nan  # a whole context
-    setup = small_preparation(panel, small_config())[1].setup
+    setup = small_setup(panel, small_config())
     randomise(setup.network)
 
     score = validate(setup, setup.network)
@@ -72,6 +72,6 @@ def test_validation_judges_every_window_once(chunk: int, monkeypatch: pytest.Mon
 def test_there_is_no_relative_error_where_the_naive_forecast_has_none() -> None:
     panel = make_panel([np.tile(np.arange(7.0), 9)])
 
-    setup = small_preparation(panel, small_config())[1].setup
+    setup = small_setup(panel, small_config())
 
     assert validate(setup, setup.network).relative_mae is None

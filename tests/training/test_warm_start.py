@@ -6,8 +6,8 @@ import torch
 
 from seqcast.model.network import Standardisation
 from seqcast.tensors.windows import PanelTensors
-from seqcast.training.warm_start import FLOOR, apply_warm_start
-from tests.panels import randomise, small_config, small_preparation, wave_panel
+from seqcast.training.linear_start import FLOOR, apply_linear_start
+from tests.panels import randomise, small_config, small_setup, wave_panel
 from tests.training.planted import CONTEXT, HORIZON, linear_forecast, planted_panel, prepared
 
 
@@ -26,13 +26,13 @@ def some_windows(tensors: PanelTensors) -> tuple[torch.Tensor, torch.Tensor, tor
     ],
 )
 def test_an_untrained_network_says_what_the_linear_forecast_says(score: str, normaliser: str) -> None:
-    preparation = prepared(planted_panel(), score=score, normaliser=normaliser)
-    linear = linear_forecast(preparation)
-    series, origins, past = some_windows(preparation.setup.tensors)
+    setup = prepared(planted_panel(), score=score, normaliser=normaliser)
+    linear = linear_forecast(setup)
+    series, origins, past = some_windows(setup.tensors)
 
     with torch.no_grad():
-        batch = preparation.setup.tensors.gather(series, origins, CONTEXT, HORIZON)
-        output = preparation.setup.network.eval()(batch).values
+        batch = setup.tensors.gather(series, origins, CONTEXT, HORIZON)
+        output = setup.network.eval()(batch).values
 
     # The floor spreads a little attention evenly, over values that sum to zero.
     expected = (1 - FLOOR) * past.double() @ linear.weights.T
@@ -43,41 +43,41 @@ def test_an_untrained_network_says_what_the_linear_forecast_says(score: str, nor
 
 @pytest.mark.parametrize("score", ["dot", "cosine"])
 def test_a_score_that_cannot_be_silent_starts_near_the_linear_forecast(score: str) -> None:
-    preparation = prepared(planted_panel(), score=score)
-    linear = linear_forecast(preparation)
-    series, origins, past = some_windows(preparation.setup.tensors)
+    setup = prepared(planted_panel(), score=score)
+    linear = linear_forecast(setup)
+    series, origins, past = some_windows(setup.tensors)
 
     with torch.no_grad():
-        batch = preparation.setup.tensors.gather(series, origins, CONTEXT, HORIZON)
-        output = preparation.setup.network.eval()(batch).values
+        batch = setup.tensors.gather(series, origins, CONTEXT, HORIZON)
+        output = setup.network.eval()(batch).values
 
     expected = past.double() @ linear.weights.T + linear.residual_quantiles[:, 1]
     assert float((output[..., 1] - expected).abs().mean()) < 0.3 * float(expected.abs().mean())
 
 
 def test_a_network_without_lag_bias_is_left_as_it_is() -> None:
-    preparation = prepared(wave_panel(), lag_bias=False)
-    network = preparation.setup.network
+    setup = prepared(wave_panel(), lag_bias=False)
+    network = setup.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
 
-    apply_warm_start(network, linear_forecast(preparation))
+    apply_linear_start(network, linear_forecast(setup))
 
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert (network.decoder.head.step_bias == 0).all()
 
 
 def test_a_network_without_copy_gate_is_given_the_lags_alone() -> None:
-    preparation = prepared(wave_panel(), copy_gate=False)
-    network = preparation.setup.network
+    setup = prepared(wave_panel(), copy_gate=False)
+    network = setup.network
     randomise(network)
 
-    apply_warm_start(network, linear_forecast(preparation))
+    apply_linear_start(network, linear_forecast(setup))
 
     attention = network.decoder.attention
     assert attention is not None
     assert attention.lag_bias is not None
     torch.testing.assert_close(attention.lag_bias.exp().sum(dim=1), torch.ones(HORIZON))
-    untouched = prepared(wave_panel(), copy_gate=False).setup.network
+    untouched = prepared(wave_panel(), copy_gate=False).network
     randomise(untouched)
     assert torch.equal(network.decoder.head.step_bias, untouched.decoder.head.step_bias)
 
@@ -85,7 +85,7 @@ def test_a_network_without_copy_gate_is_given_the_lags_alone() -> None:
 def test_a_point_head_keeps_its_offsets_of_zero() -> None:
     config = small_config(model={"horizon": HORIZON, "context": CONTEXT}, training={"loss": "mae"})
 
-    network = small_preparation(wave_panel(), config)[1].setup.network
+    network = small_setup(wave_panel(), config).network
 
     assert (network.decoder.head.step_bias == 0).all()
     assert (network.decoder.copy_gate.step_bias != 0).all()  # type: ignore[union-attr]  # it has one

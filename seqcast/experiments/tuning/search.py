@@ -17,7 +17,7 @@ from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source, resolve_roles
 from seqcast.runtime import Runtime
 from seqcast.storage import LOCK_NAME, lock_directory, write_atomically
-from seqcast.training.fit import fit, prepare
+from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks, Progress
 from seqcast.training.plan import Plan, make_plan
 
@@ -140,7 +140,6 @@ def _validation_error(search: Search, suggestion: Suggestion, deadline: float, h
     plan = search.plan(suggestion.values)
     # A refit and further members cost time and tell nothing of the settings.
     single = replace(plan, config=plan.config.override(training={"refit": False, "ensemble": 1}))
-    preparation = prepare(search.source.panel, single, search.runtime, "")
     num_validations = 0
 
     def judge(progress: Progress) -> None:
@@ -154,8 +153,8 @@ def _validation_error(search: Search, suggestion: Suggestion, deadline: float, h
         if time.monotonic() > deadline:
             raise _OutOfTimeError
 
-    best = fit(preparation, replace(hooks, on_progress=judge)).best
-    return best.validation_loss if best.relative_mae is None else best.relative_mae
+    result = train_model(search.source.panel, single, search.runtime, replace(hooks, on_progress=judge)).result
+    return result.validation_loss if result.relative_mae is None else result.relative_mae
 
 
 def _found(search: Search, space: tuple[Dimension, ...], study: Study) -> Tuning:

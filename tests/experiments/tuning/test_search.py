@@ -19,7 +19,7 @@ from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source
 from seqcast.training.fit import fit
 from seqcast.training.loop import Hooks, Progress
-from tests.panels import CPU, make_panel, one_thread, small_config, small_preparation, wave_panel
+from tests.panels import CPU, make_panel, one_thread, small_config, small_setup, wave_panel
 from tests.running import write_hourly
 
 FIXED = frozenset({"model.context", "model.hidden", "model.layers", "model.score"})
@@ -67,7 +67,7 @@ def script(monkeypatch: pytest.MonkeyPatch, outcomes: list[Any]) -> None:
 def test_the_first_trial_is_what_training_does_by_itself(tmp_path: Path) -> None:
     search = search_of(tmp_path / "data")
     found = tune(search, tmp_path / "study", Budget(1))
-    expected = fit(small_preparation(wave_panel(), small_config())[1]).best.relative_mae
+    expected = fit(small_setup(wave_panel(), small_config())).result.relative_mae
     assert found.first.error == expected
     assert found.config == search.plan().config
 
@@ -83,8 +83,8 @@ def test_the_best_settings_are_a_configuration_that_training_takes(tmp_path: Pat
 
 def test_training_with_the_best_settings_gives_the_error_of_its_trial(tmp_path: Path) -> None:
     found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(4))
-    again = fit(small_preparation(wave_panel(), found.config)[1])
-    assert again.best.relative_mae == found.best.error
+    again = fit(small_setup(wave_panel(), found.config))
+    assert again.result.relative_mae == found.best.error
 
 
 def test_no_trial_sees_the_test_part(tmp_path: Path) -> None:
