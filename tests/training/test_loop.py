@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load
 
 from seqcast.config import TrainingConfig
-from seqcast.errors import DivergedError, StoppedError
+from seqcast.errors import DivergedError, StoppedError, option
 from seqcast.model.network import ForecastNetwork
 from seqcast.runtime import Runtime
 from seqcast.training import loop, step
@@ -284,7 +284,7 @@ def test_a_loss_that_is_not_finite_ends_training_and_keeps_what_was_saved() -> N
     assert re.search(
         r"loss at step 4 is not finite \(learning rate 0\.0\d+\); the weights of step [02] are", str(failure)
     )
-    assert failure.hint == "Train another run with --learning-rate 0.01."
+    assert failure.hint == (f"Train another run with {option('learning_rate', '0.01')}.",)
     assert failure.exit_code == 5
     assert result.record.ended_by == "divergence"
     assert all(torch.equal(result.weights[name], value) for name, value in result.selected.items())

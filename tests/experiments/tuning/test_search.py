@@ -17,7 +17,7 @@ from seqcast.panel.panel import Panel
 from seqcast.reading.tabular import read_table
 from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source
-from seqcast.training.fit import fit
+from seqcast.training.fit import fit, train_model
 from seqcast.training.loop import Hooks, Progress
 from tests.panels import CPU, make_panel, one_thread, small_config, small_setup, wave_panel
 from tests.running import write_hourly
@@ -39,7 +39,7 @@ def search_of(folder: Path, panel: Panel | None = None, config: Config | None = 
 
 
 @dataclass(frozen=True)
-class Best:
+class Result:
     """What a scripted training finds."""
 
     relative_mae: float | None
@@ -47,21 +47,21 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Result:
-    best: Best
+class Fitted:
+    result: Result
 
 
 def script(monkeypatch: pytest.MonkeyPatch, outcomes: list[Any]) -> None:
     """Let trials end like this, one after the other: in an error over the seasonal naive's, or in an exception."""
     left = iter(outcomes)
 
-    def scripted(*_: object) -> Result:
+    def scripted(*_: object) -> Fitted:
         outcome = next(left)
         if isinstance(outcome, BaseException):
             raise outcome
-        return Result(outcome if isinstance(outcome, Best) else Best(outcome))
+        return Fitted(outcome if isinstance(outcome, Result) else Result(outcome))
 
-    monkeypatch.setattr(search_module, "fit", scripted)
+    monkeypatch.setattr(search_module, "train_model", scripted)
 
 
 def test_the_first_trial_is_what_training_does_by_itself(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_without_time_for_a_trial_that_is_told(tmp_path: Path) -> None:
 
 
 def test_where_the_seasonal_naive_never_errs_the_loss_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script(monkeypatch, [Best(None, 0.4), Best(None, 0.3)])
+    script(monkeypatch, [Result(None, 0.4), Result(None, 0.3)])
     found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(2))
     assert [trial.error for trial in found.trials] == [0.4, 0.3]
 
@@ -179,7 +179,7 @@ def test_a_hopeless_trial_is_cut_short(tmp_path: Path, monkeypatch: pytest.Monke
     script(monkeypatch, [0.5])
     search = search_of(tmp_path / "data")
     tune(search, tmp_path / "study", Budget(1))
-    monkeypatch.setattr(search_module, "fit", fit)
+    monkeypatch.setattr(search_module, "train_model", train_model)
     monkeypatch.setattr("seqcast.experiments.tuning.study.Suggestion.is_hopeless", lambda *_: True)
     told: list[Trial] = []
     found = tune(search, tmp_path / "study", Budget(2), Watch(on_end=told.append))
