@@ -48,6 +48,8 @@ _MOST_MARKS = 10_000
 _TOML_TEXT = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+')
 """Strings and comments; an unclosed one goes to the end of its line, so that finding all of them takes one pass."""
 
+LEVELS = (80.0, 95.0)
+"""Prediction intervals that are shown unless others are asked for, in percent."""
 QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
 

@@ -12,7 +12,7 @@ from typing import Literal, Self
 import pandas as pd
 import pyarrow as pa
 
-from seqcast.config import Config
+from seqcast.config import LEVELS, Config
 from seqcast.errors import SeqcastError, StoppedError, UsageError, options_in
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.experiments.recorded_training import TrainingJob, save_run
@@ -31,8 +31,6 @@ from seqcast.runtime import resolve_runtime
 from seqcast.training.fit import Fit, train_model
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
-
-LEVELS = (80.0, 95.0)
 
 
 @dataclass(frozen=True, eq=False)

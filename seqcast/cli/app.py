@@ -21,10 +21,11 @@ from seqcast.cli.check import check
 from seqcast.cli.compare import compare
 from seqcast.cli.console import not_first_process
 from seqcast.cli.demo import demo
+from seqcast.cli.help import PanelledCommand
 from seqcast.cli.inspect import inspect
-from seqcast.cli.options import READING
 from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
+from seqcast.cli.settings import READING
 from seqcast.cli.train import train
 from seqcast.cli.tune import tune
 from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError, options_in
@@ -33,7 +34,6 @@ WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """The parser's complaint about an option or a command, which Typer does not export by a name of its own."""
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -41,7 +41,7 @@ app = typer.Typer(
 )
 COMMANDS = (train, predict, inspect, backtest, compare, tune, check, demo)
 for command in COMMANDS:
-    app.command()(command)
+    app.command(cls=PanelledCommand)(command)
 app.add_typer(runs_app, name="runs")
 
 

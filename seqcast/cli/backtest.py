@@ -8,10 +8,10 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.opened import OpenedRun, open_run
+from seqcast.cli.loaded_run import LoadedRun, load_run
 from seqcast.cli.progress import TrainingProgress
-from seqcast.cli.train import stop_signals
-from seqcast.cli.written import refuse_unless_csv, write_output
+from seqcast.cli.signals import stop_signals
+from seqcast.cli.table_output import TableOutput
 from seqcast.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -22,66 +22,63 @@ def backtest(
     data: opt.OwnData = None,
     *,
     run: opt.RunPath = None,
-    windows: Annotated[int | None, typer.Option(help="Newest origins per series; default: all of the part.")] = None,
-    test: Annotated[bool, typer.Option("--test", help="Score the test part instead of the validation part.")] = False,
-    stride: Annotated[int | None, typer.Option(help="Steps between origins; default: the horizon.")] = None,
+    windows: Annotated[int | None, typer.Option(help="Newest origins of each series; all if not given.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Score the test part, not the validation part.")] = False,
+    stride: Annotated[int | None, typer.Option(help="Steps between origins; the horizon if not given.")] = None,
     baselines: Annotated[bool, typer.Option(help="Score the naive forecasts too.")] = True,
-    models: Annotated[
-        str | None, typer.Option(help="Score these too, refitted at each window: AutoETS,AutoTheta,MSTL.")
-    ] = None,
+    models: Annotated[str | None, typer.Option(help="Score statistical models too, of AutoETS,AutoTheta,MSTL.")] = None,
     refit_every: Annotated[
-        int | None, typer.Option(help="Train anew at every K-th origin, on what was known there.")
+        int | None, typer.Option(help="Train anew at every K-th origin, on the data known there.")
     ] = None,
-    level: opt.Levels = opt.DEFAULT_LEVELS,
-    output: Annotated[str | None, typer.Option(help="File for every forecast with its truth, or - for stdout.")] = None,
-    excel_safe: opt.ExcelSafe = False,
     context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
+    level: opt.Levels = opt.DEFAULT_LEVELS,
+    output: opt.OutputFile = None,
+    excel_safe: opt.ExcelSafe = False,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Forecast the past from rolling origins and score it."""
+    """Forecast the past from rolling origins and score the forecasts.
+
+    With --output, the table of every forecast beside its true value is written too.
+    """
     if test and windows is not None:
-        raise UsageError(
-            "--windows rolls over validation windows, --test over the test part.", hint="Give one of them."
-        )
+        raise UsageError("--windows scores the validation part, --test the test part.", hint="Give one of them.")
     if json and output == "-":
         raise UsageError("--json and --output - both write to stdout.", hint="Give --output a file.")
     if refit_every is not None and context is not None:
         raise UsageError(
             "--context is for the network as it was trained, --refit-every trains anew.", hint="Give one of them."
         )
-    levels, statistical = opt.parse_levels(level), tuple(dict.fromkeys(opt.names(models) or ()))
+    levels, statistical = opt.parse_levels(level), tuple(dict.fromkeys(opt.names(models)))
     screen = Screen(quiet=quiet)
     from seqcast.evaluation.backtest import BacktestPlan
-    from seqcast.output import backtest_frame, output_format
+    from seqcast.output import backtest_frame
 
-    target = opt.destination(output)
-    file_format = output_format(target, None)
-    refuse_unless_csv(file_format, excel_safe=excel_safe)
-    opened = open_run(screen, run, data, device, context)
+    table = TableOutput.from_options(output, None, excel_safe=excel_safe)
+    loaded = load_run(screen, run, data, device, context)
     part: Literal["validation", "test"] = "test" if test else "validation"
     plan = BacktestPlan(part, windows, stride, baselines, levels, statistical, refit_every)
-    done = _run(screen, opened, plan)
+    done = _run(screen, loaded, plan)
     screen.notices(done.notices)
     if output is not None:
-        frame = backtest_frame(done.forecast, done.actuals, opened.model.schema, levels, done.statistical)
-        write_output(screen, frame, target, file_format, excel_safe=excel_safe)
+        frame = backtest_frame(done.forecast, done.actuals, loaded.model.schema, levels, done.statistical)
+        table.write(screen, frame)
     if json:
         screen.document(document(done, plan))
     elif output != "-":
         _show(screen, done, plan)
 
 
-def _run(screen: Screen, opened: OpenedRun, plan: BacktestPlan) -> Backtest:
+def _run(screen: Screen, loaded: LoadedRun, plan: BacktestPlan) -> Backtest:
     """The backtest with its progress on the screen."""
     from seqcast.evaluation.backtest import Watch
     from seqcast.evaluation.backtest import backtest as run_backtest
     from seqcast.evaluation.refit import Refit
     from seqcast.training.loop import Hooks
 
-    model, panel = opened.model, opened.source.panel
+    model, panel = loaded.model, loaded.source.panel
     with TrainingProgress(screen, validations=False) as progress:
         if plan.refit_every is None:
             return run_backtest(model, panel, plan, Watch(on_window=progress.show_windows))

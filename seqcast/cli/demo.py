@@ -17,11 +17,14 @@ STEPS = 300
 
 def demo(
     *,
-    run: Annotated[Path | None, typer.Option(help="Run directory; default: runs/planted_hourly-<n>.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run directory; runs/planted_hourly-<n> if not given.")] = None,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Train on a made hourly panel whose values repeat after 24 and 37 hours, forecast it, and find those lags."""
+    """Train, predict and inspect on a bundled sample.
+
+    Its hourly series are made up and repeat after 24 and 37 hours; inspect finds those lags.
+    """
     screen = Screen(quiet=quiet)
     from seqcast.cli.inspect import inspect
     from seqcast.cli.predict import predict

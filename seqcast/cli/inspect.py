@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,8 +11,11 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.opened import OpenedRun, open_run
+from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.table_output import destination
 from seqcast.errors import DataError, UsageError
+
+Report = partial(typer.Option, rich_help_panel="Report")
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,33 +32,40 @@ def inspect(
     data: opt.OwnData = None,
     *,
     run: opt.RunPath = None,
-    series: Annotated[str | None, typer.Option(help="Only this series.")] = None,
+    series: Annotated[str | None, typer.Option(help="Id of the only series to look at.")] = None,
     origin: Annotated[str | None, typer.Option(help="Last observed time of the forecast to look at.")] = None,
-    windows: Annotated[int | None, typer.Option(help="Newest origins per series, a horizon apart; default: 1.")] = None,
-    relative: Annotated[Literal["target", "origin"], typer.Option(help="Count lags back from here.")] = "target",
-    top: Annotated[int, typer.Option(help="Lags to show.")] = 10,
+    windows: Annotated[
+        int | None, typer.Option(help="Newest origins of each series, a horizon apart; 1 if not given.")
+    ] = None,
+    context: opt.UsedContext = None,
+    device: opt.DeviceName = "auto",
+    relative: Annotated[
+        Literal["target", "origin"], Report(help="Count lags back from the forecast step or from the origin.")
+    ] = "target",
+    top: Annotated[int, Report(help="Number of lags to show.")] = 10,
     by: Annotated[
         Literal["horizon", "hour", "weekday", "month", "series", "error"],
-        typer.Option(help="Group the forecast steps, or past origins by error."),
+        Report(help="Group forecast steps, or past origins by their error."),
     ] = "horizon",
-    heatmap: Annotated[bool, typer.Option("--heatmap", help="Draw step x lag.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Test whether the attended lags matter.")] = False,
-    suggest: Annotated[bool, typer.Option("--suggest", help="Test whether a shorter context would do.")] = False,
+    heatmap: Annotated[bool, Report("--heatmap", help="Draw the attention of each step to each lag.")] = False,
+    verify: Annotated[bool, Report("--verify", help="Test whether the attended lags matter.")] = False,
+    suggest: Annotated[bool, Report("--suggest", help="Test whether a shorter context would do.")] = False,
     compare: Annotated[
-        Path | None, typer.Option(readable=False, help="Another run, to compare lags on the same table.")
+        Path | None, Report(readable=False, help="Another run, to compare its lags on the same table.")
     ] = None,
     format: Annotated[  # noqa: A002  # the option is called --format
         Literal["table", "csv", "parquet", "json"] | None,
-        typer.Option(help="table shows the report, the others write the attention table."),
+        typer.Option(help="table prints the report, the others write the attention table.", rich_help_panel=opt.OUTPUT),
     ] = None,
-    output: Annotated[str | None, typer.Option(help="File for the attention table, or - for stdout.")] = None,
-    context: opt.UsedContext = None,
-    device: opt.DeviceName = "auto",
+    output: opt.OutputFile = None,
     quiet: opt.Quiet = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")] = False,
+    json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Show which lags the newest forecasts attended to, or write the whole attention table."""
+    """Show which lags the newest forecasts attended to.
+
+    With --output or a --format other than table, write the whole attention table instead.
+    """
     if top < 1:
         raise UsageError(f"--top {top}: at least one lag must be shown.")
     if origin is not None and windows is not None:
@@ -76,24 +87,24 @@ def inspect(
     from seqcast.output import output_format
     from seqcast.report.heatmap import Heatmap
 
-    target = opt.destination(output)
+    target = destination(output)
     file_format = output_format(target, None if format == "table" else format)
-    opened = open_run(screen, run, data, device, context)
-    panel = opened.source.panel if series is None else one_series(opened.source.panel, series)
+    loaded = load_run(screen, run, data, device, context)
+    panel = loaded.source.panel if series is None else one_series(loaded.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
     if wanted:
         count = 1 if windows is None else windows
-        write_attention(screen, opened, panel, Table(count, moment, target, file_format))
+        write_attention(screen, loaded, panel, Table(count, moment, target, file_format))
         return
-    other = None if compare is None else open_other(screen, compare, opened, device)
+    other = None if compare is None else open_other(screen, compare, loaded, device)
     question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare))
-    found = ask(opened.model, panel, question)
+    found = ask(loaded.model, panel, question)
     screen.notices(found.notices)
     if json:
         picture = {"heatmap": found.report.heatmap_dict()} if heatmap else {}
         screen.document({**found.as_dict(top), **picture})
         return
-    screen.result(inspection_view(found, opened, top, single=panel.num_series == 1))
+    screen.result(inspection_view(found, loaded, top, single=panel.num_series == 1))
     if heatmap:
         screen.result("")
         screen.result(Heatmap(found.report))
@@ -109,20 +120,20 @@ class Table:
     file_format: Format
 
 
-def write_attention(screen: Screen, opened: OpenedRun, panel: Panel, table: Table) -> None:
+def write_attention(screen: Screen, loaded: LoadedRun, panel: Panel, table: Table) -> None:
     """Write the whole attention table as it streams by."""
     from seqcast.forecasting import attention_maps
     from seqcast.output import attention_table, write_tables
 
-    found = attention_maps(opened.model, panel, table.windows, table.origin)
+    found = attention_maps(loaded.model, panel, table.windows, table.origin)
     screen.notices(found.notices)
     write_tables((attention_table(part) for part in found.maps), table.target, table.file_format)
     if table.target != "-":
-        rows = found.num_windows * opened.model.horizon * opened.model.context
+        rows = found.num_windows * loaded.model.horizon * loaded.model.context
         screen.say(f"{rows:,} rows written to {table.target}")
 
 
-def inspection_view(found: Inspection, opened: OpenedRun, top: int, *, single: bool) -> RenderableType:
+def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: bool) -> RenderableType:
     """Everything that was asked, for a person; the attention-implied forecast where there is a single series."""
     from rich.console import Group
 
@@ -137,7 +148,7 @@ def inspection_view(found: Inspection, opened: OpenedRun, top: int, *, single: b
     from seqcast.report.lags import lag_report_view
     from seqcast.report.runs import forecasters_text
 
-    model = opened.model.config.model
+    model = loaded.model.config.model
     fed_back, two_way = model.decoding == "autoregressive", model.bidirectional
     parts = [season_view(found.seasons)]
     if found.errors is not None:
@@ -151,22 +162,22 @@ def inspection_view(found: Inspection, opened: OpenedRun, top: int, *, single: b
     if found.context is not None:
         parts.append(context_view(found.context))
     spaced = [piece for part in parts for piece in ("", part)]
-    result = opened.record.result
+    result = loaded.record.result
     forecasters = "" if result is None else forecasters_text(result.num_members, result.linear_share)
     shown = lag_report_view(found.report, top, fed_back=fed_back, two_way=two_way, forecasters=forecasters)
     return Group(shown, *spaced)
 
 
-def open_other(screen: Screen, run: Path, opened: OpenedRun, device: str) -> TrainedModel:
+def open_other(screen: Screen, run: Path, loaded: LoadedRun, device: str) -> TrainedModel:
     """The model of another run that reads the same table.
 
     Raises:
         UsageError: It cannot.
         RunError: There is no such run, or it cannot be used.
     """
-    table = opened.source.table.name
+    table = loaded.source.table.name
     try:
-        return open_run(screen, run, table, device).model
+        return load_run(screen, run, table, device).model
     except (DataError, UsageError) as error:
         raise UsageError(
             f"--compare {run}: that run cannot forecast {table}, which this one was asked about: {error}",

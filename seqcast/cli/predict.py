@@ -9,8 +9,8 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.opened import OpenedRun, open_run
-from seqcast.cli.written import refuse_unless_csv, write_output
+from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.table_output import TableOutput
 from seqcast.config import Format
 
 if TYPE_CHECKING:
@@ -24,16 +24,24 @@ PLOT_HEIGHT = 18
 def predict(
     data: opt.OwnData = None,
     *,
-    horizon: Annotated[int | None, typer.Option(help="Steps, any positive number; default: as trained.")] = None,
     run: opt.RunPath = None,
-    future: Annotated[Path | None, typer.Option(help="Table of the known covariates' future values.")] = None,
-    level: opt.Levels = opt.DEFAULT_LEVELS,
-    output: Annotated[str | None, typer.Option(help="File to write, or - for stdout.")] = None,
-    format: Annotated[Format | None, typer.Option(help="Default: from the file's name.")] = None,  # noqa: A002  # the option is called --format
-    excel_safe: opt.ExcelSafe = False,
-    plot: Annotated[bool | None, typer.Option(help="Draw the first series; default: on a terminal.")] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="Steps to forecast, any positive number; as trained if not given.")
+    ] = None,
+    future: Annotated[Path | None, typer.Option(help="Table with future values of the known covariates.")] = None,
     context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
+    level: opt.Levels = opt.DEFAULT_LEVELS,
+    output: opt.OutputFile = None,
+    format: Annotated[  # noqa: A002  # the option is called --format
+        Format | None,
+        typer.Option(help="Format of the table; from the file's name if not given.", rich_help_panel=opt.OUTPUT),
+    ] = None,
+    excel_safe: opt.ExcelSafe = False,
+    plot: Annotated[
+        bool | None,
+        typer.Option(help="Draw the first series; only on a terminal if not given.", rich_help_panel=opt.OUTPUT),
+    ] = None,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
 ) -> None:
@@ -42,41 +50,39 @@ def predict(
     screen = Screen(quiet=quiet)
     from seqcast.attention.drift import drift_notices
     from seqcast.forecasting import predict as predict_ahead
-    from seqcast.output import forecast_frame, output_format
+    from seqcast.output import forecast_frame
     from seqcast.reading.tabular import read_table
     from seqcast.report.forecasts import forecast_preview
 
-    target = opt.destination(output)
-    file_format = output_format(target, format)
-    refuse_unless_csv(file_format, excel_safe=excel_safe)
-    opened = open_run(screen, run, data, device, context)
-    future_table = None if future is None else read_table(str(future), opened.source.table.options)
-    prediction = predict_ahead(opened.model, opened.source.panel, horizon, future_table)
-    screen.notices((*prediction.notices, *drift_notices(opened.model, opened.source.panel)))
+    table = TableOutput.from_options(output, format, excel_safe=excel_safe)
+    loaded = load_run(screen, run, data, device, context)
+    future_table = None if future is None else read_table(str(future), loaded.source.table.options)
+    prediction = predict_ahead(loaded.model, loaded.source.panel, horizon, future_table)
+    screen.notices((*prediction.notices, *drift_notices(loaded.model, loaded.source.panel)))
     wanted = output is not None or format is not None
     if wanted:
-        frame = forecast_frame(prediction.forecast, opened.model.schema, levels)
-        write_output(screen, frame, target, file_format, excel_safe=excel_safe)
+        frame = forecast_frame(prediction.forecast, loaded.model.schema, levels)
+        table.write(screen, frame)
     else:
         screen.result(forecast_preview(prediction.forecast, levels))
     if plot or (plot is None and not wanted and screen.out.is_terminal):
-        screen.result(draw_first_series(screen, opened, prediction.forecast, levels))
+        screen.result(draw_first_series(screen, loaded, prediction.forecast, levels))
 
 
 def draw_first_series(
-    screen: Screen, opened: OpenedRun, forecast: Forecast, levels: tuple[float, ...]
+    screen: Screen, loaded: LoadedRun, forecast: Forecast, levels: tuple[float, ...]
 ) -> RenderableType:
-    """The end of the first series' history, its forecast, and its widest interval."""
+    """Draw the end of the first series, its forecast and its widest interval."""
     import numpy as np
     from rich.text import Text
 
     from seqcast.report.plots import SeriesPlot, draw_plot
     from seqcast.results.forecast import interval
 
-    panel = opened.source.panel
+    panel = loaded.source.panel
     series = panel.series_ids.index(forecast.series_ids[0])
     position = int(panel.frequency.steps_between(panel.starts[series : series + 1], forecast.cutoffs[:1])[0])
-    shown = min(position + 1, max(3 * forecast.horizon, opened.model.season * 2))
+    shown = min(position + 1, max(3 * forecast.horizon, loaded.model.season * 2))
     start = int(panel.offsets[series]) + position + 1 - shown
     history = panel.target[start : start + shown]
     steps = np.arange(position + 1 - shown, position + 1 + forecast.horizon)

@@ -8,6 +8,7 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
+from seqcast.cli.help import PanelledCommand
 from seqcast.errors import RunError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def runs(context: typer.Context, *, json: opt.Json = False, debug: opt.Debug = F
         screen.say("no runs under runs/ yet; `seqcast train DATA` makes one")
 
 
-@runs_app.command()
+@runs_app.command(cls=PanelledCommand)
 def show(
     run: opt.RunName,
     *,
@@ -70,7 +71,7 @@ def _brief(path: str, record: RunRecord | None) -> dict[str, object]:
     return {"run": path, "data": record.data.path, **kept}
 
 
-@runs_app.command()
+@runs_app.command(cls=PanelledCommand)
 def verify(
     run: opt.RunName,
     *,

@@ -12,8 +12,9 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.progress import TrainingProgress
-from seqcast.cli.train import given_sections, stop_signals
-from seqcast.config import Attention, Cell, Config, Decoding, Loss, Precision, Score, read_config
+from seqcast.cli.settings import PANELS, Settings, with_settings
+from seqcast.cli.signals import stop_signals
+from seqcast.config import Config, read_config
 from seqcast.errors import UsageError
 from seqcast.extras import import_extra
 
@@ -27,73 +28,51 @@ MEANT_AS_DURATION = re.compile(r"[-+]?\d+(?:\.\d+)?\s*[a-z]{0,7}")
 _SECONDS = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
+@with_settings(*PANELS, omit=("time",))
 def tune(
     data: opt.Data,
     *,
-    trials: Annotated[int, typer.Option(min=1, help="Trials of the whole study.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of the whole study.", rich_help_panel="Search")] = 20,
     time: Annotated[
         list[str] | None,
         typer.Option(
-            help="How long to search, as 600, 90s, 30m or 2h; any other text is the time column, as in train."
+            help="How long to search (600, 90s, 30m, 2h), or the time column; may be given twice.",
+            rich_help_panel="Search",
         ),
     ] = None,
-    target: opt.Target = None,
-    id: opt.Id = None,  # noqa: A002  # the option is called --id
-    freq: opt.Freq = None,
-    known: opt.Known = None,
-    past: opt.Past = None,
-    static: opt.Static = None,
-    static_file: opt.StaticFile = None,
-    delimiter: opt.Delimiter = None,
-    decimal: opt.Decimal = None,
-    encoding: opt.Encoding = None,
-    time_format: opt.TimeFormat = None,
-    time_unit: opt.TimeUnit = None,
-    na_value: opt.NaValue = None,
-    timezone: opt.Timezone = None,
-    horizon: Annotated[int | None, typer.Option(help="Steps to forecast; default: from the frequency.")] = None,
-    validation_size: Annotated[int | None, typer.Option(help="Steps per series that trials are judged by.")] = None,
-    test_size: Annotated[int | None, typer.Option(help="Last steps per series that no trial sees.")] = None,
-    context: Annotated[int | None, typer.Option(help="Past steps to read; not searched when given.")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Width of the state; not searched when given.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Stacked layers; not searched when given.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Share of values dropped; not searched when given.")] = None,
-    score: Annotated[Score | None, typer.Option(help="Score of the attention; not searched when given.")] = None,
-    loss: Annotated[Loss | None, typer.Option(help="What training makes small; not searched when given.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak rate; not searched when given.")] = None,
-    attention: Annotated[Attention | None, typer.Option(help="Which lags may be attended.")] = None,
-    decoding: Annotated[Decoding | None, typer.Option(help="All steps at once, or one from the other.")] = None,
-    cell: Annotated[Cell | None, typer.Option(help="Recurrent cell.")] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Most optimiser steps of each trial.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Windows per step.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Validations without improvement before stopping.")] = None,
-    precision: Annotated[Precision | None, typer.Option(help="Of the network's products.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the search and of every trial.")] = None,
-    config: Annotated[Path | None, typer.Option(help="config.toml to search around; options given here win.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Directory of the study; default: runs/<data>-tune.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="config.toml to search around; options given here win.", rich_help_panel="Search"),
+    ] = None,
+    settings: Settings,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Directory of the study; runs/<data>-tune if not given.", rich_help_panel=opt.OUTPUT),
+    ] = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Search for better settings; the same command goes on where an earlier one ended."""
-    given = {name: value for name, value in locals().items() if value is not None}
-    given["time"], seconds = column_and_seconds(time or [])
+    """Search for the settings that forecast the validation part best.
+
+    Searched are context, hidden, layers, dropout, learning rate, score and loss, each unless it is given as an option.
+    Run the same command again to continue an earlier search.
+    """
+    column, seconds = column_and_seconds(time or [])
     screen = Screen(quiet=quiet)
     import_extra("optuna", "tune", "seqcast tune")
     from seqcast.experiments.tuning.search import Budget, Search
     from seqcast.reading.source import STDIN
-    from seqcast.reading.table import ReadOptions
     from seqcast.run.source import read_source
     from seqcast.runtime import resolve_runtime
 
-    reading = ReadOptions(delimiter, decimal, encoding, time_format, time_unit, tuple(na_value or ()), timezone)
-    sections = given_sections({name: value for name, value in given.items() if value is not None})
-    base = (Config() if config is None else read_config(config)).override(**sections)
+    if column is not None:
+        settings.sections["data"]["time"] = column
+    base = settings.override(Config() if config is None else read_config(config))
     runtime = resolve_runtime(base.training.device, base.training.precision)
-    source = read_source(data, base.data, reading, None if static_file is None else str(static_file))
+    source = read_source(data, base.data, settings.reading, settings.static_file)
     screen.notices(source.notices)
-    fixed = frozenset(f"{section}.{name}" for section, values in sections.items() for name in values)
+    fixed = frozenset(f"{section}.{name}" for section, values in settings.sections.items() for name in values)
     search = Search(source, base, runtime, fixed)
     stem = "stdin" if data == STDIN else Path(data).name.split(".")[0]
     directory = run or Path("runs") / f"{stem}-tune"

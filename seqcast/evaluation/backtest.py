@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from seqcast.config import DataConfig
+from seqcast.config import LEVELS, DataConfig
 from seqcast.errors import DataError, UsageError, option
 from seqcast.evaluation.baselines import NAIVE, SEASONAL_NAIVE, naive, point_forecast, seasonal_naive
 from seqcast.evaluation.metrics import Scores, score, seasonal_scales
@@ -36,7 +36,7 @@ class BacktestPlan:
     """Steps between origins; None: the horizon."""
     baselines: bool = True
     """Score the naive forecasts too."""
-    levels: tuple[float, ...] = (80.0, 95.0)
+    levels: tuple[float, ...] = LEVELS
     models: tuple[str, ...] = ()
     """Statistical models to score too; of `evaluation.statistical.STATISTICAL_MODELS`."""
     refit_every: int | None = None

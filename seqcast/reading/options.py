@@ -22,7 +22,7 @@ class ReadOptions:
     time_unit: str | None = None
     """What numbers in the time column count: step, s, ms, us, ns, day or excel."""
     na_values: tuple[str, ...] = ()
-    """A word that means *missing*, besides the usual ones; may be repeated."""
+    """A word that means a missing value, besides the usual ones; may be repeated."""
     timezone: str | None = None
     """Time zone of times without an offset, such as Europe/Berlin; they become UTC."""
     text: tuple[str, ...] = ()

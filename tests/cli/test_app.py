@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,8 @@ def test_help_names_every_command_and_every_option_has_its_words() -> None:
     top = done("--help").out
     assert all(f"\n  {command} " in top for command in COMMANDS)
     for command in COMMANDS:
-        text = done(command, "--help").out
-        options = text[text.index("Options:") :].splitlines()
-        for line, following in zip(options, [*options[1:], ""], strict=True):
+        lines = done(command, "--help").out.splitlines()
+        for line, following in pairwise([*lines, ""]):
             if line.startswith("  -"):
                 assert "  " in line.strip() or following.startswith("      "), f"{command}: {line} has no words"
 

@@ -211,7 +211,7 @@ def test_a_run_without_test_part_says_how_to_get_one(in_tmp_path: Path) -> None:
         (["--windows", 0], "--stride, --windows and --refit-every must be at least 1."),
         (["--refit-every", 0], "--stride, --windows and --refit-every must be at least 1."),
         (["--stride", -1], "--stride, --windows and --refit-every must be at least 1."),
-        (["--test", "--windows", 3], "--windows rolls over validation windows, --test over the test part."),
+        (["--test", "--windows", 3], "--windows scores the validation part, --test the test part."),
         (["--output", "scores"], "does not say which format to write"),
         (["--level", "80,x"], "--level '80,x': levels are numbers, such as 80,95."),
     ],

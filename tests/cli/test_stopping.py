@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from seqcast.cli.progress import TrainingProgress
-from seqcast.cli.train import stop_signals
+from seqcast.cli.signals import stop_signals
 from seqcast.training.loop import Progress
 from tests.running import TINY, done, refused, seqcast, write_hourly
 

@@ -275,7 +275,7 @@ def test_a_diverged_training_ends_with_code_5_and_a_run_that_forecasts(
         r"error: Training diverged: .* step 1 is not finite .* Train another run with --learning-rate", ran.err
     )
     told = done("predict", "--run", "runs/h-1", "--output", "-")
-    assert "warning: the training of this run diverged; the forecast is that of its best weights" in told.err
+    assert "warning: the training of this run diverged; the forecast uses its best weights" in told.err
     assert len(told.table()) == HORIZON
     assert done("runs", "show", "h-1", "--json").document()["status"] == "diverged"
 

@@ -1,4 +1,4 @@
-"""What predict, inspect and backtest begin with: a run, its model on a device, and the table to use."""
+"""A run with its model on a device and the table to use: where predict, inspect and backtest begin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OpenedRun:
+class LoadedRun:
     """A run ready to forecast."""
 
     directory: RunDirectory
@@ -26,13 +26,13 @@ class OpenedRun:
     source: Source
 
 
-def open_run(
+def load_run(
     screen: Screen, run: Path | None, data: str | None, device: str = "auto", context: int | None = None
-) -> OpenedRun:
-    """Load the run (the newest finished one when none is named) and read its table, or another one.
+) -> LoadedRun:
+    """Load a run, by default the newest finished one, and read its table or another one.
 
     Raises:
-        UsageError: The model cannot look at `context` past steps.
+        UsageError: The model cannot read `context` past steps.
         RunError: There is no such run, or it cannot be used.
         DataError: The table cannot be used.
     """
@@ -52,10 +52,9 @@ def open_run(
     if run is None and directory.path != newest_run().path:
         screen.say(f"({newest_run().path} is newer, but has no finished model)")
     source = read_run_source(record, model.config, data)
-    told = set(record.notices)
-    read = [notice for notice in source.notices if notice.line not in told]
+    read = [notice for notice in source.notices if notice.line not in record.notices]
     if record.status == "diverged":
-        text = "the training of this run diverged; the forecast is that of its best weights before that"
+        text = "the training of this run diverged; the forecast uses its best weights before that"
         read.append(Notice("repair", text))
     screen.notices([*read, *context_notices(trained, model.context)])
-    return OpenedRun(directory, record, model, source)
+    return LoadedRun(directory, record, model, source)

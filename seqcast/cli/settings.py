@@ -1,0 +1,139 @@
+"""Options of commands built from the fields, types and docstrings of the configuration."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache, wraps
+from itertools import pairwise
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from seqcast.cli.options import names
+from seqcast.config import Config
+from seqcast.reading.options import ReadOptions
+
+PANELS = {
+    panel: tuple(names.split())
+    for panel, names in {
+        "Data": "target time id freq known past static static_file horizon context validation_size test_size",
+        "Reading": "delimiter decimal encoding time_format time_unit na_value timezone",
+        "Network": "cell hidden layers dropout bidirectional decoding repeat_context reverse_input",
+        "Attention": "attention score additive_order normaliser lag_bias copy input_feeding",
+        "Training": "loss max_steps batch_size learning_rate patience refit ensemble precision device seed",
+    }.items()
+}
+"""Options of each panel of `--help`; a setting that is not here can be given in a configuration file alone."""
+READING = frozenset(("target", "time", "id", "freq", "known", "past", "static", "static_file", *PANELS["Reading"]))
+"""Options that say how a table is read. A run remembers them, so that not every command has them."""
+
+_FIELDS = {"copy": "copy_gate", "na_value": "na_values"}
+"""Fields whose option has another name."""
+_SECTIONS = {name: type(section) for name, section in Config()}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a command line says about the configuration and about reading its table."""
+
+    sections: dict[str, dict[str, Any]]
+    """Given values of each section of the configuration."""
+    reading: ReadOptions
+    static_file: str | None
+
+    @classmethod
+    def from_options(cls, options: dict[str, Any]) -> Settings:
+        """The settings that the values of options stand for; None means not given."""
+        given = {_FIELDS.get(name, name): value for name, value in options.items() if value is not None}
+        sections = {
+            section: {name: _value(fields, name, given[name]) for name in fields.model_fields if name in given}
+            for section, fields in _SECTIONS.items()
+        }
+        texts = {name: given[name] for name in ReadOptions.__annotations__ if name in given and name != "na_values"}
+        reading = ReadOptions(**texts, na_values=tuple(given.get("na_values", ())))
+        return cls(sections, reading, str(given["static_file"]) if "static_file" in given else None)
+
+    def override(self, base: Config) -> Config:
+        """The configuration with the given settings in place of its own.
+
+        Raises:
+            UsageError: A value is outside its range.
+        """
+        return base.override(**self.sections)
+
+
+def with_settings(*panels: str, omit: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each setting of some panels, in place of its parameter `settings`.
+
+    Args:
+        panels: Keys of `PANELS`.
+        omit: Options of those panels that the command lacks, or has with a meaning of its own.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [*inspect.signature(command, eval_str=True).parameters.values()]
+        place = [parameter.name for parameter in own].index("settings")
+        made = {name: _parameter(name, panel) for panel in panels for name in PANELS[panel] if name not in omit}
+
+        @wraps(command)
+        def run(*arguments: Any, **options: Any) -> None:
+            settings = Settings.from_options({name: options.pop(name, None) for name in made})
+            command(*arguments, settings=settings, **options)
+
+        signature = inspect.Signature([*own[:place], *made.values(), *own[place + 1 :]])
+        run.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
+        run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        return run
+
+    return decorate
+
+
+def _value(fields: type, name: str, given: Any) -> Any:
+    """A given value as the configuration takes it: names separated by commas become a tuple."""
+    return names(given) if get_origin(_types(fields)[name]) is tuple else given
+
+
+def _parameter(name: str, panel: str) -> inspect.Parameter:
+    """The parameter from which Typer makes the option of a setting."""
+    kind, text = _type_and_help(name)
+    option = typer.Option(help=text, rich_help_panel=panel)
+    annotation = Annotated[kind | None, option]  # type: ignore[valid-type]  # the type of a field
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _type_and_help(name: str) -> tuple[Any, str]:
+    if name == "static_file":
+        return Path, "Table with one row per series: its id and static columns."
+    field = _FIELDS.get(name, name)
+    fields = next(each for each in (*_SECTIONS.values(), ReadOptions) if field in each.__annotations__)
+    kind, default, text = _types(fields)[field], getattr(fields(), field), _docstrings(fields)[field]
+    if get_origin(kind) is tuple:
+        return (list[str] if fields is ReadOptions else str), text
+    if kind is bool:
+        default = "on" if default else "off"
+    return kind, f"{text} [default: {default}]" if default is not None else text
+
+
+@cache
+def _types(fields: type) -> dict[str, Any]:
+    """The type of each field of a class, without None."""
+    return {
+        name: get_args(hint)[0] if NoneType in get_args(hint) else hint for name, hint in get_type_hints(fields).items()
+    }
+
+
+@cache
+def _docstrings(fields: type) -> dict[str, str]:
+    """The docstring below each field of a class."""
+    (definition,) = ast.parse(inspect.getsource(fields)).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        ast.unparse(field.target): ast.literal_eval(below.value)
+        for field, below in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr)
+    }

@@ -1,0 +1,58 @@
+"""A forecast or backtest table that a command writes to a file or to stdout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqcast.cli.console import Screen
+from seqcast.config import Format
+from seqcast.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqcast.output import Destination
+
+
+def destination(output: str | None) -> Destination:
+    """The file or stdout that `--output` names; stdout if not given."""
+    return "-" if output is None or output == "-" else Path(output)
+
+
+@dataclass(frozen=True)
+class TableOutput:
+    """Where and how a table is written."""
+
+    target: Destination
+    file_format: Format
+    excel_safe: bool
+    """Whether ids that begin like a formula get an apostrophe."""
+
+    @classmethod
+    def from_options(cls, output: str | None, file_format: Format | None, *, excel_safe: bool) -> TableOutput:
+        """Raise for options that contradict each other.
+
+        Raises:
+            UsageError: The format is unknown, or `excel_safe` is asked for in a format other than CSV.
+        """
+        from seqcast.output import output_format
+
+        target = destination(output)
+        resolved = output_format(target, file_format)
+        if excel_safe and resolved != "csv":
+            raise UsageError(f"--excel-safe is for CSV, and this output is {resolved}.", hint="Drop one.")
+        return cls(target, resolved, excel_safe)
+
+    def write(self, screen: Screen, frame: pd.DataFrame) -> None:
+        """Write a table and tell how many rows it has."""
+        from seqcast.output import formula_notices, without_formulas, write_frame
+
+        if self.excel_safe:
+            frame = without_formulas(frame)
+        elif self.file_format == "csv":
+            screen.notices(formula_notices(frame))
+        write_frame(frame, self.target, self.file_format)
+        if self.target != "-":
+            screen.say(f"{len(frame):,} rows written to {self.target}")
