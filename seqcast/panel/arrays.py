@@ -11,5 +11,5 @@ BoolArray = NDArray[np.bool_]
 
 
 def evenly_spread(length: int, at_most: int) -> IntArray:
-    """Ascending indices below `length`, at most `at_most` of them, from the first to the last at equal distances."""
+    """Returns at most `at_most` ascending indices below `length`, from the first to the last at equal distances."""
     return np.unique(np.linspace(0, length - 1, min(at_most, length)).round().astype(np.int64))

@@ -87,14 +87,14 @@ _YEAR = 365 * DAY
 
 
 def resolved_cycles(frequency: Frequency) -> tuple[str, ...]:
-    """Names of the cycles that steps of this frequency can show; integer and yearly steps have none."""
+    """Returns the cycles that steps of this frequency can show; integer and yearly steps have none."""
     return tuple(name for name, _ in CYCLES if _resolves(frequency, name))
 
 
 def recurring_cycles(frequency: Frequency, starts: TimeArray, ends: TimeArray) -> tuple[str, ...]:
-    """The resolved cycles that come round at least twice between the first start and the last end (exclusive).
+    """Returns the resolved cycles that recur at least twice between the first start and the last end (exclusive).
 
-    The phase in a cycle that was seen once only tells dates apart, and a network learns those by heart.
+    A cycle seen only once tells dates apart, and a network would learn those by heart.
     """
     cycles = resolved_cycles(frequency)
     if not cycles:
@@ -104,12 +104,12 @@ def recurring_cycles(frequency: Frequency, starts: TimeArray, ends: TimeArray) -
 
 
 def calendar_names(cycles: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the columns of `calendar_features`, in order: `sin-<cycle>`, `cos-<cycle>` for each cycle."""
+    """Returns the columns of `calendar_features`, in order: `sin-<cycle>`, `cos-<cycle>` for each cycle."""
     return tuple(f"{wave}-{name}" for name, _ in CYCLES if name in cycles for wave in ("sin", "cos"))
 
 
 def calendar_features(cycles: tuple[str, ...], times: TimeArray) -> NDArray[np.float32]:
-    """Sine and cosine of the place of each time in each cycle.
+    """Computes sine and cosine of the place of each time in each cycle.
 
     Args:
         cycles: Names in `CYCLES`.
@@ -127,7 +127,7 @@ def calendar_features(cycles: tuple[str, ...], times: TimeArray) -> NDArray[np.f
 
 
 def _resolves(frequency: Frequency, cycle: str) -> bool:
-    """Whether one step is shorter than the cycle and long enough to see it move."""
+    """Returns whether one step is shorter than the cycle and long enough to see it move."""
     if frequency.unit == "integer":
         return False
     if frequency.unit == "month":

@@ -1,4 +1,4 @@
-"""Time axes: one regular step of time, arithmetic in it, and its pandas alias."""
+"""The frequency of a panel: one regular step of time, arithmetic with it, and its pandas alias."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MONTH_END = 31
 
 _LONGEST_STEP = 2**62
 _LONGEST_REACH = 2**62
-"""Microseconds between a time and the one reached from it; a time of four-digit years stays countable that far away."""
+"""Microseconds that steps may lead away from a time of four-digit years without overflow."""
 _LONGEST_UNIT = {"microsecond": 1, "business_day": 3 * DAY, "month": 31 * DAY}
 _PARTS = (
     *((WEEK, "week"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second")),
@@ -61,7 +61,7 @@ class Frequency:
     """Day of month of a month step; 29 to 31 are cut to the length of the month, so 31 is the month end."""
 
     def advance(self, starts: TimeArray, steps: IntArray) -> TimeArray:
-        """The times `steps` steps after `starts`; the arrays broadcast.
+        """Returns the times `steps` steps after `starts`; the arrays broadcast.
 
         Raises:
             DataError: A time would lie too far away to be counted in microseconds.
@@ -83,7 +83,7 @@ class Frequency:
         return times
 
     def steps_between(self, starts: TimeArray, times: TimeArray) -> IntArray:
-        """Whole steps from `starts` to `times`; inverse of `advance`.
+        """Returns the whole steps from `starts` to `times`; inverse of `advance`.
 
         Raises:
             DataError: A time does not lie on the grid that begins at its start.
@@ -99,7 +99,7 @@ class Frequency:
         return steps
 
     def locate(self, starts: TimeArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
-        """Whole steps from `starts` to `times`, and whether each time is on the grid that begins at its start."""
+        """Returns the whole steps from `starts` to `times`, and whether each time is on the grid of its start."""
         origins: _Ticks = np.asarray(starts)
         reached: _Ticks = np.asarray(times)
         if self.unit == "microsecond":
@@ -131,7 +131,7 @@ class Frequency:
         return next((seasons for step, seasons in _SEASONS_BY_STEP if step == self.multiple), ())
 
     def duration(self, num_steps: int) -> str:
-        """`num_steps` as a person says it: "1 day", "1 week", "1 day 13 hours", "18 steps" for integer times."""
+        """Returns `num_steps` in words: "1 day", "1 week", "1 day 13 hours", "18 steps" for integer times."""
         sign, amount = ("-" if num_steps < 0 else ""), abs(num_steps) * self.multiple
         if self.unit == "integer":
             return sign + counted(abs(num_steps), "step")
@@ -144,7 +144,7 @@ class Frequency:
 
     @property
     def name(self) -> str:
-        """The step as a person says it: "hourly", "every 30 minutes", "monthly at month start", "weekly on Sundays"."""
+        """The step in words: "hourly", "every 30 minutes", "monthly at month start", "weekly on Sundays"."""
         if self.unit == "integer":
             return "integer steps" if self.multiple == 1 else f"integer steps of {self.multiple}"
         if self.unit == "business_day":
@@ -172,9 +172,9 @@ class Frequency:
 
 
 def parse_frequency(alias: str) -> Frequency:
-    """The frequency of a pandas alias, old (`H`, `T`, `M`, `A`) or new (`h`, `min`, `ME`, `YE`), or of an integer step.
+    """Reads a pandas alias, old (`H`, `T`, `M`, `A`) or new (`h`, `min`, `ME`, `YE`), or an integer step.
 
-    Also reads back every alias this module makes (`MS@15`: the 15th of each month).
+    Also reads every alias this module writes (`MS@15`: the 15th of each month).
 
     Raises:
         UsageError: The alias is unknown or its step is not positive.
@@ -193,7 +193,7 @@ def parse_frequency(alias: str) -> Frequency:
 
 
 def fixed_frequency(microseconds: int, weekday: int | None = None) -> Frequency:
-    """The frequency of a step that always lasts the same; `weekday` (0 = Monday) names the anchor of weekly data."""
+    """Returns the frequency of a step of constant length; `weekday` (0 = Monday) is the anchor of weekly data."""
     if microseconds % WEEK == 0 and weekday is not None:
         alias = f"{_times(microseconds // WEEK)}W-{_WEEKDAY_CODES[weekday]}"
     else:
@@ -203,7 +203,7 @@ def fixed_frequency(microseconds: int, weekday: int | None = None) -> Frequency:
 
 
 def month_frequency(multiple: int, anchor: int, month: int | None = None) -> Frequency:
-    """The frequency of a step of whole months; `month` (1 to 12) names the anchor month of quarters and years."""
+    """Returns the frequency of a step of whole months; `month` (1 to 12) is the anchor of quarters and years."""
     end = "E" if anchor == MONTH_END else "S"
     day = "" if anchor in (1, MONTH_END) else f"@{anchor}"
     if multiple % 12 == 0:
@@ -220,12 +220,12 @@ def month_frequency(multiple: int, anchor: int, month: int | None = None) -> Fre
 
 
 def weekday_of(frequency: Frequency) -> int | None:
-    """The weekday (0 = Monday) that a weekly alias such as `W-SUN` names, or None."""
+    """Returns the weekday (0 = Monday) that a weekly alias such as `W-SUN` names, or None."""
     return _weekday_of_alias(frequency.alias) if frequency.unit == "microsecond" else None
 
 
 def month_of(frequency: Frequency) -> int | None:
-    """The month (1 to 12) that an alias such as `QS-FEB` or `YE-DEC` names, or None."""
+    """Returns the month (1 to 12) that an alias such as `QS-FEB` or `YE-DEC` names, or None."""
     match = re.search(r"-([A-Z]{3})", frequency.alias)
     return _MONTH_NAMES.index(match.group(1)) + 1 if match and frequency.unit == "month" else None
 

@@ -1,4 +1,4 @@
-"""What was decided or repaired while reading: printed for a person and kept in the run."""
+"""Notices of decisions and repairs: printed for a person and kept in the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Notice:
     kind: Literal["decision", "repair"]
     text: str
     count: int = 1
-    """How many rows, values or series it concerns."""
+    """Number of rows, values or series concerned."""
 
     @property
     def line(self) -> str:

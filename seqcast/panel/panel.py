@@ -18,7 +18,7 @@ Layout = Literal["long", "wide", "single"]
 
 @dataclass(frozen=True)
 class Schema:
-    """Which column of the table plays which role."""
+    """The role of each column of the table."""
 
     layout: Layout
     id: str
@@ -39,7 +39,7 @@ class Covariates:
     """(rows, numeric columns); NaN where missing."""
     categorical_names: tuple[str, ...]
     categories: tuple[tuple[str, ...], ...]
-    """Per categorical column, the text of each code, in sorted order."""
+    """Text of each code of each categorical column, in sorted order."""
     codes: NDArray[np.int32]
     """(rows, categorical columns); -1 where missing."""
 
@@ -50,7 +50,7 @@ class Covariates:
 
     @classmethod
     def empty(cls, num_rows: int) -> Covariates:
-        """No columns, for `num_rows` rows."""
+        """Returns covariates without columns for `num_rows` rows."""
         return cls((), np.empty((num_rows, 0)), (), (), np.empty((num_rows, 0), np.int32))
 
     @property
@@ -59,7 +59,7 @@ class Covariates:
         return self.numeric_names + self.categorical_names
 
     def take(self, rows: IntArray) -> Covariates:
-        """The given rows, in the given order; a row of -1 gives missing values."""
+        """Returns the given rows, in the given order; a row of -1 gives missing values."""
         absent = rows < 0
         numeric, codes = self.numeric[rows], self.codes[rows]
         numeric[absent], codes[absent] = np.nan, -1
@@ -80,7 +80,7 @@ class Panel:
     starts: TimeArray
     """(series,) time of the first row of each series; integers when the time column counts steps."""
     offsets: IntArray
-    """(series + 1,)"""
+    """(series + 1,) first row of each series, and the number of rows."""
     target: FloatArray
     """(rows,); NaN where not observed."""
     known: Covariates
@@ -108,11 +108,11 @@ class Panel:
         return np.repeat(np.arange(self.num_series), self.lengths)
 
     def times(self, series: IntArray, positions: IntArray) -> TimeArray:
-        """Times at `positions` (0 = first row; any integer) of `series`; the arrays broadcast."""
+        """Returns the times at `positions` (0 = first row; any integer) of `series`; the arrays broadcast."""
         return self.frequency.advance(self.starts[series], positions)
 
     def take_series(self, series: IntArray) -> Panel:
-        """The given series alone, in the given order."""
+        """Returns the given series alone, in the given order."""
         lengths = self.lengths[series]
         offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(self.offsets[series] - offsets[:-1], lengths)

@@ -1,4 +1,4 @@
-"""After how many steps the values of a panel repeat, and a summary of the panel for a person.
+"""Lags after which the values of a panel repeat, and a summary of the panel.
 
 Repetition shows as a peak in the autocorrelation of changes (first differences), not of levels. A trend or a slow swing
 makes levels resemble themselves at every short lag; and a cycle whose length varies, such as the 9 to 14 years of
@@ -51,11 +51,11 @@ class Autocorrelation:
     seasons: tuple[int, ...]
     """Natural seasons of the frequency."""
     values: FloatArray
-    """(lags + 1,) by lag, 1 at lag 0; NaN where no series is long enough."""
+    """(lags + 1,) correlation at each lag, 1 at lag 0; NaN where no series is long enough."""
     num_independent: FloatArray
-    """(lags + 1,) products behind each value, were the changes of a series independent."""
+    """(lags + 1,) number of products behind each value if the changes of a series were independent."""
     short_memory: int
-    """Lags up to this one count as memory that makes others uncertain."""
+    """Last lag that counts as memory, which makes longer lags uncertain."""
 
     @property
     def longest_lag(self) -> int:
@@ -68,7 +68,7 @@ class Autocorrelation:
         return None if np.isnan(value) else value
 
     def peaks(self) -> tuple[AutocorrelationPeak, ...]:
-        """The clear peaks, by falling correlation, at most `MOST_PEAKS`.
+        """Returns the clear peaks, by falling correlation, at most `MOST_PEAKS`.
 
         A lag is a peak if it is the highest within an eighth of itself to either side, is above `SMALLEST_CORRELATION`,
         and exceeds what chance would show at any lag. Peaks that others explain are left out: a multiple of a shorter
@@ -113,7 +113,7 @@ class Autocorrelation:
 
     @property
     def _standard_error(self) -> FloatArray:
-        """(lags + 1,) of each value, were the changes white noise."""
+        """(lags + 1,) standard error of each value if the changes were white noise."""
         error: FloatArray = 1 / np.sqrt(np.maximum(1, self.num_independent))
         return error
 
@@ -123,7 +123,7 @@ class Autocorrelation:
 
 
 def autocorrelation(panel: Panel) -> Autocorrelation:
-    """The autocorrelation of the changes, mean over at most `MOST_SERIES` series spread evenly over the panel."""
+    """Computes the autocorrelation of the changes, mean over at most `MOST_SERIES` series spread over the panel."""
     chosen = evenly_spread(panel.num_series, MOST_SERIES)
     longest = min(LONGEST_LAG, int(panel.lengths[chosen].max()) // FEWEST_REPEATS)
     span = max(1, min(panel.frequency.seasons, default=1) // 12)

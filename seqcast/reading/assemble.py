@@ -1,4 +1,4 @@
-"""From a table to a panel: roles, order, frequency, gaps and covariates, with every decision and repair told."""
+"""Turns a table into a panel: roles, order, frequency, gaps and covariates; notices tell decisions and repairs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from seqcast.reading.table import Table
 from seqcast.reading.times import read_times, to_utc
 
 _MOST_GROWTH = 10
-"""Filling gaps may multiply the rows by this, or make a series this many times longer than the longest has rows."""
+"""Most times that filling gaps may multiply the rows of a table, or of its longest series in one jump."""
 _ALWAYS_FILLED = 1000
-"""Missing steps that are filled however few rows there are."""
+"""Missing steps that are always filled, however few rows the table has."""
 
 
 @dataclass(frozen=True)
 class LoadedPanel:
-    """A panel, and what was decided and repaired to get it."""
+    """A panel with the decisions and repairs that led to it."""
 
     panel: Panel
     notices: tuple[Notice, ...]
@@ -38,13 +38,13 @@ class LoadedPanel:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where each observed row lies on the regular time axis."""
+    """Positions of the observed rows on the regular time axis."""
 
     frequency: Frequency
     offsets: IntArray
-    """(series + 1,) of the panel, gaps included."""
+    """(series + 1,) first row of each series in the panel, gaps included."""
     positions: IntArray | None
-    """(observed rows,) row of the panel; None: there are no gaps."""
+    """(observed rows,) row in the panel; None where there are no gaps."""
 
     @property
     def num_rows(self) -> int:
@@ -54,7 +54,7 @@ class Grid:
 def build_panel(
     table: Table, config: DataConfig, options: ReadOptions | None = None, static_table: Table | None = None
 ) -> LoadedPanel:
-    """Turn a table into a panel.
+    """Turns a table into a panel.
 
     Args:
         table: Long, wide or single series.
@@ -94,12 +94,12 @@ def build_panel(
 
 
 def _no_ids(table: Table, roles: Roles) -> SeriesIds:
-    """One name for all rows; in a wide table each target column becomes a series of these rows later."""
+    """Returns one name for all rows; a wide table is split into a series per target column later."""
     return SeriesIds((roles.schema.target[0],), np.zeros(table.num_rows, np.int32))
 
 
 def _unnamed_notices(ids: SeriesIds) -> tuple[Notice, ...]:
-    """How many rows leave the id empty, which makes them a series of their own."""
+    """Returns a notice of the rows with an empty id, which form a series of their own."""
     if "" not in ids.names:
         return ()
     count = int(np.count_nonzero(ids.codes == ids.names.index("")))
@@ -114,7 +114,7 @@ def _read_steps(table: Table, roles: Roles) -> StepValues:
 
 
 def _lines(table: Table, grouping: Grouping) -> Callable[[int], int | None]:
-    """The line of the file that each row was read from, by its place in panel order."""
+    """Returns a function from a row in panel order to its line in the file."""
     return lambda row: table.line(row if grouping.rows is None else int(grouping.rows[row]))
 
 
@@ -126,7 +126,7 @@ def _in_order(values: StepValues, grouping: Grouping) -> StepValues:
 
 
 def _find_grid(axis: TimeAxis, alias: str | None) -> tuple[Grid, tuple[Notice, ...]]:
-    """The regular time axis of every series.
+    """Finds the regular time axis of every series.
 
     Raises:
         DataError: There is no common frequency, or the gaps are absurd.
@@ -148,7 +148,7 @@ def _find_grid(axis: TimeAxis, alias: str | None) -> tuple[Grid, tuple[Notice, .
 
 
 def _has_no_gaps(axis: TimeAxis, frequency: Frequency) -> bool:
-    """Whether every spacing is one step, told without computing the step of each row."""
+    """Returns whether every spacing is one step, without computing the step of each row."""
     if frequency.unit not in ("integer", "microsecond"):
         return False
     ticks = axis.spacings.ticks
@@ -156,7 +156,7 @@ def _has_no_gaps(axis: TimeAxis, frequency: Frequency) -> bool:
 
 
 def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, lengths: IntArray) -> None:
-    """Raise before anything is allocated for a time that lies far away from all others."""
+    """Raises for a time far away from all others, before anything is allocated."""
     observed = np.diff(axis.offsets)
     num_missing = lengths - observed
     jumps = np.diff(steps, prepend=steps[:1])
@@ -179,7 +179,7 @@ def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, l
 
 
 def _place_on_grid(roles: Roles, axis: TimeAxis, grid: Grid, values: StepValues, statics: Covariates) -> Panel:
-    """The panel: observed rows at their place, everything else missing."""
+    """Puts the observed rows at their places in the panel; all other rows are missing."""
     target, known, past = values.target, values.known, values.past
     if grid.positions is not None:
         rows = np.full(grid.num_rows, -1, np.int64)
@@ -209,10 +209,10 @@ def _place_on_grid(roles: Roles, axis: TimeAxis, grid: Grid, values: StepValues,
 
 
 def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ...]:
-    """What is missing in the target: steps that the table has no row for, values that its rows leave out.
+    """Returns notices of steps without a row, of missing target values and of series without any value.
 
     Raises:
-        DataError: Nothing was observed at all.
+        DataError: Every value is missing.
     """
     observed = ~np.isnan(panel.target)
     counts = np.add.reduceat(observed, panel.offsets[:-1], dtype=np.int64)

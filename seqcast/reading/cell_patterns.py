@@ -1,4 +1,4 @@
-"""How values are spelled in text: words for missing, numbers, and times."""
+"""Patterns of values in text: missing values, numbers, and times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DECORATED_NUMBER = re.compile(
     r"([0-9]{1,3}([,.' \u2019\u00a0\u2009\u202f][0-9]{3})+([.,][0-9]+)?|[0-9]+([.,][0-9]+)?)"
     r"[ \u00a0]?[%$€£¥]?[)\-]?"
 )
-"""A number to a person, with currency, percent or thousands signs, or a minus sign of another kind."""
+"""A number as people write it: with currency, percent or thousands signs, or an unusual minus sign."""
 CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AaPp][Mm])?")
 INTEGER = re.compile(r"[+-]?[0-9]+")
 ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?)?")
@@ -24,7 +24,7 @@ PERIODS = {
     "2024-W05": re.compile(r"(?P<year>[0-9]{4})-?W(?P<week>[0-9]{2})(-?(?P<day>[1-7]))?"),
     "2024M05": re.compile(r"(?P<year>[0-9]{4})M(?P<month>[0-9]{2})"),
 }
-"""Ways to name a period, by an example of each."""
+"""Patterns of periods, each under an example."""
 
 _CLOCK = r"([ T][0-9].*)?"
 _TIMELIKE = re.compile(
@@ -36,5 +36,5 @@ _TIMELIKE = re.compile(
 
 
 def looks_like_time(text: str) -> bool:
-    """Whether a text has the shape of a time that some format could read."""
+    """Returns whether a text looks like a time that some format could read."""
     return any(shape.fullmatch(text) for shape in (ISO_TIME, ZONED_TIME, *PERIODS.values(), _TIMELIKE))

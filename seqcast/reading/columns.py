@@ -1,4 +1,4 @@
-"""One column of a table as numbers, ids or categories; every value that does not fit is named with its line."""
+"""Reads a column as numbers, ids or categories; errors name each value that does not fit, with its line."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _LOOKED_AT = 1000
 _MARKS = ",%$€£¥ '\u2019\u00a0\u2009\u202f"
 _INFINITE = ("inf", "infinity")
 _MAJORITY = 0.9
-"""Share of the distinct values that decides a kind, so that one misspelt number does not turn a column into text."""
+"""Share of the distinct values that decides the kind of a column, so that one misspelt number does not make it text."""
 _NEARLY_ALL = 0.95
-"""Share of the rows that makes a covariate numeric however many distinct values are words."""
+"""Share of numeric rows that makes a covariate numeric, however many distinct words it has."""
 _BOOLEANS = ("true", "false", "yes", "no")
 _LONGEST_WORD = 80
 
 
 @dataclass(frozen=True)
 class TextColumn:
-    """The distinct texts of a column and which of them each row holds."""
+    """The distinct texts of a column and the index of each row's text."""
 
     values: tuple[str, ...]
     """In order of first appearance."""
@@ -42,14 +42,14 @@ class TextColumn:
 
 
 def text_column(table: Table, column: str) -> TextColumn:
-    """A text column; codes follow the order of first appearance."""
+    """Returns a text column; codes follow the order of first appearance."""
     chunks = table.arrow.column(column).unify_dictionaries()
     codes = np.concatenate([chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks.chunks])
     return _used_only(chunks.chunk(0).dictionary.to_pylist(), codes.astype(np.int32, copy=False))
 
 
 def _used_only(values: list[str | None], codes: NDArray[np.int32]) -> TextColumn:
-    """Without dictionary entries that no row has, or that are null themselves."""
+    """Drops dictionary entries that no row uses or that are null."""
     used = np.zeros(len(values) + 1, bool)
     used[codes] = True
     used[:-1] &= np.array([value is not None for value in values], bool)
@@ -62,7 +62,7 @@ def _used_only(values: list[str | None], codes: NDArray[np.int32]) -> TextColumn
 
 
 def column_kind(table: Table, column: str) -> Kind:
-    """What a column holds, by its type or by most of its first distinct texts."""
+    """Returns the kind of a column, from its type or from most of its first distinct texts."""
     kind = table.arrow.schema.field(column).type
     if kind != TEXT_TYPE:
         if pa.types.is_null(kind):
@@ -76,7 +76,7 @@ def column_kind(table: Table, column: str) -> Kind:
 
 
 def read_numbers(table: Table, column: str) -> FloatArray:
-    """(rows,) values of a numeric column, correctly rounded; NaN where missing.
+    """Returns the (rows,) values of a numeric column, correctly rounded; NaN where missing.
 
     Raises:
         DataError: A value is not a number, or is infinite.
@@ -111,7 +111,7 @@ def read_numbers(table: Table, column: str) -> FloatArray:
 
 
 def read_covariates(table: Table, columns: tuple[str, ...]) -> Covariates:
-    """Covariate columns row by row: numbers stay numbers, text becomes codes of its sorted distinct values.
+    """Reads covariate columns: numbers stay numbers, text becomes codes of its sorted distinct values.
 
     Raises:
         DataError: A value of a numeric column is not a number, a column holds times, or too many are categories.
@@ -136,7 +136,7 @@ def read_covariates(table: Table, columns: tuple[str, ...]) -> Covariates:
 
 
 def covariate_notices(covariates: Covariates) -> tuple[Notice, ...]:
-    """Which covariates are categories, and how many values of each are missing, as they were read."""
+    """Returns notices of which covariates are categories and of how many values are missing."""
     notices = []
     categorical = zip(covariates.categorical_names, covariates.categories, strict=True)
     found = [f"{quoted(name)} ({len(categories):,})" for name, categories in categorical]
@@ -156,7 +156,7 @@ def covariate_notices(covariates: Covariates) -> tuple[Notice, ...]:
 
 
 def read_categories(table: Table, column: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    """The sorted distinct texts of a column, and (rows,) the code of each row; -1 where missing.
+    """Returns the sorted distinct texts of a column and the (rows,) code of each row; -1 where missing.
 
     Raises:
         DataError: The column holds neither text nor numbers.
@@ -170,7 +170,7 @@ def read_categories(table: Table, column: str) -> tuple[tuple[str, ...], NDArray
 
 
 def as_text(table: Table, column: str) -> TextColumn:
-    """Any text or integer column as texts.
+    """Returns a text or integer column as texts.
 
     Raises:
         DataError: The column was read as measurements or times, so its spelling is gone.
@@ -202,7 +202,7 @@ def _is_numeric(table: Table, column: str) -> bool:
 
 
 def _share_of_numbers(table: Table, column: str) -> float:
-    """Share of the rows with a value that hold a number."""
+    """Returns the share of numbers among the rows with a value."""
     text, missing = text_column(table, column), table.options.missing_words
     counts = np.bincount(text.codes[text.codes >= 0], minlength=len(text.values))
     present = np.array([value.strip() not in missing for value in text.values], bool)
@@ -246,17 +246,17 @@ def _text_kind(values: list[str], table: Table) -> Kind:
 
 
 def holds_clock_times(table: Table, column: str) -> bool:
-    """Whether the texts of a column are times of day, such as 23:59."""
+    """Returns whether the texts of a column are times of day, such as 23:59."""
     return all(CLOCK.fullmatch(value) for value in _first_distinct(table, column))
 
 
 def holds_some_numbers(table: Table, column: str) -> bool:
-    """Whether some texts of a column are numbers."""
+    """Returns whether some texts of a column are numbers."""
     return any(NUMBER.fullmatch(_with_point(value, table)) for value in _first_distinct(table, column))
 
 
 def _with_point(text: str, table: Table) -> str:
-    """A number as Python writes it; beside another decimal mark a point makes it none."""
+    """Writes a number with a decimal point; a text with a point is no number if the decimal mark is another."""
     plain, mark = text.strip(), table.options.decimal
     return plain if mark in (None, ".") else plain.replace(".", "?").replace(mark, ".")
 
@@ -266,7 +266,7 @@ def _is_infinite(text: str) -> bool:
 
 
 def _parse_numbers(table: Table, column: str, text: TextColumn) -> FloatArray:
-    """(distinct values,) the number of each text, NaN for words that mean missing."""
+    """Returns the number of each distinct text; NaN for words that mean missing."""
     if not text.values:
         return np.empty(0)
     missing = table.options.missing_words
@@ -293,7 +293,7 @@ def _not_a_number(table: Table, column: str, text: TextColumn, bad: IntArray) ->
 
 
 def _what_is_wrong(value: str, column: str) -> tuple[str, Hint]:
-    """What a text is instead of a number, and what to do about it."""
+    """Returns what is wrong with a text that should be a number, and what to do about it."""
     if value.strip() == column.strip():
         return "repeats the header", "Remove the repeated header lines."
     if _is_infinite(value):
@@ -302,7 +302,7 @@ def _what_is_wrong(value: str, column: str) -> tuple[str, Hint]:
 
 
 def _remedy(value: str) -> Hint:
-    """How a text becomes a number, or a missing value."""
+    """Returns how to turn a text into a number or a missing value."""
     has_digits = any(character.isnumeric() for character in value)
     if any(mark in value for mark in _MARKS):
         return ("Remove currency, percent and thousands signs.", f"A decimal comma needs {option('decimal', ',')}.")

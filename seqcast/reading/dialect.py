@@ -1,4 +1,4 @@
-"""How a CSV file is written: encoding, delimiter, header, decimal separator, and what its columns look like."""
+"""The dialect of a CSV file: encoding, delimiter, header, decimal mark, and the types of its columns."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _PIECE = 2**20
 _LONGEST_FIELD = 2**31 - 1
 MOST_COLUMNS = 200_000
 _DISTINCT_SHARE = 0.5
-"""Numbers with fractions that repeat less than this are measurements; the others keep their spelling."""
+"""Share of distinct values from which numbers with fractions are measurements; others keep their spelling."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What has to be known of a CSV file to parse all of it."""
+    """The properties of a CSV file that are needed to parse it."""
 
     delimiter: str
     decimal: str
     names: tuple[str, ...]
     types: tuple[pa.DataType, ...]
-    """One per column, from the first rows; a later row may contradict it."""
+    """Type of each column, from the first rows; a later row may contradict it."""
     body_start: int
     """Byte at which the first row begins."""
     first_line: int
@@ -61,7 +61,7 @@ class Dialect:
 
 
 def to_utf8(data: Bytes, encoding: str | None, name: str) -> tuple[Bytes, tuple[Notice, ...]]:
-    """The text as UTF-8 without byte order mark.
+    """Converts the text to UTF-8 without byte order mark.
 
     Raises:
         DataError: The bytes are not text in the encoding, or hold NUL characters.
@@ -88,7 +88,7 @@ def to_utf8(data: Bytes, encoding: str | None, name: str) -> tuple[Bytes, tuple[
 
 
 def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
-    """Look at the header and the first rows.
+    """Finds the dialect from the header and the first rows.
 
     Raises:
         DataError: There is no header or no row, or the header or decimal separator is ambiguous.
@@ -146,7 +146,7 @@ def open_quote(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
 def _parsed_records(
     data: Bytes, dialect: Dialect, *, strict: bool = False
 ) -> Iterator[tuple[int, list[str] | csv.Error]]:
-    """The line and the fields of each record; an error in place of fields ends them."""
+    """Yields the line and the fields of each record; the last one may hold an error instead of fields."""
     text = data[dialect.body_start :].decode("utf-8", errors="replace")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, strict=strict)
     line = dialect.first_line
@@ -170,7 +170,7 @@ def _fields_of_any_length() -> Iterator[None]:
 
 
 def record_lines(data: Bytes, dialect: Dialect) -> NDArray[np.int64]:
-    """The line on which each record begins; line ends inside quotes are part of a record, blank lines are none."""
+    """Returns the line on which each record begins; quoted line ends belong to a record, blank lines are skipped."""
     body = np.frombuffer(data, np.uint8, offset=dialect.body_start)
     is_end = body == ord("\n")
     is_end[:-1] |= (body[:-1] == ord("\r")) & (body[1:] != ord("\n"))
@@ -229,7 +229,7 @@ def _line_at(data: Bytes, position: int) -> int:
 
 
 def _first_record(data: Bytes, name: str) -> tuple[int, int, str]:
-    """Byte after the header record, line after it, and the header's text."""
+    """Returns the byte and the line after the header record, and the text of the header."""
     if data.isspace() or not data:
         raise DataError("the file is blank.", place=Place(name))
     beginning = re.compile(rb"[^\r\n]").search(data)
@@ -246,7 +246,7 @@ def _first_record(data: Bytes, name: str) -> tuple[int, int, str]:
 
 
 def _records(sample: Bytes, is_cut: bool) -> Iterator[str]:
-    """The sample's lines; the last one is left out when the sample ends inside it."""
+    """Returns the lines of the sample, without the last one if it is cut off."""
     lines = re.split(r"\r\n|\n|\r", sample.decode("utf-8", errors="ignore"))
     if is_cut and len(lines) > 1:
         lines.pop()
@@ -254,7 +254,7 @@ def _records(sample: Bytes, is_cut: bool) -> Iterator[str]:
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    """The fields of a record; none where the delimiter leaves a line end outside of quotes."""
+    """Returns the fields of a record; none if the delimiter leaves a line end outside quotes."""
     try:
         with _fields_of_any_length():
             return next(csv.reader([line], delimiter=delimiter))
@@ -275,7 +275,7 @@ def _given_delimiter(delimiter: str | None) -> str | None:
 
 
 def _find_delimiter(header: str, rows: list[str]) -> str:
-    """The delimiter that gives the most columns with every row agreeing; comma when none does."""
+    """Returns the delimiter that gives the most columns with every row agreeing, or a comma."""
     best, most = ",", 1
     for delimiter in DELIMITERS:
         width = len(_split(header, delimiter))
@@ -288,7 +288,7 @@ def _find_delimiter(header: str, rows: list[str]) -> str:
 
 
 def _column_names(text: str, delimiter: str, name: str, line: int) -> tuple[str, ...]:
-    """Names as written; blank ones are named by their position, as pandas does."""
+    """Returns the names as written; blank ones are named by their position, as pandas does."""
     if re.fullmatch("sep=.", text):
         raise DataError(
             f"the first line {quoted(text)} is an instruction to Excel, not column names.",
@@ -321,7 +321,7 @@ def _column_names(text: str, delimiter: str, name: str, line: int) -> tuple[str,
 
 
 def _require_header(names: tuple[str, ...], cells: list[list[str]], name: str, line: int) -> None:
-    """Refuse a first line that looks like the rows below it."""
+    """Raises if the first line looks like the rows below it."""
     looks_like_data = all(NUMBER.fullmatch(column) or ISO_TIME.fullmatch(column) for column in names)
     dated = any(
         ISO_TIME.fullmatch(column) and cells and ISO_TIME.fullmatch(cells[0][i]) for i, column in enumerate(names)
@@ -356,7 +356,7 @@ def _find_decimal(
 
 
 def _column_type(cells: list[str], decimal: str, options: ReadOptions) -> pa.DataType:
-    """What the first cells of a column look like: measurements, ISO times, or text."""
+    """Returns the type of a column by its first cells: measurements, ISO times, or text."""
     present = [cell.strip() for cell in cells if cell.strip() not in MISSING_WORDS and cell not in options.na_values]
     if not present:
         return TEXT_TYPE

@@ -1,4 +1,4 @@
-"""Finding the frequency of sorted times over all series, and checking one that was given."""
+"""Finds the frequency of sorted times over all series, or checks one that was given."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from seqcast.panel.wording import quoted, show_time
 
 _NO_SPACING = np.iinfo(np.int64).max
 _COMMON_SHARE = 0.25
-"""Share of the spacings that the smallest one must have to be the step when it is not the most frequent."""
+"""Least share of the spacings that makes the smallest one the step when another is more frequent."""
 _TELLING_SPACINGS = 4
-"""Equal spacings before they are said to be the frequency of a series."""
+"""Number of equal spacings from which they count as the frequency of a series."""
 _ODD_SHARE = 0.1
-"""Share of the rows that may lie on another day of the month for them to be called odd."""
+"""Largest share of rows on another day of the month that are called odd."""
 _LARGEST_STEP = 2**62
 _IRREGULAR_HINT = (
     "Resample the data to regular steps, or number them (1, 2, 3, ...) in the time column.",
@@ -45,7 +45,7 @@ _CLOCK_HINT = (
 
 
 def _on_no_line(_row: int) -> None:
-    """Rows that did not come from a text file."""
+    """Returns no line, for rows that did not come from a text file."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class TimeAxis:
     series_ids: tuple[str, ...]
     place: Place = NOWHERE
     line_of: Callable[[int], int | None] = _on_no_line
-    """Line of the file that each of `times` was read from."""
+    """Returns the line of the file that a row of `times` was read from."""
 
     def place_of(self, row: int) -> Place:
-        """Where one of the times stands."""
+        """Returns the place of one of the times."""
         return replace(self.place, line=self.line_of(row), value=show_time(self.times[row]))
 
     @property
@@ -96,19 +96,19 @@ class Spacings:
     """Unit of `ticks`."""
 
     def describe(self, most: int = 5) -> str:
-        """The most frequent spacings first, such as `1 hour (512 times), 61 minutes (3 times)`."""
+        """Returns the most frequent spacings in words, such as `1 hour (512 times), 61 minutes (3 times)`."""
         order = np.argsort(-self.counts, kind="stable")[:most]
         words = [f"{self.spell(int(self.ticks[i]))} ({int(self.counts[i]):,} times)" for i in order]
         rest = len(self.ticks) - len(order)
         return ", ".join(words) + (f" and {rest:,} other spacings" if rest else "")
 
     def spell(self, ticks: int) -> str:
-        """One spacing as a person says it."""
+        """Returns one spacing in words."""
         return Frequency("", self.unit, 1).duration(ticks)
 
 
 def infer_frequency(axis: TimeAxis) -> Frequency:
-    """The one frequency that all series share; gaps of whole steps are allowed.
+    """Finds the one frequency that all series share; gaps of whole steps are allowed.
 
     Raises:
         DataError: No series has two times, the spacing is irregular, or series have different frequencies.
@@ -139,7 +139,7 @@ def _count_spacings(axis: TimeAxis, unit: Unit) -> Spacings:
 
 
 def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
-    """The given frequency, with the anchor the data needs named in it.
+    """Returns the given frequency if the data agrees with it.
 
     Raises:
         UsageError: The frequency contradicts the data.
@@ -163,7 +163,7 @@ def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
 
 
 def _on_named_anchor(frequency: Frequency, axis: TimeAxis) -> NDArray[np.bool_]:
-    """Whether each time falls on the weekday or month that the alias names."""
+    """Returns whether each time falls on the weekday or month that the alias names."""
     weekday, month = weekday_of(frequency), month_of(frequency)
     if weekday is not None:
         return np.asarray(weekdays(axis.times) == weekday)
@@ -182,7 +182,7 @@ def _suggestion(axis: TimeAxis) -> Hint:
 
 
 def _common_step(spacings: Spacings) -> int:
-    """The spacing that all others are whole multiples of, if enough of them equal it.
+    """Returns the spacing that all others are multiples of, if enough of them equal it.
 
     Raises:
         DataError: There is none, or some series keep to a longer one.
@@ -199,7 +199,7 @@ def _common_step(spacings: Spacings) -> int:
 
 
 def _irregular(spacings: Spacings) -> DataError:
-    """The error for times that keep to no step; the first odd one is named where it can be told."""
+    """Returns the error for irregular times; it names the first odd one where there is one."""
     message, axis = f"the times are not evenly spaced: {spacings.describe()}.", spacings.axis
     if _shifts_by_an_hour(spacings):
         return DataError(message, place=axis.place, hint=_CLOCK_HINT)
@@ -222,7 +222,7 @@ def _irregular(spacings: Spacings) -> DataError:
 
 
 def _odd_days_of_month(axis: TimeAxis) -> IntArray:
-    """Rows on another day than nearly all others, counted from the beginning or the end of the month."""
+    """Returns rows on another day than nearly all others, counted from the start or the end of the month."""
     day, length = _days_of_month(axis.times), _month_lengths(month_numbers(axis.times))
     differing = (day != np.bincount(day).argmax(), day != length)
     is_odd = min(differing, key=np.count_nonzero)
@@ -230,7 +230,7 @@ def _odd_days_of_month(axis: TimeAxis) -> IntArray:
 
 
 def _shifts_by_an_hour(spacings: Spacings) -> bool:
-    """Whether all spacings are whole days, or multiples of the usual one, but for an hour more or less in some."""
+    """Returns whether spacings are whole days, or multiples of the usual one, except for an hour more or less."""
     if spacings.unit != "microsecond":
         return False
     step = min(int(spacings.ticks[np.argmax(spacings.counts)]), DAY)
@@ -253,7 +253,7 @@ def _leaves_weekends_out(axis: TimeAxis, spacings: Spacings) -> bool:
 
 
 def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
-    """A step of whole months, when every time has one day of month (or the month's end) and one time of day."""
+    """Returns a step of whole months if all times share the day of the month (or its end) and the time of day."""
     if spacings.ticks[0] < 28 * DAY:
         return None
     months, day_of_month = month_numbers(axis.times), _days_of_month(axis.times)
@@ -273,7 +273,7 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
 
 
 def _refuse_mixed(spacings: Spacings) -> None:
-    """Raise when a series keeps to a longer spacing than another."""
+    """Raises if a series has a longer constant spacing than another."""
     axis = spacings.axis
     if len(axis.series_ids) == 1 or len(spacings.ticks) == 1 or spacings.counts[0] < _TELLING_SPACINGS:
         return
@@ -298,7 +298,7 @@ def _refuse_mixed(spacings: Spacings) -> None:
 
 
 def _days_of_month(times: TimeArray) -> IntArray:
-    """1 to 31."""
+    """Returns the day of the month of each time, 1 to 31."""
     days = times.astype("datetime64[D]")
     of_month: IntArray = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
     return of_month

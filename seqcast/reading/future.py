@@ -1,4 +1,4 @@
-"""A panel made longer: steps to forecast with their known covariates; and one made shorter."""
+"""Longer and shorter panels: steps to forecast with their known covariates, or the first steps alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, option
-from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, IntArray, Panel, Schema
 from seqcast.panel.wording import name_list, quoted, show_time
@@ -28,10 +27,10 @@ def extend_panel(
     options: ReadOptions | None = None,
     config: DataConfig | None = None,
 ) -> Panel:
-    """Add `num_steps` steps to the end of every series: target and past covariates missing, known ones from `future`.
+    """Adds steps to the end of every series: target and past covariates missing, known covariates from `future`.
 
     Args:
-        panel: What was observed.
+        panel: The observed panel.
         num_steps: Steps to add to each series.
         future: Known covariates under the panel's column names; a target column in it is never read, and rows of
             other times or series are ignored. Without id column it holds for every series.
@@ -57,7 +56,7 @@ def extend_panel(
 
 
 def future_notices(future: Table | None, schema: Schema, config: DataConfig) -> tuple[Notice, ...]:
-    """What was decided and repaired to read the table of the future; nothing where no covariate is known."""
+    """Returns the notices about the table of the future; none if no covariate is known."""
     if future is None or not schema.known:
         return ()
     found = (*future.notices, *read_times(future, _time_column(future, schema, config)).notices)
@@ -72,16 +71,15 @@ def _time_column(future: Table, schema: Schema, config: DataConfig) -> str:
 
 
 def pad_panel(panel: Panel, num_steps: int) -> Panel:
-    """Add `num_steps` steps to the end of every series in which everything is missing."""
-    known = _extended(panel.known, panel, num_steps)
+    """Adds `num_steps` steps without any value to the end of every series."""
     rows = _rows_after_extension(panel, num_steps)
     target = np.where(rows < 0, np.nan, panel.target[rows])
     offsets = panel.offsets + np.arange(panel.num_series + 1) * num_steps
-    return replace(panel, offsets=offsets, target=target, known=known, past=panel.past.take(rows))
+    return replace(panel, offsets=offsets, target=target, known=panel.known.take(rows), past=panel.past.take(rows))
 
 
 def head_panel(panel: Panel, ends: IntArray) -> Panel:
-    """The first `ends[i]` rows of each series i.
+    """Returns the first `ends[i]` rows of each series i.
 
     Args:
         panel: The panel to cut.
@@ -96,18 +94,14 @@ def head_panel(panel: Panel, ends: IntArray) -> Panel:
 
 
 def _rows_after_extension(panel: Panel, num_steps: int) -> IntArray:
-    """(extended rows,) the row of the panel that each was, -1 for the added ones."""
+    """Returns the row of the panel that each row of the longer panel comes from; -1 for added rows."""
     rows = np.full(len(panel.target) + panel.num_series * num_steps, -1, np.int64)
     rows[np.arange(len(panel.target)) + panel.series_of_row * num_steps] = np.arange(len(panel.target))
     return rows
 
 
-def _extended(covariates: Covariates, panel: Panel, num_steps: int) -> Covariates:
-    return covariates.take(_rows_after_extension(panel, num_steps))
-
-
 def _with_future(known: Covariates, panel: Panel, num_steps: int, future: Table, config: DataConfig) -> Covariates:
-    """`known` with its added rows filled from the future table."""
+    """Fills the added rows of `known` from the future table."""
     for column in panel.schema.known:
         if column not in future.columns:
             raise missing_column(future, column, "known covariate")
@@ -128,7 +122,7 @@ def _with_future(known: Covariates, panel: Panel, num_steps: int, future: Table,
 
 
 def _merged(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int32], NDArray[np.int32]]:
-    """All categories, and the code in them of each old and each new code; -1 stays -1."""
+    """Returns all categories and the new code of each code of `old` and of `new`; -1 stays -1."""
     names = tuple(sorted({*old, *new}))
     code_of = {name: code for code, name in enumerate(names)}
     recode_old = np.array([code_of[name] for name in old] + [-1], np.int32)
@@ -148,23 +142,24 @@ def _require_present(missing: NDArray[np.bool_], future: Table, column: str, sou
 
 
 def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig) -> IntArray:
-    """(series * num_steps,) the row of the future table for each added step.
+    """Returns the (series * num_steps,) row of the future table for each added step.
 
     Raises:
         DataError: A step has no row, or two that differ.
     """
     time = _time_column(future, panel.schema, config)
     times = read_times(future, time)
-    series = _future_series(panel, future, config)
+    id_columns = _future_ids(future, panel, config)
+    series = _future_series(panel, future, id_columns)
     times = to_utc(times, future.options.timezone, series.astype(np.int32), future, time)
     if (times.values.dtype.kind == "i") != (panel.starts.dtype.kind == "i"):
         raise DataError("the times are of another kind than those of the data.", place=future.place(time))
     found = np.full((panel.num_series, num_steps), -1, np.int64)
-    owners = np.arange(panel.num_series) if _is_shared(panel, future, config) else None
-    for owner in owners if owners is not None else (None,):
-        rows = np.arange(future.num_rows) if owner is not None else np.flatnonzero(series >= 0)
-        whose = np.full(len(rows), owner) if owner is not None else series[rows]
-        steps, on_grid = _steps_after_end(panel, whose, times.values[rows])
+    for owner in [series] if id_columns else (np.full(future.num_rows, i) for i in range(panel.num_series)):
+        rows = np.flatnonzero(owner >= 0)
+        whose = owner[rows]
+        steps, on_grid = panel.frequency.locate(panel.starts[whose], times.values[rows])
+        steps = steps - panel.lengths[whose]
         wanted = on_grid & (steps >= 0) & (steps < num_steps)
         _place_rows(found, whose[wanted], steps[wanted], rows[wanted], future)
     _require_rows(panel, found, future, time)
@@ -174,7 +169,7 @@ def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig
 
 
 def _place_rows(found: IntArray, series: IntArray, steps: IntArray, rows: IntArray, future: Table) -> None:
-    """Write each row at its series and step; a row that repeats another step must repeat it exactly."""
+    """Writes each row at its series and step; a row for a step that has one must repeat it exactly."""
     found[series, steps] = rows
     other = np.flatnonzero(found[series, steps] != rows)
     for i in other:
@@ -187,14 +182,8 @@ def _place_rows(found: IntArray, series: IntArray, steps: IntArray, rows: IntArr
             )
 
 
-def _steps_after_end(panel: Panel, series: IntArray, times: TimeArray) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Steps from the first added row to each time, and whether each time is on the grid of its series."""
-    steps, on_grid = panel.frequency.locate(panel.starts[series], times)
-    return steps - panel.lengths[series], on_grid
-
-
 def _future_ids(future: Table, panel: Panel, config: DataConfig) -> tuple[str, ...]:
-    """Columns of the future table that name the series; empty where it holds for all of them."""
+    """Returns the columns of the future table that name the series; none if its rows hold for all series."""
     if panel.schema.id in future.columns:
         return (panel.schema.id,)
     if config.id is not None:
@@ -204,16 +193,11 @@ def _future_ids(future: Table, panel: Panel, config: DataConfig) -> tuple[str, .
     return ()
 
 
-def _is_shared(panel: Panel, future: Table, config: DataConfig) -> bool:
-    return not _future_ids(future, panel, config)
-
-
-def _future_series(panel: Panel, future: Table, config: DataConfig) -> IntArray:
-    """(rows,) the series each row of the future table belongs to; -1 for others, 0 where rows are shared."""
-    columns = _future_ids(future, panel, config)
-    if not columns:
+def _future_series(panel: Panel, future: Table, id_columns: tuple[str, ...]) -> IntArray:
+    """Returns the series of each row of the future table; -1 for unknown ones, 0 where rows are shared."""
+    if not id_columns:
         return np.zeros(future.num_rows, np.int64)
-    ids = read_ids(future, columns)
+    ids = read_ids(future, id_columns)
     index_of = {name: index for index, name in enumerate(panel.series_ids)}
     return np.array([index_of.get(name, -1) for name in ids.names])[ids.codes]
 

@@ -1,4 +1,4 @@
-"""Rows of a table as series: ids in order of appearance, times in order, duplicates settled."""
+"""Groups the rows of a table into series: ids by appearance, times in order, no duplicates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RADIX_LIMIT = 2**16
 
 @dataclass(frozen=True)
 class SeriesIds:
-    """The names of the series and the one each row belongs to."""
+    """The names of the series and the series of each row."""
 
     names: tuple[str, ...]
     """In order of first appearance."""
@@ -30,18 +30,18 @@ class SeriesIds:
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which rows make up the series, sorted by series and time, without duplicates."""
+    """The rows of each series, sorted by time, without duplicates."""
 
     rows: IntArray | None
-    """Rows of the table in panel order; None: all of them as they stand."""
+    """Rows of the table in panel order; None if that is the order of the table."""
     offsets: IntArray
-    """(series + 1,)"""
+    """(series + 1,) first of `rows` in each series."""
     notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)
 class StepValues:
-    """What was read for each row, in table order."""
+    """The values of each row, in table order."""
 
     target: FloatArray
     """(rows, targets)"""
@@ -50,7 +50,7 @@ class StepValues:
 
 
 def read_ids(table: Table, columns: tuple[str, ...], joint: str = "/") -> SeriesIds:
-    """Series names from one column, or from several joined with `/`.
+    """Reads series names from one column, or from several joined with `/`.
 
     Raises:
         DataError: An id is missing, or two different combinations give the same name.
@@ -82,7 +82,7 @@ def read_ids(table: Table, columns: tuple[str, ...], joint: str = "/") -> Series
 
 
 def _by_appearance(codes: IntArray) -> tuple[NDArray[np.int32], IntArray]:
-    """Codes renumbered in order of first appearance, and the first row of each."""
+    """Renumbers codes in order of first appearance; also returns the first row of each."""
     first = np.full(int(codes.max()) + 1, -1, np.int64)
     # of several writes to one place the last one stays: going backwards, the first row
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
@@ -96,7 +96,7 @@ def _by_appearance(codes: IntArray) -> tuple[NDArray[np.int32], IntArray]:
 
 
 def group_rows(table: Table, ids: SeriesIds, times: TimeArray, values: StepValues) -> Grouping:
-    """Sort rows by series and time, and drop rows that repeat another exactly.
+    """Sorts rows by series and time, and drops rows that repeat another exactly.
 
     Raises:
         DataError: One series has different values at one time.
@@ -130,7 +130,7 @@ def _offsets(ids: SeriesIds) -> IntArray:
 
 
 def _sorted_rows(codes: NDArray[np.int32], ticks: IntArray) -> tuple[IntArray | None, int]:
-    """Rows by series and time (None: they stand so already), and how many came before an earlier time."""
+    """Returns rows by series and time (None if in order), and how many stood before an earlier time."""
     same_series = codes[1:] == codes[:-1]
     backwards = ticks[1:] < ticks[:-1]
     if np.all(codes[1:] >= codes[:-1]):
@@ -147,7 +147,7 @@ def _sorted_rows(codes: NDArray[np.int32], ticks: IntArray) -> tuple[IntArray | 
 def _refuse_conflicts(
     table: Table, ids: SeriesIds, times: TimeArray, values: StepValues, pairs: tuple[IntArray, IntArray]
 ) -> None:
-    """Raise when the rows of a pair, of one series and time, differ."""
+    """Raises if the two rows of a pair, which share series and time, differ."""
     first, second = pairs
     columns = _columns(values)
     conflicts = np.flatnonzero(~np.logical_and.reduce([column.equal(first, second) for column in columns]))
@@ -178,7 +178,7 @@ class _Column:
     """One column of the values that were read, for comparing its rows."""
 
     label: str
-    """Name of a covariate, with a blank behind it; empty for a target."""
+    """Quoted name of a covariate and a blank; empty for a target."""
     values: FloatArray | NDArray[np.int32]
     """(rows,)"""
     categories: tuple[str, ...] | None = None

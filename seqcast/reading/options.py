@@ -1,4 +1,4 @@
-"""How a text file is read; imported by the command line, so it may import no heavy library."""
+"""Options for reading text; the command line imports them, so no heavy library may be imported here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column is what: the roles that were given, and those that can be found without doubt."""
+"""Finds the role of each column: given by the user, or beyond doubt."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ DEFAULT_ID = "unique_id"
 DEFAULT_TIME = "ds"
 DEFAULT_TARGET = "y"
 _TIME_NAMES = frozenset({"time", "timestamp", "date", "datetime", "t", "step", "ts", "period", "year"})
-"""Names under which a column of whole numbers is taken for the time."""
+"""Names that make a column of whole numbers the time."""
 _ID_JOIN = ","
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The schema of the panel, and where ids come from."""
+    """The schema of the panel and the columns its ids come from."""
 
     schema: Schema
     id_columns: tuple[str, ...]
@@ -42,7 +42,7 @@ class Roles:
 
 
 def find_roles(table: Table, config: DataConfig) -> Roles:
-    """Decide the role of every column.
+    """Decides the role of every column.
 
     Args:
         table: The table of observations.
@@ -79,7 +79,7 @@ def find_roles(table: Table, config: DataConfig) -> Roles:
 
 
 def split_id(table: Table, id_option: str | None) -> tuple[str, ...]:
-    """The columns that `--id` names: one, or several separated by commas.
+    """Returns the columns that the option `id` names: one, or several separated by commas.
 
     Raises:
         DataError: The table lacks one of them.
@@ -94,7 +94,7 @@ def split_id(table: Table, id_option: str | None) -> tuple[str, ...]:
 
 
 def _require(table: Table, config: DataConfig) -> None:
-    """Raise for the first column that was given and is absent."""
+    """Raises for the first column that was given and is absent."""
     asked = [
         *(("target", column) for column in config.target),
         *(("time", column) for column in filter(None, (config.time,))),
@@ -134,7 +134,7 @@ def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
 
 
 def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]) -> tuple[str, ...]:
-    """The default id column, or the one text column of a table in which times repeat."""
+    """Returns the default id column, or the only text column of a table in which times repeat."""
     if DEFAULT_ID in kinds:
         return (DEFAULT_ID,)
     texts = [column for column, kind in kinds.items() if kind == "text"]
@@ -154,7 +154,7 @@ def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]
 
 
 def _refuse_clock(table: Table, time: str, texts: list[str]) -> None:
-    """Raise where days repeat because the time of day has a column of its own."""
+    """Raises if days repeat because the time of day has a column of its own."""
     clock = next((column for column in texts if holds_clock_times(table, column)), None)
     if clock is not None:
         raise DataError(
@@ -196,7 +196,7 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
 
 
 def _is_row_number(column: str) -> bool:
-    """A column without a name is the index that a table program wrote along."""
+    """Returns whether the column has no name, as the index that pandas writes."""
     return column.startswith("Unnamed: ")
 
 

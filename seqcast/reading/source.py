@@ -1,4 +1,4 @@
-"""The bytes behind a table: read once, bounded, fingerprinted, decompressed, and recognised by what they begin with."""
+"""Reads the bytes of a table: once, bounded, fingerprinted, decompressed, and recognised by their first bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 from seqcast.errors import DataError, Place
 
 Bytes = bytes | bytearray
-"""Never changed once read; a file of known size is read straight into place."""
+"""Bytes that are never changed once read; a bytearray lets a file of known size be read into place."""
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"
@@ -30,63 +30,51 @@ _ALWAYS_EXPANDED = 64 * 2**20
 _PIECE = 16 * 2**20
 
 _COMPRESSIONS = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
-_FOREIGN = (
-    (b"PK\x03\x04", "a zip archive (Excel .xlsx files are such archives)"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"II*\0", "a TIFF image"),
-    (b"RIFF", "a picture, sound or film (RIFF)"),
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "a PostScript document"),
-    (b"{\\rtf", "a Rich Text document"),
-    (b"\\begin{", "LaTeX"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ", "an xz file"),
-    (b"\x04\x22\x4d\x18", "an lz4 file"),
-    (b"\x50\x2a\x4d\x18", "a zstd file with frames to skip"),
-    (b"\xff\x06\0\0sNaPpY", "a snappy file"),
-    (b"7z\xbc\xaf", "a 7z archive"),
-    (b"Rar!\x1a", "a RAR archive"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"CDF\x01", "a NetCDF file"),
-    (b"CDF\x02", "a NetCDF file"),
-    (b"CDF\x05", "a NetCDF file"),
-    (b"ARROW1", "an Arrow (Feather) file"),
-    (b"FEA1", "an old Feather file"),
-    (b"\xff\xff\xff\xff", "an Arrow stream"),
-    (b"PARE", "an encrypted Parquet file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"ORC\x08", "an ORC file"),
-    (b"ORC\x0a", "an ORC file"),
-    (b"ORC\x12", "an ORC file"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"MATLAB 5.0", "a MATLAB file"),
-    (b"RDX2\n", "an R data file"),
-    (b"RDX3\n", "an R data file"),
-    (b"<stata_dta>", "a Stata file"),
-    (b"$FL2@", "an SPSS file"),
-    (b"\x80\x02", "a Python pickle"),
-    (b"\x80\x03", "a Python pickle"),
-    (b"\x80\x04", "a Python pickle"),
-    (b"\x80\x05", "a Python pickle"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90\0", "a program"),
-    (b"#!", "a script"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the data itself (run `git lfs pull`)"),
-    *((b"<" + tag, "HTML") for tag in (b"!DOCTYPE", b"!doctype", b"html", b"HTML", b"head", b"body", b"table", b"div")),
-    *((b"<" + tag, "XML") for tag in (b"?xml", b"svg", b"!--")),
-    (b"{", "JSON"),
-    (b"[{", "JSON"),
-    (b"[[", "JSON"),
-    (b'["', "JSON"),
-)
-"""What a file begins with and what it then is; the first match counts."""
+_FOREIGN: dict[str, bytes | tuple[bytes, ...]] = {
+    "a zip archive (Excel .xlsx files are such archives)": b"PK\x03\x04",
+    "an empty zip archive": b"PK\x05\x06",
+    "an old Excel workbook": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    "a PNG image": b"\x89PNG",
+    "a JPEG image": b"\xff\xd8\xff",
+    "a GIF image": b"GIF8",
+    "a TIFF image": b"II*\0",
+    "a picture, sound or film (RIFF)": b"RIFF",
+    "a PDF document": b"%PDF",
+    "a PostScript document": b"%!PS",
+    "a Rich Text document": b"{\\rtf",
+    "LaTeX": b"\\begin{",
+    "a bzip2 file": b"BZh",
+    "an xz file": b"\xfd7zXZ",
+    "an lz4 file": b"\x04\x22\x4d\x18",
+    "a zstd file with frames to skip": b"\x50\x2a\x4d\x18",
+    "a snappy file": b"\xff\x06\0\0sNaPpY",
+    "a 7z archive": b"7z\xbc\xaf",
+    "a RAR archive": b"Rar!\x1a",
+    "an HDF5 file": b"\x89HDF",
+    "a NetCDF file": (b"CDF\x01", b"CDF\x02", b"CDF\x05"),
+    "an Arrow (Feather) file": b"ARROW1",
+    "an old Feather file": b"FEA1",
+    "an Arrow stream": b"\xff\xff\xff\xff",
+    "an encrypted Parquet file": b"PARE",
+    "an Avro file": b"Obj\x01",
+    "an ORC file": (b"ORC\x08", b"ORC\x0a", b"ORC\x12"),
+    "an SQLite database": b"SQLite format 3",
+    "a NumPy array": b"\x93NUMPY",
+    "a MATLAB file": b"MATLAB 5.0",
+    "an R data file": (b"RDX2\n", b"RDX3\n"),
+    "a Stata file": b"<stata_dta>",
+    "an SPSS file": b"$FL2@",
+    "a Python pickle": (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"),
+    "a program": (b"\x7fELF", b"MZ\x90\0"),
+    "a script": b"#!",
+    "a Git LFS pointer, not the data itself (run `git lfs pull`)": b"version https://git-lfs",
+    "HTML": (b"<!DOCTYPE", b"<!doctype", b"<html", b"<HTML", b"<head", b"<body", b"<table", b"<div"),
+    "XML": (b"<?xml", b"<svg", b"<!--"),
+    "JSON": (b"{", b"[{", b"[[", b'["'),
+}
+"""First bytes of formats that are no tables; the first match counts."""
 _ADDRESSES = ("http:/", "https:/", "ftp:/", "s3:/", "gs:/", "file:/")
-"""As they begin where they went through a path, which keeps one slash of two."""
+"""Beginnings of addresses, with the one slash of two that `Path` keeps."""
 _TAR = (257, b"ustar")
 
 
@@ -95,7 +83,7 @@ class Content:
     """The bytes of one table, decompressed."""
 
     name: str
-    """As the user gave it, or `<stdin>`."""
+    """Path as the user gave it, or `<stdin>`."""
     data: Bytes
     format: Literal["csv", "parquet"]
     fingerprint: Future[str]
@@ -104,7 +92,7 @@ class Content:
 
 
 def read_content(source: str | Path) -> Content:
-    """Read a file, or standard input for `-`.
+    """Reads a file, or standard input for `-`.
 
     Raises:
         DataError: The source is absent, unreadable, empty, too large, damaged, or of a format that is not a table.
@@ -149,7 +137,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _near_file(name: str) -> str | None:
-    """A hint naming a file of the same folder that differs little."""
+    """Returns a hint that names a similar file of the same folder."""
     path = Path(name)
     try:
         others = [entry.name for entry in path.parent.iterdir()]
@@ -168,7 +156,7 @@ def _read_stdin() -> tuple[Bytes, Future[str]]:
 
 
 def _read_bounded(file: BufferedIOBase, name: str, expected_size: int) -> tuple[Bytes, Future[str]]:
-    """All bytes, and their sha256, which is counted by a thread of its own while they are read and parsed."""
+    """Reads all bytes; a thread computes their sha256 while they are read and parsed."""
     digest = hashlib.sha256()
     counting = ThreadPoolExecutor(1, thread_name_prefix="fingerprint")
     data = bytearray(min(expected_size, MAX_STORED_BYTES))
@@ -190,7 +178,7 @@ def _read_bounded(file: BufferedIOBase, name: str, expected_size: int) -> tuple[
 
 
 def largest_expansion(num_stored: int) -> int:
-    """Bytes that a file of `num_stored` bytes may become when it is read."""
+    """Returns the most bytes that a file of `num_stored` bytes may expand to."""
     return max(_ALWAYS_EXPANDED, MAX_EXPANSION * num_stored)
 
 
@@ -220,7 +208,7 @@ def _decompress(stored: Bytes, compression: str, name: str) -> bytes:
 
 def _refuse_foreign(data: Bytes, name: str) -> None:
     start = bytes(data[:256]).removeprefix(b"\xef\xbb\xbf").lstrip()
-    looks = next((what for magic, what in _FOREIGN if start.startswith(magic)), None)
+    looks = next((what for what, magic in _FOREIGN.items() if start.startswith(magic)), None)
     if data[_TAR[0] : _TAR[0] + len(_TAR[1])] == _TAR[1]:
         looks = "a tar archive"
     if looks is not None:

@@ -1,4 +1,4 @@
-"""Static covariates: one value per series, from the table itself or from a table of their own."""
+"""Reads static covariates: one value per series, from the table itself or from a table of their own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Number = TypeVar("Number", np.float64, np.int32)
 
 
 def split_statics(table: Table, config: DataConfig, static_table: Table | None) -> tuple[Names, Names]:
-    """Static columns of the table itself, and of the static table (all of its columns when none are named).
+    """Splits static columns into those of the table and those of the static table (all of it if none are named).
 
     Raises:
         DataError: A named column is in neither.
@@ -41,7 +41,7 @@ def split_statics(table: Table, config: DataConfig, static_table: Table | None) 
 
 
 def _static_ids(static_table: Table, config: DataConfig, id_columns: Names) -> Names:
-    """The columns of the static table that name the series."""
+    """Returns the columns of the static table that name the series."""
     for candidate in (
         id_columns,
         split_id(static_table, config.id) if _has_all(static_table, config.id) else (),
@@ -61,7 +61,7 @@ def _static_ids(static_table: Table, config: DataConfig, id_columns: Names) -> N
 
 
 def static_notices(static_table: Table | None, columns: Names, id_columns: Names) -> tuple[Notice, ...]:
-    """What was decided and repaired to read the static columns from a table of their own."""
+    """Returns the notices about reading static columns from a table of their own."""
     if static_table is None or not columns:
         return ()
     found = list(static_table.notices)
@@ -80,7 +80,7 @@ def _has_all(table: Table, id_option: str | None) -> bool:
 def read_statics(
     table: Table, schema: Schema, columns: tuple[Names, Names], static_table: Table | None, ids: tuple[SeriesIds, Names]
 ) -> Covariates:
-    """(series,) static covariates, those of the table before those of the static table.
+    """Reads the (series,) static covariates, those of the table before those of the static table.
 
     Raises:
         DataError: A value changes within a series, or a series has no row in the static table.
@@ -103,7 +103,7 @@ def read_statics(
 
 
 def _constant_within(table: Table, covariates: Covariates, series: SeriesIds) -> Covariates:
-    """The first present value of each series, after checking that the others equal it."""
+    """Returns the first present value of each series, after checking that the others equal it."""
     num_series = len(series.names)
     numeric = np.full((num_series, covariates.numeric.shape[1]), np.nan)
     codes = np.full((num_series, covariates.codes.shape[1]), -1, np.int32)
@@ -124,7 +124,7 @@ def _one_value(
     series: SeriesIds,
     empty: NDArray[Number],
 ) -> NDArray[Number]:
-    """(series,) the value that all given rows of a series share; that of `empty` where there are none."""
+    """Returns the (series,) value that all given rows of a series share; that of `empty` if there are none."""
     found = empty.copy()
     # written backwards, so that the first row of each series stays
     found[series.codes[rows[::-1]]] = values[rows[::-1]]
@@ -149,7 +149,7 @@ def _shown(table: Table, column: str, row: int) -> str:
 
 
 def _looked_up(static_table: Table, columns: Names, key: Names, names: Names) -> Covariates:
-    """The static table's covariates for each series name."""
+    """Returns the covariates of the static table for each series name."""
     owners = read_ids(static_table, key)
     covariates = _constant_within(static_table, read_covariates(static_table, columns), owners)
     row_of = {name: row for row, name in enumerate(owners.names)}

@@ -1,4 +1,4 @@
-"""A table as read: typed columns, and the way back from a row to its line in the file."""
+"""A table as read: typed columns, and the line in the file of each row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqcast.reading.options import AS_FOUND, ReadOptions
 
 MOST_EXAMPLES = 5
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
-"""Text, and numbers whose spelling might matter (an id such as 007), are kept exactly as written."""
+"""Type of columns kept exactly as written: text, and numbers whose spelling may matter, such as an id 007."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,18 @@ class Table:
     """Columns of equal length with the name, fingerprint and line numbers of the file they came from."""
 
     name: str
-    """The path as given, `<stdin>` or `DataFrame`."""
+    """Path as given, `<stdin>` or `DataFrame`."""
     arrow: pa.Table
     fingerprint: str
     """sha256 of the bytes as stored."""
     size_bytes: int
     notices: tuple[Notice, ...] = ()
     options: ReadOptions = AS_FOUND
-    """The options it was read with, the found decimal separator among them."""
+    """Options it was read with, including the decimal mark that was found."""
     first_line: int | None = None
     """Line of the first row in a text file; None where rows have no lines."""
     lines: IntArray | None = None
-    """Line of each row, where a row may take several lines or lines are blank."""
+    """Line of each row where rows take several lines or lines are blank."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -48,22 +48,22 @@ class Table:
         return int(self.arrow.num_rows)
 
     def line(self, row: int) -> int | None:
-        """Line of the file on which a row begins, counted from 1."""
+        """Returns the line of the file on which a row begins, counted from 1."""
         if self.lines is not None:
             return int(self.lines[row])
         return None if self.first_line is None else self.first_line + row
 
     def place(self, column: str | None = None, row: int | None = None, value: str | None = None) -> Place:
-        """Where a cell stands."""
+        """Returns the place of a cell."""
         return Place(self.name, None if row is None else self.line(row), column, value)
 
     def where(self, row: int) -> str:
-        """`line 57`, or `row 56` (counted from 1) where rows have no lines."""
+        """Returns `line 57`, or `row 56` (counted from 1) where rows have no lines."""
         line = self.line(row)
         return f"row {row + 1:,}" if line is None else f"line {line:,}"
 
     def missing(self, row: int) -> str:
-        """`there is`, or `row 56 has` where the place of the error does not name a line."""
+        """Returns `there is`, or `row 56 has` where the place of the error names no line."""
         return "there is" if self.line(row) is not None else f"{self.where(row)} has"
 
 
@@ -95,7 +95,7 @@ def share_hint(rows: NDArray[np.intp], num_rows: int, remedy: str) -> Hint:
 
 
 def missing_column(table: Table, column: str, role: str) -> DataError:
-    """The error for a column that was asked for and is not there."""
+    """Returns the error for a column that was asked for and is absent."""
     close = difflib.get_close_matches(column, table.columns, n=1) or [
         name for name in table.columns if name.strip().lower() == column.strip().lower()
     ]

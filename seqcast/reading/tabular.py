@@ -1,4 +1,4 @@
-"""Tables from CSV and Parquet files, standard input and data frames."""
+"""Reads tables from CSV and Parquet files, standard input and data frames."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _PLAIN_TYPES = (
     (pa.types.is_integer, pa.int64()),
     (pa.types.is_date, pa.timestamp("s")),
 )
-"""What a Parquet or data frame column becomes; unsigned 64-bit numbers may not fit into int64."""
+"""Types that columns of Parquet files and data frames are cast to; unsigned 64-bit numbers may not fit into int64."""
 
 
 def read_table(source: str | Path, options: ReadOptions = AS_FOUND) -> Table:
-    """Read a CSV (plain, gzip, zstd) or Parquet file, or CSV from standard input for `-`.
+    """Reads a CSV (plain, gzip, zstd) or Parquet file, or CSV from standard input for `-`.
 
     Raises:
         DataError: The source cannot be read, or is not a table with a header and rows of equal length.
@@ -51,7 +51,7 @@ def read_table(source: str | Path, options: ReadOptions = AS_FOUND) -> Table:
 
 
 def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFrame") -> Table:
-    """A table of a data frame's columns; the frame is not changed.
+    """Returns a table of the columns of a data frame; the frame is not changed.
 
     The index is left out, unless it holds dates: then it is a column under its own name, or `ds`.
 
@@ -81,7 +81,7 @@ def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFram
 
 
 def _fingerprint(arrow: pa.Table) -> str:
-    """sha256 of names, types and values."""
+    """Returns the sha256 of names, types and values."""
     digest = hashlib.sha256()
     for column, values in zip(arrow.column_names, arrow.columns, strict=True):
         plain = values.combine_chunks()
@@ -114,7 +114,7 @@ def _read_parquet(content: Content) -> pa.Table:
 
 
 def _refuse_bomb(metadata: pa.parquet.FileMetaData, content: Content) -> None:
-    """Raise before anything is unpacked that would be out of proportion to the file.
+    """Raises, before anything is unpacked, for contents out of proportion to the file.
 
     Raises:
         DataError: The columns would take far more bytes than the file has.
@@ -131,7 +131,7 @@ def _refuse_bomb(metadata: pa.parquet.FileMetaData, content: Content) -> None:
 
 
 def _normalised(arrow: pa.Table, name: str) -> pa.Table:
-    """Text as dictionaries, numbers as float64 or int64, dates as timestamps; the pandas index column is left out."""
+    """Casts text to dictionaries, numbers to float64 or int64, dates to timestamps; drops the pandas index column."""
     if not arrow.num_rows:
         raise DataError("the table has no rows.", place=Place(name))
     keep = [column for column in arrow.column_names if not re.fullmatch(r"__index_level_\d+__", column)]
@@ -157,7 +157,7 @@ def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _without_extension(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Periods of pandas as the times they begin at; any other extension type as what it is stored as."""
+    """Converts pandas periods to the times they begin at, and any other extension type to its storage."""
     series = values.to_pandas()
     if isinstance(series.dtype, pd.PeriodDtype):
         return pa.chunked_array([pa.Array.from_pandas(series.dt.to_timestamp())])
@@ -191,7 +191,7 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
 def _find_lines(
     data: Bytes, dialect: Dialect, num_rows: int, has_blank_lines: bool
 ) -> tuple[int | None, IntArray | None]:
-    """The line of the first row, and of every row where they do not simply follow each other."""
+    """Returns the line of the first row, and the line of every row if they are not consecutive."""
     if not has_blank_lines and not dialect.has_quotes:
         return dialect.first_line, None
     lines = record_lines(data, dialect)
@@ -203,7 +203,7 @@ def _find_lines(
 
 
 def _may_have_blank_lines(arrow: pa.Table) -> bool:
-    """A blank line is read as a row of nulls and empty texts."""
+    """Returns whether every column has a null or an empty text, as a blank line would give."""
     typed_first = sorted(arrow.columns, key=lambda column: column.type == TEXT_TYPE)
     return all(column.null_count or _holds_empty_text(column) for column in typed_first)
 
@@ -213,7 +213,7 @@ def _holds_empty_text(column: pa.ChunkedArray) -> bool:
 
 
 def _parse(data: Bytes, dialect: Dialect, options: ReadOptions, name: str, ignore_blank: bool) -> pa.Table:
-    """All rows in the types of the dialect, or as text where a later row contradicts them."""
+    """Parses all rows in the types of the dialect, or as text where a later row contradicts them."""
     types = dialect.types
     block = _BLOCK_BYTES
     while True:

@@ -1,4 +1,4 @@
-"""Times as arrays: microseconds since 1970 in years that four digits can write, or whole steps."""
+"""Times as arrays: microseconds since 1970, in years 0 to 9999, or whole steps."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def in_microseconds(table: Table, column: str, numbers: IntArray, unit: str) -> 
 
 
 def require_years(table: Table, column: str, numbers: IntArray, unit: str) -> None:
-    """Checks that so many units since 1970 (Excel: 1900) lie in years of four digits.
+    """Checks that numbers of a unit since 1970 (Excel: 1900) lie in the years 0 to 9999.
 
     Raises:
         DataError: One does not.

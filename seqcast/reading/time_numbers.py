@@ -1,4 +1,4 @@
-"""Whole numbers as times: dates, seconds since 1970, days of Excel, or plain steps."""
+"""Reads whole numbers as times: dates, seconds since 1970, Excel days, or plain steps."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from seqcast.reading.time_texts import strptime
 _EPOCH_UNITS = (("s", 10**8, 10**10), ("ms", 10**11, 10**13), ("us", 10**14, 10**16), ("ns", 10**17, 2**62))
 _EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _EXCEL_DAYS = (25_569, 73_050)
-"""The years 1970 to 2099; steps that are counted from the beginning of the data lie below."""
+"""Excel day numbers of the years 1970 to 2099; numbers of steps are usually smaller."""
 _EXCEL_ORIGIN = np.datetime64("1899-12-30", "us")
 _DATE_PATTERNS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Formats of dates by their number of digits."""
 _BRIEF_PATTERNS = {6: ("%y%m%d", 100), 7: ("%Y%j", 1000)}
 """Formats by number of digits, and how many numbers a month or a year spans; steps would not skip most of them."""
 _MAJORITY = 0.9
-"""Share of the numbers that have to be dates before the others are said to be wrong dates."""
+"""Share of dates among the numbers from which the others count as wrong dates."""
 TIME_UNITS = ("step", *UNIT_SECONDS)
 _FARTHEST_STEP = 2**63 - 2
 """Largest distance between the first and the last step."""
 
 
 def from_numbers(table: Table, column: str, numbers: IntArray) -> Times:
-    """Steps, or the datetimes that the numbers count.
+    """Reads numbers as steps, or as the datetimes that they stand for.
 
     Raises:
         DataError: What they count is ambiguous, some are no dates as the others are, or they lie too far apart.
@@ -60,7 +60,7 @@ def from_numbers(table: Table, column: str, numbers: IntArray) -> Times:
 
 
 def _since_origin(table: Table, column: str, numbers: IntArray, unit: str) -> Times:
-    """Datetimes that many units after 1970, or Excel's day 0."""
+    """Returns the datetimes that many units after 1970, or after day 0 of Excel."""
     if unit in ("excel", "day"):
         require_years(table, column, numbers, unit)
         origin = _EXCEL_ORIGIN if unit == "excel" else np.datetime64(0, "us")
@@ -71,7 +71,7 @@ def _since_origin(table: Table, column: str, numbers: IntArray, unit: str) -> Ti
 
 
 def _date_pattern(table: Table, column: str, numbers: IntArray) -> str | None:
-    """The format in which all numbers are dates, such as `%Y%m%d`; None where they are something else.
+    """Returns the format in which all numbers are dates, such as `%Y%m%d`; None if they are not dates.
 
     Raises:
         DataError: Most of them are dates, and some are not.
@@ -93,7 +93,7 @@ def _date_pattern(table: Table, column: str, numbers: IntArray) -> str | None:
 
 
 def _begins_with_months(distinct: IntArray, num_digits: int) -> bool:
-    """Whether most numbers begin with a year and a month, in years for which so many digits are no other count."""
+    """Returns whether most numbers begin with a year and a month, in years for which nothing else is likely."""
     first, last = (1600, 2299) if num_digits == 8 else (1900, 2099)
     months = distinct // 10 ** (num_digits - 6)
     years = months // 100
@@ -102,7 +102,7 @@ def _begins_with_months(distinct: IntArray, num_digits: int) -> bool:
 
 
 def _refuse_brief_dates(table: Table, column: str, distinct: IntArray, num_digits: int) -> None:
-    """Raise where numbers of several months or years leave out just those that are no dates."""
+    """Raises if numbers that span several months or years skip exactly those that are no dates."""
     pattern, block = _BRIEF_PATTERNS.get(num_digits, ("", 1))
     if not pattern or distinct[0] // block == distinct[-1] // block:
         return

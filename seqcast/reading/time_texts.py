@@ -1,4 +1,4 @@
-"""Texts as times: the one format that reads all texts of a column, strictly.
+"""Reads texts as times in the one format that fits all texts of a column, strictly.
 
 The readers of single formats return one time per text, NaT where the text does not have the format.
 """
@@ -39,7 +39,7 @@ _NOT_A_TIME = np.datetime64("NaT", "us")
 
 @dataclass(frozen=True)
 class TimeTexts:
-    """The texts of a time column, with where they stand for errors."""
+    """The texts of a time column and their rows, for errors that name lines."""
 
     table: Table
     column: str
@@ -142,7 +142,7 @@ def strptime(values: list[str], pattern: str) -> Datetimes:
 
 
 def _distant_time(value: str, pattern: str) -> np.datetime64:
-    """A time outside the years that pandas reads; NaT for any other text."""
+    """Returns a time outside the years that pandas reads; NaT for any other text."""
     try:
         time = datetime.strptime(value, pattern)
     except ValueError:
@@ -181,7 +181,7 @@ def naive(values: pa.Array) -> Datetimes:
 
 
 def _period_starts(values: list[str]) -> tuple[Datetimes, str] | None:
-    """The first day of each period, such as 2024Q1, and the form most texts have; None where no text is a period.
+    """Returns the first day of each period, such as 2024Q1, and the usual form; None if no text is a period.
 
     A period that its year does not have becomes NaT.
     """
@@ -205,7 +205,7 @@ def _first_day(match: re.Match[str] | None) -> date | None:
 
 
 def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
-    """Times in the one listed format that reads every text.
+    """Reads every text in the one listed format that fits all of them.
 
     Raises:
         DataError: No format does, or several do and disagree.
@@ -230,7 +230,7 @@ def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
 
 
 def _may_fit(values: list[str], pattern: str) -> bool:
-    """Whether the punctuation and letters of the first or last text agree with the format: parsing is slow."""
+    """Returns whether the marks of the first or last text agree with the format, because parsing is slow."""
     marks = re.sub(r"%[A-Za-z]", "", pattern)
     ends = (values[0], values[-1])
     return any(re.sub(r"\w", "", value) == re.sub(r"\w", "", marks) for value in ends)

@@ -1,4 +1,4 @@
-"""The time column: one format for all of it, read strictly, as datetimes or as whole steps."""
+"""Reads the time column, strictly and in one format, as datetimes or as whole steps."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read_times(table: Table, column: str) -> Times:
 
 
 def _require_sense(options: ReadOptions) -> None:
-    """Raise for an unknown unit and for a format that names no year."""
+    """Raises for an unknown unit and for a format that names no year."""
     unit, pattern = options.time_unit, options.time_format
     if unit is not None and unit not in TIME_UNITS:
         raise UsageError(f"{option('time_unit', repr(unit[:20]))} is not one of {', '.join(TIME_UNITS)}.")
@@ -109,7 +109,7 @@ def _whole_numbers(table: Table, column: str) -> IntArray:
 
 
 def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32], table: Table, column: str) -> Times:
-    """Wall-clock times of `timezone` as UTC; of two equal times of a series the second is after the clock went back.
+    """Converts wall-clock times of `timezone` to UTC; the second of two equal times comes after the clock went back.
 
     Raises:
         DataError: A time falls into the hour that the clock skipped.
