@@ -1,9 +1,9 @@
-"""A trained model and a panel to forecasts and attention, for any origins and any horizon."""
+"""Forecasts and attention of a trained model on a panel, from any origins and over any horizon."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,14 +15,15 @@ from seqcast.config import MOST_STEPS
 from seqcast.errors import DataError, RunError, UsageError, option
 from seqcast.model.heads import student_t_parameters
 from seqcast.model.network import NetworkOutput
-from seqcast.panel.arrays import evenly_spread
+from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import FloatArray, IntArray, Panel
+from seqcast.panel.panel import Panel
 from seqcast.panel.wording import show_time
 from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
 from seqcast.reading.table import Table
 from seqcast.results.forecast import AttentionMap, Forecast
+from seqcast.results.origins import Origins, latest_origins, observed_ends, rolling_origins
 from seqcast.results.rolling import append_forecast, widened, writable
 from seqcast.run.load import TrainedModel
 from seqcast.run.record import MODEL_FILE
@@ -32,64 +33,12 @@ from seqcast.tensors.windows import PanelTensors, WindowBatch, panel_to_tensors
 Result = TypeVar("Result")
 
 BATCH_STEPS = 400_000
-"""Window steps (windows x (context + horizon)) of one forward pass: bounds memory whatever is asked for."""
-
-
-@dataclass(frozen=True, eq=False)
-class Origins:
-    """Which windows to forecast; sorted by series, then by time."""
-
-    series: IntArray
-    positions: IntArray
-    """Position of the first forecast step within its series; every earlier row may be looked at, no later one."""
-
-    def __len__(self) -> int:
-        return len(self.series)
-
-    def __getitem__(self, part: slice) -> Origins:
-        return Origins(self.series[part], self.positions[part])
-
-    def spread(self, at_most: int) -> Origins:
-        """At most `at_most` of them, evenly spread."""
-        chosen = evenly_spread(len(self), at_most)
-        return Origins(self.series[chosen], self.positions[chosen])
-
-    def earliest(self, lengths: IntArray) -> IntArray:
-        """(series,) first origin of each series, its length where it has none: the rows a scale may be learned from."""
-        earliest = lengths.copy()
-        np.minimum.at(earliest, self.series, self.positions)
-        return earliest
-
-
-def observed_ends(panel: Panel) -> IntArray:
-    """(series,) position after the last observed target of each series; 0 for a series without any."""
-    rows = np.where(np.isfinite(panel.target), np.arange(len(panel.target)) + 1, 0)
-    last = np.maximum.reduceat(rows, panel.offsets[:-1])
-    return np.maximum(last - panel.offsets[:-1], 0)
-
-
-def latest_origins(panel: Panel) -> Origins:
-    """The origin right after the last observation of each series that has one."""
-    ends = observed_ends(panel)
-    series = np.flatnonzero(ends > 0)
-    if not len(series):
-        raise DataError("no series has an observed value to forecast from.")
-    return Origins(series, ends[series])
-
-
-def rolling_origins(first: IntArray, last: IntArray, stride: int, at_most: int | None = None) -> Origins:
-    """Origins `last`, `last` - stride, ... not before `first`, per series; the newest `at_most` of them when given."""
-    counts = np.where(last >= first, (last - first) // stride + 1, 0)
-    if at_most is not None:
-        counts = np.minimum(counts, at_most)
-    series = np.repeat(np.arange(len(counts)), counts)
-    back = np.repeat(np.cumsum(counts), counts) - np.arange(len(series)) - 1
-    return Origins(series, last[series] - back * stride)
+"""Window steps (windows x (context + horizon)) of one forward pass, which bound its memory."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A forecast from the end of every series, with what was noticed on the way."""
+    """A forecast from the end of every series, and its notices."""
 
     forecast: Forecast
     notices: tuple[Notice, ...]
@@ -112,28 +61,28 @@ def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, futur
     if not 1 <= horizon <= MOST_STEPS:
         allowed = "at least 1" if horizon < 1 else f"at most {MOST_STEPS:,}"
         raise UsageError(f"{option('horizon', horizon)}: the number of steps to forecast must be {allowed}.")
-    padded = -(-horizon // model.horizon) * model.horizon
-    origins = latest_origins(panel)
-    ends = observed_ends(panel)
-    extended = _with_future_rows(model, panel, ends, (horizon, padded), future)
-    forecasting = Forecasting(model, extended, ends)
-    told = future_notices(future, panel.schema, model.config.data)
-    notices = (*told, *_coverage_notices(panel, ends), *forecasting.notices(), *_rolled_notice(model, horizon))
+    origins, ends = latest_origins(panel), observed_ends(panel)
+    forecasting = Forecasting(model, _with_future_rows(model, panel, ends, horizon, future), ends)
+    notices = (
+        *future_notices(future, panel.schema, model.config.data),
+        *_coverage_notices(panel, ends),
+        *forecasting.notices(),
+        *_rolled_notice(model, horizon),
+    )
     return Prediction(forecasting.forecast(origins, horizon), notices)
 
 
-def _with_future_rows(
-    model: TrainedModel, panel: Panel, ends: IntArray, steps: tuple[int, int], future: Table | None
-) -> Panel:
-    """The panel with `padded` rows after each end; known covariates are asked for over the first `horizon` only."""
-    horizon, padded = steps
+def _with_future_rows(model: TrainedModel, panel: Panel, ends: IntArray, horizon: int, future: Table | None) -> Panel:
+    """The panel with whole rounds of the trained horizon after each end.
+
+    Known covariates are needed for the first `horizon` steps only.
+    """
     if panel.schema.known and future is None and (panel.lengths - ends >= horizon)[ends > 0].all():
         extended = head_panel(panel, np.where(ends > 0, ends + horizon, 0))
     else:
         extended = extend_panel(head_panel(panel, ends), horizon, future, config=model.config.data)
-    if padded == horizon:
-        return extended
-    return pad_panel(extended, padded - horizon)
+    unasked = -horizon % model.horizon
+    return pad_panel(extended, unasked) if unasked else extended
 
 
 def _coverage_notices(panel: Panel, ends: IntArray) -> tuple[Notice, ...]:
@@ -162,7 +111,7 @@ def _rolled_notice(model: TrainedModel, horizon: int) -> tuple[Notice, ...]:
 
 @dataclass(frozen=True)
 class AttentionMaps:
-    """Attention of many windows in chunks of bounded size, with what was noticed on the way."""
+    """Attention of many windows in chunks of bounded size, and its notices."""
 
     maps: Iterator[AttentionMap]
     num_windows: int
@@ -172,10 +121,10 @@ class AttentionMaps:
 def attention_maps(
     model: TrainedModel, panel: Panel, windows: int = 1, origin: TimeArray | None = None
 ) -> AttentionMaps:
-    """What the newest `windows` forecasts of each series look at, one trained horizon apart.
+    """The attention of the newest `windows` forecasts of each series, one trained horizon apart.
 
-    The newest origin is right after the last observation; where known covariates of the following horizon are missing,
-    it is the newest origin whose covariates are known.
+    The newest origin is right after the last observation. If known covariates of the following horizon are missing, it
+    is the newest origin whose covariates are known.
 
     Args:
         model: The trained model.
@@ -196,8 +145,7 @@ def attention_maps(
         text = "future covariates are not in this table, so the newest origin is one horizon before its end"
         notices = (Notice("decision", text),)
     if origin is None:
-        first = np.where(ends > 0, 1, newest + 1)
-        origins = rolling_origins(first, newest, model.horizon, windows)
+        origins = rolling_origins(np.where(ends > 0, 1, newest + 1), newest, model.horizon, windows)
     else:
         origins = _origins_at(panel, newest, origin)
     if not len(origins):
@@ -220,19 +168,16 @@ def _origins_at(panel: Panel, newest: IntArray, origin: TimeArray) -> Origins:
 
 
 class Forecasting:
-    """A model joined to one panel, which sits on the model's device once for all forecasts.
+    """A model and a panel on the model's device.
 
-    The panel must hold `horizon` rows after each origin that will be asked for (`reading.future.extend_panel`).
+    Args:
+        model: The trained model.
+        panel: Series with `horizon` rows after each origin to forecast (`reading.future.extend_panel`). Series that
+            training did not see are scaled by their first `known_ends` rows alone.
+        known_ends: (series,) rows known at the earliest origin of each series.
     """
 
     def __init__(self, model: TrainedModel, panel: Panel, known_ends: IntArray) -> None:
-        """Place the panel on the device.
-
-        Args:
-            model: The trained model.
-            panel: Series to forecast; those unseen in training are scaled by their first `known_ends` rows alone.
-            known_ends: (series,) rows known at the earliest origin of each series.
-        """
         self.model, self.panel = model, panel
         self.device = next(model.network.parameters()).device
         index = {name: number for number, name in enumerate(model.series_ids)}
@@ -253,12 +198,11 @@ class Forecasting:
     def forecast(self, origins: Origins, horizon: int | None = None) -> Forecast:
         """Forecast `horizon` steps (default: the trained horizon H) from each origin.
 
-        Up to H steps are a prefix of the trained forecast. Beyond H the point forecast is appended to the history and
-        the next H steps are forecast from there; intervals widen as errors of independent rounds add up. That needs
-        one origin per series.
+        A shorter horizon gives a prefix of the trained forecast. Beyond H, the point forecast is appended to the
+        history and the next H steps are forecast from there. Intervals widen as errors of independent rounds add up.
 
         Raises:
-            UsageError: Several origins of one series are to be rolled beyond the trained horizon.
+            UsageError: The horizon is longer than H and a series has several origins.
         """
         trained = self.model.horizon
         horizon = horizon or trained
@@ -268,7 +212,7 @@ class Forecasting:
         tensors = self.tensors if rounds == 1 else writable(self.tensors)
         blocks: list[FloatArray] = []
         for number in range(rounds):
-            moved = Origins(origins.series, origins.positions + number * trained)
+            moved = replace(origins, positions=origins.positions + number * trained)
             quantiles = np.concatenate(list(self._each_batch(tensors, moved, self._quantiles)))
             point = quantiles[..., self._point_column]
             blocks.append(quantiles if number == 0 else widened(point, blocks[0], number, self._point_column))
@@ -300,16 +244,16 @@ class Forecasting:
     def batches(
         self, origins: Origins, size: int, tensors: PanelTensors | None = None
     ) -> Iterator[tuple[Origins, WindowBatch]]:
-        """Windows of the origins, at most `size` at once, of the panel or of `tensors` made from it."""
+        """Windows of the origins, at most `size` at once, from the panel or from `tensors` made from it."""
+        source = tensors or self.tensors
         for first in range(0, len(origins), size):
             part = origins[first : first + size]
             series, positions = (torch.from_numpy(values).to(self.device) for values in (part.series, part.positions))
-            source = self.tensors if tensors is None else tensors
             yield part, source.gather(series, positions, self.model.context, self.model.horizon)
 
     @property
     def _levels(self) -> tuple[float, ...]:
-        """Quantile levels the model can give; empty when it was trained on a point loss."""
+        """Quantile levels of the model's forecasts; empty for a point loss."""
         loss = self.model.config.training.loss
         return self.model.config.model.quantiles if loss in ("quantile", "student-t") else ()
 

@@ -1,4 +1,4 @@
-"""Tables for other programs: forecasts, backtests and attention as CSV, Parquet or JSON."""
+"""Tables of forecasts, backtests and attention for other programs, as CSV, Parquet or JSON."""
 
 from __future__ import annotations
 
@@ -24,42 +24,38 @@ from pyarrow import parquet
 
 from seqcast.config import Format
 from seqcast.errors import UsageError, option
+from seqcast.panel.arrays import FloatArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import FloatArray, Schema
+from seqcast.panel.panel import Schema
 from seqcast.panel.wording import quoted
-from seqcast.results.forecast import AttentionMap, Forecast, interval
+from seqcast.results.forecast import MODEL, AttentionMap, Forecast, interval
 from seqcast.storage import output_file
 
 Destination = Path | Literal["-"]
 """A file, or standard output."""
+Columns = list[tuple[str, Any]]
+"""Names and values of the columns of a table. A name may occur twice, which `_frame` refuses."""
 
-MODEL = "seqcast"
 CUTOFF = "cutoff"
 ACTUAL = "y"
 
 _FORMAT_OF_SUFFIX: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".json": "json"}
 _TIME_FORMS = (("date", 86_400 * 10**6), ("s", 10**6), ("ms", 10**3), ("us", 1))
-"""Ways to write a time, shortest first, each with its unit in microseconds."""
+"""Units in which times are written, shortest text first, and their lengths in microseconds."""
 _ROWS_AT_ONCE = 100_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that a spreadsheet takes for a formula when it opens a CSV file."""
-
-
-def interval_columns(level: float, model: str = MODEL) -> tuple[str, str]:
-    """Names of the lower and upper bound of an interval of `level` percent."""
-    return f"{model}-lo-{level:.10g}", f"{model}-hi-{level:.10g}"
+"""First characters of a text in a CSV file that a spreadsheet runs as a formula."""
 
 
 def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) -> pd.DataFrame:
     """The forecast table: id, time, point and interval bounds; one row per window and step, in the forecast's order.
 
-    Without quantiles in the forecast there are no interval columns.
+    A forecast without quantiles has no interval columns.
 
     Raises:
         UsageError: A level is given twice or is not between 0 and 100, or two columns would have the same name.
     """
-    keys = [(schema.id, _row_ids(forecast)), (schema.time, forecast.times().ravel())]
-    return _frame([*keys, *_prediction_columns(forecast, levels)])
+    return _frame([*_keys(forecast, schema), *_predictions(forecast, levels, MODEL)])
 
 
 def backtest_frame(
@@ -77,32 +73,28 @@ def backtest_frame(
         UsageError: As `forecast_frame`.
     """
     assert actuals.shape == forecast.point.shape
-    keys = [
-        (schema.id, _row_ids(forecast)),
-        (schema.time, forecast.times().ravel()),
-        (CUTOFF, np.repeat(forecast.cutoffs, forecast.horizon)),
-        (ACTUAL, actuals.ravel()),
-    ]
-    of_others = [column for name, other in others.items() for column in _prediction_columns(other, levels, name)]
-    return _frame([*keys, *_prediction_columns(forecast, levels), *of_others])
+    observed = [(CUTOFF, np.repeat(forecast.cutoffs, forecast.horizon)), (ACTUAL, actuals.ravel())]
+    models = {MODEL: forecast, **others}
+    predictions = [column for name, each in models.items() for column in _predictions(each, levels, name)]
+    return _frame([*_keys(forecast, schema), *observed, *predictions])
 
 
-def _row_ids(forecast: Forecast) -> Any:
+def _keys(forecast: Forecast, schema: Schema) -> Columns:
     # A pandas string array: repeating it copies no Python strings.
-    return pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
+    ids = pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
+    return [(schema.id, ids), (schema.time, forecast.times().ravel())]
 
 
-def _prediction_columns(
-    forecast: Forecast, levels: Sequence[float], model: str = MODEL
-) -> list[tuple[str, FloatArray]]:
-    columns = [(model, forecast.point.ravel())]
+def _predictions(forecast: Forecast, levels: Sequence[float], model: str) -> Columns:
+    """The point forecast and the bounds of its intervals."""
+    columns: Columns = [(model, forecast.point.ravel())]
     for level in levels if forecast.quantile_levels else ():
-        bounds = interval(forecast, level)
-        columns += [(name, bound.ravel()) for name, bound in zip(interval_columns(level, model), bounds, strict=True)]
+        low, high = interval(forecast, level)
+        columns += [(f"{model}-lo-{level:.10g}", low.ravel()), (f"{model}-hi-{level:.10g}", high.ravel())]
     return columns
 
 
-def _frame(columns: Sequence[tuple[str, Any]]) -> pd.DataFrame:
+def _frame(columns: Columns) -> pd.DataFrame:
     names = [name for name, _ in columns]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -114,7 +106,7 @@ def _frame(columns: Sequence[tuple[str, Any]]) -> pd.DataFrame:
 
 
 def formula_notices(frame: pd.DataFrame) -> tuple[Notice, ...]:
-    """A warning when ids (the first column) or column names may be run as formulas by a spreadsheet."""
+    """A warning if a spreadsheet might run ids (the first column) or column names as formulas."""
     texts = [*frame.columns, *frame.iloc[:, 0].unique()]
     risky = [text for text in texts if text.startswith(_FORMULA_STARTS)]
     if not risky:
@@ -127,7 +119,7 @@ def formula_notices(frame: pd.DataFrame) -> tuple[Notice, ...]:
 
 
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with an apostrophe before each id (the first column) and column name that begins like a formula."""
+    """The table with an apostrophe before each id (the first column) and column name that looks like a formula."""
 
     def safe(text: str) -> str:
         return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
@@ -138,7 +130,7 @@ def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def attention_table(attention: AttentionMap) -> pa.Table:
-    """The attention table: one row per window, step and lag, lags counted from the newest context step backwards.
+    """The attention table: one row per window, step and lag, from the newest context step backwards.
 
     Columns: unique_id, cutoff, ds (of the forecast step), step, lag_origin, lag_target, attended_ds, weight, observed.
     """
@@ -168,10 +160,10 @@ def attention_table(attention: AttentionMap) -> pa.Table:
 
 
 def output_format(destination: Destination, chosen: Format | None) -> Format:
-    """The format to write: the one chosen, else the one the file's suffix names; CSV to standard output.
+    """The chosen format, or else that of the file's suffix; CSV for standard output.
 
     Raises:
-        UsageError: The suffix names no format and none is chosen, or names another one than chosen.
+        UsageError: No format is chosen and the suffix names none, or it names another format than the chosen one.
     """
     if destination == "-":
         return chosen or "csv"
@@ -189,16 +181,16 @@ def output_format(destination: Destination, chosen: Format | None) -> Format:
 
 
 def write_frame(frame: pd.DataFrame | pa.Table, destination: Destination, file_format: Format) -> None:
-    """Write one table; `write_tables` says how."""
+    """Write one table as `write_tables` does."""
     table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
     write_tables([table], destination, file_format)
 
 
 def write_tables(tables: Iterable[pa.Table], destination: Destination, file_format: Format) -> None:
-    """Write tables of one schema (one at least) end to end, each as it comes; a file appears only when it is complete.
+    """Write a stream of at least one table of one schema, end to end; a file appears only when it is complete.
 
-    Numbers keep every bit; missing values are empty, null in JSON. Times read `2024-01-01 00:00:00`, or `2024-01-01`
-    where all times of the first table are midnights; JSON has a T in the middle.
+    Numbers keep every bit. Missing values are empty, and null in JSON. Times read `2024-01-01 00:00:00`, or
+    `2024-01-01` if all times of the first table are midnights; JSON has a T between date and time.
     """
     write = {"csv": _write_csv, "parquet": _write_parquet, "json": _write_json}[file_format]
     rest = iter(tables)
@@ -219,7 +211,7 @@ def _opened(destination: Destination) -> Iterator[BinaryIO]:
 
 
 def _write_parquet(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> None:
-    # A Parquet writer asks for its position, which a pipe does not have.
+    # A Parquet writer needs a position, which a pipe does not have.
     target = file if file.seekable() else io.BytesIO()
     # Without the stored Arrow schema, dictionary-encoded ids are read back as plain strings.
     with parquet.ParquetWriter(target, first.schema, store_schema=False) as writer:
@@ -236,7 +228,7 @@ def _write_csv(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> Non
     first_form = _time_form(first)
     for table in chain([first], rest):
         form = max(first_form, _time_form(table))
-        # Arrow quotes all text or none; none is what other writers give where no value needs it.
+        # Arrow quotes all texts or none. Other writers quote none if no value needs it.
         options = arrow_csv.WriteOptions(include_header=False, quoting_style=_quoting_style(table))
         arrow_csv.write_csv(_mapped(table, partial(_csv_column, form=form)), file, options)
 
@@ -270,7 +262,7 @@ def _json_column(column: pa.ChunkedArray, form: int) -> pa.ChunkedArray:
     if pa.types.is_timestamp(column.type):
         return pc.replace_substring(_time_text(column, form), " ", "T")
     if pa.types.is_float32(column.type):
-        # The shortest text that names the float32, not the long digits of its float64 twin.
+        # The shortest text for the float32, instead of the many digits of the equal float64.
         return column.cast(pa.string()).cast(pa.float64())
     return column
 
@@ -281,7 +273,7 @@ def _time_text(column: pa.ChunkedArray, form: int) -> pa.ChunkedArray:
 
 
 def _time_form(table: pa.Table) -> int:
-    """Index of the shortest of `_TIME_FORMS` that shows every time of the table exactly."""
+    """Index of the first of `_TIME_FORMS` that is exact for every time of the table."""
     form = 0
     for column in table.columns:
         if pa.types.is_timestamp(column.type):

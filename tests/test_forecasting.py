@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from seqcast.errors import UsageError
-from seqcast.forecasting import Forecasting, latest_origins, observed_ends, predict, rolling_origins
+from seqcast.forecasting import Forecasting, predict
 from seqcast.panel.panel import Covariates, FloatArray, Panel
 from seqcast.reading.future import pad_panel
 from seqcast.results.forecast import Forecast
+from seqcast.results.origins import latest_origins, observed_ends, rolling_origins
 from tests.forecasts import assert_same, changed, future_table, model_of
 from tests.panels import CONTEXT, HORIZON, LENGTHS, covariates, full_panel, make_panel, one_thread, wave_panel
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcast.errors import DataError
-from seqcast.forecasting import Origins, latest_origins, observed_ends, rolling_origins
+from seqcast.results.origins import Origins, latest_origins, observed_ends, rolling_origins
 from tests.panels import make_panel
 
 

@@ -9,10 +9,11 @@ from scipy import stats
 
 from seqcast import forecasting
 from seqcast.errors import DataError
-from seqcast.forecasting import Forecasting, attention_maps, latest_origins, predict, rolling_origins
+from seqcast.forecasting import Forecasting, attention_maps, predict
 from seqcast.model.heads import student_t_parameters
 from seqcast.reading.future import head_panel, pad_panel
 from seqcast.reading.tabular import table_from_frame
+from seqcast.results.origins import latest_origins, rolling_origins
 from tests.forecasts import assert_same, future_table, model_of
 from tests.panels import CONTEXT, HORIZON, LENGTHS, full_panel, make_panel, one_thread, wave_panel, waves
 

@@ -1,8 +1,8 @@
-"""Two lag profiles side by side: how much of the attention lies elsewhere, and where."""
+"""Comparison of two lag profiles: their distance and the lags that differ most."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,35 +11,31 @@ from seqcast.results.lag_profile import LagProfile, padded, total_variation
 
 @dataclass(frozen=True)
 class LagDifference:
-    """One lag in both runs."""
+    """The share of one lag in both runs."""
 
     lag: int
     duration: str
     share: float
     other_share: float
     difference: float
-    """share - other_share"""
+    """`share` - `other_share`"""
 
 
 @dataclass(frozen=True)
 class ProfileComparison:
-    """The lags that differ most."""
+    """The difference between the lag profiles of two runs."""
 
     other_run: str
     distance: float
-    """Total variation: the part of the weight that would have to move, 0 (equal) to 1 (nothing in common)."""
+    """Total variation: the part of the weight on other lags, from 0 (equal) to 1 (nothing in common)."""
     effective_lags: float
     other_effective_lags: float
     lags: tuple[LagDifference, ...]
-    """By falling difference, whichever sign."""
-
-    def as_dict(self) -> dict[str, object]:
-        """The fields under their names."""
-        return asdict(self)
+    """The lags that differ most, by falling absolute difference."""
 
 
 def compare_profiles(profile: LagProfile, other: LagProfile, other_run: str, top: int) -> ProfileComparison:
-    """The `top` lags on which two profiles of one frequency differ most."""
+    """Compare two profiles of one frequency on the `top` lags that differ most."""
     length = max(len(profile.share), len(other.share))
     share, other_share = padded(profile.share, length), padded(other.share, length)
     order = np.argsort(-np.abs(share - other_share), kind="stable")[:top]

@@ -1,18 +1,19 @@
-"""Where forecasts go most wrong and least wrong: the worst and the best tenth of past origins."""
+"""Past origins in three groups by forecast error: the worst tenth, the rest and the best tenth."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from seqcast.attention.faithfulness import known_origins
 from seqcast.attention.lag_report import WindowGroups
 from seqcast.errors import DataError, UsageError, option
 from seqcast.evaluation.metrics import seasonal_scales
-from seqcast.forecasting import Forecasting, Origins
-from seqcast.panel.panel import FloatArray, IntArray, Panel
+from seqcast.forecasting import Forecasting
+from seqcast.panel.arrays import FloatArray, IntArray
+from seqcast.panel.panel import Panel
+from seqcast.results.origins import Origins, known_origins
 from seqcast.run.load import TrainedModel
 
 Tenth = Literal["worst tenth", "the rest", "best tenth"]
@@ -20,29 +21,24 @@ TENTHS: tuple[Tenth, ...] = ("worst tenth", "the rest", "best tenth")
 
 FEWEST_WINDOWS = 10
 USUAL_WINDOWS = 200
-"""Windows that are looked at, at least, where their number is not given and the table has so many."""
+"""Smallest number of windows to rank when it is not given, if the table has as many."""
 _AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
 class ErrorGroup:
-    """The windows of one tenth, or of the rest."""
+    """The errors of one group of windows: mean absolute errors, divided by that of the seasonal naive in the series."""
 
     label: Tenth
     num_windows: int
     lowest_error: float
     mean_error: float
-    """Mean absolute error over that of the seasonal naive within the series; so are the others."""
     highest_error: float
-
-    def as_dict(self) -> dict[str, object]:
-        """The fields under their names."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorTenths:
-    """Past origins, each in its group."""
+    """Past origins and the group of each."""
 
     origins: Origins
     errors: FloatArray
@@ -51,7 +47,7 @@ class ErrorTenths:
 
     @property
     def groups(self) -> tuple[ErrorGroup, ...]:
-        """Worst first."""
+        """The groups, worst first."""
         found = []
         for code, label in enumerate(TENTHS):
             own = self.errors[self.windows.codes == code]
@@ -62,8 +58,8 @@ class ErrorTenths:
 def tenths_by_error(model: TrainedModel, panel: Panel, windows: int | None = None) -> tuple[Forecasting, ErrorTenths]:
     """Forecast the newest `windows` origins of each series whose truth is known, and rank them by error.
 
-    The error of an origin is the mean absolute one over its steps, divided by the mean |y_t - y_{t - season}| of its
-    series. Origins without one (nothing observed, or a series that repeats itself exactly) are left out.
+    The error of an origin is the mean absolute error over its steps, divided by the mean |y_t - y_{t - season}| of its
+    series. Origins without an error are left out: nothing was observed, or the series repeats itself exactly.
 
     Raises:
         UsageError: `windows` is not positive.
@@ -72,7 +68,7 @@ def tenths_by_error(model: TrainedModel, panel: Panel, windows: int | None = Non
     if windows is not None and windows < 1:
         raise UsageError(f"{option('windows', windows)}: at least one origin is needed.")
     per_series = max(1, -(-USUAL_WINDOWS // panel.num_series)) if windows is None else windows
-    origins = known_origins(model, panel, per_series)
+    origins = known_origins(panel, model.horizon, model.context, per_series)
     forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
     parts = [origins[first : first + _AT_ONCE] for first in range(0, len(origins), _AT_ONCE)]
     errors = np.concatenate([_absolute_errors(forecasting, part) for part in parts])
@@ -85,12 +81,11 @@ def tenths_by_error(model: TrainedModel, panel: Panel, windows: int | None = Non
             hint=f"Give a larger {option('windows')}, or a longer table.",
         )
     errors = errors[usable]
-    ranked = WindowGroups(TENTHS, _codes(errors))
-    return forecasting, ErrorTenths(Origins(origins.series[usable], origins.positions[usable]), errors, ranked)
+    return forecasting, ErrorTenths(origins[usable], errors, WindowGroups(TENTHS, _codes(errors)))
 
 
 def _codes(errors: FloatArray) -> IntArray:
-    """0 for the worst tenth, 2 for the best, 1 for what is between."""
+    """(W,) index in `TENTHS` of the group of each error."""
     tenth = len(errors) // 10
     order = np.argsort(-errors, kind="stable")
     codes = np.ones(len(errors), np.int64)
@@ -100,9 +95,7 @@ def _codes(errors: FloatArray) -> IntArray:
 
 def _absolute_errors(forecasting: Forecasting, origins: Origins) -> FloatArray:
     """(W,) mean absolute error in the units of the data; NaN where no step was observed."""
-    panel = forecasting.panel
-    steps = np.arange(forecasting.model.horizon)
-    actuals = panel.target[(panel.offsets[origins.series] + origins.positions)[:, None] + steps]
+    actuals = origins.actuals(forecasting.panel, forecasting.model.horizon)
     errors = np.abs(actuals - forecasting.forecast(origins).point)
     seen = np.isfinite(errors)
     sums, counts = np.where(seen, errors, 0).sum(axis=1), seen.sum(axis=1)

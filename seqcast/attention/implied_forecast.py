@@ -1,109 +1,94 @@
-"""The forecast that attention alone would make: the attended values, weighted, beside the model's and the naive one."""
+"""The forecast implied by attention alone: the weighted attended values, beside the model's and the naive forecast."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seqcast.evaluation.baselines import seasonal_naive
+from seqcast.evaluation.baselines import SEASONAL_NAIVE, seasonal_naive
+from seqcast.panel.arrays import FloatArray
 from seqcast.panel.frequency import TimeArray
-from seqcast.panel.panel import FloatArray, Panel
-from seqcast.panel.wording import show_time
-from seqcast.results.forecast import AttentionMap
+from seqcast.panel.panel import Panel
+from seqcast.panel.wording import iso_time
+from seqcast.results.forecast import MODEL, AttentionMap
+from seqcast.results.origins import Origins
 
 
 @dataclass(frozen=True, eq=False)
 class ImpliedForecast:
-    """Sum over s of a_ts y_s for the newest window of the first series, and how far it is from the forecast overall."""
+    """The newest window of the first series, and how much of all forecasts the attended values explain."""
 
     series_id: str
     cutoff: TimeArray
-    """(1,) last observed time of that window."""
+    """(1,) last observed time of the window."""
     times: TimeArray
     """(H,)"""
     implied: FloatArray
-    """(H,) NaN where nothing was observed."""
+    """(H,) sum over s of a_ts y_s; NaN if nothing was observed."""
     forecast: FloatArray
     """(H,)"""
     seasonal_naive: FloatArray
     """(H,)"""
-    explained: float | None
-    """Part of the variance of the forecasts of all windows, each around the mean of its context, that the attended
-    values have too: 1 - sum (forecast - implied)^2 / sum (forecast - mean)^2. None where forecasts do not vary."""
+    explained: float | None = None
+    """1 - sum (forecast - implied)^2 / sum (forecast - mean of the context)^2 over all windows; None if the forecasts
+    do not vary."""
 
     def as_dict(self) -> dict[str, object]:
         """The numbers of the printed table under the same names."""
-        columns = zip(self.times, self.implied, self.forecast, self.seasonal_naive, strict=True)
+        columns = {"attention_implied": self.implied, MODEL: self.forecast, SEASONAL_NAIVE: self.seasonal_naive}
         steps = [
-            {
-                "ds": show_time(time).replace(" ", "T"),
-                "attention_implied": _or_none(implied),
-                "seqcast": _or_none(forecast),
-                "seasonal_naive": _or_none(naive),
-            }
-            for time, implied, forecast, naive in columns
+            {"ds": iso_time(time), **{name: _or_none(values[step]) for name, values in columns.items()}}
+            for step, time in enumerate(self.times)
         ]
-        cutoff = show_time(self.cutoff[0]).replace(" ", "T")
+        cutoff = iso_time(self.cutoff[0])
         return {"unique_id": self.series_id, "cutoff": cutoff, "explained": self.explained, "steps": steps}
 
 
-@dataclass(frozen=True, eq=False)
-class _Window:
-    """What is kept of the window that is shown."""
-
-    series_id: str
-    cutoff: TimeArray
-    """(1,)"""
-    implied: FloatArray
-    forecast: FloatArray
-
-
 class ImpliedSums:
-    """Takes in maps as they stream by and keeps the newest window of the first series, and two sums."""
+    """Two sums over streaming attention maps, and the newest window of the first series."""
 
     def __init__(self, panel: Panel, season: int) -> None:
         self._panel, self._season = panel, season
-        self._shown: _Window | None = None
+        self._shown: ImpliedForecast | None = None
         self._between, self._around = 0.0, 0.0
 
     def watch(self, maps: Iterable[AttentionMap]) -> Iterator[AttentionMap]:
-        """The same maps, looked at in passing."""
+        """Yield the same maps and add each of them."""
         for attention in maps:
             self._add(attention)
             yield attention
 
     def result(self) -> ImpliedForecast:
-        """What was found; at least one window must have passed."""
+        """The implied forecast; at least one window must have passed."""
         assert self._shown is not None, "no attention map has passed"
-        shown, panel = self._shown, self._panel
-        index, horizon = np.array([panel.series_ids.index(shown.series_id)]), len(shown.forecast)
-        origin = panel.frequency.steps_between(panel.starts[index], shown.cutoff) + 1
-        naive = seasonal_naive(panel, index, origin, horizon, self._season)
-        return ImpliedForecast(
-            series_id=shown.series_id,
-            cutoff=shown.cutoff,
-            times=panel.frequency.advance(shown.cutoff, np.arange(1, horizon + 1)),
-            implied=shown.implied,
-            forecast=shown.forecast,
-            seasonal_naive=naive[0],
-            explained=1 - self._between / self._around if self._around > 0 else None,
-        )
+        return replace(self._shown, explained=1 - self._between / self._around if self._around > 0 else None)
 
     def _add(self, attention: AttentionMap) -> None:
         implied = implied_values(attention)
         first = attention.series_ids[0] if self._shown is None else self._shown.series_id
         of_first = [window for window, series in enumerate(attention.series_ids) if series == first]
         if of_first:
-            newest = of_first[-1]
-            cutoff = attention.cutoffs[newest : newest + 1]
-            self._shown = _Window(first, cutoff, implied[newest], attention.point[newest])
+            self._shown = self._window(attention, implied, of_first[-1])
         level = _mean_seen(attention.values)[:, None]
         between, around = attention.point - implied, attention.point - level
         usable = np.isfinite(between) & np.isfinite(around)
         self._between += float(np.square(between[usable]).sum())
         self._around += float(np.square(around[usable]).sum())
+
+    def _window(self, attention: AttentionMap, implied: FloatArray, window: int) -> ImpliedForecast:
+        series_id, cutoff, frequency = attention.series_ids[window], attention.cutoffs[[window]], attention.frequency
+        series = np.array([self._panel.series_ids.index(series_id)])
+        origins = Origins(series, frequency.steps_between(self._panel.starts[series], cutoff) + 1)
+        return ImpliedForecast(
+            series_id=series_id,
+            cutoff=cutoff,
+            times=frequency.advance(cutoff, np.arange(1, attention.horizon + 1)),
+            implied=implied[window],
+            forecast=attention.point[window],
+            seasonal_naive=seasonal_naive(self._panel, origins, attention.horizon, self._season)[0],
+        )
 
 
 def implied_values(attention: AttentionMap) -> FloatArray:

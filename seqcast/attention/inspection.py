@@ -1,15 +1,15 @@
-"""Everything that is asked of a model's attention in one go."""
+"""All questions about a model's attention, and the answers to them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from seqcast.attention.comparison import ProfileComparison, compare_profiles
 from seqcast.attention.error_tenths import ErrorGroup, ErrorTenths, tenths_by_error
 from seqcast.attention.faithfulness import Faithfulness, verify
 from seqcast.attention.implied_forecast import ImpliedForecast, ImpliedSums
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
-from seqcast.attention.seasons import SeasonCheck, check_seasons
+from seqcast.attention.seasons import SeasonFinding, check_seasons
 from seqcast.attention.shorter_context import ContextSuggestion, suggest_context
 from seqcast.errors import UsageError, option
 from seqcast.forecasting import AttentionMaps, attention_maps
@@ -19,21 +19,21 @@ from seqcast.panel.panel import Panel
 from seqcast.run.load import TrainedModel
 
 FEWEST_ORIGINS = 16
-"""Origins per series that are scored, at least, where windows with a known truth are asked for."""
+"""Smallest number of origins per series for answers that need a known truth."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask."""
+    """The questions to answer."""
 
     windows: int | None = None
-    """Newest origins per series; None: 1, or what grouping by error needs."""
+    """Newest origins per series; None: 1, or as many as grouping by error needs."""
     origin: TimeArray | None = None
-    """(1,) the only origin, instead."""
+    """(1,) last observed time of the only origin, instead of the newest ones."""
     relative: Relative = "target"
     group_by: GroupBy = "horizon"
     top: int = 10
-    """Lags to compare."""
+    """Number of lags to compare with the other run."""
     verify: bool = False
     suggest: bool = False
     other: TrainedModel | None = None
@@ -42,22 +42,22 @@ class Question:
 
     @property
     def num_windows(self) -> int:
-        """Origins per series where not the errors decide."""
+        """Origins per series, except for grouping by error."""
         return 1 if self.windows is None else self.windows
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """The answers."""
+    """The answers; None for a question that was not asked."""
 
     report: LagReport
-    seasons: SeasonCheck
+    seasons: tuple[SeasonFinding, ...]
     implied: ImpliedForecast
     faithfulness: Faithfulness | None
     comparison: ProfileComparison | None
     context: ContextSuggestion | None
     errors: tuple[ErrorGroup, ...] | None
-    """The groups of a report by error."""
+    """Groups of a report by error."""
     notices: tuple[Notice, ...]
 
     def as_dict(self, top: int | None = None) -> dict[str, object]:
@@ -65,18 +65,18 @@ class Inspection:
         asked = {"verify": self.faithfulness, "compare": self.comparison, "suggest": self.context}
         return {
             **self.report.as_dict(top),
-            "seasons": self.seasons.as_dict(),
+            "seasons": [asdict(finding) for finding in self.seasons],
             "attention_implied": self.implied.as_dict(),
-            **{name: answer.as_dict() for name, answer in asked.items() if answer is not None},
-            **({} if self.errors is None else {"errors": [group.as_dict() for group in self.errors]}),
+            **{name: asdict(answer) for name, answer in asked.items() if answer is not None},
+            **({} if self.errors is None else {"errors": [asdict(group) for group in self.errors]}),
         }
 
 
 def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) -> Inspection:
-    """Look at a model's attention, as it streams by; memory does not grow with the number of windows.
+    """Answer the questions about a model's attention. Memory does not grow with the number of windows.
 
     Raises:
-        UsageError: The model has no attention, or the question makes no sense.
+        UsageError: The model has no attention, or two questions contradict each other.
         DataError: No series has such an origin.
     """
     found, ranked = _windows(model, panel, question)
@@ -97,7 +97,7 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
 
 
 def _windows(model: TrainedModel, panel: Panel, question: Question) -> tuple[AttentionMaps, ErrorTenths | None]:
-    """The attention that is asked for, and how its windows rank where they are to be grouped by error."""
+    """The attention of the windows, and their ranking for grouping by error."""
     if question.group_by != "error":
         return attention_maps(model, panel, question.num_windows, question.origin), None
     if question.origin is not None:

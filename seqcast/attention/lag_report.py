@@ -1,26 +1,26 @@
-"""From attention maps to what a person asks of them: which lags were attended, how much, and against what expectation.
+"""The lags that forecasts attended to: their shares of the attention, overall and by group of forecast steps.
 
-Maps are taken in pieces and only sums are kept, so the memory does not grow with the number of windows. A context
-position s (0 = oldest of S) attended by forecast step t (1 to H) has two lags: `origin`, S - s, counts back from the
-first forecast step's eve (1 = last context step); `target`, S - s + t - 1, counts back from the forecast step itself.
+Maps arrive in pieces and only sums are kept, so memory does not grow with the number of windows. A context position s
+(0 = oldest of S) has two lags for forecast step t (1 to H). Relative to the `origin` it is S - s (1 = newest context
+step). Relative to the `target`, which is the forecast step itself, it is S - s + t - 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqcast.errors import UsageError, option
+from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.calendar import month_numbers, weekdays
 from seqcast.panel.frequency import TimeArray
-from seqcast.panel.panel import FloatArray, IntArray
 from seqcast.panel.wording import MONTHS, WEEKDAYS
-from seqcast.results.forecast import AttentionMap
-from seqcast.results.lag_profile import LagProfile, by_lag
+from seqcast.results.forecast import AttentionMap, first_windows
+from seqcast.results.lag_profile import LagProfile, target_profile
 
 Relative = Literal["target", "origin"]
 GroupBy = Literal["horizon", "hour", "weekday", "month", "series", "error"]
@@ -30,16 +30,16 @@ _MAX_HORIZON_GROUPS = 4
 
 @dataclass(frozen=True, eq=False)
 class WindowGroups:
-    """Groups of whole windows that were found before, such as by error."""
+    """Groups of whole windows that are known before, such as those by error."""
 
     labels: tuple[str, ...]
     codes: IntArray
-    """(W,) index of the label of each window, in the order in which the windows come."""
+    """(W,) index of the label of each window, in the order of the windows."""
 
 
 @dataclass(frozen=True, eq=False)
 class LagReport:
-    """What a set of windows attended to."""
+    """The attention of a set of windows by lag."""
 
     relative: Relative
     group_by: GroupBy
@@ -50,6 +50,7 @@ class LagReport:
     share_not_observed: float
     """Part of the weight on context steps without an observation."""
     overall: LagProfile
+    """Profile of all forecast steps."""
     groups: tuple[LagProfile, ...]
     step_weights: FloatArray
     """(H, S) mean weight of each step on each context position, oldest position first."""
@@ -69,16 +70,14 @@ class LagReport:
         }
 
     def heatmap_dict(self) -> dict[str, object]:
-        """The picture of steps and lags as numbers: a list per step, from lag_origin 1 on."""
+        """The numbers of the heatmap: a list of weights per step, from lag_origin 1 on."""
         return {"rows": "step", "columns": "lag_origin", "weights": np.round(self.step_weights[:, ::-1], 6).tolist()}
 
     def by_target(self) -> LagProfile:
-        """The profile of all steps with lags counted back from the forecast step, whatever the report shows."""
+        """The profile of all steps with lags counted back from the forecast step, even if the report shows others."""
         if self.relative == "target":
             return self.overall
-        share = by_lag(self.step_weights / self.horizon)
-        uniform = by_lag(np.full_like(self.step_weights, 1 / self.step_weights.size))
-        return LagProfile("all steps", self.overall.frequency, share, uniform, self.overall.effective_lags)
+        return target_profile(self.step_weights, self.overall.frequency, self.overall.effective_lags)
 
 
 def lag_report(
@@ -87,32 +86,31 @@ def lag_report(
     group_by: GroupBy = "horizon",
     window_groups: WindowGroups | None = None,
 ) -> LagReport:
-    """The report of attention maps that come in pieces, at least one window in all.
+    """The report of a stream of attention maps of one frequency, horizon and context.
 
-    `window_groups` are those of all windows, for grouping by error.
+    Args:
+        maps: At least one map. The windows of a series are next to each other.
+        relative: Where lags are counted back from.
+        group_by: Property of a forecast step by which groups are made.
+        window_groups: The groups of all windows for grouping by error, None otherwise.
 
     Raises:
-        UsageError: Grouping by hour, weekday or month where the time column counts steps.
+        UsageError: Grouping by hour, weekday or month although the time column counts steps.
     """
     pieces = iter(maps)
     first = next(pieces, None)
     assert first is not None, "a report needs an attention map"
-    sums = LagSums(first, relative, group_by, window_groups)
-    sums.add(first)
-    for piece in pieces:
+    sums = _LagSums(first, relative, group_by, window_groups)
+    for piece in chain([first], pieces):
         sums.add(piece)
     return sums.report()
 
 
-class LagSums:
-    """Running sums over attention maps of one frequency, horizon and context; `report` turns them into a LagReport."""
+class _LagSums:
+    """Running sums over attention maps."""
 
     def __init__(
-        self,
-        like: AttentionMap,
-        relative: Relative = "target",
-        group_by: GroupBy = "horizon",
-        window_groups: WindowGroups | None = None,
+        self, like: AttentionMap, relative: Relative, group_by: GroupBy, window_groups: WindowGroups | None
     ) -> None:
         assert (group_by == "error") == (window_groups is not None)
         if group_by in ("hour", "weekday", "month") and like.cutoffs.dtype.kind != "M":
@@ -120,14 +118,13 @@ class LagSums:
                 f"Lags cannot be grouped by {group_by}: the time column counts steps.",
                 hint=f"Use {option('by', 'horizon')}.",
             )
-        self._relative, self._group_by, self._frequency = relative, group_by, like.frequency
-        self._window_groups = window_groups
-        self._horizon, self._context = like.horizon, like.context
+        self._relative, self._group_by, self._window_groups = relative, group_by, window_groups
+        self._frequency, self._horizon, self._context = like.frequency, like.horizon, like.context
         self._num_lags = like.context + (like.horizon - 1 if relative == "target" else 0)
+        self._only_cutoff = like.cutoffs[:1]
         self._series: set[str] = set()
         self._num_windows = 0
         self._not_observed = 0.0
-        self._only_cutoff = like.cutoffs[:1]
         self._step_sums = np.zeros((self._horizon, self._context))
         self._share_squares = np.zeros(self._num_lags)
         self._origins = _OriginSums(self._num_lags)
@@ -135,7 +132,7 @@ class LagSums:
         self._groups: dict[int | str, _GroupSums] = {}
 
     def add(self, attention: AttentionMap) -> None:
-        """Take in the windows of one map."""
+        """Add the windows of one map."""
         assert attention.weights.shape[1:] == (self._horizon, self._context)
         num_windows = len(attention.series_ids)
         keys, codes = self._group_codes(attention)
@@ -162,7 +159,7 @@ class LagSums:
             self._groups[key] = self._groups[key].plus(sums) if key in self._groups else sums
 
     def report(self) -> LagReport:
-        """The report of everything added so far, at least one window."""
+        """The report of all maps that were added."""
         return LagReport(
             relative=self._relative,
             group_by=self._group_by,
@@ -177,12 +174,12 @@ class LagSums:
         )
 
     def _lags_of(self, step: int) -> slice:
-        """Where the context, newest first, stands among the lags of the forecast step (0 = first)."""
+        """The places of the context steps, newest first, among the lags of a forecast step (0 = first)."""
         start = step if self._relative == "target" else 0
         return slice(start, start + self._context)
 
     def _group_codes(self, attention: AttentionMap) -> tuple[list[int | str], IntArray]:
-        """The groups other than by horizon that occur, and (W, H) which of them each forecast step belongs to."""
+        """Keys of the groups, except of those by horizon, and (W, H) index of the group of each forecast step."""
         shape = (len(attention.series_ids), self._horizon)
         if self._group_by == "horizon":
             return [], np.zeros(shape, np.int64)
@@ -190,33 +187,27 @@ class LagSums:
             codes = self._window_groups.codes[self._num_windows : self._num_windows + shape[0]]
             return list(range(len(self._window_groups.labels))), np.broadcast_to(codes[:, None], shape)
         if self._group_by == "series":
-            keys = list(dict.fromkeys(attention.series_ids))
-            index = {key: code for code, key in enumerate(keys)}
+            index = {key: code for code, key in enumerate(dict.fromkeys(attention.series_ids))}
             codes = np.array([index[series] for series in attention.series_ids])
-            return list(keys), np.broadcast_to(codes[:, None], shape)
-        steps = np.arange(1, self._horizon + 1)
-        times = self._frequency.advance(attention.cutoffs[:, None], steps[None, :])
+            return list(index), np.broadcast_to(codes[:, None], shape)
+        times = self._frequency.advance(attention.cutoffs[:, None], np.arange(1, self._horizon + 1)[None, :])
         found, codes = np.unique(_calendar_part(times, self._group_by), return_inverse=True)
         return found.tolist(), codes.reshape(shape)
 
     def _overall(self) -> LagProfile:
-        counts = np.full(self._horizon, self._num_windows)
-        sums = self._sums_of_steps(slice(0, self._horizon))
-        several = self._num_windows > 1
-        mean = sums.weights / counts.sum()
-        variance = np.maximum(self._share_squares / self._num_windows - np.square(mean), 0)
-        profile = self._profile("all steps", sums, np.sqrt(variance) if several else None)
-        return replace(profile, origin_spread=self._origins.spread(self._share_squares))
+        profile = self._profile("all steps", self._sums_of_steps(range(self._horizon)))
+        variance = np.maximum(self._share_squares / self._num_windows - np.square(profile.share), 0)
+        spread = np.sqrt(variance) if self._num_windows > 1 else None
+        return replace(profile, spread=spread, origin_spread=self._origins.spread(self._share_squares))
 
-    def _group_profiles(self) -> Iterable[LagProfile]:
+    def _group_profiles(self) -> Iterator[LagProfile]:
         if self._group_by == "horizon":
-            for steps in np.array_split(np.arange(self._horizon), min(self._horizon, _MAX_HORIZON_GROUPS)):
-                first, last = int(steps[0]), int(steps[-1])
-                label = f"step {first + 1}" if first == last else f"steps {first + 1}-{last + 1}"
-                yield self._profile(label, self._sums_of_steps(slice(first, last + 1)))
+            for part in np.array_split(np.arange(self._horizon), min(self._horizon, _MAX_HORIZON_GROUPS)):
+                steps = range(part[0], part[-1] + 1)
+                label = f"step {steps.stop}" if len(steps) == 1 else f"steps {steps.start + 1}-{steps.stop}"
+                yield self._profile(label, self._sums_of_steps(steps))
         else:
-            keys = self._groups if self._group_by == "series" else sorted(self._groups)
-            for key in keys:
+            for key in self._groups if self._group_by == "series" else sorted(self._groups):
                 yield self._profile(self._group_label(key), self._groups[key])
 
     def _group_label(self, key: int | str) -> str:
@@ -226,31 +217,30 @@ class LagSums:
             return self._window_groups.labels[key]
         return {"hour": f"{key:02d}:00", "weekday": WEEKDAYS[key % 7], "month": MONTHS[key % 12]}[self._group_by]
 
-    def _sums_of_steps(self, steps: slice) -> _GroupSums:
-        weights = np.zeros(self._num_lags)
-        counts = np.zeros(self._horizon, np.int64)
-        for step in range(steps.start, steps.stop):
+    def _sums_of_steps(self, steps: range) -> _GroupSums:
+        weights, counts = np.zeros(self._num_lags), np.zeros(self._horizon, np.int64)
+        for step in steps:
             weights[self._lags_of(step)] += self._step_sums[step]
             counts[step] = self._num_windows
-        return _GroupSums(weights, counts, float(self._effective[steps].sum()))
+        return _GroupSums(weights, counts, float(self._effective[steps.start : steps.stop].sum()))
 
-    def _profile(self, label: str, sums: _GroupSums, spread: FloatArray | None = None) -> LagProfile:
+    def _profile(self, label: str, sums: _GroupSums) -> LagProfile:
         uniform = np.zeros(self._num_lags)
         for step, count in enumerate(sums.counts):
             uniform[self._lags_of(step)] += count / self._context
         total = sums.counts.sum()
+        first_step = int(np.argmax(sums.counts > 0))
         return LagProfile(
             label=label,
             frequency=self._frequency,
             share=sums.weights / total,
             uniform=uniform / total,
             effective_lags=sums.effective / float(total),
-            spread=spread,
-            attended_times=self._attended_times(int(np.argmax(sums.counts > 0))) if self._num_windows == 1 else None,
+            attended_times=self._attended_times(first_step) if self._num_windows == 1 else None,
         )
 
     def _attended_times(self, first_step: int) -> TimeArray:
-        """(L,) time of each lag of the only window, seen from the first step, from `first_step` on, that reaches it."""
+        """(L,) time of each lag in the only window, before the first step from `first_step` on that reaches the lag."""
         lags = np.arange(1, self._num_lags + 1)
         if self._relative == "origin":
             return self._frequency.advance(self._only_cutoff, 1 - lags)
@@ -259,10 +249,10 @@ class LagSums:
 
 
 class _OriginSums:
-    """What the spread over the origins of a series needs, of windows that come series by series.
+    """Sums for the spread over the origins of a series.
 
-    Only the series that is still coming is held: the sum of squares within all others is that of their shares less that
-    of their means.
+    Only the sums of the newest series are kept apart, which may continue in the next map. The sum of squares within
+    the other series is that of their shares minus that of their means.
     """
 
     def __init__(self, num_lags: int) -> None:
@@ -271,19 +261,18 @@ class _OriginSums:
         self._squared_means, self._num_windows, self._num_series = np.zeros(num_lags), 0, 0
 
     def add(self, series_ids: tuple[str, ...], shares: FloatArray) -> None:
-        """Take in the shares (W, L) of windows, those of one series next to each other."""
-        ids = np.array(series_ids, dtype=object)
-        starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-        for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
-            if ids[start] != self._series:
+        """Add the shares (W, L) of windows, those of one series next to each other."""
+        starts = first_windows(series_ids)
+        for start, end in zip(starts, [*starts[1:], len(series_ids)], strict=True):
+            if series_ids[start] != self._series:
                 self._squared_means, self._sum, self._count = self._closed(), np.zeros_like(self._sum), 0
-                self._series, self._num_series = ids[start], self._num_series + 1
+                self._series, self._num_series = series_ids[start], self._num_series + 1
             self._sum = self._sum + shares[start:end].sum(axis=0)
             self._count += int(end - start)
-        self._num_windows += len(ids)
+        self._num_windows += len(series_ids)
 
     def spread(self, squares: FloatArray) -> FloatArray | None:
-        """(L,) standard deviation within series, given the sum of all squared shares; None without repeated origins."""
+        """(L,) standard deviation within series from the sum of all squared shares; None if no series has several."""
         freedom = self._num_windows - self._num_series
         if freedom <= 0:
             return None
@@ -301,9 +290,9 @@ class _GroupSums:
     weights: FloatArray
     """(L,)"""
     counts: IntArray
-    """(H,) windows in which each step belongs to the group."""
+    """(H,) number of windows in which each step belongs to the group."""
     effective: float
-    """Of each step's effective number of lags."""
+    """Sum of the effective number of lags of each step."""
 
     def plus(self, other: _GroupSums) -> _GroupSums:
         return _GroupSums(self.weights + other.weights, self.counts + other.counts, self.effective + other.effective)
@@ -316,7 +305,7 @@ def _effective_number(weights: FloatArray) -> FloatArray:
     return number
 
 
-def _calendar_part(times: TimeArray, group_by: GroupBy) -> NDArray[np.int64]:
+def _calendar_part(times: TimeArray, group_by: GroupBy) -> IntArray:
     """Hour 0-23, weekday 0 (Monday) - 6 or month 0-11 of each time."""
     if group_by == "hour":
         return times.astype("datetime64[h]").astype(np.int64) % 24

@@ -1,7 +1,7 @@
-"""What forecasts lose without the value of a single lag: it becomes the mean of its window before the encoder reads it.
+"""The effect of replacing the value at a single lag by the mean of its window before the encoder reads it.
 
-Encoding a window costs its context, and every step replaced is a window: the square of a long context. There each
-window is asked about every few of its context steps only, other ones than its neighbour.
+Every replaced step is another window to encode, so the cost grows with the square of the context. In a long context
+only every n-th step of a window is replaced, and its neighbour window takes other steps.
 """
 
 from __future__ import annotations
@@ -12,46 +12,61 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqcast.attention.effects import Effect, point_forecast
-from seqcast.forecasting import Forecasting, Origins
-from seqcast.model.ensemble import Ensemble
+from seqcast.forecasting import Forecasting
+from seqcast.model.ensemble import EncodedByEach, Ensemble
 from seqcast.model.network import Standardisation
-from seqcast.panel.panel import FloatArray
+from seqcast.panel.arrays import FloatArray
 from seqcast.results.lag_profile import by_lag
+from seqcast.results.origins import Origins
 from seqcast.tensors.windows import WindowBatch
 
 MOST_FORWARDS, MOST_STEPS = 4000, 1_344_000
-"""At most so many windows are encoded, and so many context steps in all."""
+"""Limits of the number of encoded windows and of their context steps in all."""
 FEWEST_WINDOWS, ENOUGH_WINDOWS = 4, 8
-"""Windows that are encoded whatever the cost; windows for the sake of which some context steps are passed over."""
+"""Number of windows to encode at any cost, and number below which context steps are skipped first."""
 _STEPS_PER_LAG = 4
-"""Each lag is still reached by so many forecast steps."""
+"""Number of forecast steps that still reach each lag when context steps are skipped."""
 _AT_ONCE = 64
 _REPLACED_AT_ONCE = 128
 
 
+@dataclass(frozen=True)
+class Effect:
+    """The effect of changing a window, or its attention, on the forecast."""
+
+    forecast_change: float
+    """Mean absolute change of the point forecast, in standard deviations of the window."""
+    error_change: float
+    """Change of the mean absolute error as a part of it: 0.1 is ten percent worse."""
+    usefulness: float
+    """Growth of the squared error over the squared change of the forecast. 1: the remaining error is unrelated to what
+    was removed. 0: what was removed was as good as anything else. -1: it was noise. Unlike `error_change`, it does not
+    shrink with the noise of the data."""
+
+
 @dataclass(frozen=True, eq=False)
 class InputEffects:
-    """What replacing the value at each lag does: sums over windows and the steps that reach it, each (L,)."""
+    """The effects of replacing the value at each of L lags, summed over windows and the steps that reach the lag."""
 
     windows: FloatArray
-    """Of pairs of a window and a step."""
+    """(L,) number of pairs of a window and a step."""
     moved: FloatArray
-    """Of absolute forecast changes."""
+    """(L,) absolute changes of the forecast."""
     worse: FloatArray
-    """Of changes of the absolute error, in parts of the mean error."""
+    """(L,) changes of the absolute error, as parts of the mean error."""
     squared_change: FloatArray
+    """(L,) squared changes of the forecast."""
     squared_growth: FloatArray
-    """Of changes of the squared error."""
+    """(L,) changes of the squared error."""
 
     @property
     def forecast_change(self) -> FloatArray:
-        """(L,) mean absolute change; NaN where no step reaches the lag."""
+        """(L,) mean absolute change; NaN for a lag that no step reaches."""
         mean: FloatArray = np.where(self.windows > 0, self.moved / np.maximum(self.windows, 1), np.nan)
         return mean
 
     def of_band(self, first_lag: int, last_lag: int) -> Effect:
-        """Mean over the lags of a band, each replaced alone."""
+        """The mean effect over the lags of a band, each replaced alone."""
         part = slice(first_lag - 1, last_lag)
         windows = max(float(self.windows[part].sum()), 1.0)
         usefulness = float(self.squared_growth[part].sum() / max(self.squared_change[part].sum(), 1e-12))
@@ -59,10 +74,9 @@ class InputEffects:
 
 
 def sampling(context: int, horizon: int) -> tuple[int, int]:
-    """Of how many context steps one is replaced, and in how many windows.
+    """Returns n, if every n-th context step is to be replaced, and the number of windows for it.
 
-    Encoding a window costs its context, and every step replaced is a window: the square of a long context. A step is a
-    different lag of each forecast step, so every few of them meet every lag too.
+    A context step is another lag for each forecast step, so every n-th step still reaches all lags.
     """
 
     def affordable(stride: int) -> int:
@@ -76,7 +90,7 @@ def sampling(context: int, horizon: int) -> tuple[int, int]:
 
 @torch.inference_mode()
 def replace_inputs(forecasting: Forecasting, origins: Origins) -> InputEffects:
-    """The effect of every single lag's value, at some of the origins."""
+    """The effect of the value at every lag, measured at some of the origins."""
     model, network = forecasting.model, forecasting.model.network
     stride, num_windows = sampling(model.context, model.horizon)
     sums = torch.zeros(5, model.horizon, model.context, dtype=torch.float64, device=forecasting.device)
@@ -100,20 +114,24 @@ def replace_inputs(forecasting: Forecasting, origins: Origins) -> InputEffects:
 
 
 def _pairs(observed: Tensor, stride: int) -> list[tuple[Tensor, Tensor]]:
-    """Windows and their observed positions (B, S), every `stride`-th of each window, in pieces of bounded size."""
+    """Windows and every `stride`-th of their observed positions (B, S), in pieces of bounded size."""
     num_windows, context = observed.shape
     position, window = torch.arange(context, device=observed.device), torch.arange(num_windows, device=observed.device)
     asked = observed & ((position[None] - window[:, None]) % stride == 0)
-    rows, positions = asked.nonzero(as_tuple=True)
-    pieces = (torch.split(each, _REPLACED_AT_ONCE) for each in (rows, positions))
-    return list(zip(*pieces, strict=True))
+    rows, positions = (torch.split(each, _REPLACED_AT_ONCE) for each in asked.nonzero(as_tuple=True))
+    return list(zip(rows, positions, strict=True))
 
 
 def _forecast_without(
     network: Ensemble, batch: WindowBatch, units: Standardisation, rows: Tensor, positions: Tensor
 ) -> Tensor:
-    """(pairs, horizon) point forecasts of windows `rows` without their values at `positions`, in the same units."""
+    """(pairs, horizon) point forecasts of windows `rows` with the values at `positions` replaced, in the same units."""
     repeated = WindowBatch(**{field.name: getattr(batch, field.name)[rows] for field in fields(batch)})
     own = Standardisation(units.location[rows], units.scale[rows])
     repeated.context_target[torch.arange(len(rows), device=rows.device), positions] = own.location[:, 0]
     return point_forecast(network, repeated, network.encode(repeated, own))
+
+
+def point_forecast(network: Ensemble, batch: WindowBatch, encoded: EncodedByEach) -> Tensor:
+    """(batch, horizon) point forecast in standard deviations of the window."""
+    return network.decode(batch, encoded).values[..., network.layout.point_index]

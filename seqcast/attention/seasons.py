@@ -1,8 +1,8 @@
-"""The attended bands of lags against the lags after which the data repeat, and those the frequency suggests."""
+"""Comparison of the attended bands with the lags at which the data repeat, and with the seasons of the frequency."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from seqcast.attention.lag_report import LagReport
@@ -14,48 +14,42 @@ from seqcast.results.lag_profile import LagBand
 Status = Literal["agree", "disagree", "context too short", "not attended", "no repetition", "cannot tell"]
 
 UNEXPLAINED_SHARE = 0.1
-"""A band with this share of the weight and no repetition of the data behind it is named."""
+"""Smallest share of a band that is reported if the data do not repeat at its lag."""
 
 
 @dataclass(frozen=True)
 class SeasonFinding:
-    """What the check says about one lag."""
+    """The finding about one lag."""
 
     lag: int
     duration: str
     status: Status
     correlation: float | None
-    """Autocorrelation of the changes at this lag; None where the series are too short for it."""
+    """Autocorrelation of the changes at this lag; None if the series are too short for it."""
     share: float
-    """Part of the attention on the band that meets the lag, or a multiple of it; 0 without one."""
+    """Part of the attention on the band at the lag, or at a multiple of it; 0 without one."""
     text: str
+    """The finding in words."""
 
 
-@dataclass(frozen=True)
-class SeasonCheck:
-    """The findings, lags at which the data repeat first, by falling autocorrelation."""
+def check_seasons(report: LagReport, panel: Panel) -> tuple[SeasonFinding, ...]:
+    """Compare the attended lags with the peaks of the autocorrelation (`panel.seasonality`).
 
-    findings: tuple[SeasonFinding, ...]
-
-    def as_dict(self) -> list[dict[str, object]]:
-        """The findings under the names of the printed report."""
-        return [asdict(finding) for finding in self.findings]
-
-
-def check_seasons(report: LagReport, panel: Panel) -> SeasonCheck:
-    """Compare what was attended with where the data repeat (`panel.seasonality` says what counts as that)."""
+    Returns the findings about peaks by falling autocorrelation, then those about seasons of the frequency, then those
+    about bands that nothing explains.
+    """
     found = autocorrelation(panel)
     peaks = [peak.lag for peak in found.peaks()]
     suggested = [season for season in panel.frequency.seasons if season not in peaks]
     bands = report.by_target().bands()
-    findings = [_of_peak(lag, report, found, bands) for lag in peaks]
-    findings += [_of_suggestion(lag, report, found, bands) for lag in suggested]
-    findings += [_of_unexplained(band, found) for band in bands if _is_unexplained(band, peaks)]
-    return SeasonCheck(tuple(findings))
+    findings = [_peak_finding(lag, report, found, bands) for lag in peaks]
+    findings += [_suggestion_finding(lag, report, found, bands) for lag in suggested]
+    findings += [_unexplained_finding(band, found) for band in bands if _is_unexplained(band, peaks)]
+    return tuple(findings)
 
 
-def _of_peak(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]) -> SeasonFinding:
-    """A lag at which the data repeat: attended, out of sight, or passed over."""
+def _peak_finding(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]) -> SeasonFinding:
+    """The finding about a lag at which the data repeat: attended, beyond the context, or not attended."""
     frequency = report.overall.frequency
     named, correlation = _named(lag, frequency), float(found.values[lag])
     direct = next((band for band in bands if _meets(band, lag)), None)
@@ -74,8 +68,10 @@ def _of_peak(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[L
     return SeasonFinding(lag, frequency.duration(lag), status, correlation, share, text)
 
 
-def _of_suggestion(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]) -> SeasonFinding:
-    """A season of the frequency that is no peak: the data repeat as much after shorter lags, or not at all."""
+def _suggestion_finding(
+    lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]
+) -> SeasonFinding:
+    """The finding about a season of the frequency that is no peak of the autocorrelation."""
     frequency = report.overall.frequency
     named, duration = f"{_named(lag, frequency)}, which the frequency suggests", frequency.duration(lag)
     if lag > found.longest_lag:
@@ -94,7 +90,7 @@ def _of_suggestion(lag: int, report: LagReport, found: Autocorrelation, bands: t
     return SeasonFinding(lag, duration, "not attended", value, 0.0, f"no band of attention is at {named}")
 
 
-def _of_unexplained(band: LagBand, found: Autocorrelation) -> SeasonFinding:
+def _unexplained_finding(band: LagBand, found: Autocorrelation) -> SeasonFinding:
     text = (
         f"disagree: lag {band.peak_lag} ({band.peak_duration}) holds {100 * band.share:.1f} % of the weight, and the "
         "data do not repeat after it"
@@ -103,13 +99,13 @@ def _of_unexplained(band: LagBand, found: Autocorrelation) -> SeasonFinding:
 
 
 def _is_unexplained(band: LagBand, peaks: list[int]) -> bool:
-    """Newest values (lags 1 and 2) need no season to be worth a look."""
+    """Whether a large band is at no peak. The newest values (lags 1 and 2) need no season as an explanation."""
     explained = band.first_lag <= 2 or any(_meets(band, lag) or _meets_multiple(band, lag) for lag in peaks)
     return band.share >= UNEXPLAINED_SHARE and not explained
 
 
 def _meets(band: LagBand, lag: int) -> bool:
-    """Whether the lag is where a band is highest, or lies in one that is narrow enough to mean it."""
+    """Whether the band is highest at the lag, or is narrow and contains it."""
     slack = max(1, lag // 50)
     if abs(band.peak_lag - lag) <= slack:
         return True
@@ -118,7 +114,7 @@ def _meets(band: LagBand, lag: int) -> bool:
 
 
 def _meets_multiple(band: LagBand, lag: int) -> bool:
-    """Whether the band stands for the same season further back, as it must where the horizon is longer than it."""
+    """Whether the band is at a multiple of the lag, as it must be if the horizon is longer than the season."""
     times = round(band.peak_lag / lag)
     return times >= 2 and band.last_lag - band.first_lag <= max(2, lag // 2) and _meets(band, times * lag)
 

@@ -1,66 +1,62 @@
-"""Would a shorter context do? The attention it would keep, and the error of the trained network with it."""
+"""Test of shorter contexts: the attention on them, and the error of the trained network with them."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from seqcast.attention.context_length import with_context
-from seqcast.attention.faithfulness import known_origins
 from seqcast.attention.lag_report import LagReport
 from seqcast.forecasting import Forecasting
 from seqcast.panel.panel import Panel
+from seqcast.results.origins import known_origins
 from seqcast.run.load import TrainedModel
 from seqcast.tensors.windows import WindowBatch
 
 PARTS = (1, 2, 3, 4, 6, 8)
-"""The context is divided by these."""
+"""Divisors of the context, one for each length to test."""
 MOST_WINDOWS = 512
 TOLERATED_LOSS = 0.02
-"""A shorter context is suggested while its error is at most this part above that of the whole."""
+"""Largest increase of the error, as a part of it, for which a shorter context is suggested."""
 _AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class ContextRow:
-    """One length of context."""
+    """One length of context, in steps."""
 
     context: int
     duration: str
     share: float
-    """Part of the attention on its steps."""
+    """Part of the attention on the newest `context` steps."""
     error: float
-    """Mean absolute error, in standard deviations of each series, where the trained network looks at so many steps."""
+    """Mean absolute error of the trained network with this context, in standard deviations of each series."""
     error_change: float
-    """Against the whole context, as a part of its error."""
+    """Difference from the error with the whole context, as a part of that error."""
 
 
 @dataclass(frozen=True)
 class ContextSuggestion:
-    """The lengths tried, longest first."""
+    """The tested lengths, longest first, and the suggested one."""
 
     rows: tuple[ContextRow, ...]
     suggested: int
-    """The shortest one that loses at most `TOLERATED_LOSS`."""
+    """The shortest context whose error grows by at most `TOLERATED_LOSS`."""
     num_windows: int
-
-    def as_dict(self) -> dict[str, object]:
-        """The fields under their names."""
-        return asdict(self)
 
 
 def suggest_context(model: TrainedModel, panel: Panel, report: LagReport, windows: int) -> ContextSuggestion:
-    """Score the newest `windows` origins of each series whose truth is known, with ever shorter contexts.
+    """Score shorter contexts at the newest `windows` origins of each series whose truth is known.
 
-    The network was trained on the whole context; one that is trained on less may do better than what is found here.
+    The network was trained on the whole context. One that is trained on a shorter context may do better.
 
     Raises:
         DataError: No series has an origin whose truth is known.
     """
     model = model.as_validated
-    origins = known_origins(model, panel, windows).spread(MOST_WINDOWS)
+    origins = known_origins(panel, model.horizon, model.context, windows).spread(MOST_WINDOWS)
     forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
     lengths = sorted({max(1, model.context // part) for part in PARTS}, reverse=True)
     shortened = [with_context(model, length) for length in lengths]
@@ -85,7 +81,7 @@ def suggest_context(model: TrainedModel, panel: Panel, report: LagReport, window
 
 
 def _newest(batch: WindowBatch, context: int) -> WindowBatch:
-    """The batch without all but the newest `context` past steps."""
+    """The batch with the newest `context` past steps only."""
     steps = context + batch.future_target.shape[1]
     return replace(
         batch,

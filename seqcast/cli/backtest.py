@@ -73,7 +73,7 @@ def backtest(
 
 def _run(screen: Screen, loaded: LoadedRun, plan: BacktestPlan) -> Backtest:
     """The backtest with its progress on the screen."""
-    from seqcast.evaluation.backtest import Watch
+    from seqcast.evaluation.backtest import BacktestHooks
     from seqcast.evaluation.backtest import backtest as run_backtest
     from seqcast.evaluation.refit import Refit
     from seqcast.training.loop import Hooks
@@ -81,7 +81,7 @@ def _run(screen: Screen, loaded: LoadedRun, plan: BacktestPlan) -> Backtest:
     model, panel = loaded.model, loaded.source.panel
     with TrainingProgress(screen, validations=False) as progress:
         if plan.refit_every is None:
-            return run_backtest(model, panel, plan, Watch(on_window=progress.show_windows))
+            return run_backtest(model, panel, plan, BacktestHooks(on_window=progress.show_windows))
         with stop_signals() as stop_signal:
 
             def tell(refit: Refit) -> None:
@@ -94,7 +94,7 @@ def _run(screen: Screen, loaded: LoadedRun, plan: BacktestPlan) -> Backtest:
                 progress.show_windows(done, total)
 
             hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)
-            return run_backtest(model, panel, plan, Watch(tell, hooks, show_windows))
+            return run_backtest(model, panel, plan, BacktestHooks(tell, hooks, show_windows))
 
 
 def _show(screen: Screen, done: Backtest, plan: BacktestPlan) -> None:

@@ -48,7 +48,7 @@ def predict(
     """Forecast every series from right after its last observation."""
     levels = opt.parse_levels(level)
     screen = Screen(quiet=quiet)
-    from seqcast.attention.drift import drift_notices
+    from seqcast.attention.usual_attention import drift_notices
     from seqcast.forecasting import predict as predict_ahead
     from seqcast.output import forecast_frame
     from seqcast.reading.tabular import read_table

@@ -1,4 +1,4 @@
-"""Errors of forecasts, summed per series and step: the one pass over the rows that every measure is made from."""
+"""Errors of forecasts, summed per series and step in one pass; every measure is computed from these sums."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqcast.panel.panel import BoolArray, FloatArray
-from seqcast.results.forecast import Forecast, interval
+from seqcast.panel.arrays import BoolArray, FloatArray
+from seqcast.results.forecast import Forecast, first_windows, interval
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorSums:
-    """Sums over the windows of each of N series, (N, H) each, of the values that can be scored.
-
-    A value can be scored when it was observed and forecast.
-    """
+    """Sums over the windows of each of N series, (N, H) each, of the values that were both observed and forecast."""
 
     possible: FloatArray
-    """Values there are, scored or not."""
+    """Number of all values, scored or not."""
     count: FloatArray
-    """Values scored."""
+    """Number of scored values."""
     absolute: FloatArray
     """|e|, where e is the observed value minus the point forecast."""
     squared: FloatArray
@@ -33,7 +30,7 @@ class ErrorSums:
     magnitude: FloatArray
     """|y|"""
     covered: Mapping[str, FloatArray]
-    """Per level in percent, 1 for a value inside the interval; empty for a forecast without quantiles."""
+    """Number of values inside the interval, by its level in percent; empty for a forecast without quantiles."""
 
 
 def sum_errors(actuals: FloatArray, forecast: Forecast, levels: Sequence[float]) -> ErrorSums:
@@ -43,7 +40,7 @@ def sum_errors(actuals: FloatArray, forecast: Forecast, levels: Sequence[float])
         UsageError: A level is not between 0 and 100.
     """
     assert actuals.shape == forecast.point.shape
-    starts = first_windows(forecast)
+    starts = first_windows(forecast.series_ids)
     scored = ~(np.isnan(actuals) | np.isnan(forecast.point))
 
     def total(values: FloatArray | BoolArray) -> FloatArray:
@@ -65,12 +62,6 @@ def sum_errors(actuals: FloatArray, forecast: Forecast, levels: Sequence[float])
         magnitude=total(np.abs(actuals)),
         covered=covered,
     )
-
-
-def first_windows(forecast: Forecast) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """(N,) index of the first window of each series, whose windows stand together."""
-    ids = np.array(forecast.series_ids, dtype=object)
-    return np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
 
 
 def _quantile_loss(actuals: FloatArray, forecast: Forecast) -> FloatArray:

@@ -9,26 +9,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.evaluation.error_sums import ErrorSums, first_windows, sum_errors
-from seqcast.panel.panel import BoolArray, FloatArray, IntArray, Panel
-from seqcast.results.forecast import Forecast
+from seqcast.evaluation.error_sums import ErrorSums, sum_errors
+from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
+from seqcast.panel.panel import Panel
+from seqcast.results.forecast import Forecast, first_windows
 
 MEASURES = ("mae", "mse", "rmse", "smape", "mase", "rmsse", "wql")
 """Fields of `Metrics` that hold one number per group."""
 MOST_SERIES = 1000
-"""Series whose scores are listed one by one; the backtest table holds what every other one is made from."""
+"""Number of series whose scores are listed one by one. Those of others follow from the backtest table."""
 
 
 @dataclass(frozen=True, eq=False)
 class SeasonalScales:
-    """Per series, the size of the seasonal naive's own errors in the training part: the unit of mase and rmsse."""
+    """The errors of the seasonal naive in the training part of each series, which are the units of mase and rmsse."""
 
     season: int
     series_ids: tuple[str, ...]
     absolute: FloatArray
-    """(series,) mean |y_t - y_{t - season}|; NaN where no such pair was observed."""
+    """(series,) mean |y_t - y_{t - season}|; NaN if no such pair was observed."""
     squared: FloatArray
-    """(series,) mean (y_t - y_{t - season})^2; NaN likewise."""
+    """(series,) mean (y_t - y_{t - season})^2; NaN if no such pair was observed."""
 
     def take(self, series_ids: Sequence[str]) -> SeasonalScales:
         """The scales of the given series, in the given order."""
@@ -38,12 +39,12 @@ class SeasonalScales:
 
     @property
     def usable(self) -> BoolArray:
-        """(series,) False where the training part is too short, or repeats itself exactly."""
+        """(series,) False if the training part is too short, or repeats itself exactly."""
         return np.nan_to_num(self.absolute) > 0
 
 
 def seasonal_scales(panel: Panel, train_lengths: IntArray, season: int) -> SeasonalScales:
-    """Scales from the first `train_lengths` (series,) rows of each series; pairs with a missing value are left out."""
+    """The scales of the first `train_lengths` (series,) rows of each series, without pairs with a missing value."""
     assert season >= 1
     series = panel.series_of_row
     positions = np.arange(len(series)) - panel.offsets[series]
@@ -59,9 +60,9 @@ def seasonal_scales(panel: Panel, train_lengths: IntArray, season: int) -> Seaso
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """The measures of one model over groups of forecasts: all (shape ()), by step (H,) or by series (N,).
+    """The measures of one model over all forecasts (shape ()), by step (H,) or by series (N,).
 
-    NaN where a group has nothing to score.
+    NaN for a group that has nothing to score.
     """
 
     mae: FloatArray
@@ -76,10 +77,10 @@ class Metrics:
     wql: FloatArray
     """Twice the quantile loss over the sum of |y|, mean over the forecast's quantiles (Rangapuram et al. 2021).
 
-    A forecast without quantiles counts as certain of its point, which makes it sum |e| / sum |y|.
+    For a forecast without quantiles it is sum |e| / sum |y|, as if the forecast were certain.
     """
     coverage: Mapping[str, FloatArray]
-    """Per level in percent, the share of observations inside the interval; empty for a forecast without quantiles."""
+    """Share of observations inside the interval, by its level in percent; empty for a forecast without quantiles."""
 
     def record(self, group: int | tuple[()]) -> dict[str, object]:
         """The numbers of one group by name, None for NaN."""
@@ -99,9 +100,9 @@ class ModelScores:
     by_series: Metrics
     """(N,) in the order of `Scores.series_ids`."""
     num_values: int
-    """Values scored."""
+    """Number of scored values."""
     num_unscored: int
-    """Values left out because they, or their forecast, are missing."""
+    """Number of values that are left out because they, or their forecasts, are missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,60 +112,57 @@ class Scores:
     models: tuple[ModelScores, ...]
     series_ids: tuple[str, ...]
     season: int
-    """Season of the scales behind mase and rmsse."""
+    """Season of the scales of mase and rmsse, in steps."""
     num_windows: int
     num_unscaled_series: int
-    """Series left out of mase and rmsse because they have no usable scale."""
+    """Number of series without a usable scale, which are left out of mase and rmsse."""
 
     def of(self, model: str) -> ModelScores:
-        """The scores of the model of that name."""
+        """The scores of the named model."""
         return next(scores for scores in self.models if scores.model == model)
 
     def skill(self, model: str, reference: str) -> float:
-        """1 - error / error of the reference, by mase, or by mae where no series has a scale; NaN if undefined."""
+        """1 - error / error of the reference, by mase, or by mae if no series has a scale; NaN if undefined."""
         ours, theirs = self.of(model).overall, self.of(reference).overall
         measure = "mae" if np.isnan(theirs.mase) else "mase"
         base = float(getattr(theirs, measure))
         return 1 - float(getattr(ours, measure)) / base if base > 0 else float("nan")
 
     def as_dict(self, reference: str | None = None, most_series: int = MOST_SERIES) -> dict[str, object]:
-        """Per model its measures, and the same `by_step`, which begins with step 1, and `by_series`.
+        """The measures of each model, overall, `by_step` (from 1 on) and `by_series`.
 
         Args:
             reference: Model whose error `skill` is relative to; None: no skill.
-            most_series: Series to list, the first of the table.
+            most_series: Number of series to list, the first of the table.
         """
+        return {scores.model: self._document(scores, reference, most_series) for scores in self.models}
+
+    def _document(self, scores: ModelScores, reference: str | None, most_series: int) -> dict[str, object]:
+        skill = {} if reference is None else {"skill": _number(np.float64(self.skill(scores.model, reference)))}
+        steps, names = range(len(scores.by_step.mae)), self.series_ids[:most_series]
         return {
-            scores.model: {
-                **scores.overall.record(()),
-                **({} if reference is None else {"skill": _number(np.float64(self.skill(scores.model, reference)))}),
-                "num_values": scores.num_values,
-                "num_unscored": scores.num_unscored,
-                "by_step": [
-                    {"step": step + 1, **scores.by_step.record(step)} for step in range(len(scores.by_step.mae))
-                ],
-                "by_series": [
-                    {"unique_id": name, **scores.by_series.record(row)}
-                    for row, name in enumerate(self.series_ids[:most_series])
-                ],
-            }
-            for scores in self.models
+            **scores.overall.record(()),
+            **skill,
+            "num_values": scores.num_values,
+            "num_unscored": scores.num_unscored,
+            "by_step": [{"step": step + 1, **scores.by_step.record(step)} for step in steps],
+            "by_series": [{"unique_id": name, **scores.by_series.record(row)} for row, name in enumerate(names)],
         }
 
 
 def score(
     actuals: FloatArray, forecasts: Mapping[str, Forecast], scales: SeasonalScales, levels: Sequence[float] = ()
 ) -> Scores:
-    """Score forecasts of the same windows, keyed by model name, against `actuals` (W, H), NaN where not observed.
+    """Score forecasts of the same windows, by model name, against `actuals` (W, H), NaN where not observed.
 
-    Every scored value counts the same; rmsse alone is a mean over series. Values missing in `actuals` or in a model's
-    forecast are left out and counted.
+    Every scored value has the same weight, except that rmsse is a mean over series. Values that are missing in
+    `actuals` or in a model's forecast are left out and counted.
 
     Raises:
         UsageError: A level is not between 0 and 100.
     """
     first = next(iter(forecasts.values()))
-    series_ids = tuple(first.series_ids[window] for window in first_windows(first))
+    series_ids = tuple(first.series_ids[window] for window in first_windows(first.series_ids))
     own_scales = scales.take(series_ids)
     models = []
     for name, forecast in forecasts.items():
@@ -186,7 +184,7 @@ def _score_model(name: str, sums: ErrorSums, scales: SeasonalScales) -> ModelSco
 
 
 def _metrics(sums: ErrorSums, scales: SeasonalScales, axes: tuple[int, ...]) -> Metrics:
-    """Measures of the sums, (N, H), added up over `axes`."""
+    """The measures of sums (N, H) over `axes`."""
     count = sums.count.sum(axes)
     mse = _ratio(sums.squared.sum(axes), count)
     return Metrics(
@@ -216,7 +214,7 @@ def _rmsse(sums: ErrorSums, scales: SeasonalScales, axes: tuple[int, ...]) -> Fl
 
 
 def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> FloatArray:
-    """Element by element; NaN where the denominator is not above zero."""
+    """The ratio of each element; NaN where the denominator is not positive."""
     top, bottom = np.broadcast_arrays(np.asarray(numerator, np.float64), denominator)
     result: FloatArray = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
     return result

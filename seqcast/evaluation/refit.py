@@ -1,4 +1,4 @@
-"""Rolling origins forecast by models that are trained anew as the origins move on, each on what was known there."""
+"""Rolling-origin forecasts by models that are trained again and again, on the values before each origin."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqcast.errors import StoppedError
-from seqcast.forecasting import Forecasting, Origins
-from seqcast.panel.panel import IntArray, Panel
+from seqcast.forecasting import Forecasting
+from seqcast.panel.arrays import IntArray
+from seqcast.panel.panel import Panel
 from seqcast.panel.wording import show_time
 from seqcast.reading.future import head_panel
 from seqcast.results.forecast import Forecast
+from seqcast.results.origins import Origins
 from seqcast.run.load import TrainedModel
 from seqcast.runtime import Runtime, resolve_runtime
 from seqcast.training.fit import train_model
@@ -22,13 +24,13 @@ from seqcast.training.plan import make_plan
 
 @dataclass(frozen=True)
 class Refit:
-    """One training of a backtest, about to start."""
+    """One training of a backtest before it starts."""
 
     number: int
-    """From 1."""
+    """Number of the training, from 1."""
     total: int
     last_time: str
-    """The newest time that it sees."""
+    """Newest time in its training data."""
 
 
 def refitted_forecast(
@@ -39,21 +41,21 @@ def refitted_forecast(
     on_refit: Callable[[Refit], None] = lambda _refit: None,
     hooks: Hooks = Hooks(),
 ) -> Forecast:
-    """Forecast the origins, training anew at every `every`-th origin of each series on its rows before that origin.
+    """Forecast the origins with models trained at every `every`-th origin of each series on the rows before it.
 
-    Settings, budget and seed are those of the run; the part of it that was kept for tests is trained on as it comes
-    into the past, and the newest steps before each origin are its validation part.
+    Settings, budget and seed are those of the run. The newest steps before each origin are the validation part of its
+    training. Values of the run's test part are used for training as soon as they lie before an origin.
 
     Args:
-        model: The run; it makes no forecast itself.
+        model: The model of the run, for its settings only.
         panel: The series.
-        origins: One distance apart within each series.
+        origins: Origins at equal distances within each series.
         every: Origins from one training to the next.
         on_refit: Called before each training.
-        hooks: Of the training loop.
+        hooks: Hooks of the training loop.
 
     Raises:
-        DataError: The rows before an origin are too few to train on.
+        DataError: There are too few rows before an origin to train on.
         DivergedError, StoppedError: As `training.loop.train`.
     """
     used, owner = np.unique(origins.series, return_inverse=True)
@@ -70,12 +72,12 @@ def refitted_forecast(
         on_refit(Refit(number, len(groups), show_time(last)))
         refitted = _trained(model, head_panel(panel, ends).take_series(np.flatnonzero(ends > 0)), runtime, hooks)
         forecasting = Forecasting(refitted, panel, ends)
-        parts.append((windows, forecasting.forecast(Origins(origins.series[windows], origins.positions[windows]))))
+        parts.append((windows, forecasting.forecast(origins[windows])))
     return _joined(parts)
 
 
 def _rounds(origins: Origins) -> IntArray:
-    """(W,) which origin it is, counted so that the newest of all series are of one round; the oldest round is 0."""
+    """(W,) number of each origin within its series, such that all series have their newest origin in the same round."""
     counts = np.bincount(origins.series)
     to_newest = np.cumsum(counts)[origins.series] - 1 - np.arange(len(origins))
     rounds: IntArray = counts.max() - 1 - to_newest
@@ -83,7 +85,7 @@ def _rounds(origins: Origins) -> IntArray:
 
 
 def _ends(origins: Origins, group: IntArray, number: int) -> IntArray:
-    """(series,) rows that the training of a group may see: those before the group's first round, in every series."""
+    """(series,) rows of each series before the first round of a group, on which the group is trained."""
     rounds = _rounds(origins)
     first_round = rounds[group == number].min()
     newest = np.zeros(origins.series.max() + 1, np.int64)
@@ -103,7 +105,7 @@ def _trained(model: TrainedModel, panel: Panel, runtime: Runtime, hooks: Hooks) 
 
 
 def _joined(parts: list[tuple[IntArray, Forecast]]) -> Forecast:
-    """The forecasts of several parts of the windows in the order of all."""
+    """The forecasts of all windows in their order."""
     order = np.argsort(np.concatenate([windows for windows, _ in parts]))
     forecasts = [forecast for _, forecast in parts]
     ids = [name for forecast in forecasts for name in forecast.series_ids]

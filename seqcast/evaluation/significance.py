@@ -1,11 +1,10 @@
-"""Whether one model's errors are smaller than another's by more than chance.
+"""Test of whether the errors of one model are smaller than those of another by more than chance.
 
-The test of Diebold and Mariano (1995) with the small-sample correction of Harvey, Leybourne and Newbold (1997), on the
-scaled absolute error that mase is the mean of. In a panel the errors of one time are not independent, for all series
-meet the same weather or holiday, nor are those of one series. So, as Timmermann and Zhu (2019) test panels, the
-differences are summed over the series of each cutoff before they are tested; and they are summed over the cutoffs of
-each series and tested once more. A difference counts when it holds both ways, as far as there are enough cutoffs or
-series for either.
+It is the test of Diebold and Mariano (1995) with the small-sample correction of Harvey, Leybourne and Newbold (1997) on
+the scaled absolute error, whose mean is mase. In a panel the errors at one time are not independent, because all series
+have the same weather and holidays; nor are the errors of one series. So, as in Timmermann and Zhu (2019), the
+differences are summed over the series of each cutoff and tested. Then they are summed over the cutoffs of each series
+and tested again. A difference counts if both tests agree, or the only one that has enough cutoffs or series.
 """
 
 from __future__ import annotations
@@ -20,42 +19,40 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from seqcast.evaluation.metrics import SeasonalScales
+from seqcast.panel.arrays import FloatArray
 from seqcast.panel.frequency import Frequency, TimeArray
-from seqcast.panel.panel import FloatArray
 from seqcast.results.forecast import Forecast
 
 SIGNIFICANCE = 0.05
-"""Largest chance of so large a difference between equals that is not called a tie (two-sided)."""
+"""Largest two-sided p-value that is not called a tie."""
 FEWEST_UNITS = 5
-"""Series, or cutoffs whose horizons do not overlap, that a test needs."""
-
-Verdict = Literal["better", "worse", "tie", "unclear"]
+"""Smallest number of series, or of cutoffs whose horizons do not overlap, for a test."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model beside another, on the values that both forecast."""
+    """The comparison of one model with another on the values that both forecast."""
 
     model: str
     against: str
     measure: Literal["mase", "mae"]
-    """mae where no series has a scale."""
+    """mae if no series has a scale."""
     difference: float | None
-    """Of the measure, model minus other: negative where the model is better; None where nothing can be compared."""
+    """Measure of the model minus that of the other, negative if the model is better; None without a common value."""
     p_value: float | None
-    """The greater of those of `p_value_over_cutoffs` and `p_value_over_series`; None where both are."""
+    """The greater one of `p_value_over_cutoffs` and `p_value_over_series`; None if both are None."""
     p_value_over_cutoffs: float | None
-    """None where fewer than `FEWEST_UNITS` cutoffs do not overlap."""
+    """None if fewer than `FEWEST_UNITS` cutoffs do not overlap."""
     p_value_over_series: float | None
-    """None with fewer than `FEWEST_UNITS` series; where there is one cutoff, it takes them for independent."""
+    """None for fewer than `FEWEST_UNITS` series. With a single cutoff, series count as independent."""
     num_cutoffs: int
     num_series: int
     series_won: int
-    """Series on which the model's error is the smaller one."""
+    """Number of series on which the model has the smaller error."""
 
     @property
-    def verdict(self) -> Verdict:
-        """`better` or `worse` beyond chance, a `tie`, or `unclear` with too little to tell."""
+    def verdict(self) -> Literal["better", "worse", "tie", "unclear"]:
+        """`better` or `worse` beyond chance, a `tie`, or `unclear` if there are too few values for a test."""
         if self.p_value is None or self.difference is None:
             return "unclear"
         if self.p_value >= SIGNIFICANCE:
@@ -70,17 +67,17 @@ class Comparison:
 def compare_models(
     actuals: FloatArray, forecasts: Mapping[str, Forecast], scales: SeasonalScales, model: str
 ) -> tuple[Comparison, ...]:
-    """The model beside each of the others; `actuals` is (W, H), NaN where not observed."""
+    """Compare the model with each of the others; `actuals` is (W, H), NaN where not observed."""
     own = forecasts[model]
     scale = scales.take(own.series_ids)
     measure: Literal["mase", "mae"] = "mase" if scale.usable.any() else "mae"
     units = np.where(scale.usable, scale.absolute, np.nan) if measure == "mase" else np.ones(len(actuals))
-    compared = []
-    for name, other in forecasts.items():
-        if name != model:
-            differences = (np.abs(actuals - own.point) - np.abs(actuals - other.point)) / units[:, None]
-            compared.append(_compare(model, name, measure, differences, own))
-    return tuple(compared)
+    own_errors = np.abs(actuals - own.point)
+    return tuple(
+        _compare(model, name, measure, (own_errors - np.abs(actuals - other.point)) / units[:, None], own)
+        for name, other in forecasts.items()
+        if name != model
+    )
 
 
 def _compare(
@@ -111,25 +108,25 @@ def _compare(
 
 
 def _cluster_means(sums: FloatArray, cluster: NDArray[np.intp], count: int) -> FloatArray:
-    """Sums of each cluster, in units in which their mean is the mean over all values."""
+    """The sum of each cluster, scaled so that the mean of the sums is the mean over all values."""
     totals = np.bincount(cluster, sums)
     return np.asarray(totals * (len(totals) / max(count, 1)), np.float64)
 
 
 def most_overlapping(times: TimeArray, frequency: Frequency, horizon: int) -> int:
-    """The most cutoffs whose horizons all overlap; `times` are sorted."""
+    """The largest number of cutoffs whose horizons all overlap; `times` are sorted."""
     ends = frequency.advance(times, np.full(len(times), horizon, np.int64))
     counts = np.searchsorted(times, ends, side="left") - np.arange(len(times))
     return int(counts.max(initial=1))
 
 
 def diebold_mariano(differences: FloatArray, overlap: int = 1) -> float | None:
-    """Two-sided p-value of a mean of zero; None with fewer than `FEWEST_UNITS` that do not overlap.
+    """Two-sided p-value for a mean of zero; None if fewer than `FEWEST_UNITS` differences do not overlap.
 
     Args:
         differences: Loss differences in the order of time.
-        overlap: h, the number of neighbours that are not independent, each counted in; 1: all are independent. It makes
-            an optimal forecast's differences a moving average of order h - 1, whose autocovariances are added up.
+        overlap: h, the number of successive differences that depend on each other; 1: all are independent. The
+            differences of an optimal forecast are a moving average of order h - 1, whose autocovariances are summed.
     """
     length = len(differences)
     if length < FEWEST_UNITS * overlap:
@@ -137,7 +134,7 @@ def diebold_mariano(differences: FloatArray, overlap: int = 1) -> float | None:
     mean, centred = float(differences.mean()), differences - differences.mean()
     covariances = [float(centred[lag:] @ centred[: length - lag]) / length for lag in range(overlap)]
     variance = covariances[0] + 2 * sum(covariances[1:])
-    if variance <= 0:  # these weights allow it; Bartlett's do not (Newey and West 1987)
+    if variance <= 0:  # possible with equal weights, but not with Bartlett's (Newey and West 1987)
         variance = covariances[0] + 2 * sum((1 - lag / overlap) * c for lag, c in enumerate(covariances[1:], 1))
     if variance <= np.finfo(np.float64).eps * max(mean**2, np.finfo(np.float64).tiny):
         return 0.0 if mean else 1.0

@@ -1,7 +1,7 @@
-"""Forecasts by the statistical models of statsforecast, refitted at every origin to what was known there.
+"""Forecasts by the statistical models of statsforecast, refitted at every origin to the values before it.
 
-They take no missing values: one is filled with the newest value at its phase of the season, as the seasonal naive
-would forecast it, so nothing after it is looked at. Long histories are cut, because the time of a fit grows with them.
+The models accept no missing values, so each is replaced by its seasonal naive forecast, which reads no later value.
+Long histories are cut, because they take more time to fit.
 """
 
 from __future__ import annotations
@@ -18,48 +18,50 @@ from joblib import Parallel, cpu_count, delayed
 from seqcast.errors import UsageError, option
 from seqcast.evaluation.baselines import seasonal_naive
 from seqcast.extras import import_extra
+from seqcast.panel.arrays import FloatArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import FloatArray, IntArray, Panel
+from seqcast.panel.panel import Panel
 from seqcast.results.forecast import Forecast
+from seqcast.results.origins import Origins
 
 STATISTICAL_MODELS = ("AutoETS", "AutoTheta", "MSTL")
 LONGEST_HISTORY = 2000
-"""Newest steps of a series that a model is fitted to."""
+"""Number of newest steps of a series that a model is fitted to."""
 MOST_WINDOWS = 10_000
-"""Windows at which models are refitted; about a second each."""
+"""Largest number of windows at which models are refitted. A fit takes about a second."""
 FEWEST_PARALLEL_WINDOWS = 16
-"""With fewer windows, starting more processes takes longer than it saves."""
+"""Smallest number of windows for which more processes save more time than their start takes."""
 
-Fit = tuple[FloatArray | None, str]
-"""(H, 1 + Q) point forecast and quantiles, or None and the reason."""
+ModelFit = tuple[FloatArray | None, str]
+"""(H, 1 + Q) point forecast and quantiles, or None and the reason of the failure."""
 
 
 @dataclass(frozen=True)
 class StatisticalTask:
-    """What all fits have in common."""
+    """The settings that all fits share."""
 
     names: tuple[str, ...]
     horizon: int
     season: int
-    """Main season, 1 when there is none."""
+    """Main season in steps; 1 if there is none."""
     seasons: tuple[int, ...]
-    """Every season, for models that take several."""
+    """All seasons, for models that accept several."""
     quantile_levels: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class StatisticalForecasts:
-    """Per model its forecast, NaN where its fit failed."""
+    """The forecast of each model, NaN where its fit failed."""
 
     forecasts: dict[str, Forecast]
     notices: tuple[Notice, ...]
 
 
 def check_statistical(names: Sequence[str], num_windows: int) -> None:
-    """Refuse what cannot be done before anything is computed.
+    """Check the models and the number of windows before anything is computed.
 
     Raises:
-        UsageError: A name is no model, there are too many windows, or statsforecast is not installed.
+        UsageError: A model is unknown, there are too many windows, or statsforecast is not installed.
     """
     for name in names:
         if name not in STATISTICAL_MODELS:
@@ -77,26 +79,25 @@ def check_statistical(names: Sequence[str], num_windows: int) -> None:
 def statistical_forecasts(
     task: StatisticalTask,
     panel: Panel,
-    series: IntArray,
-    origins: IntArray,
+    origins: Origins,
     like: Forecast,
     on_window: Callable[[int], None] = lambda _done: None,
 ) -> StatisticalForecasts:
-    """Forecast the windows of `like` by every model of the task; one fit that fails loses no other.
+    """Forecast from the origins by every model of the task. A failed fit does not stop the others.
 
     Args:
         task: Models, horizon, seasons and quantiles.
         panel: The series.
-        series: (W,) index of each window's series.
-        origins: (W,) rows of the series before the forecast.
+        origins: Where the windows begin.
         like: A forecast of the same windows.
-        on_window: Called with the number of windows that are done.
+        on_window: Called with the number of finished windows.
     """
     if not task.names:
         return StatisticalForecasts({}, ())
     filled = filled_target(panel, task.season)
-    begins = panel.offsets[series] + np.maximum(origins - LONGEST_HISTORY, 0)
-    histories = [filled[first:last] for first, last in zip(begins, panel.offsets[series] + origins, strict=True)]
+    starts = panel.offsets[origins.series]
+    begins, ends = starts + np.maximum(origins.positions - LONGEST_HISTORY, 0), starts + origins.positions
+    histories = [filled[first:last] for first, last in zip(begins, ends, strict=True)]
     width = 1 + len(task.quantile_levels)
     values = {name: np.full((len(histories), task.horizon, width), np.nan) for name in task.names}
     failures: dict[str, list[tuple[int, str]]] = {name: [] for name in task.names}
@@ -108,35 +109,35 @@ def statistical_forecasts(
                 values[name][window] = found
         on_window(window + 1)
     forecasts = {name: _as_forecast(like, found, task.quantile_levels) for name, found in values.items()}
-    missing = np.isnan(panel.take_series(np.unique(series)).target)
-    notices = _history_notices(task, int(missing.sum()), int(np.sum(origins > LONGEST_HISTORY)))
+    missing = np.isnan(panel.take_series(np.unique(origins.series)).target)
+    notices = _history_notices(task, int(missing.sum()), int(np.sum(origins.positions > LONGEST_HISTORY)))
     return StatisticalForecasts(forecasts, (*notices, *_failure_notices(failures, like)))
 
 
 def filled_target(panel: Panel, season: int) -> FloatArray:
-    """(rows,) the target with missing values as the seasonal naive forecasts them; NaN before the first observation."""
+    """(rows,) target with seasonal naive forecasts of the missing values; NaN before the first observation."""
     filled = panel.target.copy()
     rows = np.flatnonzero(np.isnan(filled))
     owners = panel.series_of_row[rows]
-    filled[rows] = seasonal_naive(panel, owners, rows - panel.offsets[owners], 1, season)[:, 0]
+    filled[rows] = seasonal_naive(panel, Origins(owners, rows - panel.offsets[owners]), 1, season)[:, 0]
     return filled
 
 
-def fit_window(task: StatisticalTask, history: FloatArray) -> dict[str, Fit]:
-    """Every model of the task fitted to one history, whose leading missing values are left out."""
+def fit_window(task: StatisticalTask, history: FloatArray) -> dict[str, ModelFit]:
+    """Fit every model of the task to one history without its leading missing values."""
     observed = history[np.isfinite(history)]
     return {name: _fit_one(name, task, observed) for name in task.names}
 
 
-def _fit_all(task: StatisticalTask, histories: Sequence[FloatArray]) -> Iterator[dict[str, Fit]]:
-    """The fits of each history, in order; on as many cores as this process may use."""
+def _fit_all(task: StatisticalTask, histories: Sequence[FloatArray]) -> Iterator[dict[str, ModelFit]]:
+    """The fits of each history in order, computed on all cores that this process may use."""
     num_processes = cpu_count() if len(histories) >= FEWEST_PARALLEL_WINDOWS else 1
     workers = Parallel(n_jobs=num_processes, return_as="generator")
-    fits: Iterator[dict[str, Fit]] = workers(delayed(fit_window)(task, history) for history in histories)
+    fits: Iterator[dict[str, ModelFit]] = workers(delayed(fit_window)(task, history) for history in histories)
     return fits
 
 
-def _fit_one(name: str, task: StatisticalTask, history: FloatArray) -> Fit:
+def _fit_one(name: str, task: StatisticalTask, history: FloatArray) -> ModelFit:
     centrals = {level: round(abs(100 - 200 * level), 6) for level in task.quantile_levels if level != 0.5}
     asked = sorted(set(centrals.values())) or None
     seasons = [season for season in task.seasons if 2 * season < len(history)]
@@ -145,11 +146,11 @@ def _fit_one(name: str, task: StatisticalTask, history: FloatArray) -> Fit:
     models = import_extra("statsforecast.models", "baselines", option("models"))
     model = getattr(models, name)(season_length=seasons if name == "MSTL" else task.season)
     try:
-        # What a search for the best model warns of or prints is about those it does not take.
+        # Warnings and output of the search for the best model are about models that it rejects.
         with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             fitted = model.forecast(y=history, h=task.horizon, level=asked)
-    except Exception as error:  # noqa: BLE001  # whatever a foreign model raises on odd numbers, others go on
+    except Exception as error:  # noqa: BLE001  # a foreign model may raise anything; the others go on
         return None, str(error) or type(error).__name__
     columns = [fitted["mean"]]
     for level in task.quantile_levels:
@@ -160,7 +161,7 @@ def _fit_one(name: str, task: StatisticalTask, history: FloatArray) -> Fit:
 
 
 def _as_forecast(like: Forecast, values: FloatArray, levels: tuple[float, ...]) -> Forecast:
-    """Point and quantiles; these are put in order, as the mean of a skewed distribution is not its median."""
+    """Point forecast and quantiles. They are sorted, because the mean of a skewed distribution is not its median."""
     quantiles = np.sort(values[..., 1:], axis=-1)
     return replace(like, point=values[..., 0], quantile_levels=levels, quantiles=quantiles, rolled_from_step=None)
 

@@ -8,12 +8,12 @@ from rich.table import Column
 from rich.text import Text
 
 from seqcast.attention.comparison import ProfileComparison
-from seqcast.attention.effects import Effect
 from seqcast.attention.error_tenths import ErrorGroup
 from seqcast.attention.faithfulness import Faithfulness
 from seqcast.attention.implied_forecast import ImpliedForecast
 from seqcast.attention.lag_report import LagReport
-from seqcast.attention.seasons import SeasonCheck
+from seqcast.attention.replaced_inputs import Effect
+from seqcast.attention.seasons import SeasonFinding
 from seqcast.attention.shorter_context import TOLERATED_LOSS, ContextSuggestion
 from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import number_format, percent_text, plain, time_text, time_texts
@@ -23,15 +23,15 @@ _VERDICTS = {"faithful": "green", "weak": "yellow", "contradicted": "red"}
 _STEPS_SHOWN = 12
 
 
-def season_view(check: SeasonCheck) -> RenderableType:
+def season_view(findings: tuple[SeasonFinding, ...]) -> RenderableType:
     """The season check, one line per lag."""
     lines = [title_text("Seasons of the data")]
-    for finding in check.findings:
+    for finding in findings:
         line = Text("  ").append(plain(finding.text), _STYLES.get(finding.status, ""))
         if finding.correlation is not None:
             line.append(f"  (autocorrelation {finding.correlation:.2f})", "dim")
         lines.append(line)
-    if not check.findings:
+    if not findings:
         lines.append(Text("  the data do not repeat after any fixed number of steps"))
     return Group(*lines)
 

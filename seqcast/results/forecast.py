@@ -1,7 +1,8 @@
-"""What a trained model says: forecasts and the attention behind them, as plain arrays."""
+"""Forecasts of a trained model and the attention behind them, as plain arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -9,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.errors import UsageError
+from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.frequency import Frequency, TimeArray
-from seqcast.panel.panel import FloatArray
+
+MODEL = "seqcast"
+"""Name of the trained model among other forecasters, and of its column in tables."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +54,10 @@ class Forecast:
 
 @dataclass(frozen=True, eq=False)
 class AttentionMap:
-    """Attention of W windows: how much weight forecast step t gave to context position s.
+    """Attention weights of W windows, H forecast steps and S context positions.
 
-    Position 0 is the oldest of S context steps, so `lag_origin` = S - position and
-    `lag_target` = lag_origin + step - 1, with step from 1 to H.
+    Position 0 is the oldest, so `lag_origin` = S - position and `lag_target` = lag_origin + step - 1, with step from 1
+    to H.
     """
 
     frequency: Frequency
@@ -63,7 +67,7 @@ class AttentionMap:
     """(W,) last time of the context."""
     weights: NDArray[np.float32]
     """(W, H, S), summing to 1 over S."""
-    observed: NDArray[np.bool_]
+    observed: BoolArray
     """(W, S) False where the context value was missing or lies before the series begins."""
     values: FloatArray
     """(W, S) the context values in the units of the data; NaN where not observed."""
@@ -85,14 +89,20 @@ class AttentionMap:
         return int(self.weights.shape[2])
 
 
-def interval(forecast: Forecast, level: float) -> tuple[FloatArray, FloatArray]:
-    """Lower and upper bound, (W, H) each, of the central interval that should hold `level` percent of the outcomes.
+def first_windows(series_ids: Sequence[str]) -> IntArray:
+    """(N,) index of the first window of each series, if the windows of a series are next to each other."""
+    ids = np.array(series_ids, dtype=object)
+    return np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
 
-    Bounds between two of the forecast's quantiles are interpolated on the normal-score scale, where the quantiles of a
-    normal distribution lie on a line; bounds beyond the outermost quantile follow the line from the median through it.
+
+def interval(forecast: Forecast, level: float) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper bound, (W, H) each, of the central interval for `level` percent of the outcomes.
+
+    Bounds between two quantiles of the forecast are interpolated on the normal-score scale, on which the quantiles of a
+    normal distribution lie on a line. Bounds beyond the outermost quantile follow the line from the median through it.
 
     Raises:
-        UsageError: The level is not between 0 and 100, or the forecast has no quantiles to take it from.
+        UsageError: The level is not between 0 and 100, or the forecast has too few quantiles.
     """
     if not 0 < level < 100:
         raise UsageError(f"An interval level must be between 0 and 100, got {level:g}.")
@@ -101,10 +111,10 @@ def interval(forecast: Forecast, level: float) -> tuple[FloatArray, FloatArray]:
 
 
 def quantile(forecast: Forecast, probability: float) -> FloatArray:
-    """(W, H) the value that is not exceeded with `probability`; `interval` says how it is interpolated.
+    """(W, H) the value that the outcome stays below with `probability`, interpolated as in `interval`.
 
     Raises:
-        UsageError: The forecast has no quantiles, or none but the median on the side of `probability`.
+        UsageError: The forecast has no quantile on the side of `probability`.
     """
     levels = np.array(forecast.quantile_levels)
     exact = np.flatnonzero(np.isclose(levels, probability, rtol=0, atol=1e-9))
@@ -122,7 +132,7 @@ def quantile(forecast: Forecast, probability: float) -> FloatArray:
 
 
 def _line_through(levels: FloatArray, probability: float) -> tuple[int, int]:
-    """Indices of the levels whose line is followed: the neighbours, or the median and the outermost; equal if none."""
+    """Indices of the neighbouring levels, or of the median and the outermost level; equal if there are no such two."""
     above = int(np.searchsorted(levels, probability))
     if 0 < above < len(levels):
         return above - 1, above

@@ -1,4 +1,4 @@
-"""How attention is spread over lags: single lags, bands of neighbours, and what equal weights would give."""
+"""The distribution of attention over lags: single lags, bands of neighbours, and their lift over equal weights."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from seqcast.panel.arrays import BoolArray, FloatArray
 from seqcast.panel.frequency import Frequency, TimeArray
-from seqcast.panel.panel import BoolArray, FloatArray
-from seqcast.panel.wording import show_time
+from seqcast.panel.wording import iso_time
 
 BAND_LIFT = 2.0
-"""A lag belongs to a band when its share is at least this many times what equal weights would give it."""
+"""Smallest lift of the lags in a band."""
 BAND_SHARE = 0.02
-"""The least share of a band that is reported."""
-
+"""Smallest share of a band that is reported."""
 UNSTABLE_VARIATION = 0.5
-"""A lag is unstable when its share changes by more than this part of itself (one standard deviation) between origins of
-a series: then the share says more about the moment than about the series."""
+"""A lag is unstable when its standard deviation between origins of a series is more than this part of its share. Then
+the share depends more on the moment than on the series."""
 
 
 @dataclass(frozen=True)
@@ -26,31 +25,31 @@ class LagRow:
 
     lag: int
     duration: str
-    """The lag as a person says it."""
+    """The lag in words, such as "1 day"."""
     share: float
     """Part of all weight, 0 to 1."""
     cumulative_share: float
-    """Of this lag and all with a greater share."""
+    """Sum of the shares of this lag and of all lags with a greater share."""
     lift: float
-    """Share over what equal weights on all context positions would give this lag."""
+    """Share over the share of this lag under equal weights on all context positions."""
     spread: float | None
     """Standard deviation of the share over windows; None for one window and in groups."""
     origin_spread: float | None
-    """Standard deviation of the share over the origins of one series; None where no series has several."""
+    """Standard deviation of the share over the origins of one series; None if no series has several."""
     unstable: bool
-    """Whether the share varies by more than `UNSTABLE_VARIATION` of itself from origin to origin."""
+    """Whether `origin_spread` is more than `UNSTABLE_VARIATION` of the share."""
     attended_time: np.datetime64 | np.int64 | None
-    """Time the lag stands for, seen from the first step that reaches it; None for more than one window."""
+    """Time of the lag before the first step that reaches it; None for more than one window."""
 
     def as_dict(self) -> dict[str, object]:
         """The fields; the time as ISO text."""
         time = self.attended_time
-        return {**asdict(self), "attended_time": None if time is None else show_time(time).replace(" ", "T")}
+        return {**asdict(self), "attended_time": None if time is None else iso_time(time)}
 
 
 @dataclass(frozen=True)
 class LagBand:
-    """Neighbouring lags that all carry well more weight than equal weights would give them."""
+    """Neighbouring lags that all have a lift of at least `BAND_LIFT`."""
 
     first_lag: int
     last_lag: int
@@ -62,16 +61,16 @@ class LagBand:
 
 @dataclass(frozen=True, eq=False)
 class LagProfile:
-    """How the weight of a group of forecast steps is spread over L lags, 1 to L."""
+    """The distribution of the weight of a group of forecast steps over L lags, 1 to L."""
 
     label: str
     frequency: Frequency
     share: FloatArray
     """(L,) summing to 1."""
     uniform: FloatArray
-    """(L,) the share equal weights on all context positions would give; 0 where the group cannot reach the lag."""
+    """(L,) the share under equal weights on all context positions; 0 for a lag that the group cannot reach."""
     effective_lags: float
-    """exp(entropy of a step's weights), mean over windows and steps: how many lags a step looks at."""
+    """Number of lags that a step attends to: exp(entropy of its weights), mean over windows and steps."""
     spread: FloatArray | None = None
     """(L,) see `LagRow.spread`."""
     attended_times: TimeArray | None = None
@@ -81,7 +80,7 @@ class LagProfile:
 
     @property
     def lift(self) -> FloatArray:
-        """(L,) share over uniform; 0 where the lag cannot be reached."""
+        """(L,) share over uniform; 0 for a lag that the group cannot reach."""
         return np.divide(self.share, self.uniform, out=np.zeros_like(self.share), where=self.uniform > 0)
 
     @property
@@ -134,8 +133,14 @@ class LagProfile:
         }
 
 
+def target_profile(weights: FloatArray, frequency: Frequency, effective_lags: float = float("nan")) -> LagProfile:
+    """The profile of mean weights (H, S), with lags counted back from the forecast step."""
+    share, uniform = by_lag(weights / len(weights)), by_lag(np.full_like(weights, 1 / weights.size))
+    return LagProfile("all steps", frequency, share, uniform, effective_lags)
+
+
 def by_lag(values: FloatArray) -> FloatArray:
-    """(..., S + H - 1) sums by lag before the forecast step of values (..., H, S), oldest context step first."""
+    """Sums (..., S + H - 1) of values (..., H, S), oldest context step first, by lag before the forecast step."""
     horizon, context = values.shape[-2:]
     sums = np.zeros((*values.shape[:-2], context + horizon - 1))
     for step in range(horizon):
@@ -144,7 +149,7 @@ def by_lag(values: FloatArray) -> FloatArray:
 
 
 def total_variation(share: FloatArray, other: FloatArray) -> float:
-    """Half the sum of absolute differences of two profiles, the shorter one taken to be zero beyond its end."""
+    """Half the sum of absolute differences of two profiles; the shorter one is zero beyond its end."""
     length = max(len(share), len(other))
     return float(np.abs(padded(share, length) - padded(other, length)).sum() / 2)
 

@@ -1,4 +1,4 @@
-"""Forecasts that build on forecasts, beyond the horizon that a network was trained for."""
+"""Forecasts beyond the trained horizon, which build on earlier forecasts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from seqcast.panel.panel import FloatArray, IntArray
+from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.tensors.windows import PanelTensors
 
 
 def widened(point: FloatArray, first: FloatArray, rounds_before: int, point_column: int) -> FloatArray:
-    """Quantiles (windows, horizon, Q) around a point forecast (windows, horizon) that rests on earlier rounds.
+    """Quantiles (windows, horizon, Q) around a point forecast (windows, horizon) that builds on earlier rounds.
 
-    Their distance d_h from it is that of the `first` round, (windows, horizon, Q), whose widest is added for each of
-    the rounds before, in squares: sqrt(d_h^2 + rounds * max d^2). The network's own distance is not asked for: it takes
-    its scale from a history that consists of smooth forecasts by then.
+    With the distances d_h of the quantiles from the point in the `first` round, (windows, horizon, Q), the distances
+    are sqrt(d_h^2 + rounds_before * max d^2). The network's own quantiles would be too narrow: they take their scale
+    from a history of smooth forecasts.
     """
     squares = (first - first[..., point_column, None]) ** 2
     side = np.sign(np.arange(first.shape[-1]) - point_column)
@@ -26,7 +26,7 @@ def widened(point: FloatArray, first: FloatArray, rounds_before: int, point_colu
 
 
 def writable(tensors: PanelTensors) -> PanelTensors:
-    """A copy that forecasts may be written into."""
+    """A copy whose tensors may be changed."""
     return replace(
         tensors,
         target=tensors.target.clone(),
@@ -37,18 +37,18 @@ def writable(tensors: PanelTensors) -> PanelTensors:
 
 
 def append_forecast(tensors: PanelTensors, series: IntArray, positions: IntArray, point: FloatArray) -> None:
-    """Write a point forecast (windows, horizon) behind a history, as if observed; past covariates are unknown there.
+    """Write a point forecast (windows, horizon) after the history as if it was observed, without past covariates.
 
     Args:
-        tensors: `writable` ones.
-        series: (windows,) the series of each window.
-        positions: (windows,) the step of it that is forecast first.
-        point: In the units of the data.
+        tensors: A `writable` copy.
+        series: (windows,) index of each window's series.
+        positions: (windows,) position of the first forecast step in the series.
+        point: The forecast in the units of the data.
     """
     scaled = (point - tensors.mean[series, None]) / tensors.scale[series, None]
     steps = torch.from_numpy(positions[:, None] + np.arange(point.shape[1])).to(tensors.target.device)
     rows = tensors.offsets[torch.from_numpy(series).to(steps.device)][:, None] + steps
     tensors.target[rows] = torch.from_numpy(scaled).to(tensors.target)
     tensors.observed[rows] = True
-    tensors.past_features[rows] = 0.0  # as tensors.scaling writes what is missing
+    tensors.past_features[rows] = 0.0  # missing, as in tensors.scaling
     tensors.past_codes[rows] = 0

@@ -45,6 +45,11 @@ class Split:
     validation_ends: IntArray
     """(series,) rows of training and validation part; the rest is the test part."""
 
+    @classmethod
+    def of(cls, lengths: IntArray, validation_size: int, test_size: int) -> Split:
+        """The split of series of the given lengths."""
+        return cls(np.maximum(lengths - test_size - validation_size, 0), np.maximum(lengths - test_size, 0))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -87,7 +92,8 @@ def make_plan(panel: Panel, config: Config) -> Plan:
     horizon = _choose_horizon(panel, config, choices)
     test_size = config.data.test_size
     validation_size = _choose_validation(panel, config, horizon, choices)
-    train_lengths = np.maximum(panel.lengths - test_size - validation_size, 0)
+    split = Split.of(panel.lengths, validation_size, test_size)
+    train_lengths = split.train_ends
     context = _choose_context(panel, config, horizon, train_lengths, choices)
     cycles = _choose_calendar(panel, config, train_lengths, choices)
     num_windows = _count_windows(panel, train_lengths, context, horizon, test_size + validation_size)
@@ -97,7 +103,6 @@ def make_plan(panel: Panel, config: Config) -> Plan:
         model={"horizon": horizon, "context": context},
         training={"batch_size": batch_size, "max_steps": max_steps, "validate_every": every},
     )
-    split = Split(train_lengths, np.maximum(panel.lengths - test_size, 0))
     _require_observed(panel, split, validation_size)
     notices = _short_series(panel, train_lengths, context + horizon) + _unjudged(panel, split, context, horizon)
     return Plan(resolved, split, main_season(panel), num_windows, tuple(choices), notices)

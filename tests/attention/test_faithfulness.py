@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from seqcast.attention.effects import Effect
-from seqcast.attention.faithfulness import BandEffect, judge, known_origins, verify
+from seqcast.attention.faithfulness import BandEffect, judge, verify
+from seqcast.attention.replaced_inputs import Effect
 from seqcast.errors import DataError, UsageError
 from seqcast.model.attention import Memory
 from seqcast.panel.panel import Panel
+from seqcast.results.origins import known_origins
 from seqcast.run.load import TrainedModel
 from tests.attention.conftest import attention_of
 from tests.panels import make_panel, random_model, small_config, waves
@@ -60,7 +62,7 @@ class TestVerify:
         assert found.verdict in ("weak", "contradicted"), found.reason
 
     def test_the_answer_is_a_json_document(self, planted_model: TrainedModel, planted_panel: Panel) -> None:
-        answer = verify(planted_model, planted_panel, 2).as_dict()
+        answer = asdict(verify(planted_model, planted_panel, 2))
         assert json.loads(json.dumps(answer, allow_nan=False))["verdict"] == answer["verdict"]
 
     def test_the_panel_and_the_network_stay_as_they_are(
@@ -83,18 +85,18 @@ class TestKnownOrigins:
     def test_their_whole_horizon_was_observed(self, planted_model: TrainedModel) -> None:
         panel = make_panel([np.arange(61.0), np.arange(53.0)])
         panel.target[-3:] = np.nan
-        origins = known_origins(planted_model, panel, 2)
+        origins = known_origins(panel, 5, 23, 2)
         assert origins.series.tolist() == [0, 0, 1, 1]
         assert origins.positions.tolist() == [51, 56, 40, 45]
 
     def test_series_shorter_than_the_horizon_have_none(self, planted_model: TrainedModel) -> None:
         with pytest.raises(DataError, match="no series has 5 observed steps behind an origin"):
-            known_origins(planted_model, make_panel([np.arange(4.0)]), 1)
+            known_origins(make_panel([np.arange(4.0)]), 5, 23, 1)
 
 
 class TestVerdict:
     def test_it_is_faithful_when_everything_speaks_for_it(self) -> None:
-        verdict, reason = judge((band(),), (Effect(1.0, 0.8, 1.0), 1.0), 0.6)
+        verdict, reason = judge((band(),), Effect(1.0, 0.8, 1.0), 1.0, 0.6)
         assert verdict == "faithful"
         assert reason == (
             "attended inputs move the forecast 5.0 times as much as others; the error changes by +30.0 % without their "
@@ -112,7 +114,7 @@ class TestVerdict:
         ids=["other inputs matter as much", "any order does as well", "effect falls where weight rises"],
     )
     def test_it_is_contradicted(self, bands: tuple[BandEffect, ...], shuffled: float, correlation: float) -> None:
-        assert judge(bands, (Effect(1.0, shuffled, 1.0), 1.0), correlation)[0] == "contradicted"
+        assert judge(bands, Effect(1.0, shuffled, 1.0), 1.0, correlation)[0] == "contradicted"
 
     @pytest.mark.parametrize(
         ("bands", "shuffled", "correlation"),
@@ -125,13 +127,13 @@ class TestVerdict:
         ids=["little more than others", "shuffling hardly hurts", "no rank correlation", "better without"],
     )
     def test_it_is_weak(self, bands: tuple[BandEffect, ...], shuffled: float, correlation: float | None) -> None:
-        assert judge(bands, (Effect(1.0, shuffled, 1.0), 1.0), correlation)[0] == "weak"
+        assert judge(bands, Effect(1.0, shuffled, 1.0), 1.0, correlation)[0] == "weak"
 
     def test_it_is_weak_where_one_shuffle_does_as_well(self) -> None:
-        assert judge((band(),), (Effect(1.0, 0.8, 1.0), 0.95), 0.6)[0] == "weak"
+        assert judge((band(),), Effect(1.0, 0.8, 1.0), 0.95, 0.6)[0] == "weak"
 
     def test_equal_weights_cannot_be_verified(self) -> None:
-        assert judge((), (NOTHING, 0.0), None) == (
+        assert judge((), NOTHING, 0.0, None) == (
             "weak",
             "no lag stands out of equal weights, so there is none to verify",
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seqcast.attention.lag_report import GroupBy, LagReport, LagSums, Relative, lag_report
+from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.errors import UsageError
 from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.results.forecast import AttentionMap
@@ -329,15 +329,6 @@ def test_the_document_holds_the_numbers_of_the_report() -> None:
     assert document["effective_lags"] == report.overall.effective_lags
     assert [group["label"] for group in document["groups"]] == [group.label for group in report.groups]
     assert len(document["groups"][0]["lags"]) == 2
-
-
-def test_a_report_can_be_taken_before_the_last_piece() -> None:
-    first, second = make_map(planted_weights((9,), 1)), make_map(planted_weights((11,), 1))
-    sums = LagSums(first)
-    sums.add(first)
-    assert sums.report().overall.rows(1)[0].lag == 9
-    sums.add(second)
-    assert sums.report().overall.share[[8, 10]] == pytest.approx([0.5, 0.5])
 
 
 class TestStability:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from seqcast.attention.comparison import compare_profiles
-from seqcast.attention.drift import drift_notices
 from seqcast.attention.implied_forecast import ImpliedSums, implied_values
 from seqcast.attention.inspection import Question, inspect
+from seqcast.attention.usual_attention import drift_notices
 from seqcast.errors import UsageError
 from seqcast.forecasting import attention_maps
 from seqcast.panel.panel import Panel

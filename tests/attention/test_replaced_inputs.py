@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from seqcast.attention import replaced_inputs
-from seqcast.attention.faithfulness import known_origins
 from seqcast.attention.replaced_inputs import replace_inputs, sampling
 from seqcast.forecasting import Forecasting
 from seqcast.panel.panel import Panel
+from seqcast.results.origins import known_origins
 from seqcast.run.load import TrainedModel
 from tests.attention.conftest import CONTEXT, HORIZON
 from tests.panels import make_panel, planted_series
@@ -43,7 +43,7 @@ def test_each_value_is_replaced_alone_and_its_effect_counted_by_lag(
     panel.target[[90, 99, 150]] = np.nan
     monkeypatch.setattr(replaced_inputs, "sampling", lambda context, horizon: (stride, 6))
     monkeypatch.setattr(replaced_inputs, "_REPLACED_AT_ONCE", 7)
-    origins = known_origins(planted_model, panel, 3)
+    origins = known_origins(panel, HORIZON, CONTEXT, 3)
     forecasting = Forecasting(planted_model, panel, panel.lengths)
     found = replace_inputs(forecasting, origins)
     counts, moved, worse = plain_effects(forecasting, panel, stride)
@@ -56,7 +56,7 @@ def test_each_value_is_replaced_alone_and_its_effect_counted_by_lag(
 def plain_effects(forecasting: Forecasting, panel: Panel, stride: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same one value at a time."""
     network = forecasting.model.network
-    ((_, batch),) = forecasting.batches(known_origins(forecasting.model, panel, 3), 100)
+    ((_, batch),) = forecasting.batches(known_origins(panel, HORIZON, CONTEXT, 3), 100)
     units = network.encode(batch).standardisation
     base = network(batch).values[..., network.layout.point_index]
     truth = units.apply(batch.future_target, batch.future_observed)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def daily() -> Panel:
 
 
 def texts(report: LagReport, panel: Panel) -> list[str]:
-    return [finding.text for finding in check_seasons(report, panel).findings]
+    return [finding.text for finding in check_seasons(report, panel)]
 
 
 WEEK = "lag 168 (1 week), which the frequency suggests"
@@ -85,7 +85,7 @@ def test_a_season_of_the_frequency_agrees_where_the_data_repeat_after_it_as_afte
 
 def test_a_season_of_the_frequency_that_the_data_do_not_have_is_not_invented() -> None:
     steps = np.random.default_rng(0).normal(size=907).cumsum()
-    found = check_seasons(attending((24,), 192), make_panel([steps], frequency=HOURLY)).findings
+    found = check_seasons(attending((24,), 192), make_panel([steps], frequency=HOURLY))
     assert [(finding.lag, finding.status) for finding in found[:2]] == [(24, "no repetition"), (168, "no repetition")]
     assert found[0].text == "the data do not repeat after lag 24 (1 day), which the frequency suggests"
 
@@ -107,7 +107,7 @@ def test_series_too_short_for_a_season_of_their_frequency_are_named() -> None:
 
 
 def test_the_numbers_go_into_a_document(daily: Panel) -> None:
-    first = check_seasons(attending((24,), 96), daily).as_dict()[0]
+    first = asdict(check_seasons(attending((24,), 96), daily)[0])
     assert first.pop("correlation") == pytest.approx(0.9, abs=0.1)
     assert first.pop("share") == pytest.approx(1, abs=1e-3)
     assert first == {"lag": 24, "duration": "1 day", "status": "agree", "text": "agree: lag 24 (1 day)"}

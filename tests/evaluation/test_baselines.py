@@ -9,6 +9,7 @@ from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
 from seqcast.results.forecast import Forecast
+from seqcast.results.origins import Origins
 
 NAN = np.nan
 
@@ -57,8 +58,8 @@ def panels_and_origins(draw: st.DrawFn) -> tuple[Panel, list[tuple[int, int]]]:
 def test_both_agree_with_a_plain_loop(case: tuple[Panel, list[tuple[int, int]]], horizon: int, season: int) -> None:
     panel, windows = case
     series, origins = (np.array(column) for column in zip(*windows, strict=True))
-    by_last = naive(panel, series, origins, horizon)
-    by_season = seasonal_naive(panel, series, origins, horizon, season)
+    by_last = naive(panel, Origins(series, origins), horizon)
+    by_season = seasonal_naive(panel, Origins(series, origins), horizon, season)
     for window, (index, origin) in enumerate(windows):
         own = panel.target[panel.offsets[index] : panel.offsets[index + 1]]
         assert np.array_equal(by_last[window], naive_loop(own, origin, horizon), equal_nan=True)
@@ -72,8 +73,8 @@ def test_values_from_the_origin_on_change_nothing(season: int) -> None:
     changed[11:] = 999
     first, second = (
         (
-            naive(make_panel(list(series)), np.array([0]), np.array([11]), 5),
-            seasonal_naive(make_panel(list(series)), np.array([0]), np.array([11]), 5, season),
+            naive(make_panel(list(series)), Origins(np.array([0]), np.array([11])), 5),
+            seasonal_naive(make_panel(list(series)), Origins(np.array([0]), np.array([11])), 5, season),
         )
         for series in (values, changed)
     )
@@ -83,29 +84,29 @@ def test_values_from_the_origin_on_change_nothing(season: int) -> None:
 
 def test_the_season_repeats_over_a_longer_horizon() -> None:
     panel = make_panel([1, 2, 3, 4, 5])
-    assert seasonal_naive(panel, np.array([0]), np.array([5]), 7, 3).tolist() == [[3, 4, 5, 3, 4, 5, 3]]
+    assert seasonal_naive(panel, Origins(np.array([0]), np.array([5])), 7, 3).tolist() == [[3, 4, 5, 3, 4, 5, 3]]
 
 
 def test_a_missing_value_is_replaced_by_the_season_before() -> None:
     panel = make_panel([1, 2, 3, NAN, 5, 6])
-    assert seasonal_naive(panel, np.array([0]), np.array([6]), 3, 3).tolist() == [[1, 5, 6]]
+    assert seasonal_naive(panel, Origins(np.array([0]), np.array([6])), 3, 3).tolist() == [[1, 5, 6]]
 
 
 def test_a_phase_never_observed_gets_the_last_value() -> None:
     panel = make_panel([NAN, 2, 3, NAN, 5, 6])
-    assert seasonal_naive(panel, np.array([0]), np.array([6]), 3, 3).tolist() == [[6, 5, 6]]
+    assert seasonal_naive(panel, Origins(np.array([0]), np.array([6])), 3, 3).tolist() == [[6, 5, 6]]
 
 
 def test_the_series_before_is_not_read() -> None:
     panel = make_panel([1, 2, 3], [NAN, 7])
-    assert np.isnan(naive(panel, np.array([1, 1]), np.array([0, 1]), 2)).all()
-    assert np.isnan(seasonal_naive(panel, np.array([1, 1]), np.array([0, 1]), 2, 2)).all()
+    assert np.isnan(naive(panel, Origins(np.array([1, 1]), np.array([0, 1])), 2)).all()
+    assert np.isnan(seasonal_naive(panel, Origins(np.array([1, 1]), np.array([0, 1])), 2, 2)).all()
 
 
 def test_the_panel_is_not_changed() -> None:
     panel = make_panel([1, NAN, 3])
     origins = np.array([3])
-    seasonal_naive(panel, np.array([0]), origins, 5, 2)
+    seasonal_naive(panel, Origins(np.array([0]), origins), 5, 2)
     assert np.array_equal(panel.target, [1, NAN, 3], equal_nan=True)
     assert origins.tolist() == [3]
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from seqcast.errors import DataError, StoppedError
-from seqcast.evaluation.backtest import BacktestPlan, Watch, backtest
+from seqcast.evaluation.backtest import BacktestHooks, BacktestPlan, backtest
 from seqcast.evaluation.refit import Refit
-from seqcast.forecasting import Forecasting, Origins
+from seqcast.forecasting import Forecasting
 from seqcast.panel.panel import Panel
 from seqcast.reading.future import head_panel
+from seqcast.results.origins import Origins
 from seqcast.run.load import TrainedModel
 from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks
@@ -39,7 +40,7 @@ def plan(every: int | None) -> BacktestPlan:
 @pytest.mark.parametrize(("every", "trainings"), [(1, 4), (2, 2), (3, 2), (4, 1), (100, 1)])
 def test_it_trains_at_every_kth_origin(panel: Panel, model: TrainedModel, every: int, trainings: int) -> None:
     told: list[Refit] = []
-    done = backtest(model, panel, plan(every), Watch(on_refit=told.append))
+    done = backtest(model, panel, plan(every), BacktestHooks(on_refit=told.append))
     assert [(each.number, each.total) for each in told] == [(i + 1, trainings) for i in range(trainings)]
     assert told[0].last_time == str(panel.times(np.array([0]), np.array([LENGTHS[0] - TEST - 1]))[0])[:10]
     assert len(done.forecast.series_ids) == 4 * len(LENGTHS)
@@ -114,7 +115,7 @@ def test_validation_origins_are_trained_for_as_well(panel: Panel, model: Trained
 
 def test_one_window_per_series_is_one_training(panel: Panel, model: TrainedModel) -> None:
     told: list[Refit] = []
-    backtest(model, panel, BacktestPlan("validation", windows=1, refit_every=1), Watch(on_refit=told.append))
+    backtest(model, panel, BacktestPlan("validation", windows=1, refit_every=1), BacktestHooks(on_refit=told.append))
     assert len(told) == 1
 
 
@@ -125,7 +126,7 @@ def test_too_few_rows_before_an_origin_are_an_error_with_the_number_needed(model
 
 
 def test_a_signal_ends_it_in_words_of_its_own(panel: Panel, model: TrainedModel) -> None:
-    watch = Watch(training=Hooks(stop_signal=lambda: signal.SIGTERM))
+    watch = BacktestHooks(training=Hooks(stop_signal=lambda: signal.SIGTERM))
     with pytest.raises(StoppedError, match=r"Stopped by SIGTERM\. A backtest keeps no state: start it again") as stop:
         backtest(model, panel, plan(1), watch)
     assert stop.value.exit_code == 143

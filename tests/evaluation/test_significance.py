@@ -9,9 +9,9 @@ from scipy import stats
 from seqcast.evaluation.baselines import naive, point_forecast
 from seqcast.evaluation.metrics import SeasonalScales, seasonal_scales
 from seqcast.evaluation.significance import Comparison, compare_models, diebold_mariano, most_overlapping
-from seqcast.forecasting import rolling_origins
 from seqcast.panel.panel import FloatArray, Panel
 from seqcast.results.forecast import Forecast
+from seqcast.results.origins import rolling_origins
 from tests.panels import DAILY, make_panel
 
 HORIZON = 3
@@ -91,8 +91,7 @@ def test_overlap_counts_the_cutoffs_within_one_horizon(stride: int, expected: in
 def forecasts_of(panel: Panel, stride: int, windows: int) -> tuple[FloatArray, Forecast]:
     """What came true after rolling origins, and the naive forecast of it."""
     origins = rolling_origins(np.full(panel.num_series, 30), panel.lengths - HORIZON, stride, windows)
-    rows = panel.offsets[origins.series, None] + origins.positions[:, None] + np.arange(HORIZON)
-    point = naive(panel, origins.series, origins.positions, HORIZON)
+    point = naive(panel, origins, HORIZON)
     like = Forecast(
         frequency=panel.frequency,
         series_ids=tuple(panel.series_ids[i] for i in origins.series),
@@ -101,7 +100,7 @@ def forecasts_of(panel: Panel, stride: int, windows: int) -> tuple[FloatArray, F
         quantile_levels=(),
         quantiles=np.empty((*point.shape, 0)),
     )
-    return panel.target[rows], like
+    return origins.actuals(panel, HORIZON), like
 
 
 def compared(num_series: int, windows: int, share: float, stride: int = HORIZON, spread: float = 0.0) -> Comparison:

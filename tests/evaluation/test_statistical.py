@@ -18,6 +18,7 @@ from seqcast.evaluation.statistical import (
 from seqcast.extras import import_extra
 from seqcast.panel.panel import FloatArray, Panel
 from seqcast.results.forecast import Forecast, interval
+from seqcast.results.origins import Origins
 from tests.panels import make_panel, waves
 
 HORIZON = 5
@@ -38,7 +39,7 @@ def forecast_all(
         quantiles=np.empty((len(series), HORIZON, 0)),
     )
     task = StatisticalTask(names, HORIZON, 7, seasons, LEVELS)
-    return statistical_forecasts(task, panel, owners, positions, like)
+    return statistical_forecasts(task, panel, Origins(owners, positions), like)
 
 
 def with_holes(length: int, holes: list[int]) -> FloatArray:

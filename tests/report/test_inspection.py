@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from seqcast.attention.comparison import LagDifference, ProfileComparison
-from seqcast.attention.effects import Effect
 from seqcast.attention.error_tenths import TENTHS, ErrorGroup
 from seqcast.attention.faithfulness import BandEffect, Faithfulness
 from seqcast.attention.implied_forecast import ImpliedForecast
 from seqcast.attention.lag_report import LagReport
-from seqcast.attention.seasons import SeasonCheck, SeasonFinding
+from seqcast.attention.replaced_inputs import Effect
+from seqcast.attention.seasons import SeasonFinding
 from seqcast.attention.shorter_context import ContextRow, ContextSuggestion
 from seqcast.experiments.compare import VariantResult
 from seqcast.report.inspection import (
@@ -42,9 +42,9 @@ FAITHFULNESS = Faithfulness(
 def test_each_season_is_a_line_with_its_autocorrelation() -> None:
     finding = SeasonFinding(24, "1 day", "agree", 0.441, 0.3, "agree: lag 24 (1 day)")
     unknown = SeasonFinding(168, "1 week", "cannot tell", None, 0.0, "the series are too short")
-    lines = shown(season_view(SeasonCheck((finding, unknown)))).splitlines()
+    lines = shown(season_view((finding, unknown))).splitlines()
     assert lines[1:3] == ["  agree: lag 24 (1 day)  (autocorrelation 0.44)", "  the series are too short"]
-    assert "do not repeat after any fixed number of steps" in shown(season_view(SeasonCheck(())))
+    assert "do not repeat after any fixed number of steps" in shown(season_view(()))
 
 
 def test_the_verdict_stands_before_its_numbers() -> None:

@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import load, save
 
 from seqcast.errors import RunError
-from seqcast.forecasting import Forecasting, attention_maps, latest_origins, predict
+from seqcast.forecasting import Forecasting, attention_maps, predict
 from seqcast.reading.future import extend_panel
 from seqcast.results.forecast import Forecast
+from seqcast.results.origins import latest_origins
 from seqcast.run.directory import RunDirectory
 from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE

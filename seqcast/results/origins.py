@@ -1,0 +1,89 @@
+"""Origins: the points in time from which a panel is forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqcast.errors import DataError
+from seqcast.panel.arrays import BoolArray, FloatArray, IntArray, evenly_spread
+from seqcast.panel.panel import Panel
+
+
+@dataclass(frozen=True, eq=False)
+class Origins:
+    """The origins of W windows, sorted by series, then by time."""
+
+    series: IntArray
+    """(W,) index of each window's series."""
+    positions: IntArray
+    """(W,) rows of the series before the forecast. A forecast may read these rows and no later one."""
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def __getitem__(self, chosen: slice | IntArray | BoolArray) -> Origins:
+        return Origins(self.series[chosen], self.positions[chosen])
+
+    def spread(self, at_most: int) -> Origins:
+        """At most `at_most` of them, evenly spread."""
+        return self[evenly_spread(len(self), at_most)]
+
+    def earliest(self, lengths: IntArray) -> IntArray:
+        """(series,) first origin of each series, or its length if it has none: the rows a scale may be learned from."""
+        earliest = lengths.copy()
+        np.minimum.at(earliest, self.series, self.positions)
+        return earliest
+
+    def actuals(self, panel: Panel, horizon: int) -> FloatArray:
+        """(W, horizon) target values from each origin on, NaN where not observed."""
+        values: FloatArray = panel.target[
+            panel.offsets[self.series, None] + self.positions[:, None] + np.arange(horizon)
+        ]
+        return values
+
+
+def observed_ends(panel: Panel) -> IntArray:
+    """(series,) position after the last observed target of each series; 0 for a series without any."""
+    rows = np.where(np.isfinite(panel.target), np.arange(len(panel.target)) + 1, 0)
+    last = np.maximum.reduceat(rows, panel.offsets[:-1])
+    return np.maximum(last - panel.offsets[:-1], 0)
+
+
+def latest_origins(panel: Panel) -> Origins:
+    """The origin right after the last observation of each series that has one.
+
+    Raises:
+        DataError: No series has an observed value.
+    """
+    ends = observed_ends(panel)
+    series = np.flatnonzero(ends > 0)
+    if not len(series):
+        raise DataError("no series has an observed value to forecast from.")
+    return Origins(series, ends[series])
+
+
+def rolling_origins(first: IntArray, last: IntArray, stride: int, at_most: int | None = None) -> Origins:
+    """Origins `last`, `last` - stride, ... not before `first`, per series; the newest `at_most` of them when given."""
+    counts = np.where(last >= first, (last - first) // stride + 1, 0)
+    if at_most is not None:
+        counts = np.minimum(counts, at_most)
+    series = np.repeat(np.arange(len(counts)), counts)
+    back = np.repeat(np.cumsum(counts), counts) - np.arange(len(series)) - 1
+    return Origins(series, last[series] - back * stride)
+
+
+def known_origins(panel: Panel, horizon: int, context: int, at_most: int) -> Origins:
+    """The newest `at_most` origins of each series whose whole horizon has been observed, one horizon apart.
+
+    Origins with less than a whole context before them are left out where the series is long enough.
+
+    Raises:
+        DataError: No series has one.
+    """
+    last = observed_ends(panel) - horizon
+    origins = rolling_origins(np.minimum(context, np.maximum(last, 1)), last, horizon, at_most)
+    if not len(origins):
+        raise DataError(f"no series has {horizon} observed steps behind an origin.", hint="Give a longer table.")
+    return origins
