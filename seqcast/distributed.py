@@ -1,8 +1,8 @@
-"""Training by several processes at once, one for each device, as `torchrun` starts them.
+"""Training by several processes, one per device, started by `torchrun`.
 
 Every process reads the same table, draws the same windows, and computes its own part of each batch. Losses and
-gradients are summed over all of them, so that they take the same step and hold the same weights. The first one alone
-speaks and writes.
+gradients are summed over all processes, so that all take the same step and hold the same weights. Only the first one
+prints and writes.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from seqcast.errors import SeqcastError, UsageError, option
 _VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
 _ADDRESS = ("MASTER_ADDR", "MASTER_PORT")
 _BACKENDS = ("gloo", "NCCL", "TCPStore", "EADDRINUSE")
-"""What torch names in the errors of a connection."""
+"""Words by which torch's errors about connections are recognised."""
 
 
 @dataclass(frozen=True)
 class World:
-    """This process among those that train together; by default it is alone."""
+    """The place of this process among those that train together; by default there is only one."""
 
     rank: int = 0
     local_rank: int = 0
-    """Among the processes of this machine: the number of its GPU."""
+    """Rank among the processes of this machine, which is the number of its GPU."""
     size: int = 1
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> World:
-        """What `torchrun` has said of this process; alone when it has said nothing.
+        """The place that `torchrun` gave this process; alone if it was not started by `torchrun`.
 
         Raises:
-            UsageError: The variables contradict each other, or lack the address of the first process.
+            UsageError: The variables contradict each other or are incomplete.
         """
         if environment.get("WORLD_SIZE", "1") in ("", "1"):
             return cls()
@@ -48,7 +48,7 @@ class World:
         if missing or not all(number.isascii() and number.isdigit() for number in numbers):
             told = f"{', '.join(missing)} is missing" if missing else f"they are {', '.join(numbers)}"
             raise UsageError(
-                f"WORLD_SIZE asks for training by several processes, which {', '.join(_VARIABLES)} describe; {told}.",
+                f"WORLD_SIZE asks for training by several processes, described by {', '.join(_VARIABLES)}; {told}.",
                 hint="Start them with torchrun, or unset WORLD_SIZE.",
             )
         rank, local_rank, size = map(int, numbers)
@@ -58,15 +58,15 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that speaks and writes."""
+        """Whether this is the process that prints and writes."""
         return self.rank == 0
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """Connected with the other processes, whose tensors lie on devices of the same kind.
+        """Stay connected with the other processes inside this context.
 
         Raises:
-            SeqcastError: One of them is gone.
+            SeqcastError: The connection was lost.
         """
         if self.size == 1:
             yield
@@ -83,14 +83,14 @@ class World:
                 raise
             raise SeqcastError(
                 "the connection with the other processes was lost.",
-                hint=f"See what the others said; a run that has saved its state goes on with {option('resume')}.",
+                hint=f"See the messages of the others; a run with a saved state continues with {option('resume')}.",
             ) from error
 
     def require_same(self, identity: str, device: torch.device) -> None:
-        """Compare the work of all processes, named by hexadecimal digits.
+        """Check that all processes do the same work, identified by a hexadecimal digest.
 
         Raises:
-            UsageError: That of one differs from the first one's; all of them are told.
+            UsageError: A process differs from the first one; all processes raise.
         """
         mine = torch.tensor(list(bytes.fromhex(identity)), dtype=torch.uint8, device=device)
         first = mine.clone()
@@ -103,11 +103,11 @@ class World:
             )
 
     def part(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What this process computes of a batch."""
+        """The part of a batch that this process computes."""
         return batch[self.rank :: self.size]
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Put into each tensor its sum over all processes."""
+        """Replace each tensor by its sum over all processes."""
         if self.size == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
@@ -116,13 +116,13 @@ class World:
             tensor.copy_(total.view_as(tensor))
 
     def follow_first(self, tensors: Sequence[Tensor]) -> None:
-        """Put into each tensor what the first process has in it."""
+        """Replace each tensor by that of the first process."""
         if self.size > 1:
             for tensor in tensors:
                 torch.distributed.broadcast(tensor, src=0)
 
     def first_signal(self, received: int | None, device: torch.device) -> int | None:
-        """A signal that any of the processes has received; all of them are told the same one."""
+        """The signal that any process received, the same for all of them; None without one."""
         if self.size == 1:
             return received
         greatest = torch.tensor([received or 0], device=device)

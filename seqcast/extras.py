@@ -1,4 +1,4 @@
-"""Libraries that only some commands need, installed with an extra of the package."""
+"""Optional libraries, which an extra of the package installs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from seqcast.errors import UsageError
 
 
 def import_extra(module: str, extra: str, asked_by: str) -> ModuleType:
-    """The module, imported; `asked_by` is the option or command that needs it.
+    """Import a module that the option or command `asked_by` needs.
 
     Raises:
-        UsageError: It is not installed; the message says what to install.
+        UsageError: The module is not installed; the message says how to install it.
     """
     try:
         return import_module(module)

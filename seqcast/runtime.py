@@ -1,4 +1,4 @@
-"""Where and how the arithmetic runs: device, precision, seeds, denormal numbers."""
+"""The device and precision of the arithmetic, seeds, and settings of the processor and the C library."""
 
 from __future__ import annotations
 
@@ -21,10 +21,8 @@ DTYPES: dict[Literal["float32", "bfloat16", "float16"], torch.dtype] = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-
-
 FLOAT16_LOSS_SCALE = 2.0**10
-"""A constant, so that there is no scaler state to save; gradients are divided by it before they are clipped."""
+"""Factor of the loss in float16: constant, so it needs no saved state. Gradients are divided by it before clipping."""
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, as malloc.h numbers them."""
 
@@ -36,7 +34,7 @@ class Runtime:
     device: torch.device
     dtype: torch.dtype
     reason: str
-    """Why this device and precision, for a person."""
+    """Reason for this device and precision, in words."""
     world: World = ALONE
     """The processes that train together."""
 
@@ -47,18 +45,18 @@ class Runtime:
 
     @property
     def loss_scale(self) -> float:
-        """Factor of the loss in the backward pass: float16 has few exponents, and small gradients would be zero."""
+        """Factor of the loss in the backward pass, because small gradients would be zero in float16."""
         return FLOAT16_LOSS_SCALE if self.dtype is torch.float16 else 1.0
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Context in which the network runs; losses and scaling stay outside it."""
+        """Context for the network; losses and scaling stay outside."""
         if self.dtype is torch.float32:
             return contextlib.nullcontext()
         context: AbstractContextManager[None] = torch.autocast(self.device.type, dtype=self.dtype)
         return context
 
     def describe(self) -> str:
-        """`cpu, bfloat16 (no GPU found; AMX makes bfloat16 faster)`."""
+        """Text such as `cpu with 2 threads, float32 (no GPU found; float32 is the fastest here)`."""
         together = f"{self.world.size} processes, each on " if self.world.size > 1 else ""
         return f"{together}{describe_device(self.device)}, {self.precision} ({self.reason})"
 
@@ -77,7 +75,7 @@ def resolve_runtime(device: str, precision: Precision, world: World = ALONE) -> 
     """Choose device and precision.
 
     Raises:
-        UsageError: The device asked for is not there, or cannot compute in the precision asked for.
+        UsageError: The device does not exist, or does not support the precision.
     """
     chosen, reason = _resolve_device(device)
     if world.size > 1:
@@ -118,10 +116,10 @@ def _resolve_device(name: str) -> tuple[torch.device, str]:
 
 
 def _own_device(chosen: torch.device, asked: str, world: World) -> torch.device:
-    """That of one of several processes: a GPU for each.
+    """The device of one of several processes, which get a GPU each.
 
     Raises:
-        UsageError: There are too few, or one of them was named.
+        UsageError: There are too few GPUs, or the user named one of them.
     """
     if chosen.type == "mps":
         raise UsageError("several processes cannot share an Apple GPU.", hint=f"Give {option('device', 'cpu')}.")
@@ -143,7 +141,7 @@ def _own_device(chosen: torch.device, asked: str, world: World) -> torch.device:
 
 
 def _bfloat16_is_faster(device: torch.device) -> tuple[bool, str]:
-    """Decided by what the hardware is, never by a stopwatch, so that equal machines make equal runs."""
+    """Whether bfloat16 is faster, and why. Only the hardware decides, so that equal machines produce equal runs."""
     if device.type == "cuda":
         fast = torch.cuda.get_device_capability(device)[0] >= 8
         return fast, "it computes faster in bfloat16" if fast else "it has no bfloat16 units"
@@ -157,10 +155,9 @@ def _bfloat16_is_faster(device: torch.device) -> tuple[bool, str]:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Count numbers below the normal range as zero meanwhile.
+    """Treat denormal numbers as zero inside this context.
 
-    Gradients that vanish over a long context become such numbers, and arithmetic on them is slow. Afterwards the
-    arithmetic of the host program is exact again.
+    Gradients that vanish over a long context become denormal, and arithmetic on them is slow.
     """
     torch.set_flush_denormal(True)
     try:
@@ -170,9 +167,9 @@ def flushed_denormals() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library reuse what a training step frees instead of handing it back to the system each time.
+    """Make glibc reuse the memory that a training step frees instead of returning it to the system.
 
-    Fresh pages cost up to a third of a step on the CPU. Does nothing where the C library is not glibc.
+    Fresh pages cost up to a third of a step on the CPU. Other C libraries stay as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -181,6 +178,6 @@ def keep_freed_memory() -> None:
 
 
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
-    """Seed every generator for one training step of one process, so no generator state needs to outlive it."""
+    """Seed every generator for one training step of one process, so that no generator state has to be saved."""
     mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) & (2**63 - 1)
     torch.manual_seed(mixed)

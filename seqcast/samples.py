@@ -1,4 +1,4 @@
-"""The sample files that come with seqcast."""
+"""The bundled sample files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from seqcast.errors import UsageError
 
 PLANTED = "planted_hourly.csv"
-"""A made hourly panel with planted lags; the `demo` command trains on it."""
+"""An artificial hourly panel with planted lags, used by `demo`."""
 PLANTED_FUTURE = "planted_hourly_future.csv"
-"""Its known covariate over the 48 hours after its end."""
+"""The known covariate of that panel for the next 48 hours."""
 CO2 = "co2_weekly.csv"
 """A real weekly series with missing weeks."""
 
@@ -23,7 +23,7 @@ def sample_path(name: str) -> Path:
         UsageError: There is no sample of that name.
     """
     package = Path(__file__).resolve().parent
-    # A wheel carries the samples inside the package; an editable install finds them beside it.
+    # A wheel contains the samples; an editable install has them beside the package.
     for folder in (package / "sample_data", package.parent / "sample_data"):
         if name in SAMPLES and (folder / name).is_file():
             return folder / name

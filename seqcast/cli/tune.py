@@ -101,7 +101,7 @@ def column_and_seconds(texts: list[str]) -> tuple[str | None, float]:
 
 def _run(screen: Screen, search: Search, directory: Path, budget: Budget) -> Tuning:
     """The search with its progress on the screen; signals stop it with its finished trials kept."""
-    from seqcast.experiments.tuning.search import Watch
+    from seqcast.experiments.tuning.search import SearchHooks
     from seqcast.experiments.tuning.search import tune as run_search
     from seqcast.report.tuning import trial_text, values_text
     from seqcast.training.loop import Hooks
@@ -115,7 +115,7 @@ def _run(screen: Screen, search: Search, directory: Path, budget: Budget) -> Tun
             screen.say(f"trial {trial.number} {trial_text(trial)}")
 
         hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)
-        return run_search(search, directory, budget, Watch(tell_begin, tell_end, hooks))
+        return run_search(search, directory, budget, SearchHooks(tell_begin, tell_end, hooks))
 
 
 def _show(screen: Screen, data: str, directory: Path, found: Tuning, *, json: bool) -> None:

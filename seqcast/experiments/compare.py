@@ -1,4 +1,4 @@
-"""Several mechanisms trained on one table under one budget, each in its own directory, and one table of results."""
+"""Trains several attention mechanisms on one table under one budget and puts their results into one table."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """`local-p-dot-s1`: also the name of its directory."""
+        """Name such as `local-p-dot-s1`, also of its directory."""
         parts = (None if self.attention == "global" else self.attention, self.score, f"s{self.seed}")
         return "-".join(part for part in parts if part is not None)
 
     def config(self, base: Config) -> Config:
-        """The base with this mechanism and seed."""
+        """The base configuration with this mechanism and seed."""
         mechanism = {"attention": self.attention} | ({} if self.score is None else {"score": self.score})
         return base.override(model=mechanism, training={"seed": self.seed})
 
 
 @dataclass(frozen=True)
 class VariantResult:
-    """One row of the table; what could not be found out is None."""
+    """One row of the table; unknown values are None."""
 
     variant: str
     attention: Attention
@@ -58,30 +58,30 @@ class VariantResult:
     seed: int
     failure: str | None = None
     relative_mae: float | None = None
-    """Validation error over that of the seasonal naive."""
+    """Validation error divided by that of the seasonal naive forecast."""
     windows_per_second: float | None = None
     num_parameters: int | None = None
     effective_lags: float | None = None
-    """How sharp the attention is."""
+    """Number of lags that a step attends to in effect: lower is sharper."""
     unstable_share: float | None = None
-    """Part of the attention on lags whose share varies from origin to origin (`lag_profile.UNSTABLE_VARIATION`)."""
+    """Share of the attention on lags whose share varies from origin to origin (`lag_profile.UNSTABLE_VARIATION`)."""
     top_lags: str | None = None
-    """Peaks of the strongest bands."""
+    """Peaks of the strongest bands, such as `24, 37`."""
     verdict: str | None = None
     planted_share: float | None = None
-    """Part of the attention on the planted lags and their neighbours, where the true lags are told."""
+    """Share of the attention on the planted lags and their neighbours, if the planted lags are given."""
     planted_found: bool | None = None
-    """Whether as many lags with the greatest shares as there are planted ones are the planted ones."""
+    """Whether the strongest lags are the planted ones, if the planted lags are given."""
 
 
 Train = Callable[[TrainingJob, RunDirectory, bool], TrainedRun]
-"""Trains a job in a directory; True: continues what is there."""
+"""Trains a job in a directory; True means that it continues the training it finds there."""
 
 
 def variants_of(
     attentions: Iterable[Attention], scores: Iterable[Score], num_seeds: int, first_seed: int
 ) -> tuple[Variant, ...]:
-    """Every attention with every score and seed; no attention has no score."""
+    """Every attention with every score and seed. Without attention there is no score."""
     scores = tuple(scores)
     mechanisms: list[tuple[Attention, Score | None]] = []
     for attention in attentions:
@@ -100,12 +100,17 @@ def compare_variants(
     train: Train,
     planted: tuple[int, ...] = (),
 ) -> Iterator[VariantResult]:
-    """Train what is not finished, examine each, and keep the table up to date; a failure is a row, not the end.
+    """Train every unfinished variant, examine it, and update the table. A failure becomes a row.
 
-    `planted` are the true lags of a made table, for those who know them.
+    Args:
+        variants: The mechanisms and seeds.
+        make_job: Makes the training job of a variant.
+        root: The directory that holds the table and one run directory per variant.
+        train: Trains a job.
+        planted: The true lags of a made table, if they are known.
 
     Raises:
-        StoppedError: A signal stopped training; what was finished is in the table.
+        StoppedError: A signal stopped training; the table holds the finished variants.
     """
     rows: list[VariantResult] = []
     for variant in variants:
@@ -122,29 +127,29 @@ def _result(
     train: Train,
     planted: tuple[int, ...],
 ) -> VariantResult:
-    own = (variant.name, variant.attention, variant.score, variant.seed)
+    blank = VariantResult(variant.name, variant.attention, variant.score, variant.seed)
     try:
         job = make_job(variant)
         record, model = _trained(job, directory, train)
-        return _examined(own, record, model, job.source.panel, planted)
+        return _examined(blank, record, model, job.source.panel, planted)
     except StoppedError:
         raise
     except (SeqcastError, MemoryError, RuntimeError) as error:
-        return VariantResult(*own, failure=str(error) or type(error).__name__)
+        return replace(blank, failure=str(error) or type(error).__name__)
 
 
 def _trained(job: TrainingJob, directory: RunDirectory, train: Train) -> tuple[RunRecord, TrainedModel]:
-    """The finished run of the directory, else the rest of its training.
+    """The finished run in the directory, trained or trained on if necessary.
 
     Raises:
-        RunError: The directory holds a run of other options or other data.
+        RunError: The directory holds a run with other options or data.
     """
     begun = (directory.path / RUN_FILE).is_file()
     if begun:
         record = directory.read_record()
         if directory.read_config(record) != job.plan.config or record.data.fingerprint != job.source.fingerprint:
             raise RunError(
-                f"{directory.path}: holds a run of other options or other data.", hint=f"Give another {option('run')}."
+                f"{directory.path}: holds a run with other options or data.", hint=f"Give another {option('run')}."
             )
         if record.status == "finished":
             return record, load_trained_model(directory, record, job.runtime.device)
@@ -153,15 +158,16 @@ def _trained(job: TrainingJob, directory: RunDirectory, train: Train) -> tuple[R
 
 
 def _examined(
-    own: tuple[str, Attention, Score | None, int],
-    record: RunRecord,
-    model: TrainedModel,
-    panel: Panel,
-    planted: tuple[int, ...],
+    blank: VariantResult, record: RunRecord, model: TrainedModel, panel: Panel, planted: tuple[int, ...]
 ) -> VariantResult:
-    assert record.result is not None
-    numbers = (record.result.relative_mae, record.result.windows_per_second, record.result.num_parameters)
-    trained = VariantResult(*own, None, *numbers)
+    result = record.result
+    assert result is not None
+    trained = replace(
+        blank,
+        relative_mae=result.relative_mae,
+        windows_per_second=result.windows_per_second,
+        num_parameters=result.num_parameters,
+    )
     if not model.network.attends:
         return trained
     found = inspect(model, panel, Question(windows=STABILITY_WINDOWS, verify=True))
@@ -180,7 +186,7 @@ def _examined(
 
 
 def recovery(profile: LagProfile, planted: tuple[int, ...]) -> tuple[float, bool]:
-    """The share on the planted lags and their neighbours, and whether they are the lags with the greatest shares."""
+    """The share of the attention near the planted lags, and whether the strongest lags are the planted ones."""
     near = {lag + beside for lag in planted for beside in (-1, 0, 1)}
     share = sum(float(profile.share[lag - 1]) for lag in near if 1 <= lag <= len(profile.share))
     strongest = {row.lag for row in profile.rows(len(planted))}
@@ -188,7 +194,7 @@ def recovery(profile: LagProfile, planted: tuple[int, ...]) -> tuple[float, bool
 
 
 def write_table(rows: list[VariantResult], root: Path) -> None:
-    """Write the rows as CSV and as JSON, both whole or not at all."""
+    """Write the rows as CSV and as JSON, each whole or not at all."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(VariantResult)], lineterminator="\n")
     writer.writeheader()

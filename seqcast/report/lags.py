@@ -82,7 +82,14 @@ class LagTable:
             bar = Bar(largest, 0, row.share, width=bar_width, color="cyan")
             numbers = [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
             spread = [] if row.spread is None else [percent_text(row.spread)]
-            cells = [str(row.lag), row.duration, *times[number : number + 1], bar, *numbers, *spread]
+            cells: list[RenderableType] = [
+                str(row.lag),
+                row.duration,
+                *times[number : number + 1],
+                bar,
+                *numbers,
+                *spread,
+            ]
             table.add_row(*cells, style="dim" if row.unstable else "")
         return table
 

@@ -84,7 +84,7 @@ def test_a_search_of_other_data_does_not_mix_with_an_earlier_one(in_tmp_path: Pa
     write_hourly(Path("shop.csv"), 133)
     message = refused(4, "tune", "shop.csv", *SEARCH, "--trials", 1)
     assert message == (
-        "runs/shop-tune/study.jsonl: holds a study of other data, options or version. Give another --run, or remove it."
+        "runs/shop-tune/study.jsonl: holds a study with other data, options or version. Give another --run, or remove it."
     )
 
 

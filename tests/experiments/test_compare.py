@@ -68,7 +68,9 @@ def test_a_variant_changes_mechanism_and_seed_alone() -> None:
     assert config.override(model={"attention": "global", "score": "general"}, training={"seed": 0}) == base
 
 
-def test_each_row_holds_accuracy_speed_size_sharpness_and_verdict(source: Source, tmp_path: Path) -> None:
+def test_each_row_of_the_written_table_holds_accuracy_speed_size_sharpness_and_verdict(
+    source: Source, tmp_path: Path
+) -> None:
     attending, without = Bench(source, tmp_path).compare(DOT, NONE)
     for row in (attending, without):
         assert row.failure is None
@@ -79,15 +81,10 @@ def test_each_row_holds_accuracy_speed_size_sharpness_and_verdict(source: Source
     assert attending.verdict in ("faithful", "weak", "contradicted")
     assert attending.unstable_share is not None
     assert (without.effective_lags, without.verdict, without.top_lags) == (None, None, None)
-
-
-def test_planted_lags_are_looked_for_where_they_are_told(source: Source, tmp_path: Path) -> None:
-    bench = Bench(source, tmp_path)
-    (untold,) = bench.compare(DOT)
-    (told,) = compare_variants([DOT], bench.job, tmp_path, bench.train, planted=(7, 11))
-    assert (untold.planted_share, untold.planted_found) == (None, None)
-    assert told.planted_found is True
-    assert 0.5 < (told.planted_share or 0) <= 1
+    document = json.loads((tmp_path / "comparison.json").read_text())
+    assert [VariantResult(**row) for row in document] == [attending, without]
+    record = list(csv.DictReader((tmp_path / "comparison.csv").read_text().splitlines()))[1]
+    assert (record["variant"], float(record["relative_mae"])) == ("none-s3", without.relative_mae)
 
 
 @pytest.mark.parametrize(
@@ -100,20 +97,15 @@ def test_recovery_is_the_share_near_the_planted_lags(planted: tuple[int, ...], s
     assert recovery(profile, planted) == (pytest.approx(share), found)
 
 
-def test_the_table_is_written_as_csv_and_json(source: Source, tmp_path: Path) -> None:
-    rows = Bench(source, tmp_path).compare(NONE)
-    document = json.loads((tmp_path / "comparison.json").read_text())
-    assert VariantResult(**document[0]) == rows[0]
-    (record,) = csv.DictReader((tmp_path / "comparison.csv").read_text().splitlines())
-    assert record["variant"] == "none-s3"
-    assert float(record["relative_mae"]) == rows[0].relative_mae
-
-
-def test_what_is_finished_is_not_trained_again(source: Source, tmp_path: Path) -> None:
+def test_finished_variants_are_not_trained_again_even_to_look_for_planted_lags(source: Source, tmp_path: Path) -> None:
     bench = Bench(source, tmp_path)
-    first = bench.compare(DOT)
-    assert bench.compare(DOT, NONE)[0] == first[0]
+    (first,) = bench.compare(DOT)
+    assert bench.compare(DOT, NONE)[0] == first
+    assert (first.planted_share, first.planted_found) == (None, None)
+    (told,) = compare_variants([DOT], bench.job, tmp_path, bench.train, planted=(7, 11))
     assert bench.trained == ["dot-s3", "none-s3"]
+    assert told.planted_found is True
+    assert 0.5 < (told.planted_share or 0) <= 1
 
 
 def test_a_failure_is_a_row_and_loses_no_other(source: Source, tmp_path: Path) -> None:
@@ -130,7 +122,7 @@ def test_a_failure_is_a_row_and_loses_no_other(source: Source, tmp_path: Path) -
 def test_a_run_of_other_options_is_not_taken_for_this_one(source: Source, tmp_path: Path) -> None:
     Bench(source, tmp_path).compare(NONE)
     (row,) = Bench(source, tmp_path, max_steps=2).compare(NONE)
-    assert row.failure == f"{tmp_path / 'none-s3'}: holds a run of other options or other data. Give another --run."
+    assert row.failure == f"{tmp_path / 'none-s3'}: holds a run with other options or data. Give another --run."
 
 
 def test_a_signal_ends_the_comparison_and_keeps_the_table(source: Source, tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from rich.console import RenderableType
 
 from seqcast.config import Config
 from seqcast.experiments.tuning.search import Tuning
-from seqcast.experiments.tuning.space import Choice, Range, Value
+from seqcast.experiments.tuning.space import Categorical, Range, Value
 from seqcast.experiments.tuning.study import Trial
 from seqcast.report.tuning import trial_text, tuning_view, values_text
 from tests.report.rendering import shown
 
-SPACE = (Choice("model.score", ("general", "dot")), Range("training.learning_rate", 1e-3, 2e-2))
+SPACE = (Categorical("model.score", ("general", "dot")), Range("training.learning_rate", 1e-3, 2e-2))
 VALUES: dict[str, Value] = {"model.score": "general", "training.learning_rate": 0.0051234}
 
 
@@ -35,7 +35,7 @@ def test_every_trial_is_a_row_and_the_best_one_is_marked() -> None:
 
 def test_80_columns_are_enough_for_every_number() -> None:
     names = ("context", "hidden", "layers", "dropout", "learning_rate", "score", "loss")
-    space = tuple(Choice(f"model.{name}", (0.1, 0.2)) for name in names)
+    space = tuple(Categorical(f"model.{name}", (0.1, 0.2)) for name in names)
     values: dict[str, Value] = dict(
         zip((each.key for each in space), (1024, 128, 2, 0.105, 0.00012345, "location", "student-t"), strict=True)
     )

@@ -1,4 +1,4 @@
-"""A search for the settings that forecast the validation part best; the test part is never looked at."""
+"""A search for the settings that forecast the validation part best. It never sees the test part."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from seqcast.training.plan import Plan, make_plan
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and around what."""
+    """The data, the settings to start from, and the settings that stay as they are."""
 
     source: Source
     base: Config
-    """Its automatic settings are chosen anew for every trial."""
+    """Settings to start from; automatic ones are chosen again for every trial."""
     runtime: Runtime
     fixed: frozenset[str] = frozenset()
-    """Settings, `section.name`, that are not searched."""
+    """Settings that are not searched, as `section.name`."""
 
     def plan(self, values: dict[str, Value] | None = None) -> Plan:
-        """What training does with these values.
+        """The plan of training with these values.
 
         Raises:
             DataError, UsageError: As `training.plan.make_plan`.
@@ -45,17 +45,17 @@ class Search:
 
 @dataclass(frozen=True)
 class Budget:
-    """When a search ends, whichever comes first."""
+    """The limits of a search; it ends at the first one it reaches."""
 
     num_trials: int
-    """Of the whole study, those of earlier processes included."""
+    """Number of trials in the whole study, including those of earlier processes."""
     seconds: float = math.inf
-    """Of this process; the first trial of a study is finished however long it takes."""
+    """Time for this process. The first trial of a study may take longer."""
 
 
 @dataclass(frozen=True)
-class Watch:
-    """How a search tells how far it is; the defaults say nothing."""
+class SearchHooks:
+    """Calls that report the progress of a search; by default they do nothing."""
 
     on_begin: Callable[[int, dict[str, Value]], None] = lambda _number, _values: None
     on_end: Callable[[Trial], None] = lambda _trial: None
@@ -64,36 +64,36 @@ class Watch:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a study has found so far."""
+    """The findings of a study so far."""
 
     space: tuple[Dimension, ...]
     trials: tuple[Trial, ...]
     best: Trial
     config: Config
-    """Of the best trial, without automatic values."""
+    """Configuration of the best trial, without automatic values."""
 
     @property
     def first(self) -> Trial:
-        """The trial of the settings that training has by itself."""
+        """The trial with the settings that training chooses by itself."""
         return self.trials[0]
 
 
 class _HopelessError(Exception):
-    """The trial is worse than others were at its stage."""
+    """The trial is worse than others at the same stage."""
 
 
 class _OutOfTimeError(Exception):
     """The budget ended within a trial."""
 
 
-def tune(search: Search, directory: Path, budget: Budget, watch: Watch = Watch()) -> Tuning:
-    """Try settings until the budget is spent, and write the best of them to `config.toml` whenever a better is found.
+def tune(search: Search, directory: Path, budget: Budget, hooks: SearchHooks = SearchHooks()) -> Tuning:
+    """Try settings until the budget is spent, and keep the best ones in `config.toml`.
 
-    The study is in the directory; what an earlier process finished is not tried again.
+    The study lives in the directory and continues there after an interruption.
 
     Raises:
         RunError: The directory holds another study, or cannot be written.
-        StoppedError: A signal ended it; finished trials are kept.
+        StoppedError: A signal stopped it; finished trials are kept.
         SeqcastError: Every trial failed.
     """
     plan = search.plan()
@@ -104,18 +104,18 @@ def tune(search: Search, directory: Path, budget: Budget, watch: Watch = Watch()
         first, deadline = first_values(space, plan.config), time.monotonic() + budget.seconds
         while len(study.trials()) < budget.num_trials and time.monotonic() < deadline:
             suggestion = study.suggest(first)
-            watch.on_begin(len(study.trials()) + 1, suggestion.values)
+            hooks.on_begin(len(study.trials()) + 1, suggestion.values)
             limit = deadline if study.trials() else math.inf
-            if not _try(search, suggestion, limit, watch.training):
+            if not _try(search, suggestion, limit, hooks.training):
                 break
-            watch.on_end(study.trials()[-1])
+            hooks.on_end(study.trials()[-1])
             _write_best(search, study, directory)
-        _write_best(search, study, directory)  # which a kill may have kept an earlier process from
+        _write_best(search, study, directory)  # an earlier process may have been killed before it could
         return _found(search, space, study)
 
 
 def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) -> bool:
-    """Train one point and record what came of it; False where time ran out meanwhile."""
+    """Train one point and record its outcome; False if time ran out."""
     started = time.monotonic()
     try:
         error = _validation_error(search, suggestion, deadline, hooks)
@@ -128,7 +128,7 @@ def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) 
         suggestion.forget()
         hint = "Finished trials are kept; the same command goes on from there."
         raise StoppedError(stop.exit_code - 128, hint) from None
-    except SeqcastError as failure:  # such as training that diverged; the search goes on
+    except SeqcastError as failure:  # such as divergence; the search goes on
         suggestion.fail(str(failure), time.monotonic() - started)
     else:
         suggestion.finish(error, time.monotonic() - started)
@@ -136,9 +136,9 @@ def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) 
 
 
 def _validation_error(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) -> float:
-    """The error of what training would keep; its windows are the same whatever the loss and the context."""
+    """The validation error of the model that training would keep, on the same windows for every loss and context."""
     plan = search.plan(suggestion.values)
-    # A refit and further members cost time and tell nothing of the settings.
+    # A refit and more networks cost time and say nothing about the settings.
     single = replace(plan, config=plan.config.override(training={"refit": False, "ensemble": 1}))
     num_validations = 0
 
@@ -162,14 +162,14 @@ def _found(search: Search, space: tuple[Dimension, ...], study: Study) -> Tuning
     if best is None:
         reason = trials[-1].reason if trials else "there was no time for one."
         raise SeqcastError(
-            f"no trial was finished: {reason}",
+            f"no trial finished: {reason}",
             hint=f"Give more {option('time')} or {option('trials')}, or other options.",
         )
     return Tuning(space, trials, best, search.plan(best.values).config)
 
 
 def _identity(search: Search, space: tuple[Dimension, ...]) -> str:
-    """Names the work a study belongs to; the device is no part of it."""
+    """A digest of the data and options of a study, without the device."""
     training = search.base.training.model_copy(update={"device": "auto", "precision": "auto"})
     config = search.base.model_copy(update={"training": training}).to_toml()
     return hashlib.sha256("\n".join([config, search.source.fingerprint, repr(space)]).encode()).hexdigest()
@@ -182,10 +182,10 @@ def _write_best(search: Search, study: Study, directory: Path) -> None:
 
 
 def _make(directory: Path) -> None:
-    """Make the directory of a study, or take that of an earlier one.
+    """Make the directory of a study, or reuse that of an earlier process.
 
     Raises:
-        RunError: It holds something else, or cannot be made.
+        RunError: It holds something else, or cannot be created.
     """
     left_behind = directory.is_dir() and any(path.name != LOCK_NAME for path in directory.iterdir())
     if left_behind and not (directory / STUDY_FILE).exists():
@@ -194,5 +194,5 @@ def _make(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(
-            f"{directory}: cannot be made: {error.strerror}.", hint=f"Give another {option('run')}."
+            f"{directory}: cannot be created: {error.strerror}.", hint=f"Give another {option('run')}."
         ) from None

@@ -1,4 +1,4 @@
-"""Which settings a search tries, and between which values."""
+"""The settings that a search tries, and their ranges."""
 
 from __future__ import annotations
 
@@ -11,58 +11,59 @@ from seqcast.config import Config
 from seqcast.training.plan import Plan
 
 SEASONS_OF_CONTEXT = (2, 3, 5, 7, 14, 21)
-"""Contexts that are tried, in seasons, or in horizons where there is no season."""
+"""Contexts to try, in seasons, or in horizons if the data have no season."""
 LONGEST_CONTEXT = 1000
+"""Longest context to try, in steps."""
 
 Value = str | int | float
 
 
 @dataclass(frozen=True)
-class Choice:
+class Categorical:
     """A setting that takes one of several values."""
 
     key: str
-    """`section.name` of the configuration."""
+    """Name in the configuration, as `section.name`."""
     values: tuple[Value, ...]
 
 
 @dataclass(frozen=True)
 class Range:
-    """A setting that takes any number between two, every ratio of numbers being as likely as its inverse."""
+    """A setting that takes any number between two, drawn on a logarithmic scale."""
 
     key: str
     low: float
     high: float
 
 
-Dimension = Choice | Range
+Dimension = Categorical | Range
 
 
 def search_space(plan: Plan, fixed: frozenset[str] = frozenset()) -> tuple[Dimension, ...]:
-    """The dimensions of a search around the configuration of `plan`, whose values are all part of it.
+    """The dimensions of a search around the configuration of `plan`. Its own values are always among them.
 
     Args:
-        plan: What training would do without a search.
-        fixed: Settings, `section.name`, that are not searched.
+        plan: The plan of training without a search.
+        fixed: Settings that are not searched, as `section.name`.
     """
     model, training = plan.config.model, plan.config.training
     rate = training.learning_rate
     dimensions: list[Dimension] = [
-        Choice("model.context", _contexts(plan)),
-        Choice("model.hidden", _with((32, 64, 128), model.hidden)),
-        Choice("model.layers", _with((1, 2), model.layers)),
-        Choice("model.dropout", _with((0.0, 0.1, 0.2, 0.3), model.dropout)),
+        Categorical("model.context", _contexts(plan)),
+        Categorical("model.hidden", _with((32, 64, 128), model.hidden)),
+        Categorical("model.layers", _with((1, 2), model.layers)),
+        Categorical("model.dropout", _with((0.0, 0.1, 0.2, 0.3), model.dropout)),
         Range("training.learning_rate", min(1e-3, rate), max(2e-2, rate)),
     ]
     if model.attention != "none":
-        dimensions.append(Choice("model.score", _named(("general", "dot", "concat", "location"), model.score)))
-    if training.loss in ("quantile", "student-t"):  # the others give no intervals, so they are no alternative
-        dimensions.append(Choice("training.loss", ("quantile", "student-t")))
+        dimensions.append(Categorical("model.score", _named(("general", "dot", "concat", "location"), model.score)))
+    if training.loss in ("quantile", "student-t"):  # other losses give no intervals
+        dimensions.append(Categorical("training.loss", ("quantile", "student-t")))
     return tuple(dimension for dimension in dimensions if dimension.key not in fixed)
 
 
 def first_values(space: tuple[Dimension, ...], config: Config) -> dict[str, Value]:
-    """The values of a configuration in each dimension."""
+    """The value of each dimension in a configuration."""
     sections = config.model_dump()
     return {each.key: sections[each.key.partition(".")[0]][each.key.partition(".")[2]] for each in space}
 
@@ -85,13 +86,13 @@ def allows(space: tuple[Dimension, ...], values: dict[str, Any]) -> bool:
     if values.keys() != {dimension.key for dimension in space}:
         return False
     return all(
-        values[each.key] in each.values if isinstance(each, Choice) else each.low <= values[each.key] <= each.high
+        values[each.key] in each.values if isinstance(each, Categorical) else each.low <= values[each.key] <= each.high
         for each in space
     )
 
 
 def _contexts(plan: Plan) -> tuple[int, ...]:
-    """Contexts that leave the training part of a rather short series as long as they are themselves."""
+    """Contexts no longer than half of the training part of a rather short series."""
     unit = plan.season if plan.season > 1 else plan.horizon
     room = (int(np.quantile(plan.split.train_ends, 0.2)) - plan.horizon) // 2
     wanted = (number * unit for number in SEASONS_OF_CONTEXT)

@@ -1,7 +1,7 @@
-"""A search that outlives its process: trials in one file of JSON lines, the rest of the work left to Optuna.
+"""A study that survives its process: Optuna suggests the trials, and one file of JSON lines keeps them.
 
-Optuna is imported here, so this module is imported where a search begins and nowhere else. Its journal holds JSON
-alone; a study from a stranger is read as data, bounded, and only points of the search space are taken from it.
+This module imports Optuna, so it is imported only when a search begins. A file from a stranger is read as bounded
+data, and points outside the search space are refused.
 """
 
 from __future__ import annotations
@@ -21,43 +21,44 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from seqcast.errors import RunError, option
-from seqcast.experiments.tuning.space import Choice, Dimension, Value, allows
+from seqcast.experiments.tuning.space import Categorical, Dimension, Value, allows
 from seqcast.storage import read_regular_file, write_atomically
 
 STUDY_FILE = "study.jsonl"
 LARGEST_STUDY = 64 * 2**20
 RANDOM_TRIALS = 6
-"""First trials that are drawn without looking at others."""
+"""Number of first trials drawn at random."""
 UNPRUNED_TRIALS = 4
+"""Number of first trials that are never pruned."""
 UNPRUNED_VALIDATIONS = 8
-"""The learning rate is still high then, so an error says little about the end."""
+"""Number of validations before a trial can be pruned. The learning rate is still high then, so an error says little."""
 _NAME = "seqcast"
 _IDENTITY, _SECONDS, _REASON = "identity", "seconds", "reason"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of the space that was tried to an end."""
+    """A point of the space that was tried, and its outcome."""
 
     number: int
-    """From 1, in the order of the search."""
+    """Position in the search, from 1."""
     outcome: Literal["finished", "pruned", "failed"]
     values: dict[str, Value]
     error: float | None
-    """Validation error over that of the seasonal naive; of a pruned trial, the newest."""
+    """Validation error divided by that of the seasonal naive forecast; for a pruned trial, the newest one."""
     seconds: float
     reason: str = ""
-    """Why it failed."""
+    """Reason of a failure."""
 
 
 class StudyLog(BaseJournalBackend):
-    """The file of a study; its directory's lock keeps other writers out."""
+    """The file of a study. The lock of its directory keeps other writers out."""
 
     def __init__(self, path: Path) -> None:
-        """Read what is there; a last line that a kill left incomplete is taken off.
+        """Read the file and remove a last line that a kill left incomplete.
 
         Raises:
-            RunError: The file is no plain file, too large, or not JSON lines.
+            RunError: The file is not a plain file, is too large, or is not JSON lines.
         """
         self.path = path
         data = read_regular_file(path, LARGEST_STUDY) if path.exists() or path.is_symlink() else b""
@@ -83,17 +84,17 @@ class StudyLog(BaseJournalBackend):
 
 
 class Study:
-    """Suggests points of the space and remembers what came of them.
+    """Suggests points of the space and remembers their outcomes.
 
-    What it suggests follows from the seed and the finished trials alone, so a search that was killed and taken up again
-    goes the way of one that was not.
+    A suggestion depends only on the seed and the finished trials, so an interrupted search continues as if it had not
+    been interrupted.
     """
 
     def __init__(self, path: Path, space: tuple[Dimension, ...], identity: str, seed: int) -> None:
-        """Open or begin a study; a trial that was running when its process ended is lost.
+        """Open or begin a study. A trial that was running when its process ended is lost.
 
         Raises:
-            RunError: The file holds a study of other work, or is damaged.
+            RunError: The file holds a study of other data or options, or is damaged.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space, self.seed = space, seed
@@ -107,11 +108,11 @@ class Study:
             frozen = self.study.get_trials()
         except RunError:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever a forged journal makes Optuna raise
+        except Exception as error:  # noqa: BLE001  # a forged file can make Optuna raise anything
             raise _damaged(path, type(error).__name__) from None
         if known != identity:
             raise RunError(
-                f"{path}: holds a study of other data, options or version.",
+                f"{path}: holds a study with other data, options or version.",
                 hint=f"Give another {option('run')}, or remove it.",
             )
         if not all(allows(space, trial.params) for trial in frozen if _outcome(trial) is not None):
@@ -122,7 +123,7 @@ class Study:
                 self.study.tell(trial.number, state=TrialState.FAIL)
 
     def trials(self) -> tuple[Trial, ...]:
-        """Every trial that came to an end, in order."""
+        """Every trial with an outcome, in order."""
         found = [(trial, _outcome(trial)) for trial in self.study.get_trials(deepcopy=False)]
         ended = [(trial, outcome) for trial, outcome in found if outcome is not None]
         return tuple(
@@ -138,12 +139,12 @@ class Study:
         )
 
     def best(self) -> Trial | None:
-        """The finished trial of least error, the earliest of equals."""
+        """The finished trial with the smallest error; the earliest if several have it."""
         finished = [trial for trial in self.trials() if trial.outcome == "finished" and trial.error is not None]
         return min(finished, key=lambda trial: trial.error or 0.0, default=None)
 
     def suggest(self, first: dict[str, Value]) -> Suggestion:
-        """The next point to try; `first` where none was tried to an end."""
+        """The next point to try; `first` if no trial has an outcome yet."""
         number_ended = len(self.trials())
         waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         if not number_ended and not waiting:
@@ -156,14 +157,14 @@ class Study:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A point to try, and where to say what came of it; if nothing is said, it is as if it had not been suggested."""
+    """A point to try. Report its outcome here; without one, it counts as never suggested."""
 
     study: optuna.Study
     trial: optuna.Trial
     values: dict[str, Value]
 
     def is_hopeless(self, validation: int, error: float) -> bool:
-        """Whether the error at this validation is above the median of other trials at theirs."""
+        """Whether the error at this validation is above the median of other trials at the same one."""
         self.trial.report(error, validation)
         return self.trial.should_prune()
 
@@ -189,7 +190,7 @@ class Suggestion:
 
 
 def _suggested(trial: optuna.Trial, dimension: Dimension) -> Value:
-    if isinstance(dimension, Choice):
+    if isinstance(dimension, Categorical):
         value = trial.suggest_categorical(dimension.key, dimension.values)
         assert value is not None
         return value
@@ -197,7 +198,7 @@ def _suggested(trial: optuna.Trial, dimension: Dimension) -> Value:
 
 
 def _outcome(trial: FrozenTrial) -> Literal["finished", "pruned", "failed"] | None:
-    """None for a trial that was lost, runs, or waits."""
+    """The outcome, or None for a trial that is lost, running or waiting."""
     if trial.state == TrialState.FAIL:
         return "failed" if _REASON in trial.user_attrs else None
     return {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned"}.get(trial.state)  # type: ignore[return-value]

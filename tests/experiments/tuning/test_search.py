@@ -11,7 +11,7 @@ import pytest
 from seqcast.config import Config, read_config
 from seqcast.errors import DivergedError, RunError, SeqcastError, StoppedError
 from seqcast.experiments.tuning import search as search_module
-from seqcast.experiments.tuning.search import Budget, Search, Watch, tune
+from seqcast.experiments.tuning.search import Budget, Search, SearchHooks, tune
 from seqcast.experiments.tuning.study import STUDY_FILE, Trial
 from seqcast.panel.panel import Panel
 from seqcast.reading.tabular import read_table
@@ -40,7 +40,7 @@ def search_of(folder: Path, panel: Panel | None = None, config: Config | None = 
 
 @dataclass(frozen=True)
 class Result:
-    """What a scripted training finds."""
+    """The errors of a scripted training."""
 
     relative_mae: float | None
     validation_loss: float = 0.5
@@ -52,7 +52,7 @@ class Fitted:
 
 
 def script(monkeypatch: pytest.MonkeyPatch, outcomes: list[Any]) -> None:
-    """Let trials end like this, one after the other: in an error over the seasonal naive's, or in an exception."""
+    """Make trials end like this, one after the other: with a relative error or an exception."""
     left = iter(outcomes)
 
     def scripted(*_: object) -> Fitted:
@@ -72,19 +72,14 @@ def test_the_first_trial_is_what_training_does_by_itself(tmp_path: Path) -> None
     assert found.config == search.plan().config
 
 
-def test_the_best_settings_are_a_configuration_that_training_takes(tmp_path: Path) -> None:
-    found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(3))
+def test_training_with_the_best_settings_gives_the_error_of_its_trial(tmp_path: Path) -> None:
+    found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(4))
     config = read_config(tmp_path / "study" / CONFIG_FILE)
     assert config == found.config
     assert config.model.dropout == found.best.values["model.dropout"]
     assert config.model.context is not None
     assert config.training.max_steps is not None
-
-
-def test_training_with_the_best_settings_gives_the_error_of_its_trial(tmp_path: Path) -> None:
-    found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(4))
-    again = fit(small_setup(wave_panel(), found.config))
-    assert again.result.relative_mae == found.best.error
+    assert fit(small_setup(wave_panel(), config)).result.relative_mae == found.best.error
 
 
 def test_no_trial_sees_the_test_part(tmp_path: Path) -> None:
@@ -107,7 +102,7 @@ def test_the_best_is_written_as_soon_as_it_is_found(tmp_path: Path, monkeypatch:
 
     search = search_of(tmp_path / "data")
     with pytest.raises(StoppedError):
-        tune(search, tmp_path / "study", Budget(9), Watch(on_end=look))
+        tune(search, tmp_path / "study", Budget(9), SearchHooks(on_end=look))
     script(monkeypatch, [])
     found = tune(search, tmp_path / "study", Budget(3))
     rates = [float(trial.values["training.learning_rate"]) for trial in found.trials]
@@ -131,16 +126,18 @@ def test_a_trial_that_fails_is_a_row_and_not_the_end(tmp_path: Path, monkeypatch
     assert found.best.number == 3
 
 
-def test_when_every_trial_fails_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [(99.0, "the loss is not finite."), (0.0, "there was no time for one.")],
+    ids=["failed", "late"],
+)
+def test_a_search_without_a_finished_trial_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, reason: str
+) -> None:
     script(monkeypatch, [DivergedError("the loss is not finite.")] * 2)
-    with pytest.raises(SeqcastError, match=r"no trial was finished: the loss is not finite\. Give more --time"):
-        tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(2))
+    with pytest.raises(SeqcastError, match=rf"no trial finished: {reason} Give more --time"):
+        tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(2, seconds))
     assert not (tmp_path / "study" / CONFIG_FILE).exists()
-
-
-def test_without_time_for_a_trial_that_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SeqcastError, match="no trial was finished: there was no time for one"):
-        tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(2, seconds=0))
 
 
 def test_where_the_seasonal_naive_never_errs_the_loss_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,11 +165,11 @@ def test_time_ends_a_search_within_a_trial_but_never_within_its_first(
     def pass_time(_progress: Progress) -> None:
         now[0] += 1
 
-    watch = Watch(training=Hooks(on_progress=pass_time))
+    hooks = SearchHooks(training=Hooks(on_progress=pass_time))
     config = small_config(training={"max_steps": 6, "validate_every": 2})
     search = search_of(tmp_path / "data", config=config)
-    assert len(tune(search, tmp_path / "one", Budget(9, seconds=3), watch).trials) == 1
-    assert len(tune(search, tmp_path / "two", Budget(9, seconds=15), watch).trials) == 2
+    assert len(tune(search, tmp_path / "one", Budget(9, seconds=3), hooks).trials) == 1
+    assert len(tune(search, tmp_path / "two", Budget(9, seconds=15), hooks).trials) == 2
 
 
 def test_a_hopeless_trial_is_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +179,7 @@ def test_a_hopeless_trial_is_cut_short(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(search_module, "train_model", train_model)
     monkeypatch.setattr("seqcast.experiments.tuning.study.Suggestion.is_hopeless", lambda *_: True)
     told: list[Trial] = []
-    found = tune(search, tmp_path / "study", Budget(2), Watch(on_end=told.append))
+    found = tune(search, tmp_path / "study", Budget(2), SearchHooks(on_end=told.append))
     assert [trial.outcome for trial in found.trials] == ["finished", "pruned"]
     assert told[0].seconds > 0
 
@@ -191,8 +188,8 @@ def test_progress_is_told(tmp_path: Path) -> None:
     begun: list[int] = []
     ended: list[Trial] = []
     steps: list[Progress] = []
-    watch = Watch(lambda number, _values: begun.append(number), ended.append, Hooks(on_progress=steps.append))
-    found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(2), watch)
+    hooks = SearchHooks(lambda number, _values: begun.append(number), ended.append, Hooks(on_progress=steps.append))
+    found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(2), hooks)
     assert begun == [1, 2]
     assert tuple(ended) == found.trials
     assert steps
@@ -201,8 +198,8 @@ def test_progress_is_told(tmp_path: Path) -> None:
 def test_trials_train_one_network_once_and_leave_the_rest_to_training(tmp_path: Path) -> None:
     steps: list[Progress] = []
     config = small_config(training={"ensemble": 3, "refit": True, "patience": 99})
-    watch = Watch(training=Hooks(on_progress=steps.append))
-    found = tune(search_of(tmp_path / "data", config=config), tmp_path / "study", Budget(1), watch)
+    hooks = SearchHooks(training=Hooks(on_progress=steps.append))
+    found = tune(search_of(tmp_path / "data", config=config), tmp_path / "study", Budget(1), hooks)
     assert len(steps) == config.training.max_steps
     assert (found.config.training.ensemble, found.config.training.refit) == (3, True)
 
@@ -214,24 +211,21 @@ def test_other_data_or_options_are_another_study(tmp_path: Path, monkeypatch: py
     other_options = Search(search.source, small_config(training={"patience": 3}), CPU, FIXED)
     other_space = Search(search.source, search.base, CPU, frozenset())
     for other in (other_options, other_space):
-        with pytest.raises(RunError, match="holds a study of other data, options or version"):
+        with pytest.raises(RunError, match="holds a study with other data, options or version"):
             tune(other, tmp_path / "study", Budget(1))
     other_device = Search(search.source, search.base.override(training={"device": "auto"}), CPU, FIXED)
     assert len(tune(other_device, tmp_path / "study", Budget(1)).trials) == 1
 
 
-def test_a_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "thesis.tex").write_text("mine")
-    with pytest.raises(RunError, match="it is not empty and holds no study"):
-        tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(1))
-    assert [path.name for path in (tmp_path / "study").iterdir()] == ["thesis.tex"]
-
-
-def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"file/study: cannot be made"):
-        tune(search_of(tmp_path / "data"), tmp_path / "file" / "study", Budget(1))
+def test_a_directory_that_cannot_hold_a_study_is_named_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine")
+    search = search_of(tmp_path / "data")
+    with pytest.raises(RunError, match="mine: it is not empty and holds no study"):
+        tune(search, tmp_path / "mine", Budget(1))
+    with pytest.raises(RunError, match=r"thesis\.tex/study: cannot be created"):
+        tune(search, tmp_path / "mine" / "thesis.tex" / "study", Budget(1))
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
 def test_a_kill_before_the_study_was_begun_leaves_a_directory_to_begin_in(

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from seqcast.errors import UsageError
-from seqcast.experiments.tuning.space import Choice, Range, allows, first_values, search_space, with_values
+from seqcast.experiments.tuning.space import Categorical, Range, allows, first_values, search_space, with_values
 from seqcast.panel.frequency import parse_frequency
 from seqcast.training.plan import Plan, make_plan
-from tests.panels import CONTEXT, HIDDEN, HORIZON, make_panel, small_config, wave_panel, waves
+from tests.panels import CONTEXT, HIDDEN, HORIZON, make_panel, small_config, waves
 
 
 def plan_of(length: int = 200, **sections: dict[str, object]) -> Plan:
@@ -15,16 +15,13 @@ def plan_of(length: int = 200, **sections: dict[str, object]) -> Plan:
 
 def choices(plan: Plan, key: str, fixed: frozenset[str] = frozenset()) -> tuple[object, ...]:
     (found,) = (each for each in search_space(plan, fixed) if each.key == key)
-    assert isinstance(found, Choice)
+    assert isinstance(found, Categorical)
     return found.values
 
 
-def test_contexts_are_whole_seasons_and_the_one_of_the_plan() -> None:
-    assert choices(plan_of(), "model.context") == (CONTEXT, 14, 21, 35, 49)
-
-
-def test_contexts_leave_room_for_windows_to_learn_from() -> None:
-    assert choices(plan_of(61), "model.context") == (CONTEXT, 14, 21)
+@pytest.mark.parametrize(("length", "contexts"), [(200, (CONTEXT, 14, 21, 35, 49)), (61, (CONTEXT, 14, 21))])
+def test_contexts_are_whole_seasons_that_leave_room_to_learn(length: int, contexts: tuple[int, ...]) -> None:
+    assert choices(plan_of(length), "model.context") == contexts
 
 
 def test_without_a_season_contexts_are_whole_horizons() -> None:
@@ -50,30 +47,28 @@ def test_settings_that_were_given_are_not_searched() -> None:
     assert len(space) == len(search_space(plan_of())) - 2
 
 
-def test_without_attention_there_is_no_score_to_search() -> None:
-    keys = {each.key for each in search_space(plan_of(model={"attention": "none"}))}
-    assert "model.score" not in keys
+def test_settings_without_alternatives_are_not_searched() -> None:
+    def keys(**sections: dict[str, object]) -> set[str]:
+        return {each.key for each in search_space(plan_of(**sections))}
 
-
-def test_a_loss_with_intervals_is_searched_among_such() -> None:
+    assert "model.score" not in keys(model={"attention": "none"})
+    assert "training.loss" not in keys(training={"loss": "mae"})
     assert choices(plan_of(), "training.loss") == ("quantile", "student-t")
-    assert "training.loss" not in {each.key for each in search_space(plan_of(training={"loss": "mae"}))}
 
 
 def test_only_points_of_the_space_are_allowed() -> None:
-    space = (Choice("model.hidden", (32, 64)), Range("training.learning_rate", 1e-3, 1e-2))
+    space = (Categorical("model.hidden", (32, 64)), Range("training.learning_rate", 1e-3, 1e-2))
     inside = {"model.hidden": 32, "training.learning_rate": 2e-3}
     assert allows(space, inside)
-    assert not allows(space, inside | {"model.hidden": 33})
-    assert not allows(space, inside | {"training.learning_rate": 1.0})
-    assert not allows(space, inside | {"data.test_size": 0})
+    changes: tuple[dict[str, object], ...] = (
+        {"model.hidden": 33},
+        {"training.learning_rate": 1.0},
+        {"data.test_size": 0},
+    )
+    assert not any(allows(space, inside | change) for change in changes)
     assert not allows(space, {"model.hidden": 32})
 
 
 def test_values_outside_a_setting_are_refused() -> None:
     with pytest.raises(UsageError, match=r"model\.layers '99'"):
         with_values(small_config(), {"model.layers": 99})
-
-
-def test_a_panel_with_holes_has_a_space_too() -> None:
-    assert search_space(make_plan(wave_panel(), small_config()))

@@ -8,10 +8,10 @@ import pytest
 
 from seqcast.errors import RunError
 from seqcast.experiments.tuning import study as study_module
-from seqcast.experiments.tuning.space import Choice, Range, Value
+from seqcast.experiments.tuning.space import Categorical, Range, Value
 from seqcast.experiments.tuning.study import STUDY_FILE, Study, Suggestion
 
-SPACE = (Choice("model.hidden", (32, 64, 128)), Range("training.learning_rate", 1e-3, 2e-2))
+SPACE = (Categorical("model.hidden", (32, 64, 128)), Range("training.learning_rate", 1e-3, 2e-2))
 FIRST: dict[str, Value] = {"model.hidden": 64, "training.learning_rate": 5e-3}
 
 
@@ -33,30 +33,20 @@ def finish(study: Study, count: int) -> None:
         suggestion.finish(error_of(suggestion), 0.5)
 
 
-def test_the_first_point_is_the_one_asked_for(tmp_path: Path) -> None:
-    study = opened(tmp_path)
-    finish(study, 2)
-    first, second = study.trials()
-    assert (first.number, first.outcome, first.values) == (1, "finished", FIRST)
-    assert second.values != FIRST
-
-
-def test_the_best_is_the_finished_trial_of_least_error(tmp_path: Path) -> None:
+def test_a_study_begins_with_the_point_asked_for_and_finds_the_smallest_error(tmp_path: Path) -> None:
     study = opened(tmp_path)
     assert study.best() is None
     finish(study, 5)
+    first, second = study.trials()[:2]
+    assert (first.number, first.outcome, first.values) == (1, "finished", FIRST)
+    assert second.values != FIRST
     best = study.best()
     assert best is not None
     assert best.error == min(trial.error or 9 for trial in study.trials())
-
-
-def test_what_was_finished_is_there_when_opened_again(tmp_path: Path) -> None:
-    study = opened(tmp_path)
-    finish(study, 3)
     assert opened(tmp_path).trials() == study.trials()
 
 
-def test_a_search_taken_up_again_goes_the_way_of_one_that_was_not(tmp_path: Path) -> None:
+def test_an_interrupted_search_goes_the_way_of_an_uninterrupted_one(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
     whole = opened(tmp_path / "whole")
@@ -68,7 +58,7 @@ def test_a_search_taken_up_again_goes_the_way_of_one_that_was_not(tmp_path: Path
     assert [trial.values for trial in opened(tmp_path / "parts").trials()] == [trial.values for trial in whole.trials()]
 
 
-def test_a_trial_killed_before_any_was_finished_begins_again_with_the_first_point(tmp_path: Path) -> None:
+def test_a_trial_killed_before_any_finished_begins_again_with_the_first_point(tmp_path: Path) -> None:
     opened(tmp_path).suggest(FIRST)
     study = opened(tmp_path)
     assert study.trials() == ()
@@ -118,12 +108,6 @@ def test_a_line_that_a_kill_cut_short_is_taken_off(tmp_path: Path) -> None:
     assert len(opened(tmp_path).trials()) == 2
 
 
-def test_a_study_of_other_work_is_refused(tmp_path: Path) -> None:
-    finish(opened(tmp_path), 1)
-    with pytest.raises(RunError, match=r"study\.jsonl: holds a study of other data, options or version\. Give another"):
-        opened(tmp_path, identity="other work")
-
-
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -140,17 +124,15 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path, content: bytes, told
         opened(tmp_path)
 
 
-def test_a_link_is_refused_and_what_it_leads_to_stays_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
+def test_a_link_or_an_enormous_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study_module, "LARGEST_STUDY", 100)
+    (tmp_path / "mine.txt").write_text("x" * 101)
     (tmp_path / STUDY_FILE).symlink_to("mine.txt")
     with pytest.raises(RunError, match="is a symbolic link, not a plain file"):
         opened(tmp_path)
-    assert (tmp_path / "mine.txt").read_text() == "mine"
-
-
-def test_a_study_larger_than_any_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_module, "LARGEST_STUDY", 100)
-    (tmp_path / STUDY_FILE).write_bytes(b"x" * 101)
+    assert (tmp_path / "mine.txt").read_text() == "x" * 101
+    (tmp_path / STUDY_FILE).unlink()
+    (tmp_path / "mine.txt").rename(tmp_path / STUDY_FILE)
     with pytest.raises(RunError, match="is too large: 101 bytes"):
         opened(tmp_path)
 
