@@ -5,10 +5,7 @@ A value of None means *automatic*: `training.plan` replaces it by a number chose
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections import Counter
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
@@ -23,30 +20,22 @@ Normaliser = Literal["softmax", "sparsemax"]
 Decoding = Literal["direct", "autoregressive"]
 Cell = Literal["lstm", "gru"]
 Format = Literal["csv", "parquet", "json"]
-"""Of tables that are written."""
+"""Formats a table can be written in."""
 Loss = Literal["quantile", "mae", "mse", "huber", "student-t"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]
 
 MOST_STEPS = 100_000
-"""Of a context or a horizon."""
+"""Longest context or horizon."""
 MOST_QUANTILES = 999
 MOST_CATEGORICAL = 1000
-"""Covariates of one role that are categories: each has a table of its own in the network."""
+"""Largest number of categorical covariates in one role; each has a table of its own in the network."""
 MOST_TRAINING_STEPS = 10_000_000
 MOST_MEMBERS = 64
-"""Of an ensemble."""
+"""Largest number of networks in an ensemble."""
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Names = Annotated[tuple[str, ...], Field(fail_fast=True)]
-
-LARGEST_TOML = 4 * 2**20
-"""Bytes of a configuration file; the names of very many columns are the longest part of it."""
-_LONGEST_KEY = 10
-"""Parts of a dotted key; the time to parse one grows with their square."""
-_MOST_MARKS = 10_000
-"""Of [, { and = each, outside of strings: a configuration has some fifty settings."""
-_TOML_TEXT = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+')
-"""Strings and comments; an unclosed one goes to the end of its line, so that finding all of them takes one pass."""
+"""Any number of names; only the first one that is not text is reported."""
 
 LEVELS = (80.0, 95.0)
 """Prediction intervals that are shown unless others are asked for, in percent."""
@@ -186,11 +175,11 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
 
     def to_toml(self) -> str:
-        """This configuration as TOML; automatic (None) values are left out."""
+        """Return this configuration as TOML; automatic (None) values are left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
     def override(self, **sections: dict[str, Any]) -> Config:
-        """A validated copy in which the given values of each section replace this configuration's.
+        """Return a validated copy in which the given values of each section replace this configuration's.
 
         Raises:
             UsageError: A value is outside its range or of the wrong type.
@@ -202,11 +191,11 @@ class Config(Section):
 
 
 FREE_SETTINGS = frozenset({"training.device", "training.precision"})
-"""Settings that a stopped run may be continued without."""
+"""Settings that may differ when a stopped run is resumed."""
 
 
 def flat_settings(config: Config) -> dict[str, object]:
-    """Every setting under its full name, such as `training.seed`."""
+    """Return every setting under its full name, such as `training.seed`."""
     sections = config.model_dump()
     return {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
 
@@ -228,39 +217,3 @@ def parse_config(values: dict[str, Any], source: str) -> Config:
             key = ".".join(str(part) for part in first["loc"])
             what = f"{key} {str(first['input'])[:80]!r}: {what}"
         raise UsageError(f"{source}: {what}.") from None
-
-
-def read_config(path: Path) -> Config:
-    """Read a TOML file written by `Config.to_toml` or by hand.
-
-    Raises:
-        UsageError: The file is absent, is not TOML, or holds a key or value that is not allowed.
-    """
-    try:
-        with path.open("rb") as file:
-            values = parse_toml(file.read(LARGEST_TOML + 1))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: there is no such configuration file.") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read as TOML: {error}.") from None
-    return parse_config(values, str(path))
-
-
-def parse_toml(data: bytes) -> dict[str, Any]:
-    """The tables of a TOML document of bounded size and depth, from whomever it comes.
-
-    Raises:
-        ValueError: It is no such document.
-    """
-    if len(data) > LARGEST_TOML:
-        raise ValueError(f"it is larger than {LARGEST_TOML:,} bytes")
-    text = data.decode("utf-8")
-    outside_strings = _TOML_TEXT.sub("", text)
-    if "." * _LONGEST_KEY in re.sub(r"[\w \t-]+", "", outside_strings):
-        raise ValueError(f"a key has more than {_LONGEST_KEY} parts")
-    if any(outside_strings.count(mark) > _MOST_MARKS for mark in "[{="):
-        raise ValueError("it has more parts than a configuration")
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None

@@ -12,7 +12,8 @@ from torch import nn
 
 from seqcast.config import Config
 from seqcast.model.ensemble import Ensemble
-from seqcast.model.network import ForecastNetwork, NetworkShape
+from seqcast.model.network import ForecastNetwork
+from seqcast.model.shape import NetworkShape
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
 from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
 from seqcast.run.load import TrainedModel

@@ -13,8 +13,9 @@ from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.runs import record_or_none
 from seqcast.cli.settings import PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
-from seqcast.config import Config, read_config
+from seqcast.config import Config
 from seqcast.errors import RunError, UsageError
+from seqcast.run.configuration_file import read_config
 
 if TYPE_CHECKING:
     from seqcast.experiments.recorded_training import TrainedRun, TrainingJob

@@ -14,9 +14,10 @@ from seqcast.cli.console import Screen
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.settings import PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
-from seqcast.config import Config, read_config
+from seqcast.config import Config
 from seqcast.errors import UsageError
 from seqcast.extras import import_extra
+from seqcast.run.configuration_file import read_config
 
 if TYPE_CHECKING:
     from seqcast.experiments.tuning.search import Budget, Search, Tuning

@@ -10,13 +10,13 @@ import torch
 import seqcast
 from seqcast.attention.usual_attention import usual_attention
 from seqcast.errors import StoppedError
-from seqcast.model.network import ForecastNetwork, NetworkShape
+from seqcast.model.network import ForecastNetwork
 from seqcast.panel.notices import Notice
 from seqcast.run.agreement import require_agreement, require_same_settings
 from seqcast.run.directory import RunDirectory
-from seqcast.run.load import TrainedModel, schema_record, shape_record
+from seqcast.run.load import TrainedModel
 from seqcast.run.model_file import dump_model
-from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, ChoiceRecord, RunRecord
+from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
 from seqcast.run.scaler_file import dump_scalers
 from seqcast.run.source import Source
 from seqcast.runtime import Runtime
@@ -135,7 +135,7 @@ def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -
         return None  # killed before its first validation
     config = job.plan.config
     with torch.device("meta"):
-        network = ForecastNetwork(config.model, config.training.loss, NetworkShape(**earlier.shape.model_dump()))
+        network = ForecastNetwork(config.model, config.training.loss, earlier.shape)
     state = directory.read_checkpoint(largest_state(network, config.training.ensemble))
     require_size(state, network, work_identity(config, job.source.fingerprint))
     return state
@@ -219,9 +219,9 @@ def _first_record(job: TrainingJob, setup: TrainingSetup, created: str) -> RunRe
         num_processes=runtime.world.size,
         frequency=panel.frequency.alias,
         data=job.source.record(),
-        columns=schema_record(panel.schema),
+        columns=panel.schema,
         series_ids=panel.series_ids,
-        shape=shape_record(setup.network.shape),
-        choices=tuple(ChoiceRecord(name=c.name, value=c.value, reason=c.reason) for c in plan.choices),
+        shape=setup.network.shape,
+        choices=plan.choices,
         notices=tuple(notice.line for notice in job.notices),
     )

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from seqcast.config import Config
 from seqcast.model.heads import OutputLayout
-from seqcast.model.network import Encoded, ForecastNetwork, NetworkOutput, NetworkShape, Standardisation
+from seqcast.model.network import Encoded, ForecastNetwork, NetworkOutput, Standardisation
+from seqcast.model.shape import NetworkShape
 from seqcast.tensors.windows import WindowBatch
 
 

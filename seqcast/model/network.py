@@ -17,28 +17,12 @@ from seqcast.model.attention import LagAttention, Memory
 from seqcast.model.decoder import Decoder, Feedback, Source
 from seqcast.model.encoder import Encoder
 from seqcast.model.heads import OutputLayout
+from seqcast.model.shape import NetworkShape
 from seqcast.tensors.windows import WindowBatch
 
 STEP_EMBEDDING = 16
 SCALE_FLOOR = 0.05
 """Smallest window standard deviation, as a part of the series' own: flat windows are not blown up."""
-
-
-@dataclass(frozen=True)
-class NetworkShape:
-    """The sizes that data and configuration give the network."""
-
-    horizon: int
-    context: int
-    season: int
-    num_past: int
-    num_known: int
-    """Known covariates and calendar features."""
-    num_static: int
-    past_categories: tuple[int, ...] = ()
-    """Codes of each categorical column, 0 (unknown) included."""
-    known_categories: tuple[int, ...] = ()
-    static_categories: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

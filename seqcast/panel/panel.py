@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.frequency import Frequency, TimeArray
+from seqcast.panel.schema import Layout, Schema
 
 __all__ = ["BoolArray", "Covariates", "FloatArray", "IntArray", "Layout", "Panel", "Schema"]
-
-Layout = Literal["long", "wide", "single"]
-
-
-@dataclass(frozen=True)
-class Schema:
-    """The role of each column of the table."""
-
-    layout: Layout
-    id: str
-    """Id column of the table, or `unique_id` where the table has none."""
-    time: str
-    target: tuple[str, ...]
-    known: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seqcast.config import Names
 from seqcast.reading.cell_patterns import MISSING_WORDS
 
 
@@ -21,11 +22,11 @@ class ReadOptions:
     """strptime format of the time column, such as '%d.%m.%Y'."""
     time_unit: str | None = None
     """What numbers in the time column count: step, s, ms, us, ns, day or excel."""
-    na_values: tuple[str, ...] = ()
+    na_values: Names = ()
     """A word that means a missing value, besides the usual ones; may be repeated."""
     timezone: str | None = None
     """Time zone of times without an offset, such as Europe/Berlin; they become UTC."""
-    text: tuple[str, ...] = ()
+    text: Names = ()
     """Columns that stay text whatever they look like, such as ids."""
 
     @property

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from seqcast.panel.schema import Schema
 from seqcast.report.summary import covariate_rows, key_value_table, list_table, note_text, title_text
 from seqcast.report.text import SENTENCE_WIDTH, plain
-from seqcast.run.record import ResultRecord, RunRecord, SchemaRecord
+from seqcast.run.record import ResultRecord, RunRecord
 
 
 def training_summary(path: str, record: RunRecord) -> RenderableType:
@@ -102,7 +103,7 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
     return Group(*parts)
 
 
-def _columns_text(columns: SchemaRecord) -> str:
+def _columns_text(columns: Schema) -> str:
     id_column = f"id {columns.id}, " if columns.layout == "long" else ""
     return f"{columns.layout}: {id_column}time {columns.time}, target {', '.join(columns.target)}"
 

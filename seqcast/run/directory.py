@@ -9,19 +9,23 @@ import re
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 
-from seqcast.config import LARGEST_TOML, Config, parse_config, parse_toml
+from seqcast.config import Config, parse_config
 from seqcast.errors import Place, RunError, UsageError, option
 from seqcast.run.record import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
+    LARGEST_RECORD,
     METRICS_FILE,
     MODEL_FILE,
+    MOST_MARKS,
     RUN_FILE,
     SCALERS_FILE,
     RunRecord,
+    dump_record,
+    parse_record,
 )
-from seqcast.run.record_file import LARGEST_RECORD, MOST_MARKS, dump_record, parse_record
 from seqcast.run.untrusted.bounded_json import parse_json
+from seqcast.run.untrusted.bounded_toml import LARGEST_TOML, parse_toml
 from seqcast.run.untrusted.state_file import check_state
 from seqcast.storage import (
     LOCK_NAME,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from seqcast.config import Config
 from seqcast.errors import RunError, UsageError, option
 from seqcast.model.ensemble import Ensemble
-from seqcast.model.network import NetworkShape
 from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.panel.panel import Schema
 from seqcast.run.agreement import require_agreement
 from seqcast.run.directory import RunDirectory
 from seqcast.run.model_file import read_model
-from seqcast.run.record import MODEL_FILE, RUN_FILE, AttentionRecord, RunRecord, SchemaRecord, ShapeRecord
+from seqcast.run.record import MODEL_FILE, RUN_FILE, AttentionRecord, RunRecord
 from seqcast.tensors.scaling import PanelScalers
 
 
@@ -70,7 +69,7 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
     networks = networks.to(device).eval()
     return TrainedModel(
         config,
-        Schema(**record.columns.model_dump()),
+        record.columns,
         frequency,
         record.series_ids,
         scalers,
@@ -85,13 +84,3 @@ def _frequency(directory: RunDirectory, record: RunRecord) -> Frequency:
         return parse_frequency(record.frequency)
     except UsageError:
         raise RunError(f"{directory.path / RUN_FILE}: damaged: {record.frequency[:40]!r} is no frequency.") from None
-
-
-def schema_record(schema: Schema) -> SchemaRecord:
-    """The schema as run.json keeps it."""
-    return SchemaRecord(**asdict(schema))
-
-
-def shape_record(shape: NetworkShape) -> ShapeRecord:
-    """The network's sizes as run.json keeps them."""
-    return ShapeRecord(**asdict(shape))

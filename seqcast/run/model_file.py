@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from seqcast.config import Config
 from seqcast.errors import Place, RunError
 from seqcast.model.ensemble import Ensemble, Networks, build_networks
-from seqcast.model.network import NetworkShape
+from seqcast.model.shape import NetworkShape
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import MODEL_FILE, RunRecord
 from seqcast.run.scaler_tensors import PREFIX, Form, expected_forms, form, most_bytes, scaler_tensors, scalers_from
@@ -44,7 +44,7 @@ def read_model(directory: RunDirectory, record: RunRecord, config: Config) -> tu
         RunError: The file is absent, damaged, does not fit the configuration or holds numbers of no training.
     """
     place = Place(file=str(directory.path / MODEL_FILE))
-    shape = NetworkShape(**record.shape.model_dump())
+    shape = record.shape
     num_members = record.result.num_members if record.result else 1
     _require_room_for_categories(directory, shape, num_members)
     scaler_forms = expected_forms(record, config)

@@ -1,12 +1,20 @@
-"""run.json: all that is known of a run beside its tensors, readable without torch."""
+"""run.json: all that is known of a run besides its tensors, and its text; readable without torch."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seqcast.config import MOST_CATEGORICAL, MOST_MEMBERS
+from seqcast.config import MOST_MEMBERS, Names
+from seqcast.errors import Place, RunError
+from seqcast.model.shape import NetworkShape
+from seqcast.panel.schema import Schema
+from seqcast.reading.options import ReadOptions
+from seqcast.run.untrusted.bounded_json import parse_json
+from seqcast.storage import sha256_hex
 
 FORMAT_VERSION = 2
 """Version of the run directory. Raise it when a file or a meaning changes; runs of other versions are refused."""
@@ -18,30 +26,22 @@ SCALERS_FILE = "scalers.joblib"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 METRICS_FILE = "metrics.jsonl"
 
+CHECKSUM_KEY = "checksum"
+LARGEST_RECORD = 32 * 2**20
+"""Bytes; the names of very many series are the longest part."""
+ROOM_FOR_RESULTS = 4 * 2**20
+"""Bytes of that which training fills, so that no record turns out too long when it has ended."""
+MOST_MARKS = 20_000
+"""What a record has of [, { and : besides the names of series and columns."""
+_LONGEST_SHOWN = 80
+
 Count = Annotated[int, Field(ge=0, le=10**12)]
-Names = Annotated[tuple[str, ...], Field(fail_fast=True)]
-"""Of any number; only the first that is no text is complained of."""
-CategoryCounts = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(max_length=MOST_CATEGORICAL)]
-"""Per categorical column, the number of its codes."""
 
 
 class Part(BaseModel):
     """A frozen part of the record; an unknown key and a number that is not finite are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-
-class ReadOptionsRecord(Part):
-    """How the table was read; the fields of `reading.options.ReadOptions`."""
-
-    delimiter: str | None
-    decimal: str | None
-    encoding: str | None
-    time_format: str | None
-    time_unit: str | None
-    na_values: Names
-    timezone: str | None
-    text: Names
 
 
 class DataRecord(Part):
@@ -57,38 +57,13 @@ class DataRecord(Part):
     num_observed: Count
     first_time: str
     last_time: str
-    read_options: ReadOptionsRecord
+    read_options: ReadOptions
     static_path: str | None = None
 
 
-class SchemaRecord(Part):
-    """Which column plays which role; the fields of `panel.panel.Schema` as text."""
-
-    layout: Literal["long", "wide", "single"]
-    id: str
-    time: str
-    target: Names
-    known: Names
-    past: Names
-    static: Names
-
-
-class ShapeRecord(Part):
-    """The sizes the network was built with; the fields of `model.network.NetworkShape`."""
-
-    horizon: Annotated[int, Field(ge=1, le=100_000)]
-    context: Annotated[int, Field(ge=1, le=100_000)]
-    season: Annotated[int, Field(ge=1, le=10_000_000)]
-    num_past: Annotated[int, Field(ge=0, le=10_000)]
-    num_known: Annotated[int, Field(ge=0, le=10_000)]
-    num_static: Annotated[int, Field(ge=0, le=10_000)]
-    past_categories: CategoryCounts
-    known_categories: CategoryCounts
-    static_categories: CategoryCounts
-
-
-class ChoiceRecord(Part):
-    """An automatic value and its reason."""
+@dataclass(frozen=True)
+class Choice:
+    """A value that was chosen automatically, and the reason."""
 
     name: str
     value: str
@@ -143,13 +118,100 @@ class RunRecord(Part):
     frequency: str
     """pandas alias, or the step of an integer time axis."""
     data: DataRecord
-    columns: SchemaRecord
+    columns: Schema
     series_ids: Names
-    shape: ShapeRecord
-    choices: Annotated[tuple[ChoiceRecord, ...], Field(max_length=1000)] = ()
+    shape: NetworkShape
+    choices: Annotated[tuple[Choice, ...], Field(max_length=1000)] = ()
     notices: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     result: ResultRecord | None = None
     attention: AttentionRecord | None = None
     """None before training has finished, and without attention."""
     files: dict[str, str] = {}
     """sha256 of each file a forecast depends on."""
+
+
+def dump_record(record: RunRecord, file: str) -> bytes:
+    """The record as the bytes of `file`, a checksum of its content behind it.
+
+    Raises:
+        RunError: It would be too large to be read back.
+    """
+    values = record.model_dump(mode="json")
+    data = (json.dumps(values | {CHECKSUM_KEY: _checksum(values)}, indent=1) + "\n").encode()
+    if len(data) > LARGEST_RECORD - (ROOM_FOR_RESULTS if record.result is None else 0):
+        raise RunError(
+            f"the names of the series and columns are too long to keep ({len(data):,} bytes).",
+            place=Place(file=file),
+            hint="Give fewer series, or shorter names.",
+        )
+    return data
+
+
+def parse_record(data: bytes, file: str) -> RunRecord:
+    """The record in the bytes of `file`.
+
+    Raises:
+        RunError: It is damaged, contradicts itself, or was written by a newer seqcast.
+    """
+    values = _parse_object(data, file)
+    _require_known_format(values, file)
+    checksum = values.pop(CHECKSUM_KEY, None)
+    try:
+        record = RunRecord.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise RunError(f"damaged at {key[:_LONGEST_SHOWN]!r}: {first['msg']}.", place=Place(file=file)) from None
+    if checksum not in (None, _checksum(values)):
+        hint = f"If it was changed by hand, take the line {CHECKSUM_KEY!r} out."
+        raise _damaged(file, "its checksum is not that of its content", hint)
+    if record.status == "finished" and (record.result is None or MODEL_FILE not in record.files):
+        raise _damaged(file, "it is said to be finished, but has no result")
+    return record
+
+
+def has_own_checksum(data: bytes, file: str) -> bool:
+    """Whether a record that can be read has a checksum of its own.
+
+    Raises:
+        RunError: It cannot be read.
+    """
+    return _parse_object(data, file).get(CHECKSUM_KEY) is not None
+
+
+def _parse_object(data: bytes, file: str) -> dict[str, Any]:
+    try:
+        values = parse_json(data, MOST_MARKS)
+    except ValueError as error:
+        raise _damaged(file, f"it is not JSON as seqcast writes it: {error}") from None
+    if not isinstance(values, dict):
+        raise _damaged(file, "it is not a JSON object")
+    return values
+
+
+def _require_known_format(values: dict[str, Any], file: str) -> None:
+    version = values.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise RunError(
+            f"run format {str(version)[:20]} is newer than {FORMAT_VERSION}, which this seqcast reads; it was written"
+            f" by seqcast {str(values.get('program_version'))[:20]!r}.",
+            place=Place(file=file),
+            hint="Update seqcast.",
+        )
+    if type(version) is not int or version < 1:
+        raise _damaged(file, f"{str(version)[:20]!r} is no run format")
+    if version < FORMAT_VERSION:
+        raise RunError(
+            f"run format {version} is older than {FORMAT_VERSION}, the only one this seqcast reads.",
+            place=Place(file=file),
+            hint="Train again.",
+        )
+
+
+def _damaged(file: str, reason: str, hint: str | None = None) -> RunError:
+    return RunError(f"damaged: {reason}.", place=Place(file=file), hint=hint)
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    """Of what the file says, not of what is made of it: a later version may know more fields."""
+    return sha256_hex(json.dumps(values, sort_keys=True).encode())

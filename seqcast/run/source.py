@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from seqcast.reading.assemble import build_panel
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table
-from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, ReadOptionsRecord, RunRecord
+from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, RunRecord
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Source:
             num_observed=int(np.isfinite(panel.target).sum()),
             first_time=show_time(panel.starts.min()),
             last_time=show_time(last.max()),
-            read_options=ReadOptionsRecord(**asdict(replace(self.table.options, text=self._text_columns()))),
+            read_options=replace(self.table.options, text=self._text_columns()),
             static_path=None if self.static_path is None else absolute_name(self.static_path),
         )
 
@@ -122,10 +122,9 @@ def _read_run_source(record: RunRecord, config: Config, data: str | None) -> Sou
     own = record.data
     name = data or own.path
     _require_tables(own, data)
-    options = ReadOptions(**own.read_options.model_dump())
     roles = config.data.model_copy(update={"freq": None})
     try:
-        source = read_source(name, roles, options, own.static_path)
+        source = read_source(name, roles, own.read_options, own.static_path)
         as_trained = source.panel.frequency.alias == record.frequency
     except DataError:  # such as a table of one row, which has no frequency of its own
         as_trained = False
@@ -133,7 +132,7 @@ def _read_run_source(record: RunRecord, config: Config, data: str | None) -> Sou
         if not as_trained and source.fingerprint != own.fingerprint:
             _require_same_frequency(source.panel, record, name)
     if not as_trained:
-        source = read_source(name, config.data, options, own.static_path)
+        source = read_source(name, config.data, own.read_options, own.static_path)
     notices = _whose_data(record, source, data)
     return Source(source.panel, source.table, own.static_path, (*notices, *source.notices))
 

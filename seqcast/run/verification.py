@@ -8,8 +8,16 @@ from typing import Literal
 
 from seqcast.errors import RunError
 from seqcast.run.directory import OWN_FILES, RunDirectory
-from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
-from seqcast.run.record_file import has_own_checksum
+from seqcast.run.record import (
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    RUN_FILE,
+    SCALERS_FILE,
+    RunRecord,
+    has_own_checksum,
+)
 
 State = Literal["intact", "damaged", "missing", "unchecked", "absent"]
 """`missing`: it belongs there and is not; `absent`: it was never written."""

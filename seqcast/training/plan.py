@@ -11,6 +11,7 @@ from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import IntArray, Panel
+from seqcast.run.record import Choice
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
@@ -25,15 +26,6 @@ WORK = 94_000_000
 PAIRS_PER_STEP = 160
 """Pairs of a forecast and a context step that attention joins in the time of one step of an LSTM, measured on one core
 for horizons of 24 to 336 and contexts of 96 to 720."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One automatic value and its reason."""
-
-    name: str
-    value: str
-    reason: str
 
 
 @dataclass(frozen=True)

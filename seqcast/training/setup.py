@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from seqcast.config import Config
-from seqcast.model.network import ForecastNetwork, NetworkOutput, NetworkShape
+from seqcast.model.network import ForecastNetwork, NetworkOutput
+from seqcast.model.shape import NetworkShape
 from seqcast.panel.panel import IntArray, Panel
 from seqcast.runtime import Runtime, seed_step
 from seqcast.tensors.scaling import PanelScalers, fit_scalers

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seqcast.config import read_config
+from seqcast.run.configuration_file import read_config
 from seqcast.run.directory import OWN_FILES
 from seqcast.training import loop
 from tests.running import (

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from seqcast.cli.tune import column_and_seconds
-from seqcast.config import read_config
 from seqcast.errors import UsageError
+from seqcast.run.configuration_file import read_config
 from tests.running import CONTEXT, HORIZON, TINY, done, hours, refused, wave, write_hourly, write_rows
 
 SEARCH = (*TINY, "--layers", 1, "--score", "general", "--loss", "quantile", "--device", "cpu", "--precision", "float32")

@@ -194,7 +194,8 @@ def test_a_stopped_run_whose_state_is_gone_is_refused(shops: Trained, tmp_path: 
 
 
 def test_a_network_larger_than_its_state_is_refused_before_it_is_built(shops: Trained, tmp_path: Path) -> None:
-    from seqcast.config import parse_config, parse_toml
+    from seqcast.config import parse_config
+    from seqcast.run.untrusted.bounded_toml import parse_toml
     from seqcast.training.setup import work_identity
 
     run = stopped(shops, tmp_path)

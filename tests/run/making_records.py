@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqcast.model.shape import NetworkShape
+from seqcast.panel.schema import Schema
+from seqcast.reading.options import ReadOptions
 from seqcast.run.directory import RunDirectory
-from seqcast.run.record import (
-    MODEL_FILE,
-    DataRecord,
-    ReadOptionsRecord,
-    ResultRecord,
-    RunRecord,
-    SchemaRecord,
-    ShapeRecord,
-)
+from seqcast.run.record import MODEL_FILE, DataRecord, ResultRecord, RunRecord
 
-READING = ReadOptionsRecord(
-    delimiter=None,
-    decimal=None,
-    encoding=None,
-    time_format=None,
-    time_unit=None,
-    na_values=("?",),
-    timezone=None,
-    text=(),
-)
+READING = ReadOptions(na_values=("?",))
 DATA = DataRecord(
     path="/data/sales.csv",
     fingerprint="0" * 64,
@@ -36,17 +22,7 @@ DATA = DataRecord(
     last_time="2024-01-11",
     read_options=READING,
 )
-SHAPE = ShapeRecord(
-    horizon=5,
-    context=11,
-    season=7,
-    num_past=0,
-    num_known=2,
-    num_static=0,
-    past_categories=(),
-    known_categories=(),
-    static_categories=(),
-)
+SHAPE = NetworkShape(horizon=5, context=11, season=7, num_past=0, num_known=2, num_static=0)
 RECORD = RunRecord(
     program_version="0.1",
     torch_version="2.6",
@@ -57,7 +33,7 @@ RECORD = RunRecord(
     num_threads=1,
     frequency="D",
     data=DATA,
-    columns=SchemaRecord(layout="long", id="unique_id", time="ds", target=("y",), known=(), past=(), static=()),
+    columns=Schema("long", "unique_id", "ds", ("y",)),
     series_ids=("a", "b"),
     shape=SHAPE,
 )

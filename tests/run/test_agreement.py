@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,12 +26,12 @@ def test_several_id_columns_are_called_by_the_usual_name() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"shape": SHAPE.model_copy(update={"horizon": 6})}, "the horizon"),
-        ({"shape": SHAPE.model_copy(update={"horizon": 6, "context": 9})}, "the horizon, the context"),
+        ({"shape": replace(SHAPE, horizon=6)}, "the horizon"),
+        ({"shape": replace(SHAPE, horizon=6, context=9)}, "the horizon, the context"),
         ({"frequency": "h"}, "the frequency"),
-        ({"columns": RECORD.columns.model_copy(update={"time": "\x1b[31m"})}, "the time columns"),
-        ({"columns": RECORD.columns.model_copy(update={"known": ("y",)})}, "the known columns"),
-        ({"columns": RECORD.columns.model_copy(update={"id": "=cmd"})}, "the id column"),
+        ({"columns": replace(RECORD.columns, time="\x1b[31m")}, "the time columns"),
+        ({"columns": replace(RECORD.columns, known=("y",))}, "the known columns"),
+        ({"columns": replace(RECORD.columns, id="=cmd")}, "the id column"),
     ],
 )
 def test_what_contradicts_the_configuration_is_named(change: dict[str, Any], told: str) -> None:

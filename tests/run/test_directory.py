@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ import pytest
 from seqcast.config import Config
 from seqcast.errors import RunError
 from seqcast.run.directory import RunDirectory
-from seqcast.run.record import CONFIG_FILE, FORMAT_VERSION, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
-from seqcast.run.record_file import CHECKSUM_KEY
+from seqcast.run.record import (
+    CHECKSUM_KEY,
+    CONFIG_FILE,
+    FORMAT_VERSION,
+    METRICS_FILE,
+    MODEL_FILE,
+    RUN_FILE,
+    SCALERS_FILE,
+)
 from seqcast.storage import sha256_hex
 from seqcast.training.counters import ValidationRecord
 from tests.run.making_records import RECORD, SHAPE, bare_run
@@ -63,11 +71,15 @@ def test_a_record_of_a_newer_format_is_refused_with_the_version_that_wrote_it(tm
         directory.read_record()
 
 
-def test_an_unknown_key_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [({"surprise": 1}, "surprise"), ({"shape": asdict(SHAPE) | {"surprise": 1}}, "shape.surprise")],
+)
+def test_an_unknown_key_is_refused(changes: dict[str, Any], place: str, tmp_path: Path) -> None:
     directory = bare_run(tmp_path / "run")
-    edit_record(directory, surprise=1)
+    edit_record(directory, **changes)
 
-    with pytest.raises(RunError, match=r"run\.json: damaged at 'surprise': Extra inputs"):
+    with pytest.raises(RunError, match=rf"run\.json: damaged at '{place}': (Extra inputs|Unexpected)"):
         directory.read_record()
 
 
@@ -87,7 +99,7 @@ def test_a_missing_key_is_refused(key: str, tmp_path: Path) -> None:
 )
 def test_an_absurd_size_is_refused_before_anything_is_built(key: str, value: object, tmp_path: Path) -> None:
     directory = bare_run(tmp_path / "run")
-    edit_record(directory, shape=SHAPE.model_dump() | {key: value})
+    edit_record(directory, shape=asdict(SHAPE) | {key: value})
 
     with pytest.raises(RunError, match=rf"damaged at 'shape\.{key}"):
         directory.read_record()

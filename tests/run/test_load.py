@@ -19,8 +19,7 @@ from seqcast.results.forecast import Forecast
 from seqcast.results.origins import latest_origins
 from seqcast.run.directory import RunDirectory
 from seqcast.run.load import TrainedModel, load_trained_model
-from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE
-from seqcast.run.record_file import CHECKSUM_KEY
+from seqcast.run.record import CHECKSUM_KEY, CONFIG_FILE, MODEL_FILE, RUN_FILE
 from seqcast.run.scaler_tensors import scaler_tensors
 from seqcast.storage import sha256_hex
 from tests.panels import HORIZON, one_thread, small_config

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from seqcast.config import Config, read_config
+from seqcast.config import Config
 from seqcast.errors import DivergedError, RunError, SeqcastError, StoppedError
 from seqcast.experiments.tuning import search as search_module
 from seqcast.experiments.tuning.search import Budget, Search, SearchHooks, tune
 from seqcast.experiments.tuning.study import STUDY_FILE, Trial
 from seqcast.panel.panel import Panel
 from seqcast.reading.tabular import read_table
+from seqcast.run.configuration_file import read_config
 from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source
 from seqcast.training.fit import fit, train_model

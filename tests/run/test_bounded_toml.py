@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqcast.config import parse_toml
+from seqcast.run.untrusted.bounded_toml import parse_toml
 
 
 @pytest.mark.parametrize("comment", ["tried 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0 1.1", "." * 40, "{[=" * 20_000])

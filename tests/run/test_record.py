@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from seqcast.errors import RunError
-from seqcast.run import record_file
-from seqcast.run.record import RunRecord
-from seqcast.run.record_file import dump_record, has_own_checksum, parse_record
+from seqcast.run import record as record_module
+from seqcast.run.record import RunRecord, dump_record, has_own_checksum, parse_record
 from tests.run.making_records import FINISHED, RECORD
 
 FILE = "run/run.json"
@@ -42,7 +41,7 @@ def test_spaces_and_the_order_of_keys_are_no_content() -> None:
 def test_a_record_from_before_a_field_was_added_keeps_its_checksum() -> None:
     older = values_of(RECORD)
     del older["num_processes"]  # which has a default
-    assert parsed(older | {"checksum": record_file._checksum(older)}) == RECORD
+    assert parsed(older | {"checksum": record_module._checksum(older)}) == RECORD
 
 
 def test_whether_a_record_vouches_for_itself_is_told() -> None:
@@ -59,10 +58,10 @@ def test_a_finished_run_has_a_result_and_a_model(missing: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('"format_version": 1, "format_version": 1', "it has a key twice"),
-        ('"format_version": 1, "num_threads": NaN', "NaN is no number"),
-        ('"format_version": 1, "series_ids": [' + "[]," * 30_000 + "1]", "more parts than seqcast writes"),
-        ('"format_version": 1' + "".join(f', "{i}": 1' for i in range(2000)), "more than 1,000 keys"),
+        ('"format_version": 2, "format_version": 2', "it has a key twice"),
+        ('"format_version": 2, "num_threads": NaN', "NaN is no number"),
+        ('"format_version": 2, "series_ids": [' + "[]," * 30_000 + "1]", "more parts than seqcast writes"),
+        ('"format_version": 2' + "".join(f', "{i}": 1' for i in range(2000)), "more than 1,000 keys"),
     ],
 )
 def test_json_that_seqcast_does_not_write_is_damage(text: str, reason: str) -> None:
@@ -83,12 +82,12 @@ def test_of_many_wrong_names_one_is_told() -> None:
 
 def test_half_a_character_is_read_as_it_is_written() -> None:
     halved = values_of(RECORD) | {"device": "\ud800"}
-    assert parsed(halved | {"checksum": record_file._checksum(halved)}).device == "\ud800"
+    assert parsed(halved | {"checksum": record_module._checksum(halved)}).device == "\ud800"
 
 
 def test_names_that_are_too_long_to_be_read_back_are_refused_when_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_file, "LARGEST_RECORD", 4000)
-    monkeypatch.setattr(record_file, "ROOM_FOR_RESULTS", 2000)
+    monkeypatch.setattr(record_module, "LARGEST_RECORD", 4000)
+    monkeypatch.setattr(record_module, "ROOM_FOR_RESULTS", 2000)
     many = {"series_ids": tuple("x" * 10 for _ in range(100))}
     with pytest.raises(RunError, match=r"run\.json: the names of the series and columns are too long to keep"):
         dump_record(RECORD.model_copy(update=many), FILE)
