@@ -1,4 +1,4 @@
-"""What every test can ask for."""
+"""Settings and fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.statistical_models import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Started by nohup or in the background, signals are ignored, by the commands that tests start too; here they are tested.
+# A shell that starts the tests in the background may make them, and the commands they start, ignore these signals.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Before any test imports torch, and for the commands that tests start: sums do not depend on the number of cores.
+# Sums must not depend on the number of cores. Set before torch is imported, and for the commands that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
-# The width of a table or an error does not depend on the terminal the tests run in, nor its colours.
+# Widths and colours must not depend on the terminal that the tests run in.
 os.environ["COLUMNS"] = "120"
 for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
     os.environ.pop(name, None)
@@ -45,7 +45,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data sets that lies beside some checkouts and is never part of one."""
+    """The folder of real data sets beside some checkouts; the repository does not hold it."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"the real data sets are not at {folder}")
@@ -61,7 +61,7 @@ def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def made_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the models of statsforecast be made ones, whether it is installed or not."""
+    """Replace the models of statsforecast by simple ones, whether it is installed or not."""
     models = ModuleType("statsforecast.models")
     for name, model in MODELS.items():
         setattr(models, name, model)
@@ -71,6 +71,6 @@ def made_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_statsforecast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let statsforecast be absent."""
+    """Make the import of statsforecast fail."""
     monkeypatch.setitem(sys.modules, "statsforecast", None)
     monkeypatch.setitem(sys.modules, "statsforecast.models", None)

@@ -1,4 +1,4 @@
-"""What the tests of forecasts share."""
+"""Models, future tables and comparisons for tests of forecasts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small panels, configurations, networks and models, made by hand for the tests of what comes after the tables."""
+"""Small panels, configurations, networks and models for tests that start after a table has been read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FULL_SHAPE = NetworkShape(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Tiny tensors on one thread, because handing them to a second one costs more than it saves."""
+    """Use one thread; for tiny tensors a second one costs more than it saves."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -128,7 +128,7 @@ def small_config(**sections: dict[str, Any]) -> Config:
 
 
 def small_setup(panel: Panel, config: Config, fingerprint: str = "data") -> TrainingSetup:
-    """A training about to start."""
+    """The setup of a training that is about to start."""
     return prepare(panel, make_plan(panel, config), CPU, fingerprint)
 
 
@@ -141,12 +141,12 @@ def randomise(network: nn.Module, seed: int = 0, spread: float = 0.4) -> None:
 
 
 def alone(network: ForecastNetwork) -> Ensemble:
-    """One network as a model uses it."""
+    """An ensemble of one network."""
     return Ensemble([network.eval()], [1.0])
 
 
 def random_model(panel: Panel, config: Config | None = None, seed: int = 0) -> TrainedModel:
-    """A model with random weights and the scalers of the panel: right in everything but its forecasts."""
+    """A model with random weights and the scalers of the panel."""
     setup = small_setup(panel, config or small_config())
     randomise(setup.network, seed)
     return untrained_model(setup)
@@ -187,7 +187,7 @@ def random_batch(shape: NetworkShape = FULL_SHAPE, num_windows: int = 3, seed: i
 
 
 def planted_series(num_series: int, length: int, lags: tuple[int, int], seed: int = 0) -> list[FloatArray]:
-    """Series in which every value follows from those `lags` before, and noise."""
+    """Series in which every value depends on those `lags` before it, with noise."""
     random = np.random.default_rng(seed)
     series = []
     for _ in range(num_series):

@@ -1,4 +1,4 @@
-"""Runs commands as a shell would, inside the test's own process, and makes the small tables they are run on."""
+"""Commands run as a shell would run them, but in the test's own process, and small tables for them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ from seqcast.cli import app
 HORIZON, CONTEXT = 5, 23
 TINY = ("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7", "--max-steps", "3")
 """Options of a training run that takes a fraction of a second; all sizes are different primes."""
-
-
 COMMAND = typer.main.get_command(app.app)
-"""Built once: building it anew takes longer than most of the commands that are tested."""
+"""The command, built once because building takes longer than most commands under test."""
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command left: its exit code and its two streams."""
+    """The exit code and the two streams of a command."""
 
     code: int
     out: str
@@ -37,17 +35,17 @@ class Ran:
     out_bytes: bytes
 
     def document(self) -> Any:
-        """The one JSON document on stdout; a second one, or anything else, is an error."""
+        """Return the JSON document on stdout; anything else there is an error."""
         return json.loads(self.out)
 
     def table(self) -> pd.DataFrame:
-        """The CSV on stdout."""
+        """Return the CSV table on stdout."""
         return pd.read_csv(io.StringIO(self.out))
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A run, the table it was trained on, and, for some, a table of the future."""
+    """A run, the table it was trained on, and the path of a future table, which some runs have."""
 
     data: Path
     run: Path
@@ -57,19 +55,19 @@ class Trained:
         return self.data.with_name("future.csv")
 
     def copied(self, folder: Path) -> Path:
-        """A copy of the run to spoil."""
+        """Copy the run, so that a test may damage it."""
         return Path(shutil.copytree(self.run, folder / "copy"))
 
 
 class Pipe(io.BytesIO):
-    """Bytes that a reader takes as they come."""
+    """A stream that cannot seek, like a pipe."""
 
     def seekable(self) -> bool:
         return False
 
 
 def seqcast(*words: object, stdin: bytes = b"") -> Ran:
-    """Run `seqcast` with these words; whatever happens, it may not show a traceback or an escape code."""
+    """Run `seqcast` with these words and require that it shows neither a traceback nor an escape code."""
     streams = {name: io.TextIOWrapper(Pipe(), encoding="utf-8") for name in ("stdout", "stderr")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["seqcast", *map(str, words)])
@@ -99,7 +97,7 @@ def done(*words: object, stdin: bytes = b"") -> Ran:
 
 
 def refused(code: int, *words: object) -> str:
-    """Run `seqcast` with these words, require this exit code and an empty stdout; the message."""
+    """Run `seqcast` with these words, require this exit code and an empty stdout, and return the message."""
     ran = seqcast(*words)
     assert ran.code == code, ran.err
     assert ran.out == ""

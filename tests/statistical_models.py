@@ -1,4 +1,4 @@
-"""Models with the interface of statsforecast's, for environments without it."""
+"""Simple models with the interface of statsforecast's, for environments without it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqcast.panel.panel import FloatArray
 
 
 class LastValue:
-    """The last value of the history, with bounds that lie its level in percent away."""
+    """Forecasts the last value of the history; the bounds of level L are L above and below it."""
 
     def __init__(self, season_length: int | list[int]) -> None:
         self.season_length = season_length
@@ -29,7 +29,7 @@ class LastValue:
 
 
 class NeverFinite(LastValue):
-    """A model whose numbers run away."""
+    """Forecasts infinity."""
 
     def forecast(self, y: FloatArray, h: int, level: list[float] | None) -> dict[str, Any]:
         return {name: np.full(h, np.inf) for name in super().forecast(y, h, level)}

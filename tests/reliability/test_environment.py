@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,22 +16,39 @@ from tests.reliability.hazards import daily, lines, rows
 from tests.running import Trained, done
 
 COMMAND = "from seqcast.cli.app import main; import sys; sys.argv[0] = 'seqcast'; main()"
+TWO_COMMANDS = """
+import sys
+from seqcast.cli.app import main
+for words in (["train", "d.csv", *sys.argv[1:], "--run", "run"], ["predict", "--run", "run", "--output", "-"]):
+    sys.argv = ["seqcast", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, words
+"""
+ASCII = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+LONG = pytest.mark.long
 
 
-def run(
-    *words: object, environment: dict[str, str] | None = None, python: tuple[str, ...] = (), **options: object
-) -> subprocess.CompletedProcess[bytes]:
-    """Run `seqcast` in a process of its own."""
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
-    arguments = [sys.executable, *python, "-c", COMMAND, *map(str, words)]
-    return subprocess.run(arguments, capture_output=True, env=variables, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
-
-
-def orderly(ran: subprocess.CompletedProcess[bytes], code: int = 0) -> None:
+def require_orderly(command: list[str], environment: Mapping[str, str] = {}, code: int = 0) -> tuple[str, str]:
+    """Run a process and require that it ends as it should, in words; its two streams."""
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment}
+    ran = subprocess.run(command, capture_output=True, env=variables, timeout=120, check=False)
     assert ran.returncode == code, ran.stderr
     assert b"Traceback" not in ran.stderr
     assert b"internal error" not in ran.stderr
     assert b"\x1b" not in ran.stderr + ran.stdout
+    return ran.stdout.decode("utf-8", "replace"), ran.stderr.decode("utf-8", "replace")
+
+
+def python(*words: object) -> list[str]:
+    """The command that runs `seqcast` with these words."""
+    return [sys.executable, "-c", COMMAND, *map(str, words)]
+
+
+def shell(script: str, *words: object) -> list[str]:
+    """The command that runs `seqcast`, as "$0" "$@", in a script of the shell."""
+    return ["bash", "-c", script, *python(*words)]
 
 
 @pytest.fixture
@@ -40,55 +58,36 @@ def table(in_tmp_path: Path) -> Path:
     return path
 
 
-LONG = pytest.mark.long
-
-
 @pytest.mark.parametrize(
     "environment",
     [
-        {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        pytest.param({"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}, marks=LONG),
-        {"COLUMNS": "20"},
-        {"COLUMNS": "0"},
-        pytest.param({"COLUMNS": "abc"}, marks=LONG),
-        pytest.param({"TERM": "dumb"}, marks=LONG),
-        {"TZ": "Pacific/Kiritimati"},
-        pytest.param({"TZ": ":nowhere"}, marks=LONG),
-        pytest.param({"HOME": "/nonexistent"}, marks=LONG),
-        pytest.param({"PYTHONHASHSEED": "1"}, marks=LONG),
-        pytest.param({"PYTHONOPTIMIZE": "1"}, marks=LONG),
+        {**ASCII, "COLUMNS": "20", "TZ": "Pacific/Kiritimati"},
+        pytest.param({"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii", "COLUMNS": "0"}, marks=LONG),
+        pytest.param({"COLUMNS": "abc", "TERM": "dumb", "TZ": ":nowhere", "HOME": "/nonexistent"}, marks=LONG),
+        pytest.param({"PYTHONHASHSEED": "1", "PYTHONOPTIMIZE": "1"}, marks=LONG),
     ],
     ids=str,
 )
 def test_a_check_works_in_any_environment(environment: dict[str, str], table: Path) -> None:
-    ran = run("check", "d.csv", environment=environment)
-    orderly(ran)
-    assert b"daily" in ran.stderr
+    assert "daily" in require_orderly(python("check", "d.csv"), environment)[1]
 
 
 def test_an_error_about_strange_letters_works_in_the_c_locale(table: Path) -> None:
     table.write_text(table.read_text(encoding="utf-8").replace("50.0", "Köln 🙂", 1), encoding="utf-8")
-    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
-    ran = run("check", "d.csv", "--target", "y", environment=environment)
-    orderly(ran, 3)
-    assert b"is not a number" in ran.stderr
+    environment = {**ASCII, "PYTHONIOENCODING": "ascii:strict"}
+    assert "is not a number" in require_orderly(python("check", "d.csv", "--target", "y"), environment, 3)[1]
 
 
 @LONG
 def test_a_forecast_is_the_same_in_every_time_zone_and_locale(single: Trained) -> None:
-    words = ("predict", "--run", single.run, "--output", "-")
-    here = run(*words, environment={"TZ": "UTC"})
-    there = run(*words, environment={"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "COLUMNS": "20"})
-    orderly(here)
-    assert here.stdout == there.stdout
+    command = python("predict", "--run", single.run, "--output", "-")
+    here = require_orderly(command, {"TZ": "UTC"})[0]
+    assert here == require_orderly(command, {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "COLUMNS": "20"})[0]
 
 
 def test_warnings_as_errors_change_nothing(in_tmp_path: Path) -> None:
     Path("d.csv").write_text(daily())
-    ran = run("train", "d.csv", *SMALL, "--run", "run", python=("-W", "error"))
-    orderly(ran)
-    ran = run("predict", "--run", "run", "--output", "-", python=("-W", "error"))
-    orderly(ran)
+    require_orderly([sys.executable, "-W", "error", "-c", TWO_COMMANDS, *SMALL])
 
 
 def test_a_strict_umask_is_kept(in_tmp_path: Path) -> None:
@@ -104,58 +103,42 @@ def test_a_strict_umask_is_kept(in_tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "redirect",
-    [">&-", *(pytest.param(each, marks=LONG) for each in ("2>&-", ">&- 2>&-", "<&-")), "<&- >&- 2>&-"],
+    "redirect", ["<&- >&- 2>&-", *(pytest.param(each, marks=LONG) for each in (">&-", "2>&-", ">&- 2>&-", "<&-"))]
 )
 def test_a_closed_stream_is_no_reason_to_fail(redirect: str, table: Path) -> None:
-    script = f'exec "$0" -c "$1" check d.csv {redirect}'
-    arguments = ["sh", "-c", script, sys.executable, COMMAND]
-    ran = subprocess.run(arguments, capture_output=True, timeout=120, check=False)
-    orderly(ran)
+    require_orderly(shell(f'exec "$0" "$@" {redirect}', "check", "d.csv"))
 
 
 @LONG
 def test_a_reader_that_has_read_enough_ends_the_command_quietly(single: Trained) -> None:
-    script = f'"$0" -c "$1" predict --run {single.run} --horizon 20000 --output - | head -1'
-    ran = subprocess.run(["bash", "-c", script, sys.executable, COMMAND], capture_output=True, timeout=120, check=False)
-    orderly(ran)
-    assert b"rror" not in ran.stderr
+    words = ("predict", "--run", single.run, "--horizon", "20000", "--output", "-")
+    assert "rror" not in require_orderly(shell('"$0" "$@" | head -1', *words))[1]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told(single: Trained, tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_named(single: Trained, tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o500)
-    ran = run("predict", "--run", single.run, "--output", folder / "out.csv")
-    orderly(ran, 1)
-    assert b"Permission denied" in ran.stderr
+    command = python("predict", "--run", single.run, "--output", folder / "out.csv")
+    assert "Permission denied" in require_orderly(command, code=1)[1]
 
 
 @LONG
 def test_a_run_is_read_from_a_folder_that_is_never_written(single: Trained) -> None:
     before = {path: path.stat().st_mtime_ns for path in single.run.iterdir()}
-    orderly(run("predict", "--run", single.run, "--output", "-"))
+    require_orderly(python("predict", "--run", single.run, "--output", "-"))
     assert {path: path.stat().st_mtime_ns for path in single.run.iterdir()} == before
 
 
-@pytest.mark.parametrize(
-    "words", [("check", "d.csv"), pytest.param(("train", "d.csv", *SMALL, "--run", "run"), marks=LONG)]
-)
-def test_a_limit_on_the_size_of_files_is_told(words: tuple[str, ...], in_tmp_path: Path) -> None:
+def test_limits_on_memory_and_files_do_not_hinder_a_small_table(table: Path) -> None:
+    """What is set aside for a table follows its size, not the largest one allowed."""
+    require_orderly(shell('ulimit -v 6000000 -f 4; exec "$0" "$@"', "check", "d.csv"))
+
+
+@LONG
+def test_a_limit_on_the_size_of_files_is_named(in_tmp_path: Path) -> None:
     """RLIMIT_FSIZE stands for a full disk; SIGXFSZ is ignored by Python, so the write fails."""
     Path("d.csv").write_text(daily())
     script = 'ulimit -f 4; exec "$0" "$@"'
-    arguments = ["bash", "-c", script, sys.executable, "-c", COMMAND, *words]
-    ran = subprocess.run(arguments, capture_output=True, timeout=120, check=False)
-    orderly(ran, 0 if words[0] == "check" else 4)
-    if ran.returncode:
-        assert b"File too large" in ran.stderr
-        assert not list(Path("run").glob(".seqcast-*"))
-
-
-def test_a_limit_on_memory_does_not_hinder_a_small_table(table: Path) -> None:
-    """What is set aside for a table follows its size, not the largest one allowed."""
-    arguments = ["bash", "-c", 'ulimit -v 6000000; exec "$0" "$@"', sys.executable, "-c", COMMAND, "check", "d.csv"]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(arguments, capture_output=True, timeout=120, check=False, env=environment)
-    orderly(ran)
+    assert "File too large" in require_orderly(shell(script, "train", "d.csv", *SMALL, "--run", "run"), code=4)[1]
+    assert not list(Path("run").glob(".seqcast-*"))
