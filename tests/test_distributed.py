@@ -22,17 +22,8 @@ from tests.running import done, refused, seqcast, write_hourly
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
 OPTIONS = [
-    "--horizon",
-    "5",
-    "--context",
-    "23",
-    "--hidden",
-    "7",
-    "--batch-size",
-    "7",
-    "--device",
-    "cpu",
-    "--no-lag-bias",
+    *("--horizon", "5", "--context", "23", "--hidden", "7"),
+    *("--batch-size", "7", "--device", "cpu", "--no-lag-bias"),
 ]
 TOLD = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "3", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 

@@ -10,7 +10,7 @@ import pytest
 from seqcast import samples
 from seqcast.errors import UsageError
 from seqcast.samples import CO2, PLANTED, PLANTED_FUTURE, SAMPLES, sample_path
-from tests.benchmarks.make_sample_data import LAGS, LEVELS, NUM_FUTURE_HOURS, NUM_SERIES, make_tables
+from tests.benchmarks.make_sample_data import LAGS, NUM_SERIES, make_tables
 
 
 def rows_of(name: str) -> list[dict[str, str]]:
@@ -56,20 +56,6 @@ def test_the_planted_panel_has_gaps_empty_values_and_late_series() -> None:
     absent = sum(np.isnan(promo[96:]).sum() for _, promo in series.values())
     empty = sum((np.isnan(value) & np.isfinite(promo)).sum() for value, promo in series.values())
     assert (absent > 50, 10 < empty < 50) == (True, True)
-
-
-def test_each_series_keeps_its_region() -> None:
-    pairs = {(row["unique_id"], row["region"]) for row in rows_of(PLANTED)}
-    assert len(pairs) == NUM_SERIES
-    assert {region for _, region in pairs} == set(LEVELS)
-
-
-def test_the_future_file_continues_every_series() -> None:
-    rows = rows_of(PLANTED_FUTURE)
-    assert len(rows) == NUM_SERIES * NUM_FUTURE_HOURS
-    assert {row["unique_id"] for row in rows} == set(planted_series())
-    assert min(row["ds"] for row in rows) == "2024-02-10 00:00:00"
-    assert max(row["ds"] for row in rows_of(PLANTED)) == "2024-02-09 23:00:00"
 
 
 def test_the_co2_record_is_weekly_with_missing_weeks() -> None:

@@ -81,15 +81,8 @@ class LagTable:
         for number, row in enumerate(rows):
             bar = Bar(largest, 0, row.share, width=bar_width, color="cyan")
             numbers = [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
-            spread = [] if row.spread is None else [percent_text(row.spread)]
-            cells: list[RenderableType] = [
-                str(row.lag),
-                row.duration,
-                *times[number : number + 1],
-                bar,
-                *numbers,
-                *spread,
-            ]
+            numbers += [] if row.spread is None else [percent_text(row.spread)]
+            cells: list[RenderableType] = [str(row.lag), row.duration, *times[number : number + 1], bar, *numbers]
             table.add_row(*cells, style="dim" if row.unstable else "")
         return table
 

@@ -31,21 +31,19 @@ def inside(drawn: str) -> list[str]:
     return [line[line.index("┤" if "┤" in line else "│") + 1 : -1] for line in lines]
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 18), (120, 25), (200, 40), (30, 8)])
-def test_it_has_the_size_asked_for(width: int, height: int) -> None:
-    lines = draw_plot(make_plot(), width, height, color=False).rstrip("\n").split("\n")
-    assert len(lines) == height
-    assert {cell_len(line) for line in lines} == {width}
-
-
-@pytest.mark.parametrize(("width", "height"), [(0, 0), (5, 100), (100, 2)])
-def test_a_size_too_small_is_raised(width: int, height: int) -> None:
-    lines = draw_plot(make_plot(), width, height, color=False).rstrip("\n").split("\n")
-    assert (len(lines), cell_len(lines[0])) == (max(height, MIN_HEIGHT), max(width, MIN_WIDTH))
-
-
-def test_without_colour_there_is_no_escape_code() -> None:
-    assert "\x1b" not in draw_plot(make_plot(), 80, 18, color=False)
+@pytest.mark.parametrize(
+    ("asked", "drawn"),
+    [
+        ((80, 18), (80, 18)),
+        ((200, 40), (200, 40)),
+        ((0, 0), (MIN_WIDTH, MIN_HEIGHT)),
+        ((5, 100), (MIN_WIDTH, 100)),
+        ((100, 2), (100, MIN_HEIGHT)),
+    ],
+)
+def test_it_has_the_size_asked_for_or_the_smallest_one(asked: tuple[int, int], drawn: tuple[int, int]) -> None:
+    lines = draw_plot(make_plot(), *asked, color=False).rstrip("\n").split("\n")
+    assert ({cell_len(line) for line in lines}, len(lines)) == ({drawn[0]}, drawn[1])
 
 
 def test_with_colour_the_lines_differ_and_the_background_is_left_alone() -> None:
@@ -55,10 +53,12 @@ def test_with_colour_the_lines_differ_and_the_background_is_left_alone() -> None
     assert "\x1b[48" not in drawn
 
 
-def test_colour_of_one_plot_does_not_stay_for_the_next() -> None:
-    before = draw_plot(make_plot(), 80, 18, color=False)
+def test_the_colour_of_one_plot_does_not_stay_for_the_next() -> None:
+    plot = make_plot()
+    before = draw_plot(plot, 80, 18, color=False)
     draw_plot(make_plot(7.0), 100, 30, color=True)
-    assert draw_plot(make_plot(), 80, 18, color=False) == before
+    assert draw_plot(plot, 80, 18, color=False) == before
+    assert "\x1b" not in before
 
 
 def test_times_and_values_are_written_at_the_axes() -> None:
@@ -68,24 +68,15 @@ def test_times_and_values_are_written_at_the_axes() -> None:
     assert drawn.splitlines()[-3].lstrip().startswith("-1.")
 
 
-def test_the_forecast_is_parted_from_the_history() -> None:
-    rows = inside(draw_plot(make_plot(), 80, 18, color=False))
-    columns = {row.index("┊") for row in rows if "┊" in row}
-    assert len(columns) == 1
-    column = columns.pop() / len(rows[0])
-    assert column == pytest.approx((NUM_PAST - 0.5) / (NUM_PAST + HORIZON), abs=0.03)
-
-
-def test_the_interval_is_drawn_around_the_forecast_only() -> None:
-    rows = inside(draw_plot(make_plot(), 80, 18, color=False))
-    split = next(row.index("┊") for row in rows if "┊" in row)
+def test_a_line_parts_the_history_from_the_forecast_and_its_interval() -> None:
+    plot = make_plot()
+    rows = inside(draw_plot(plot, 80, 18, color=False))
+    (split,) = {row.index("┊") for row in rows if "┊" in row}
+    assert split / len(rows[0]) == pytest.approx((NUM_PAST - 0.5) / (NUM_PAST + HORIZON), abs=0.03)
     assert not any("·" in row[:split] for row in rows)
     assert any("·" in row[split:] for row in rows)
-
-
-def test_without_an_interval_there_are_no_dots() -> None:
     nothing = np.full(HORIZON, np.nan)
-    assert "·" not in draw_plot(replace(make_plot(), low=nothing, high=nothing), 80, 18, color=False)
+    assert "·" not in draw_plot(replace(plot, low=nothing, high=nothing), 80, 18, color=False)
 
 
 def test_missing_history_leaves_a_gap() -> None:
@@ -133,10 +124,3 @@ def test_one_value_and_one_step_can_be_drawn() -> None:
 def test_the_title_is_data() -> None:
     drawn = draw_plot(replace(make_plot(), title="[b]x\x1b[31m" + "y" * 500), 80, 18, color=False)
     assert "[b]x\\x1b[31myyy" in drawn.splitlines()[0]
-
-
-def test_nothing_given_is_changed() -> None:
-    plot = make_plot()
-    before = plot.history.copy()
-    draw_plot(plot, 80, 18, color=False)
-    assert np.array_equal(plot.history, before)
