@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,9 @@ from seqcast.run.record import (
     SCALERS_FILE,
     RunRecord,
 )
-from seqcast.run.scaler_tensors import scaler_tensors
 from seqcast.storage import LOCK_NAME, lock_directory, sha256_hex
-from seqcast.training.fit import fit
+from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks, Progress
-from seqcast.training.setup import prepare
 from tests.panels import CPU, small_config
 from tests.run.making_runs import COVARIATES, make_job, write_table
 
@@ -82,24 +81,40 @@ def metrics_of(directory: RunDirectory) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (directory.path / METRICS_FILE).read_text().splitlines()]
 
 
-def without_clock(record: RunRecord) -> dict[str, Any]:
+def without_place(record: RunRecord) -> dict[str, Any]:
+    """The record but for the clock and the path of its table."""
     values = record.model_dump()
-    del values["created"]
+    del values["created"], values["data"]["path"]
     for name in ("seconds", "windows_per_second"):
         del values["result"][name]
     return values
 
 
-def test_a_finished_run_holds_every_file_and_no_other(job: TrainingJob, tmp_path: Path) -> None:
-    trained = run(job, empty(tmp_path / "run"))
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingJob, TrainedRun]:
+    """A job and the run it became; tests only read it."""
+    folder = tmp_path_factory.mktemp("finished")
+    job = make_job(write_table(folder / "data.csv", LENGTHS), config_of())
+    return job, run(job, empty(folder / "run"))
 
-    assert files_of(trained.directory).keys() == set(OWN_FILES)
+
+def test_a_finished_run_holds_every_file_and_vouches_for_those_of_a_forecast(
+    finished: tuple[TrainingJob, TrainedRun],
+) -> None:
+    job, trained = finished
+    files = files_of(trained.directory)
+
+    assert files.keys() == set(OWN_FILES)
+    assert trained.record.files == {name: sha256_hex(files[name]) for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE)}
     assert trained.directory.read_record() == trained.record
     assert trained.directory.read_config(trained.record) == job.plan.config
+    with lock_directory(trained.directory.path):  # which is free again
+        pass
 
 
-def test_the_record_of_a_finished_run_tells_what_was_done(job: TrainingJob, tmp_path: Path) -> None:
-    record = run(job, empty(tmp_path / "run")).record
+def test_the_record_of_a_finished_run_tells_what_was_done(finished: tuple[TrainingJob, TrainedRun]) -> None:
+    job, trained = finished
+    record, result = trained.record, trained.record.result
 
     assert (record.status, record.device, record.precision) == ("finished", "cpu", "float32")
     assert (record.program_version, record.frequency) == (__version__, "D")
@@ -110,92 +125,66 @@ def test_the_record_of_a_finished_run_tells_what_was_done(job: TrainingJob, tmp_
     assert [(c.name, c.value) for c in record.choices] == [(c.name, c.value) for c in job.plan.choices]
     assert any("'short'" in notice for notice in record.notices)
     assert len(record.notices) == len(job.notices)
+    assert result is not None
+    assert (result.num_steps, result.ended_by) == (6, "budget spent")
+    assert result.num_train_windows == job.plan.num_train_windows
+    assert result.num_parameters == sum(p.numel() for p in trained.model.network.parameters())
+    assert result.num_members == len(trained.model.network.networks)
+    assert result.seconds > 0
 
 
-def test_the_result_in_the_record_is_that_of_training(job: TrainingJob, tmp_path: Path) -> None:
-    trained = run(job, empty(tmp_path / "run"))
+def test_metrics_have_a_line_per_validation_and_the_model_file_holds_the_weights(
+    finished: tuple[TrainingJob, TrainedRun],
+) -> None:
+    trained = finished[1]
 
-    found, history = trained.record.result, trained.fitted.history
-    assert found is not None
-    assert found.best_step in {record.step for record in history}
-    assert (found.num_steps, found.ended_by) == (6, "budget spent")
-    assert found.num_train_windows == job.plan.num_train_windows
-    assert found.num_parameters == sum(p.numel() for p in trained.model.network.parameters())
-    assert found.num_members == len(trained.model.network.networks)
-    assert found.seconds > 0
-
-
-def test_the_record_vouches_for_the_files_a_forecast_depends_on(job: TrainingJob, tmp_path: Path) -> None:
-    trained = run(job, empty(tmp_path / "run"))
-
-    files = files_of(trained.directory)
-    assert trained.record.files == {name: sha256_hex(files[name]) for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE)}
-
-
-def test_metrics_have_a_line_per_validation(job: TrainingJob, tmp_path: Path) -> None:
-    trained = run(job, empty(tmp_path / "run"))
-
-    lines = metrics_of(trained.directory)
-    assert [line["step"] for line in lines] == [record.step for record in trained.fitted.history] == [0, 2, 4, 6]
-    assert [line["validation_loss"] for line in lines] == [r.validation_loss for r in trained.fitted.history]
-
-
-def test_the_model_file_holds_the_weights_and_the_scalers_of_the_model(job: TrainingJob, tmp_path: Path) -> None:
-    trained = run(job, empty(tmp_path / "run"))
-
+    history = [asdict(record) for record in trained.fitted.history]
+    assert metrics_of(trained.directory) == history
+    assert [record["step"] for record in history] == [0, 2, 4, 6]
     stored = load(files_of(trained.directory)[MODEL_FILE])
-    expected = trained.fitted.networks.state_dict() | scaler_tensors(trained.model.scalers)
-    assert stored.keys() == expected.keys()
-    assert all(bool((stored[name] == expected[name]).all()) for name in expected)
+    weights = trained.fitted.networks.state_dict()
+    assert weights.keys() <= stored.keys()
+    assert all(bool((stored[name] == weights[name]).all()) for name in weights)
 
 
-def test_while_training_the_record_says_so_and_vouches_for_no_model(job: TrainingJob, tmp_path: Path) -> None:
+def test_while_training_the_record_vouches_for_no_model_and_progress_is_told_after_saving(
+    job: TrainingJob, tmp_path: Path
+) -> None:
     directory = empty(tmp_path / "run")
     seen: list[RunRecord] = []
-
-    run(job, directory, hooks=Hooks(on_progress=lambda _progress: seen.append(directory.read_record())))
-
-    assert {record.status for record in seen} == {"training"}
-    assert seen[0].files.keys() == {CONFIG_FILE, SCALERS_FILE}
-    assert seen[0].result is None
-
-
-def test_progress_and_states_both_reach_their_takers(job: TrainingJob, tmp_path: Path) -> None:
-    directory = empty(tmp_path / "run")
     told: list[tuple[int, bool]] = []
 
     def tell(progress: Progress) -> None:
+        seen.append(directory.read_record())
         told.append((progress.step, directory.has_checkpoint()))
 
     run(job, directory, hooks=Hooks(on_progress=tell))
 
+    assert {record.status for record in seen} == {"training"}
+    assert seen[0].files.keys() == {CONFIG_FILE, SCALERS_FILE}
+    assert seen[0].result is None
     assert told == [(1, False), (2, True), (3, True), (4, True), (5, True), (6, True)]
 
 
-@pytest.mark.parametrize("step", [1, 3, 6])
+@pytest.mark.parametrize("step", [1, 5, 6])
 def test_a_stopped_and_resumed_run_writes_what_the_uninterrupted_run_writes(
-    step: int, job: TrainingJob, data: Path, tmp_path: Path
+    step: int, finished: tuple[TrainingJob, TrainedRun], data: Path, tmp_path: Path
 ) -> None:
-    whole = run(job, empty(tmp_path / "whole"))
-    directory = empty(tmp_path / "stopped")
+    directory, whole = empty(tmp_path / "stopped"), finished[1]
 
-    stop_after(job, directory, step)
-    assert directory.read_record().status == "stopped"
+    stop_after(make_job(data, config_of()), directory, step)
+    begun = directory.read_record()
+    assert begun.status == "stopped"
+    assert [line["step"] for line in metrics_of(directory)] == [each for each in (0, 2, 4, 6) if each <= step]
+    assert files_of(directory).keys() == set(OWN_FILES) - {MODEL_FILE}
+    directory.write_record(begun.model_copy(update={"created": "2001-01-01T00:00:00+00:00"}))
     resumed = run(make_job(data, config_of()), directory, resume=True)
 
     expected, found = files_of(whole.directory), files_of(directory)
     for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE, METRICS_FILE, CHECKPOINT_FILE):
         assert found[name] == expected[name], name
-    assert without_clock(resumed.record) == without_clock(whole.record)
-
-
-def test_a_stopped_run_keeps_the_metrics_so_far(job: TrainingJob, tmp_path: Path) -> None:
-    directory = empty(tmp_path / "run")
-
-    stop_after(job, directory, 5)
-
-    assert [line["step"] for line in metrics_of(directory)] == [0, 2, 4]
-    assert files_of(directory).keys() == set(OWN_FILES) - {MODEL_FILE}
+    assert without_place(resumed.record) == without_place(whole.record)
+    assert resumed.record.created == "2001-01-01T00:00:00+00:00"
 
 
 def test_metrics_that_a_kill_left_behind_are_written_again_from_the_state(job: TrainingJob, tmp_path: Path) -> None:
@@ -210,41 +199,28 @@ def test_metrics_that_a_kill_left_behind_are_written_again_from_the_state(job: T
     assert files_of(directory)[METRICS_FILE] == expected
 
 
-def test_a_run_without_a_saved_state_starts_afresh_when_resumed(job: TrainingJob, tmp_path: Path) -> None:
-    directory = empty(tmp_path / "run")
-
-    assert run(job, directory, resume=True).fitted.result.num_steps == 6
-
-
-def test_without_resume_a_saved_state_is_not_looked_at(job: TrainingJob, tmp_path: Path) -> None:
+@pytest.mark.parametrize("resume", [True, False])
+def test_without_a_record_training_starts_afresh_whatever_lies_there(
+    resume: bool, job: TrainingJob, tmp_path: Path
+) -> None:
     directory = empty(tmp_path / "run")
     directory.write_checkpoint(b"of something else")
 
-    assert run(job, directory).fitted.result.num_steps == 6
+    assert run(job, directory, resume=resume).fitted.result.num_steps == 6
 
 
-def test_resuming_with_other_options_is_refused_and_changes_no_file(
+def test_resuming_with_other_options_or_data_is_refused_and_changes_no_file(
     job: TrainingJob, data: Path, tmp_path: Path
 ) -> None:
     directory = run(job, empty(tmp_path / "run")).directory
     before = files_of(directory)
+    other = make_job(data, config_of(training={"learning_rate": 0.5}))
 
-    with pytest.raises(
-        RunError,
-        match=r"begun with other data or options: training\.learning_rate was 0\.\d+ and is 0\.5 now\. Resume with",
-    ):
-        run(make_job(data, config_of(training={"learning_rate": 0.5})), directory, resume=True)
-    assert files_of(directory) == before
-
-
-def test_resuming_with_other_data_is_refused_and_changes_no_file(job: TrainingJob, data: Path, tmp_path: Path) -> None:
-    directory = run(job, empty(tmp_path / "run")).directory
-    before = files_of(directory)
+    begun = "begun with other data or options"
+    with pytest.raises(RunError, match=begun + r": training\.learning_rate was 0\.\d+ and is 0\.5 now\. Resume with"):
+        run(other, directory, resume=True)
     write_table(data, LENGTHS | {"two": 59})
-
-    with pytest.raises(
-        RunError, match=r"begun with other data or options: the table .* has other content\. Resume with"
-    ):
+    with pytest.raises(RunError, match=begun + r": the table .* has other content\. Resume with"):
         run(make_job(data, config_of()), directory, resume=True)
     assert files_of(directory) == before
 
@@ -260,14 +236,6 @@ def test_resuming_from_a_damaged_state_is_refused_and_changes_no_file(job: Train
     with pytest.raises(RunError, match=r"checkpoint\.safetensors is damaged"):
         run(job, directory, resume=True)
     assert files_of(directory) == before
-
-
-def test_a_directory_that_another_process_writes_is_refused(job: TrainingJob, tmp_path: Path) -> None:
-    directory = empty(tmp_path / "run")
-
-    with lock_directory(directory.path), pytest.raises(RunError, match="is being written by process"):
-        run(job, directory)
-    assert files_of(directory) == {}
 
 
 def diverge_at(step: int) -> Hooks:
@@ -291,16 +259,6 @@ def test_a_run_that_diverges_forecasts_with_its_last_good_weights(job: TrainingJ
     assert record.result.ended_by == "divergence"
     model = load_trained_model(directory, record, torch.device("cpu"))
     assert all(bool(torch.isfinite(value).all()) for value in model.network.state_dict().values())
-
-
-def test_a_resumed_run_keeps_the_time_it_was_begun(job: TrainingJob, tmp_path: Path) -> None:
-    directory = empty(tmp_path / "run")
-    stop_after(job, directory, 3)
-    begun = directory.read_record().model_copy(update={"created": "2001-01-01T00:00:00+00:00"})
-    directory.write_record(begun)
-
-    run(job, directory, resume=True)
-    assert directory.read_record().created == begun.created
 
 
 def test_options_are_compared_before_the_first_state_is_saved_too(job: TrainingJob, data: Path, tmp_path: Path) -> None:
@@ -329,32 +287,27 @@ def test_other_threads_versions_and_devices_are_told(job: TrainingJob, tmp_path:
     assert notice.text.endswith("the last bits of its numbers may differ")
 
 
-def test_the_lock_is_free_after_a_run(job: TrainingJob, tmp_path: Path) -> None:
-    directory = run(job, empty(tmp_path / "run")).directory
-
-    with lock_directory(directory.path):
-        assert directory.read_record().status == "finished"
-
-
-def test_a_run_trained_in_memory_is_saved_like_one_trained_in_its_directory(job: TrainingJob, tmp_path: Path) -> None:
-    expected = run(job, empty(tmp_path / "trained"))
-    setup = prepare(job.source.panel, job.plan, CPU, job.source.fingerprint)
-    result = fit(setup)
+def test_a_run_trained_in_memory_is_saved_like_one_trained_in_its_directory(
+    finished: tuple[TrainingJob, TrainedRun], tmp_path: Path
+) -> None:
+    job, expected = finished
 
     directory = empty(tmp_path / "saved")
-    record = save_run(job, result, directory)
+    record = save_run(job, train_model(job.source.panel, job.plan, CPU), directory)
 
     saved, trained = files_of(directory), files_of(expected.directory)
     assert saved.keys() == set(OWN_FILES) - {CHECKPOINT_FILE}
     assert all(saved[name] == trained[name] for name in saved if name != RUN_FILE)
-    assert without_clock(record) == without_clock(expected.record)
+    assert without_place(record) == without_place(expected.record)
 
 
-def test_a_locked_directory_is_not_saved_to(job: TrainingJob, tmp_path: Path) -> None:
-    setup = prepare(job.source.panel, job.plan, CPU, job.source.fingerprint)
-    result = fit(setup)
+@pytest.mark.parametrize("write", ["train", "save"])
+def test_a_directory_that_another_process_writes_is_refused(
+    write: str, finished: tuple[TrainingJob, TrainedRun], tmp_path: Path
+) -> None:
+    job, trained = finished
     directory = empty(tmp_path / "run")
 
-    with lock_directory(directory.path), pytest.raises(RunError, match="is being written by"):
-        save_run(job, result, directory)
+    with lock_directory(directory.path), pytest.raises(RunError, match="is being written by process"):
+        run(job, directory) if write == "train" else save_run(job, trained.fitted, directory)
     assert files_of(directory) == {}

@@ -1,21 +1,27 @@
-"""Training that always improves, so that short runs have something to keep and to refit."""
+"""Training that always improves, so that short runs have something to keep and to refit, and its interruption."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 import torch
 
+from seqcast.errors import StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.record import ResultRecord
 from seqcast.training import loop
+from seqcast.training.checkpoint import TrainingState, load_state
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.fit import Fit
 from seqcast.training.loop import Hooks, Progress
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import ValidationScore
+
+Result = TypeVar("Result")
 
 
 def let_training_improve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +52,30 @@ class Interruption:
 
     def _save(self, state: bytes, history: tuple[ValidationRecord, ...]) -> None:
         self.saved, self.history = state, history
+
+
+def stopped_state(
+    run: Callable[[TrainingSetup, Hooks, TrainingState | None], object], setup: TrainingSetup, after: int
+) -> bytes:
+    """The state that a signal after so many steps leaves behind."""
+    stop = Interruption(after)
+    with pytest.raises(StoppedError):
+        run(setup, stop.hooks, None)
+    return stop.saved
+
+
+def stopped_after_every_step(
+    run: Callable[[TrainingSetup, Hooks, TrainingState | None], Result], setup: TrainingSetup
+) -> tuple[Result, list[bytes]]:
+    """The result of a training that is stopped after every step and resumed, and the states it left behind."""
+    states: list[bytes] = []
+    while True:
+        stop = Interruption(after=1)
+        torch.manual_seed(len(states))  # the generator of another process may hold anything
+        try:
+            return run(setup, stop.hooks, load_state(states[-1], setup) if states else None), states
+        except StoppedError:
+            states.append(stop.saved)
 
 
 def assert_same_fit(found: Fit, expected: Fit) -> None:

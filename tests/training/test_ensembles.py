@@ -15,12 +15,18 @@ from seqcast.run.load import load_trained_model
 from seqcast.run.record import CHECKPOINT_FILE, METRICS_FILE, MODEL_FILE
 from seqcast.storage import LOCK_NAME
 from seqcast.training.checkpoint import largest_state, load_state
-from seqcast.training.fit import fit
+from seqcast.training.fit import Fit, fit
 from seqcast.training.loop import Hooks
 from seqcast.training.setup import TrainingSetup
-from tests.panels import HORIZON, one_thread, small_config, small_setup, wave_panel
-from tests.run.making_runs import COVARIATES, make_job, write_table
-from tests.training.improvement import Interruption, assert_same_fit, let_training_improve
+from tests.panels import one_thread, small_config, small_setup, wave_panel
+from tests.run.making_runs import make_job, write_table
+from tests.training.improvement import (
+    Interruption,
+    assert_same_fit,
+    let_training_improve,
+    stopped_after_every_step,
+    stopped_state,
+)
 from tests.training.states import contents, sealed, without
 
 STEPS_PER_MEMBER = 4 + 1
@@ -33,81 +39,62 @@ def _improving(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def prepared(**training: Any) -> TrainingSetup:
-    """A training about to start, as another process would make it."""
     return small_setup(wave_panel(), CONFIG.override(training=training))
 
 
-def stopped(after: int, resume_from: bytes | None = None) -> Interruption:
-    stop = Interruption(after)
-    with pytest.raises(StoppedError):
-        fit(prepared(), stop.hooks, None if resume_from is None else load_state(resume_from, prepared()))
-    return stop
+def head_of(fitted: Fit, member: int) -> torch.Tensor:
+    return fitted.networks.final.networks[member].decoder.head.linear.weight
 
 
-def head_of(fitted: Any, member: int) -> torch.Tensor:
-    weight: torch.Tensor = fitted.networks.final.networks[member].decoder.head.linear.weight
-    return weight
+@pytest.fixture(scope="module")
+def watched() -> Interruption:
+    return Interruption()
 
 
-def test_an_ensemble_is_a_function_of_the_seed() -> None:
-    torch.manual_seed(1)
-    one = fit(prepared())
+@pytest.fixture(scope="module")
+def both(watched: Interruption) -> Fit:
+    """A training of two members."""
+    with one_thread(), pytest.MonkeyPatch.context() as patch:
+        let_training_improve(patch)
+        torch.manual_seed(1)
+        return fit(prepared(), watched.hooks)
+
+
+def test_an_ensemble_is_a_function_of_the_seed(both: Fit) -> None:
     torch.manual_seed(2)
-    assert_same_fit(fit(prepared()), one)
-    assert not torch.equal(head_of(fit(prepared(seed=1)), 1), head_of(one, 1))
+    assert_same_fit(fit(prepared()), both)
+    assert not torch.equal(head_of(fit(prepared(seed=1)), 1), head_of(both, 1))
 
 
-def test_its_members_differ_and_the_first_is_the_network_of_a_single_training() -> None:
-    both, single = fit(prepared()), fit(prepared(ensemble=1))
+def test_its_members_differ_and_the_first_is_the_network_of_a_single_training(both: Fit) -> None:
+    single = fit(prepared(ensemble=1))
 
     assert both.networks.final.shares.tolist() == [0.5, 0.25, 0.25]
     assert not torch.equal(head_of(both, 1), head_of(both, 2))
     assert torch.equal(head_of(both, 1), head_of(single, 1))
-    assert [record.member for record in both.history] == [1, 1, 1, 2, 2, 2]
     assert both.result.num_steps == 8
 
 
-def test_progress_tells_the_member() -> None:
-    watched = Interruption()
-    fit(prepared(), watched.hooks)
-
+def test_progress_and_history_tell_the_member(both: Fit, watched: Interruption) -> None:
     assert [progress.member for progress in watched.told] == [1] * STEPS_PER_MEMBER + [2] * STEPS_PER_MEMBER
     assert {progress.num_members for progress in watched.told} == {2}
     assert [record.member for record in watched.history] == [1, 1, 1, 2, 2, 2]
+    assert both.history == watched.history
 
 
-def test_an_ensemble_stopped_after_any_step_and_resumed_is_the_uninterrupted_one() -> None:
-    expected = fit(prepared())
+def test_an_ensemble_stopped_after_every_step_and_resumed_is_the_uninterrupted_one(both: Fit) -> None:
+    found, states = stopped_after_every_step(fit, prepared())
 
-    for number in range(1, 2 * STEPS_PER_MEMBER + 1):
-        state = stopped(number).saved
-        torch.manual_seed(number)  # what another process's generator might hold
-        assert_same_fit(fit(prepared(), resume_from=load_state(state, prepared())), expected)
-
-
-def test_an_ensemble_stopped_in_both_members_is_the_uninterrupted_one() -> None:
-    state = stopped(3, stopped(4).saved).saved
-
-    assert_same_fit(fit(prepared(), resume_from=load_state(state, prepared())), fit(prepared()))
-
-
-def test_a_resumed_ensemble_does_not_repeat_its_first_member() -> None:
-    watched = Interruption()
-    fit(prepared(), watched.hooks, load_state(stopped(STEPS_PER_MEMBER + 2).saved, prepared()))
-
-    assert [(progress.member, progress.refit, progress.step) for progress in watched.told] == [
-        (2, False, 3),
-        (2, False, 4),
-        (2, True, 1),
-    ]
+    assert len(states) == 2 * STEPS_PER_MEMBER  # so a resumed ensemble does not repeat its first member
+    assert_same_fit(found, both)
 
 
 @pytest.fixture(scope="module")
 def state() -> bytes:
-    """Of a training stopped within its second member."""
+    """The state of a training stopped within its second member."""
     with one_thread(), pytest.MonkeyPatch.context() as patch:
         let_training_improve(patch)
-        return stopped(STEPS_PER_MEMBER + 3).saved
+        return stopped_state(fit, prepared(), STEPS_PER_MEMBER + 3)
 
 
 def test_a_state_is_no_larger_than_the_largest_that_is_read(state: bytes) -> None:
@@ -156,7 +143,7 @@ def run_files(directory: RunDirectory) -> dict[str, bytes]:
 
 
 def test_an_ensemble_is_one_run_that_survives_a_stop(tmp_path: Path) -> None:
-    config = CONFIG.override(data=COVARIATES)
+    config = CONFIG.override(data={"past": ("price", "kind", "visits"), "static": ("region",)})
     data = write_table(tmp_path / "data.csv", {"one": 61, "two": 53})
     whole, cut = (RunDirectory(tmp_path / name) for name in ("whole", "cut"))
     for directory in (whole, cut):
@@ -174,22 +161,8 @@ def test_an_ensemble_is_one_run_that_survives_a_stop(tmp_path: Path) -> None:
     assert [json.loads(line)["member"] for line in files[METRICS_FILE].splitlines()] == [1, 1, 1, 2, 2, 2]
     assert trained.record.result is not None
     assert (trained.record.result.num_members, trained.record.result.linear_share) == (3, 0.5)
-
-
-def test_a_loaded_ensemble_forecasts_what_the_trained_one_does(tmp_path: Path) -> None:
-    config = CONFIG.override(data={"validation_size": 7})
-    data = write_table(tmp_path / "data.csv", {"one": 61, "two": 53})
-    job, directory = (
-        make_job(data, config.override(data={"past": ("price", "kind", "visits"), "static": ("region",)})),
-        RunDirectory(tmp_path / "run"),
-    )
-    directory.path.mkdir()
-    trained = train_in_directory(job, directory, Hooks(), resume=False)
-
-    loaded = load_trained_model(directory, trained.record, torch.device("cpu"))
-    found, expected = (predict(model, job.source.panel).forecast for model in (loaded, trained.model))
-
-    assert found.point.shape == (2, HORIZON)
+    loaded = load_trained_model(whole, trained.record, torch.device("cpu"))
+    found, expected = (predict(model, trained.fitted.setup.panel).forecast for model in (loaded, trained.model))
     assert (found.quantiles == expected.quantiles).all()
     assert loaded.validated is not None
     assert len(loaded.validated.networks) == len(loaded.network.networks) == 3
