@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from seqcast.config import Config
 from seqcast.model.network import ForecastNetwork
 from seqcast.panel.panel import Panel
 from seqcast.training.fit import fit
@@ -15,10 +14,6 @@ from seqcast.training.setup import prepare
 from tests.panels import CONTEXT, CPU, HORIZON, full_panel, make_panel, small_config, small_setup, wave_panel
 
 CONFIG = small_config(data={"validation_size": 7, "test_size": 3})
-
-
-def identity(config: Config = CONFIG, fingerprint: str = "data") -> str:
-    return small_setup(wave_panel(), config, fingerprint).identity
 
 
 def held_out_changed(panel: Panel) -> Panel:
@@ -63,32 +58,28 @@ def test_every_validation_window_forecasts_the_validation_part() -> None:
         for number, length in enumerate((61, 53, 47))
         for origin in range(length - 10, length - 3 - HORIZON + 1)
     ]
+    short = small_setup(wave_panel((61, 53, 9)), CONFIG)  # shorter than the held-out part: after its first step
+    assert short.validation_origins[short.validation_series == 2].tolist() == [1]
 
 
-def test_a_series_shorter_than_the_held_out_part_is_validated_after_its_first_step() -> None:
-    setup = small_setup(wave_panel((61, 53, 9)), CONFIG)
-
-    assert setup.validation_origins[setup.validation_series == 2].tolist() == [1]
-
-
-def test_many_validation_windows_are_thinned_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcast.training.setup.MOST_VALIDATION_WINDOWS", 5)
+@pytest.mark.parametrize(
+    ("limits", "num_windows"),
+    [
+        ({"MOST_VALIDATION_WINDOWS": 5}, 5),
+        ({"MOST_VALIDATION_VALUES": 4 * HORIZON, "FEWEST_VALIDATION_WINDOWS": 2}, 4),
+        ({"MOST_VALIDATION_VALUES": 1, "FEWEST_VALIDATION_WINDOWS": 2}, 2),
+    ],
+)
+def test_many_validation_windows_are_thinned_out_evenly(
+    limits: dict[str, int], num_windows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"seqcast.training.setup.{name}", limit)
 
     setup = small_setup(wave_panel(), CONFIG)
 
-    assert len(setup.validation_series) == 5
-    assert set(setup.validation_series.tolist()) == {0, 1, 2}
-
-
-def test_long_horizons_are_validated_on_fewer_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqcast.training.setup.MOST_VALIDATION_VALUES", 4 * HORIZON)
-    monkeypatch.setattr("seqcast.training.setup.FEWEST_VALIDATION_WINDOWS", 2)
-
-    assert len(small_setup(wave_panel(), CONFIG).validation_series) == 4
-
-    monkeypatch.setattr("seqcast.training.setup.MOST_VALIDATION_VALUES", 1)
-
-    assert len(small_setup(wave_panel(), CONFIG).validation_series) == 2
+    assert len(setup.validation_series) == num_windows
+    assert len(set(setup.validation_series.tolist())) == min(num_windows, 3)
 
 
 def test_the_network_has_the_sizes_of_the_panel() -> None:
@@ -101,7 +92,6 @@ def test_the_network_has_the_sizes_of_the_panel() -> None:
     assert (shape.num_past, shape.num_known, shape.num_static) == (1, 1 + 2, 1)
     assert shape.past_categories == shape.known_categories == (4,)
     assert len(shape.static_categories) == 1
-    assert setup.plan.num_train_windows
 
 
 def test_preparing_twice_gives_equal_networks_whatever_the_generator_holds() -> None:
@@ -141,16 +131,6 @@ def test_preparing_leaves_the_panel_as_it_was() -> None:
 
     np.testing.assert_array_equal(panel.target, full_panel().target)
     np.testing.assert_array_equal(panel.known.numeric, full_panel().known.numeric)
-
-
-def test_the_identity_names_data_and_options_but_not_the_device() -> None:
-    same = identity()
-
-    assert identity() == same
-    assert identity(fingerprint="other") != same
-    assert identity(CONFIG.override(training={"seed": 1})) != same
-    assert identity(CONFIG.override(model={"dropout": 0.2})) != same
-    assert identity(CONFIG.override(training={"device": "cuda", "precision": "bfloat16"})) == same
 
 
 def test_a_finished_model_has_the_best_weights_and_is_ready_to_forecast() -> None:

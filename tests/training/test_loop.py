@@ -65,11 +65,8 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_thousandth(
     assert all(np.diff(found[peak_at - 1 :]) < 0)
 
 
-def test_the_warm_up_of_the_cosine_schedule_is_a_line() -> None:
+def test_the_cosine_schedule_rises_in_a_line_and_one_cycle_in_half_a_cosine() -> None:
     np.testing.assert_allclose(rates("cosine")[:100], 0.5 * np.arange(1, 101) / 100)
-
-
-def test_the_one_cycle_schedule_is_half_a_cosine_up() -> None:
     assert rates("one-cycle")[149] == pytest.approx((0.5 / 25 + 0.5) / 2)
 
 
@@ -114,40 +111,29 @@ def test_two_runs_with_one_seed_are_equal_and_another_seed_is_another_run() -> N
     assert not same_weights(one.weights, three.weights)
 
 
-def test_a_result_tells_how_training_went() -> None:
-    result = train(setup_of())
-
-    assert [record.step for record in result.record.history] == [0, 2, 4, 6]
-    assert result.record.best in result.record.history
-    assert (result.record.num_steps, result.record.ended_by) == (6, "budget spent")
-    assert result.seconds > 0
-    assert result.windows_per_second == pytest.approx(6 * 3 / result.seconds, rel=0.2)
-
-
 def test_the_last_step_is_validated_whatever_the_rhythm() -> None:
     result = train(setup_of(training={"max_steps": 5, "validate_every": 3}))
 
     assert [record.step for record in result.record.history] == [0, 3, 5]
 
 
-def test_a_record_holds_the_mean_loss_of_the_steps_since_the_last_one() -> None:
-    losses: list[float] = []
-
-    result = train(setup_of(), Hooks(on_progress=lambda progress: losses.append(progress.loss)))
-
-    means = [0.0, np.mean(losses[0:2]), np.mean(losses[2:4]), np.mean(losses[4:6])]
-    assert [record.train_loss for record in result.record.history] == pytest.approx(means)
-
-
-def test_every_step_is_told_and_the_validations_with_it() -> None:
+def test_every_step_is_told_and_the_result_tells_how_training_went() -> None:
     told: list[Progress] = []
 
     result = train(setup_of(), Hooks(on_progress=told.append))
 
+    history = result.record.history
     assert [progress.step for progress in told] == [1, 2, 3, 4, 5, 6]
-    by_step = {record.step: record for record in result.record.history}
+    assert [record.step for record in history] == [0, 2, 4, 6]
+    by_step = {record.step: record for record in history}
     assert [progress.validation for progress in told] == [by_step.get(step) for step in range(1, 7)]
     assert all(progress.windows_per_second > 0 and progress.max_steps == 6 for progress in told)
+    losses = [progress.loss for progress in told]
+    means = [0.0, np.mean(losses[0:2]), np.mean(losses[2:4]), np.mean(losses[4:6])]
+    assert [record.train_loss for record in history] == pytest.approx(means)
+    assert result.record.best in history
+    assert (result.record.num_steps, result.record.ended_by) == (6, "budget spent")
+    assert result.windows_per_second == pytest.approx(6 * 3 / result.seconds, rel=0.2)
 
 
 def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_weights(
@@ -258,14 +244,9 @@ def test_an_autoregressive_network_is_taught_less_and_less_and_validated_running
     assert before is after is None
     assert taught == pytest.approx([max(0.0, 1 - step / 16) for step in range(1, 21)], abs=0.05)
     assert taught[15:] == [0.0] * 5
-
-
-def test_direct_decoding_is_never_taught(monkeypatch: pytest.MonkeyPatch) -> None:
-    shares = spy_on_teaching(monkeypatch)
-
+    shares.clear()
     train(setup_of())
-
-    assert set(shares) == {None}
+    assert set(shares) == {None}  # direct decoding is never taught
 
 
 def test_a_loss_that_is_not_finite_ends_training_and_keeps_what_was_saved() -> None:
@@ -292,9 +273,15 @@ def test_a_loss_that_is_not_finite_ends_training_and_keeps_what_was_saved() -> N
     assert all(bool(torch.isfinite(value).all()) for value in state.network.state_dict().values())
 
 
-def test_a_loss_that_is_not_finite_before_the_first_validation_leaves_no_weights() -> None:
+@pytest.mark.parametrize("losses", [None, [math.nan]], ids=["no finite value", "no finite validation"])
+def test_a_loss_that_is_not_finite_from_the_start_leaves_no_weights(
+    losses: list[float] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     setup = setup_of()
-    setup.tensors.target[:] = torch.nan
+    if losses is None:
+        setup.tensors.target[:] = torch.nan
+    else:
+        script_validation(monkeypatch, losses)
 
     with pytest.raises(DivergedError, match=r"loss at step [01] is not finite .*; there are no weights to keep"):
         train(setup)
@@ -317,13 +304,6 @@ def test_a_validation_that_is_not_finite_ends_training_and_is_not_saved(
 
     assert re.search(f"loss at step {2 * len(losses) - 2} is not finite .*{kept}", str(failure))
     assert len(saved) == len(losses) - 2
-
-
-def test_a_first_validation_that_is_not_finite_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    script_validation(monkeypatch, [math.nan])
-
-    with pytest.raises(DivergedError, match=r"loss at step 0 is not finite .* there are no weights to keep"):
-        train(setup_of())
 
 
 def test_an_absurd_learning_rate_gives_a_result_of_finite_numbers_or_an_error_with_words() -> None:
@@ -354,11 +334,6 @@ def test_a_signal_saves_the_state_of_its_step_and_ends_training() -> None:
     assert [[record.step for record in history] for history in saved] == [[0, 2], [0, 2]]
 
 
-def test_the_default_hooks_do_nothing() -> None:
-    assert Hooks().stop_signal() is None
-    assert train(setup_of(training={"max_steps": 1})).record.num_steps == 1
-
-
 def test_the_loss_scale_of_float16_changes_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = train(setup_of())
     assert Runtime(torch.device("cuda"), torch.float16, "").loss_scale == 1024.0
@@ -382,6 +357,7 @@ def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() 
 
 
 def test_training_begins_with_the_drift_that_its_start_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not setup_of(model={"copy_gate": False}).starts_linear  # so there is nothing to drift from
     plain = setup_of()
     drift = torch.linspace(-1, 1, plain.network.shape.horizon)
     assert plain.linear is not None
@@ -398,8 +374,3 @@ def test_training_begins_with_the_drift_that_its_start_leaves_out(monkeypatch: p
 
     torch.testing.assert_close(found[0], before + drift[:, None])
     assert torch.equal(result.selected["decoder.head.step_bias"], before)
-
-
-def test_a_network_without_copy_gate_has_no_start_to_drift_from() -> None:
-    assert setup_of().starts_linear
-    assert not setup_of(model={"copy_gate": False}).starts_linear
