@@ -63,63 +63,72 @@ def test_gaps_do_not_change_the_frequency(gaps: set[int]) -> None:
     assert infer_frequency(_axis(times)).alias == "h"
 
 
-def test_the_day_of_the_month_is_found() -> None:
-    assert infer_frequency(_axis(["2024-01-15", "2024-02-15", "2024-03-15"])).alias == "MS@15"
+@pytest.mark.parametrize(
+    ("axis", "alias"),
+    [
+        (_axis(["2024-01-15", "2024-02-15", "2024-03-15"]), "MS@15"),
+        (_axis(["2023-01-30", "2023-02-28", "2023-03-30"]), "MS@30"),
+        (_axis(["2023-02-01", "2023-03-01", "2023-03-29"]), "4W-WED"),
+        (_axis(np.delete(_range("D"), [7, 11])), "D"),
+        (_axis(np.delete(_range("B"), [7, 11])), "B"),
+        (_axis(_range("D", 5, "2024-01-01")), "D"),
+        (_axis(_range("7D", 5, "2024-01-01"), _range("7D", 5, "2024-01-02")), "7D"),
+        (_axis(_range("QS-JAN", 5), _range("QS-FEB", 5)), "QS"),
+        (_axis(["2024-01-01T00", "2024-01-01T01", "2024-01-01T03", "2024-01-01T05"]), "h"),
+        (_axis(["2024-01-01"], _range("D", 7), ["2024-03-05"]), "D"),
+        (_axis(_range("D", 11), _range("2D", 4)), "D"),
+    ],
+    ids=[
+        *(
+            "day of the month",
+            "day that February lacks",
+            "four weeks",
+            "days with weekends",
+            "holidays",
+            "five weekdays",
+        ),
+        *("weeks on different days", "quarters in different months", "common smaller step", "single rows", "holes"),
+    ],
+)
+def test_the_frequency_of_incomplete_ranges_is_found(axis: TimeAxis, alias: str) -> None:
+    assert infer_frequency(axis).alias == alias
 
 
-def test_a_day_that_february_lacks_is_found() -> None:
-    assert infer_frequency(_axis(["2023-01-30", "2023-02-28", "2023-03-30"])).alias == "MS@30"
-
-
-def test_four_weeks_are_no_month() -> None:
-    assert infer_frequency(_axis(["2023-02-01", "2023-03-01", "2023-03-29"])).alias == "4W-WED"
-
-
-def test_months_at_changing_hours_are_no_months() -> None:
-    with pytest.raises(DataError, match="the times are not evenly spaced: "):
-        infer_frequency(_axis(["2023-01-01T05", "2023-02-01T07", "2023-03-01T05", "2023-04-01T06"]))
-
-
-def test_days_with_weekends_are_daily() -> None:
-    assert infer_frequency(_axis(np.delete(_range("D"), [7, 11]))).alias == "D"
-
-
-def test_holidays_are_gaps_of_business_days() -> None:
-    assert infer_frequency(_axis(np.delete(_range("B"), [7, 11]))).alias == "B"
-
-
-def test_five_weekdays_are_daily() -> None:
-    assert infer_frequency(_axis(_range("D", 5, "2024-01-01"))).alias == "D"
-
-
-def test_weeks_that_begin_on_different_days_have_no_anchor() -> None:
-    axis = _axis(_range("7D", 5, "2024-01-01"), _range("7D", 5, "2024-01-02"))
-    assert infer_frequency(axis).alias == "7D"
-
-
-def test_quarters_that_begin_in_different_months_have_no_anchor() -> None:
-    assert infer_frequency(_axis(_range("QS-JAN", 5), _range("QS-FEB", 5))).alias == "QS"
-
-
-def test_a_common_smaller_step_is_the_frequency() -> None:
-    assert infer_frequency(_axis(["2024-01-01T00", "2024-01-01T01", "2024-01-01T03", "2024-01-01T05"])).alias == "h"
+@pytest.mark.parametrize(
+    ("axis", "message"),
+    [
+        (
+            _axis(["2024-01-01"], ["2024-01-02"]),
+            r"no series has two different times, so the frequency cannot be found\. Check the id",
+        ),
+        (_joined([np.array([0, 2**62])]), "the times are too far apart: "),
+        (
+            _axis(["2023-01-01T05", "2023-02-01T07", "2023-03-01T05", "2023-04-01T06"]),
+            "the times are not evenly spaced: ",
+        ),
+        (
+            _axis(["2024-01-01", "2024-03-01", "2024-05-01", "2024-08-01"]),
+            r"not evenly spaced: 2 months \(2 times\), 3 months \(1 times\)\.",
+        ),
+        (
+            _axis(_range("h", 11), _range("D", 7), _range("2h", 7)),
+            r"different frequencies: 's1' has a row every 1 day, 's2' has a row every 2 hours, others every 1 hour\.",
+        ),
+        (
+            _axis(_range("MS", 11), *[_range("QS-JAN", 7)] * 6),
+            r"'s1' has a row every 3 months, .*, 1 more, others every 1 month\.",
+        ),
+    ],
+)
+def test_times_without_a_common_frequency_are_refused(axis: TimeAxis, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        infer_frequency(axis)
 
 
 @pytest.mark.parametrize(("values", "alias"), [([0, 1, 2, 5], "1"), ([10, 20, 30, 60], "10"), ([5, 3005], "3000")])
 def test_whole_numbers_have_their_step(values: list[int], alias: str) -> None:
     axis = _joined([np.array(values, np.int64)])
     assert infer_frequency(axis).alias == alias
-
-
-def test_a_series_of_one_row_takes_the_frequency_of_the_others() -> None:
-    assert infer_frequency(_axis(["2024-01-01"], _range("D", 7), ["2024-03-05"])).alias == "D"
-
-
-def test_single_rows_have_no_frequency() -> None:
-    with pytest.raises(
-        DataError, match=r"no series has two different times, so the frequency cannot be found\. Check the id"
-    ):
-        infer_frequency(_axis(["2024-01-01"], ["2024-01-02"]))
 
 
 def test_irregular_times_are_refused_with_their_spacings() -> None:
@@ -133,33 +142,6 @@ def test_irregular_times_are_refused_with_their_spacings() -> None:
     )
     with pytest.raises(DataError, match=re.escape(message)):
         infer_frequency(_axis(times))
-
-
-def test_steps_too_far_apart_are_refused() -> None:
-    with pytest.raises(DataError, match="the times are too far apart: "):
-        infer_frequency(_joined([np.array([0, 2**62])]))
-
-
-def test_series_of_different_frequencies_are_refused() -> None:
-    axis = _axis(_range("h", 11), _range("D", 7), _range("2h", 7))
-    message = r"different frequencies: 's1' has a row every 1 day, 's2' has a row every 2 hours, others every 1 hour\."
-    with pytest.raises(DataError, match=message):
-        infer_frequency(axis)
-
-
-def test_series_of_months_and_quarters_are_refused() -> None:
-    axis = _axis(_range("MS", 11), *[_range("QS-JAN", 7)] * 6)
-    with pytest.raises(DataError, match=r"'s1' has a row every 3 months, .*, 1 more, others every 1 month\."):
-        infer_frequency(axis)
-
-
-def test_irregular_months_are_counted_in_months() -> None:
-    with pytest.raises(DataError, match=r"not evenly spaced: 2 months \(2 times\), 3 months \(1 times\)\."):
-        infer_frequency(_axis(["2024-01-01", "2024-03-01", "2024-05-01", "2024-08-01"]))
-
-
-def test_a_short_series_with_holes_has_no_frequency_of_its_own() -> None:
-    assert infer_frequency(_axis(_range("D", 11), _range("2D", 4))).alias == "D"
 
 
 @pytest.mark.parametrize("alias", ["h", "30min", "1h"])
