@@ -22,6 +22,7 @@ from seqcast.reading.options import ReadOptions
 from seqcast.reading.tabular import read_table, table_from_frame
 from tests.reading.making_tables import daily, read, rows, write
 
+MANY = tuple(f"c{i}" for i in range(20_011))
 LONG = "unique_id,ds,y\nNA,2024-01-01,1.5\n007,2024-01-01,2.5\n"
 
 
@@ -47,25 +48,10 @@ def test_every_number_is_read_correctly_rounded(tmp_path_factory: pytest.TempPat
     assert read_numbers(read(folder, content), "y").tolist() == values
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_every_kind_of_line_end_is_read(tmp_path: Path, end: str) -> None:
-    table = read(tmp_path, LONG.replace("\n", end))
-    assert (table.num_rows, table.line(1)) == (2, 3)
-
-
 def test_bare_carriage_returns_are_read_beyond_one_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tabular, "_BLOCK_BYTES", 64)
     content = rows("ds,y", [f"{day},{i}" for i, day in enumerate(daily(101))]).replace("\n", "\r")
     assert read_numbers(read(tmp_path, content), "y").tolist() == list(range(101))
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
-    assert read(tmp_path, b"\xef\xbb\xbf" + LONG.encode()).columns == ("unique_id", "ds", "y")
-
-
-def test_utf_16_with_a_byte_order_mark_is_read_and_said(tmp_path: Path) -> None:
-    table = read(tmp_path, LONG.encode("utf-16"))
-    assert (table.num_rows, [notice.text for notice in table.notices]) == (2, ["read as utf-16"])
 
 
 def test_another_encoding_is_read_when_it_is_given(tmp_path: Path) -> None:
@@ -73,35 +59,10 @@ def test_another_encoding_is_read_when_it_is_given(tmp_path: Path) -> None:
     assert text_column(table, "unique_id").values[0] == "Zürich"
 
 
-def test_bytes_that_are_not_utf_8_are_named_with_their_line(tmp_path: Path) -> None:
-    content = LONG.encode() + "Zürich,2024-01-01,1\n".encode("latin-1")
-    with pytest.raises(
-        DataError, match=r"data\.csv, line 4: byte 53 \(0xfc\) is not UTF-8\. Give the file's --encoding"
-    ):
-        read(tmp_path, content)
-
-
 def test_bytes_that_are_not_utf_8_are_found_behind_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqcast.reading.dialect._PIECE", 5)
     with pytest.raises(DataError, match=r"line 4: byte 53 \(0xfc\) is not UTF-8"):
         read(tmp_path, LONG.encode() + "Zürich,2024-01-01,1\n".encode("latin-1"))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (ReadOptions(encoding="klingon"), r"--encoding 'klingon' is not known\. Try latin-1"),
-        (ReadOptions(encoding="ascii"), r"the bytes are not ascii: .*\. Give another --encoding"),
-    ],
-)
-def test_an_encoding_that_does_not_fit_is_refused(tmp_path: Path, options: ReadOptions, message: str) -> None:
-    with pytest.raises((DataError, UsageError), match=message):
-        read(tmp_path, LONG.replace("NA", "ü"), options)
-
-
-def test_nul_characters_are_refused_with_their_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"line 3: byte 49 is a NUL character"):
-        read(tmp_path, LONG.replace("2.5", "2\x00.5").encode())
 
 
 @pytest.mark.parametrize(
@@ -120,8 +81,9 @@ def test_a_given_delimiter_is_taken_without_a_word(tmp_path: Path, given_delimit
     assert (table.columns, table.notices) == (("unique_id", "ds", "y"), ())
 
 
-def test_a_delimiter_that_only_rows_hold_does_not_win(tmp_path: Path) -> None:
-    assert read(tmp_path, 'ds,y,note\n2024-01-01,1,"a;b;c;d"\n').columns == ("ds", "y", "note")
+def test_a_given_decimal_comma_is_taken_without_a_word(tmp_path: Path) -> None:
+    table = read(tmp_path, 'ds,y\n2024-01-01,"1,250"\n2024-01-02,"2,5"\n', ReadOptions(decimal=","))
+    assert (read_numbers(table, "y").tolist(), table.notices) == ([1.25, 2.5], ())
 
 
 def test_decimal_commas_are_read_with_a_loud_notice(tmp_path: Path) -> None:
@@ -131,18 +93,6 @@ def test_decimal_commas_are_read_with_a_loud_notice(tmp_path: Path) -> None:
         "repair",
         "numbers such as '0,05' were read with a decimal comma",
     )
-
-
-def test_a_given_decimal_comma_is_taken_without_a_word(tmp_path: Path) -> None:
-    table = read(tmp_path, 'ds,y\n2024-01-01,"1,250"\n2024-01-02,"2,5"\n', ReadOptions(decimal=","))
-    assert (read_numbers(table, "y").tolist(), table.notices) == ([1.25, 2.5], ())
-
-
-def test_a_comma_that_may_stand_between_thousands_is_ambiguous(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"column 'y': '1,250' may be a number with a decimal comma or with a comma between"
-    ):
-        read(tmp_path, "ds;y\n2024-01-01;1,250\n2024-01-02;2,500\n")
 
 
 @pytest.mark.parametrize(
@@ -169,11 +119,81 @@ def test_a_comma_that_may_stand_between_thousands_is_ambiguous(tmp_path: Path) -
         ("sep=;\nds;y\n2024-01-01;1\n", r"line 1: the first line 'sep=;' is an instruction to Excel.* --delimiter ';'"),
         ('ds,y\n2024-01-01,1\n2024-01-02,"5\n', r"line 3: a quote is opened and never closed\. Close it; the file may"),
         ('ds,a"b\nc"\n2024-01-01,1\n', r"line 2: the header has a line end inside a quote that does not begin a field"),
+        ('ds,"y\n' + "2024-01-01,5\n" * 100_000, "a header and no rows"),
+        (
+            rows("ds,y,note", ["2024-01-01,1,a", f"2024-01-02,1,{'x' * 200_000}", "2024-01-03,1,b,c"]),
+            r"line 4: the row has 4 fields where the header has 3",
+        ),
+        (
+            rows("ds,y", [f"{day},1" for day in daily(30_005)]) + "2124-01-01,1,5\n",
+            r"data\.csv, line 30007: the row has 3 fields",
+        ),
+        (
+            "ds;y\n2024-01-01;1,250\n2024-01-02;2,500\n",
+            r"column 'y': '1,250' may be a number with a decimal comma or with a comma between",
+        ),
+        (LONG.replace("2.5", "2\x00.5"), r"line 3: byte 49 is a NUL character"),
+        (
+            LONG.encode() + "Zürich,2024-01-01,1\n".encode("latin-1"),
+            r"data\.csv, line 4: byte 53 \(0xfc\) is not UTF-8\. Give the file's --encoding",
+        ),
     ],
 )
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str, message: str) -> None:
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (ReadOptions(encoding="klingon"), r"--encoding 'klingon' is not known\. Try latin-1"),
+        (ReadOptions(encoding=""), "--encoding '' is not known"),
+        (ReadOptions(encoding="ascii"), r"the bytes are not ascii: .*\. Give another --encoding"),
+        (ReadOptions(decimal="x"), "--decimal 'x' is no decimal mark"),
+        *((ReadOptions(delimiter=mark), "cannot separate fields") for mark in ("::", "", '"', "\n", "a", "é")),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(tmp_path: Path, options: ReadOptions, message: str) -> None:
+    with pytest.raises((DataError, UsageError), match=message):
+        read(tmp_path, LONG.replace("NA", "ü"), options)
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        (b"\xef\xbb\xbf" + LONG.encode(), ("unique_id", "ds", "y")),
+        (LONG.encode("utf-16"), ("unique_id", "ds", "y")),
+        (",ds,y\n0,2024-01-01,1\n", ("Unnamed: 0", "ds", "y")),
+        ("month,2023,2024\n2000-01-01,1,2\n", ("month", "2023", "2024")),
+        ('ds,y,note\n2024-01-01,1,"a;b;c;d"\n', ("ds", "y", "note")),
+        ("ds," + "x" * 200_000 + "\n2024-01-01,1\n", ("ds", "x" * 200_000)),
+        (rows(",".join(MANY), [",".join(["1.5"] * 20_011)]), MANY),
+    ],
+    ids=["byte order mark", "utf-16", "unnamed", "years", "delimiters in a field", "endless name", "very many"],
+)
+def test_columns_are_named_as_written(tmp_path: Path, content: str | bytes, columns: tuple[str, ...]) -> None:
+    table = read(tmp_path, content)
+    assert table.columns == columns
+    assert [notice.text for notice in table.notices] == (["read as utf-16"] if content[:1] == b"\xff" else [])
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (LONG.replace("\n", "\r"), [2, 3]),
+        (LONG.replace("\n", "\r\n"), [2, 3]),
+        ("\n\nds,y\n2024-01-01,1\n\n2024-01-02,2\n\n\n", [4, 6]),
+        ('"unique\nid",ds,y\n"a\nb",2024-01-01,1\n"c",2024-01-02,2\n', [3, 5]),
+        (f"ds,y,note\n2024-01-01,1,{'x' * 2**22}\n2024-01-02,1,y\n", [2, 3]),
+        ('ds,y,x\n2024-01-01,1,5" pipe\n2024-01-02,2,"b"\n', [None, None]),
+        ('ds,y,x\n2024-01-01,1,"a"b"\n2024-01-02,2,"b"\n', [None, None]),
+        *((f'ds,y{end}{end}"2024{end}",1{end}b,2{end}{end}{end}c,"3"{end}', [3, 5, 8]) for end in ("\n", "\r\n", "\r")),
+    ],
+)
+def test_every_row_has_its_line(tmp_path: Path, content: str, lines: list[int | None]) -> None:
+    table = read(tmp_path, content)
+    assert [table.line(row) for row in range(table.num_rows)] == lines
 
 
 def test_a_column_name_may_have_several_lines(tmp_path: Path) -> None:
@@ -181,62 +201,13 @@ def test_a_column_name_may_have_several_lines(tmp_path: Path) -> None:
     assert (table.columns, table.line(0)) == (("ds", "two\nlines"), 3)
 
 
-@pytest.mark.parametrize("cell", ['5" pipe', '"a"b"'])
-def test_quotes_that_are_part_of_a_name_are_no_open_quotes(tmp_path: Path, cell: str) -> None:
-    assert read(tmp_path, f'ds,y,x\n2024-01-01,1,{cell}\n2024-01-02,2,"b"\n').num_rows == 2
-
-
-def test_an_encoding_without_a_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--encoding '' is not known"):
-        read(tmp_path, "ds,y\n2024-01-01,1\n", ReadOptions(encoding=""))
-
-
-def test_a_bad_row_far_down_is_named(tmp_path: Path) -> None:
-    lines = [f"{day},{i}" for i, day in enumerate(daily(30_011))]
-    lines[30_005] += ",5"
-    with pytest.raises(DataError, match=r"data\.csv, line 30007: the row has 3 fields"):
-        read(tmp_path, rows("ds,y", lines))
-
-
-def test_an_unnamed_column_is_named_by_its_position(tmp_path: Path) -> None:
-    assert read(tmp_path, ",ds,y\n0,2024-01-01,1\n").columns == ("Unnamed: 0", "ds", "y")
-
-
-def test_years_may_name_the_columns_of_a_wide_table(tmp_path: Path) -> None:
-    assert read(tmp_path, "month,2023,2024\n2000-01-01,1,2\n").columns == ("month", "2023", "2024")
-
-
-def test_lines_are_counted_through_blank_ones(tmp_path: Path) -> None:
-    table = read(tmp_path, "\n\nds,y\n2024-01-01,1\n\n2024-01-02,2\n\n\n")
-    assert [table.line(0), table.line(1), table.num_rows] == [4, 6, 2]
-
-
-def test_lines_are_counted_through_quoted_line_ends(tmp_path: Path) -> None:
-    table = read(tmp_path, '"unique\nid",ds,y\n"a\nb",2024-01-01,1\n"c",2024-01-02,2\n')
-    assert (table.columns[0], [table.line(0), table.line(1)]) == ("unique\nid", [3, 5])
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_are_counted_with_every_kind_of_line_end(tmp_path: Path, end: str) -> None:
-    content = f'ds,y{end}{end}"2024{end}",1{end}b,2{end}{end}{end}c,"3"{end}'
-    table = read(tmp_path, content)
-    assert [table.line(row) for row in range(table.num_rows)] == [3, 5, 8]
-
-
 def test_quoted_rows_of_one_line_each_are_counted_by_arithmetic(tmp_path: Path) -> None:
-    table = read(tmp_path, '"ds","y"\n"2024-01-01",1\n"2024-01-02",2\n')
-    assert (table.lines, table.line(1)) == (None, 3)
+    assert read(tmp_path, '"ds","y"\n"2024-01-01",1\n').lines is None
 
 
 def test_lines_are_not_guessed_where_quotes_do_not_match(tmp_path: Path) -> None:
     table = read(tmp_path, 'ds,y,size\n2024-01-01,1,5" pipe\n2024-01-02,abc,7\n')
     assert (table.num_rows, table.where(1)) == (2, "row 2")
-
-
-def test_a_bad_row_after_an_endless_field_is_named(tmp_path: Path) -> None:
-    content = rows("ds,y,note", ["2024-01-01,1,a", f"2024-01-02,1,{'x' * 200_000}", "2024-01-03,1,b,c"])
-    with pytest.raises(DataError, match=r"line 4: the row has 4 fields where the header has 3"):
-        read(tmp_path, content)
 
 
 def test_a_later_row_may_contradict_the_first_ones(tmp_path: Path) -> None:
@@ -259,36 +230,6 @@ def test_a_field_longer_than_the_largest_block_is_a_short_error(
     monkeypatch.setattr(tabular, "_LARGEST_BLOCK", 2**10)
     with pytest.raises(DataError, match=r"data\.csv: the file cannot be read as CSV: straddling object"):
         read(tmp_path, rows("ds,y,note", [f"{day},1,{'x' * 5_000}" for day in daily(3)]))
-
-
-def test_a_field_of_four_megabytes_is_read(tmp_path: Path) -> None:
-    content = rows("ds,y,note", [f"2024-01-01,1,{'x' * 2**22}", "2024-01-02,1,y"])
-    assert read(tmp_path, content).num_rows == 2
-
-
-def test_an_endless_name_is_kept_whole(tmp_path: Path) -> None:
-    assert read(tmp_path, "ds," + "x" * 200_000 + "\n2024-01-01,1\n").columns == ("ds", "x" * 200_000)
-
-
-def test_an_open_quote_in_the_header_does_not_make_reading_slow(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="a header and no rows"):
-        read(tmp_path, 'ds,"y\n' + "2024-01-01,5\n" * 100_000)
-
-
-@pytest.mark.parametrize("delimiter", ["::", "", '"', "\n", "a", "é"])
-def test_a_delimiter_that_cannot_be_one_is_refused(tmp_path: Path, delimiter: str) -> None:
-    with pytest.raises(UsageError, match="cannot separate fields"):
-        read(tmp_path, LONG, ReadOptions(delimiter=delimiter))
-
-
-def test_a_decimal_mark_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--decimal 'x' is no decimal mark"):
-        read(tmp_path, LONG, ReadOptions(decimal="x"))
-
-
-def test_very_many_columns_are_read(tmp_path: Path) -> None:
-    names = ",".join(f"c{i}" for i in range(20_011))
-    assert len(read(tmp_path, f"ds,{names}\n2024-01-01,{','.join(['1.5'] * 20_011)}\n").columns) == 20_012
 
 
 def test_parquet_columns_become_text_numbers_and_times(tmp_path: Path) -> None:

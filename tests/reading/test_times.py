@@ -84,11 +84,6 @@ def test_times_of_four_digit_years_keep_every_microsecond(tmp_path: Path, text: 
     assert (time.dtype, time) == ("datetime64[us]", np.datetime64(text.rstrip("Z"), "us"))
 
 
-def test_a_given_format_reads_any_year(tmp_path: Path) -> None:
-    options = ReadOptions(time_format="%d/%m/%Y")
-    assert _read(tmp_path, ["01/02/2500", "01/02/2024"], options) == ["2500-02-01T00:00:00", "2024-02-01T00:00:00"]
-
-
 @pytest.mark.parametrize(
     "text",
     ["2024-01-01 00:00:00.123456000", "2024-01-01T00:00:00.123456000Z", "01/02/2024 00:00:00.1234560"],
@@ -98,53 +93,55 @@ def test_zeros_after_the_microseconds_are_read(tmp_path: Path, text: str) -> Non
     assert str(read_times(_table(tmp_path, [text], options), "ds").values[0])[-7:] == ".123456"
 
 
-@pytest.mark.parametrize(
-    ("text", "options"),
-    [
-        ("2024-01-01 00:00:00.1234567", ReadOptions()),
-        ("2024-01-01 00:00:00.123456789Z", ReadOptions()),
-        ("31/01/2024 00:00:00.000000001", ReadOptions()),
-        ("31/01/2024 00:00:00.000000001", ReadOptions(time_format="%d/%m/%Y %H:%M:%S.%f")),
-        ("1704067200000000001", ReadOptions()),
-    ],
-)
-def test_texts_finer_than_a_microsecond_are_refused(tmp_path: Path, text: str, options: ReadOptions) -> None:
-    with pytest.raises(DataError, match=r"line 2.* is finer than a microsecond\. 1 of 1 times .* Round them to micro"):
-        read_times(_table(tmp_path, [text], options), "ds")
-
-
 def test_timestamps_finer_than_a_microsecond_are_refused() -> None:
     times = np.datetime64("2024-01-01", "ns") + np.arange(3) * 1500
     with pytest.raises(DataError, match=r"row 2: '2024-01-01 00:00:00.0000015' is finer than a microsecond\. 1 of 3"):
         read_times(table_from_frame(pd.DataFrame({"ds": times, "y": [1.0, 2.0, 3.0]})), "ds")
 
 
-def test_the_whole_column_decides_between_day_first_and_month_first(tmp_path: Path) -> None:
-    assert _read(tmp_path, ["01/02/2024", "01/13/2024"])[0] == "2024-01-02T00:00:00"
+@pytest.mark.parametrize(
+    ("times", "options", "expected"),
+    [
+        (["01/02/2024", "01/13/2024"], {}, ["2024-01-02", "2024-01-13"]),
+        (["01/01/2024", "02/02/2024"], {}, ["2024-01-01", "2024-02-02"]),
+        (["01/02/2024"], {"time_format": "%d/%m/%Y"}, ["2024-02-01"]),
+        (["01/02/2500", "01/02/2024"], {"time_format": "%d/%m/%Y"}, ["2500-02-01", "2024-02-01"]),
+        (["01/02/2024 05:00 +0200"], {"time_format": "%d/%m/%Y %H:%M %z"}, ["2024-02-01T03"]),
+        (["202311", "202312", "202401"], {}, ["2023-11", "2023-12", "2024-01"]),
+        (["202401", "202402"], {}, ["2024-01", "2024-02"]),
+    ],
+)
+def test_the_whole_column_or_the_options_decide_the_format(
+    tmp_path: Path, times: list[str], options: dict[str, str], expected: list[str]
+) -> None:
+    assert _read(tmp_path, times, ReadOptions(**options)) == [str(np.datetime64(time, "s")) for time in expected]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "options", "notices"),
+    [
+        (["5", "6"], {}, ["column 'ds' counts steps (5 to 6)"]),
+        (["202412", "202413"], {}, ["column 'ds' counts steps (202,412 to 202,413)"]),
+        (["20240131", "20240132"], {}, ["column 'ds' counts steps (20,240,131 to 20,240,132)"]),
+        (["202401"], {"time_unit": "step"}, []),
+        (["1704067200"], {"time_unit": "step"}, []),
+    ],
+)
+def test_other_whole_numbers_count_steps(
+    tmp_path: Path, numbers: list[str], options: dict[str, str], notices: list[str]
+) -> None:
+    times = read_times(_table(tmp_path, numbers, ReadOptions(**options)), "ds")
+    assert (times.values.tolist(), [notice.text for notice in times.notices]) == (list(map(int, numbers)), notices)
+
+
+@pytest.mark.parametrize("column", [[3, 5], [3.0, 5.0]])
+def test_whole_numbers_of_a_frame_count_steps(column: list[float]) -> None:
+    assert read_times(table_from_frame(pd.DataFrame({"ds": column})), "ds").values.tolist() == [3, 5]
 
 
 def test_a_format_that_was_found_is_said(tmp_path: Path) -> None:
     notices = read_times(_table(tmp_path, ["31.12.2024"]), "ds").notices
     assert [notice.text for notice in notices] == ["times of column 'ds' were read as %d.%m.%Y"]
-
-
-def test_a_format_that_may_be_day_or_month_first_is_ambiguous(tmp_path: Path) -> None:
-    message = r"column 'ds': times such as '01/02/2024' fit more than one format: %d/%m/%Y and %m/%d/%Y\. Say"
-    with pytest.raises(DataError, match=message):
-        _read(tmp_path, ["01/02/2024", "02/02/2024"])
-
-
-def test_days_that_equal_their_month_are_not_ambiguous(tmp_path: Path) -> None:
-    assert _read(tmp_path, ["01/01/2024", "02/02/2024"])[1] == "2024-02-02T00:00:00"
-
-
-def test_a_given_format_settles_it(tmp_path: Path) -> None:
-    assert _read(tmp_path, ["01/02/2024"], ReadOptions(time_format="%d/%m/%Y")) == ["2024-02-01T00:00:00"]
-
-
-def test_a_given_format_may_hold_an_offset(tmp_path: Path) -> None:
-    options = ReadOptions(time_format="%d/%m/%Y %H:%M %z")
-    assert _read(tmp_path, ["01/02/2024 05:00 +0200"], options) == ["2024-02-01T03:00:00"]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +170,23 @@ def test_a_given_format_may_hold_an_offset(tmp_path: Path) -> None:
             ["1.5", "2.5"],
             r"line 2.*'1\.5' is not a whole number, so it is not a time\. Also '2\.5' on line 3\. Write times",
         ),
+        (
+            ["01/02/2024", "02/02/2024"],
+            r"column 'ds': times such as '01/02/2024' fit more than one format: %d/%m/%Y and %m/%d/%Y\. Say",
+        ),
+        (["24-01-05", "24-01-06"], r"'24-01-05' fit more than one format: %d-%m-%y and %y-%m-%d"),
+        (["-9223372036854775807", "5"], r"steps from -9223372036854775807 to 5 are too far apart"),
+        (
+            ["45292", "45293"],
+            r"column 'ds': whole numbers such as 45292 may be day numbers of Excel, or steps\. Say",
+        ),
+        *(
+            ([text], r"line 2.* is finer than a microsecond\. 1 of 1 times .* Round them to micro")
+            for text in (
+                *("2024-01-01 00:00:00.1234567", "2024-01-01 00:00:00.123456789Z"),
+                *("31/01/2024 00:00:00.000000001", "1704067200000000001"),
+            )
+        ),
     ],
 )
 def test_a_time_that_does_not_fit_is_named(tmp_path: Path, times: list[str], message: str) -> None:
@@ -180,79 +194,53 @@ def test_a_time_that_does_not_fit_is_named(tmp_path: Path, times: list[str], mes
         _read(tmp_path, times)
 
 
-def test_a_time_that_does_not_fit_the_given_format_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"line 3.*'2024' is not a time in the format %d/%m/%Y\. 1 of 2 times"):
-        _read(tmp_path, ["01/02/2024", "2024"], ReadOptions(time_format="%d/%m/%Y"))
-    with pytest.raises(DataError, match=r"Correct them, or the --time-format\."):
-        _read(tmp_path, ["01/02/2024", "2024"], ReadOptions(time_format="%d/%m/%Y"))
-
-
-def test_a_given_format_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--time-format '%Y %Q' is not a time format: "):
-        _read(tmp_path, ["01/02/2024"], ReadOptions(time_format="%Y %Q"))
-    with pytest.raises(UsageError, match=r"--time-format '%Y %Y' is not a time format: "):
-        _read(tmp_path, ["01/02/2024"], ReadOptions(time_format="%Y %Y"))
-
-
-@pytest.mark.parametrize("pattern", ["%d", "%H:%M", "abc", "", "mixed", "ISO8601"])
-def test_a_given_format_without_a_year_is_refused(tmp_path: Path, pattern: str) -> None:
-    with pytest.raises(UsageError, match=rf"--time-format '{pattern}' names no year, %Y or %y\. Give one such as"):
-        _read(tmp_path, ["01"], ReadOptions(time_format=pattern))
-
-
-@pytest.mark.parametrize("times", [["1", "2"], ["2024-01-01", "2024-01-02"]])
-def test_a_unit_that_is_none_is_refused_whatever_the_times(tmp_path: Path, times: list[str]) -> None:
-    with pytest.raises(UsageError, match=r"--time-unit 'fortnight' is not one of step, s, ms, us, ns, day, excel"):
-        _read(tmp_path, times, ReadOptions(time_unit="fortnight"))
-
-
-def test_months_written_as_numbers_are_months(tmp_path: Path) -> None:
-    assert _read(tmp_path, ["202311", "202312", "202401"]) == [
-        f"{month}-01T00:00:00" for month in ("2023-11", "2023-12", "2024-01")
-    ]
-
-
-def test_months_of_one_year_are_months_unless_told_otherwise(tmp_path: Path) -> None:
-    assert _read(tmp_path, ["202401", "202402"])[1] == "2024-02-01T00:00:00"
-    assert read_times(_table(tmp_path, ["202401"], ReadOptions(time_unit="step")), "ds").values.tolist() == [202401]
-    assert read_times(_table(tmp_path, ["202412", "202413"]), "ds").values.tolist() == [202412, 202413]
-
-
-def test_a_day_and_a_year_of_two_digits_may_be_mistaken(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'24-01-05' fit more than one format: %d-%m-%y and %y-%m-%d"):
-        _read(tmp_path, ["24-01-05", "24-01-06"])
+UNITS = "step, s, ms, us, ns, day, excel"
 
 
 @pytest.mark.parametrize(
-    ("number", "unit"),
-    [(10**12, "day"), (2**62, "s"), (2**62, "ms"), (-(10**7), "excel"), (-(2**62), "us")],
+    ("times", "options", "message"),
+    [
+        (
+            ["01/02/2024", "2024"],
+            {"time_format": "%d/%m/%Y"},
+            r"line 3.*'2024' is not a time in the format %d/%m/%Y\. 1 of 2 times .* Correct them, or the --time-format\.",
+        ),
+        (
+            ["31/01/2024 00:00:00.000000001"],
+            {"time_format": "%d/%m/%Y %H:%M:%S.%f"},
+            r"line 2.* is finer than a microsecond\. 1 of 1 times",
+        ),
+        *(
+            (["01/02/2024"], {"time_format": pattern}, rf"--time-format '{pattern}' is not a time format: ")
+            for pattern in ("%Y %Q", "%Y %Y")
+        ),
+        *(
+            (["01"], {"time_format": pattern}, f"--time-format '{pattern}' names no year, %Y or %y. Give one such as")
+            for pattern in ("%d", "%H:%M", "abc", "", "mixed", "ISO8601")
+        ),
+        (["1", "2"], {"time_unit": "fortnight"}, f"--time-unit 'fortnight' is not one of {UNITS}"),
+        (["2024-01-01"], {"time_unit": "fortnight"}, f"--time-unit 'fortnight' is not one of {UNITS}"),
+        (["5", "soon"], {"time_unit": "s"}, r"line 3, column 'ds': 'soon' is not a whole number, as --time-unit"),
+        *(
+            (["0", str(number)], {"time_unit": unit}, rf"line 3.*'{number}' lies outside the years 0 to 9999\. 1 of 2")
+            for number, unit in (
+                *((10**12, "day"), (2**62, "s"), (2**62, "ms")),
+                *((-(10**7), "excel"), (-(2**62), "us")),
+            )
+        ),
+    ],
 )
-def test_numbers_beyond_the_years_of_four_digits_are_refused(tmp_path: Path, number: int, unit: str) -> None:
-    with pytest.raises(DataError, match=rf"line 3.*'{number}' lies outside the years 0 to 9999\. 1 of 2 times"):
-        _read(tmp_path, ["0", str(number)], ReadOptions(time_unit=unit))
+def test_times_that_contradict_the_options_are_refused(
+    tmp_path: Path, times: list[str], options: dict[str, str], message: str
+) -> None:
+    with pytest.raises((DataError, UsageError), match=message):
+        _read(tmp_path, times, ReadOptions(**options))
 
 
 def test_timestamps_beyond_the_years_of_four_digits_are_refused() -> None:
     frame = pd.DataFrame({"ds": np.array(["2024-01-01", "12024-01-01"], "datetime64[s]"), "y": [1.0, 2.0]})
     with pytest.raises(DataError, match=r"row 2: '317273587200' lies outside the years 0 to 9999"):
         read_times(table_from_frame(frame), "ds")
-
-
-def test_steps_too_far_apart_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"steps from -9223372036854775807 to 5 are too far apart"):
-        _read(tmp_path, ["-9223372036854775807", "5"])
-
-
-def test_small_whole_numbers_count_steps(tmp_path: Path) -> None:
-    times = read_times(_table(tmp_path, ["5", "6"]), "ds")
-    assert (times.values.tolist(), times.notices[0].text) == ([5, 6], "column 'ds' counts steps (5 to 6)")
-
-
-def test_day_numbers_of_excel_are_ambiguous(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"column 'ds': whole numbers such as 45292 may be day numbers of Excel, or steps\. Say"
-    ):
-        _read(tmp_path, ["45292", "45293"])
 
 
 @pytest.mark.parametrize(
@@ -268,25 +256,6 @@ def test_day_numbers_of_excel_are_ambiguous(tmp_path: Path) -> None:
 def test_a_given_unit_says_what_numbers_count(tmp_path: Path, number: str, unit: str, time: str) -> None:
     times = read_times(_table(tmp_path, [number], ReadOptions(time_unit=unit)), "ds")
     assert (times.values[0], times.notices) == (np.datetime64(time), ())
-
-
-def test_large_numbers_may_be_said_to_count_steps(tmp_path: Path) -> None:
-    times = read_times(_table(tmp_path, ["1704067200"], ReadOptions(time_unit="step")), "ds")
-    assert (times.values.tolist(), times.notices) == ([1704067200], ())
-
-
-def test_an_unknown_unit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--time-unit 'fortnight' is not one of step, s, ms, us, ns, day, excel"):
-        _read(tmp_path, ["5"], ReadOptions(time_unit="fortnight"))
-
-
-def test_text_in_a_column_of_numbers_as_time_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"line 3, column 'ds': 'soon' is not a whole number, as --time-unit"):
-        _read(tmp_path, ["5", "soon"], ReadOptions(time_unit="s"))
-
-
-def test_eight_digits_that_are_no_dates_count_steps(tmp_path: Path) -> None:
-    assert read_times(_table(tmp_path, ["20240131", "20240132"]), "ds").values.dtype == np.int64
 
 
 def test_offsets_are_converted_to_utc_with_a_notice(tmp_path: Path) -> None:
@@ -317,14 +286,6 @@ def test_a_column_of_a_frame_that_is_no_time_is_refused(column: list[object], me
         read_times(table_from_frame(pd.DataFrame({"ds": column})), "ds")
 
 
-def test_whole_floats_count_steps() -> None:
-    assert read_times(table_from_frame(pd.DataFrame({"ds": [3.0, 5.0]})), "ds").values.tolist() == [3, 5]
-
-
-def test_whole_numbers_of_a_frame_count_steps() -> None:
-    assert read_times(table_from_frame(pd.DataFrame({"ds": [3, 5]})), "ds").values.tolist() == [3, 5]
-
-
 BERLIN = ReadOptions(timezone="Europe/Berlin")
 
 
@@ -341,29 +302,30 @@ def test_the_skipped_hour_of_spring_is_no_gap_in_the_zone(tmp_path: Path) -> Non
     assert load(tmp_path, content, options=BERLIN).panel.lengths.tolist() == [4]
 
 
-def test_a_time_in_the_skipped_hour_is_refused(tmp_path: Path) -> None:
-    content = rows("ds,y", [f"2024-03-31 {hour},1" for hour in ("01:00", "02:00", "03:00")])
-    with pytest.raises(
-        DataError, match=r"line 3.*'2024-03-31 02:00:00' does not exist in Europe/Berlin\. The clock skips"
-    ):
-        load(tmp_path, content, options=BERLIN)
-
-
-def test_an_unknown_zone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"--timezone 'Europe/Atlantis' is not a known time zone\. Give one such as Europe/Berlin"
-    ):
-        load(tmp_path, rows("ds,y", ["2024-03-31,1", "2024-04-01,2"]), options=ReadOptions(timezone="Europe/Atlantis"))
+@pytest.mark.parametrize(
+    ("times", "zone", "message"),
+    [
+        (
+            [f"2024-03-31 {hour}" for hour in ("01:00", "02:00", "03:00")],
+            "Europe/Berlin",
+            r"line 3.*'2024-03-31 02:00:00' does not exist in Europe/Berlin\. The clock skips",
+        ),
+        (
+            ["2024-03-31", "2024-04-01"],
+            "Europe/Atlantis",
+            r"--timezone 'Europe/Atlantis' is not a known time zone\. Give one such as Europe/Berlin",
+        ),
+        (["1", "2", "3"], "Europe/Berlin", r"column 'ds': --timezone does not fit: the times are numbers of steps"),
+    ],
+)
+def test_times_that_do_not_fit_the_zone_are_refused(tmp_path: Path, times: list[str], zone: str, message: str) -> None:
+    with pytest.raises((DataError, UsageError), match=message):
+        load(tmp_path, rows("ds,y", [f"{time},1" for time in times]), options=ReadOptions(timezone=zone))
 
 
 def test_zoned_times_are_not_moved_by_the_zone(tmp_path: Path) -> None:
     content = rows("ds,y", [f"2024-01-01T0{i}Z,{i}" for i in range(3)])
     assert times_of(load(tmp_path, content, options=BERLIN).panel) == times_of(load(tmp_path, content).panel)
-
-
-def test_steps_have_no_zone(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"column 'ds': --timezone does not fit: the times are numbers of steps"):
-        load(tmp_path, rows("ds,y", ["1,1", "2,2", "3,3"]), options=BERLIN)
 
 
 def test_steps_at_both_ends_of_counting_are_gaps_too_wide(tmp_path: Path) -> None:
