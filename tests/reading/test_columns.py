@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -30,15 +31,13 @@ def _lines(values: list[str]) -> str:
     return rows("ds;y", [f"{day};{value}" for day, value in zip(daily(len(values)), values, strict=True)])
 
 
+def read_covariate(table: Table, column: str) -> object:
+    return read_covariates(table, (column,))
+
+
 @pytest.mark.parametrize("word", ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "#N/A", "<NA>", "None"])
 def test_the_usual_words_mean_missing(tmp_path: Path, word: str) -> None:
     assert np.isnan(read_numbers(read(tmp_path, _lines(["1", word])), "y")[1])
-
-
-@pytest.mark.parametrize("values", [["1", "gone"], [*(f"{i}.{i}5" for i in range(7)), "gone"]])
-def test_a_declared_word_means_missing(tmp_path: Path, values: list[str]) -> None:
-    numbers = read_numbers(read(tmp_path, _lines(values), ReadOptions(na_values=("gone",))), "y")
-    assert np.flatnonzero(np.isnan(numbers)).tolist() == [len(values) - 1]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +74,12 @@ def test_numbers_are_read_however_they_are_spelled(tmp_path: Path, text: str, nu
         (["1", "1_000"], r"'1_000' is not a number"),
         (["1", "0x1F"], r"'0x1F' is not a number"),
         (["1", "٣"], r"'٣' is not a number"),
+        (["1", "\x1b[31mred"], r"'\\x1b\[31mred' is not a number"),
+        (
+            [f"a{i}" for i in range(7)],
+            r"'a1' on line 3, 'a2' on line 4, 'a3' on line 5, 'a4' on line 6\. 7 such values",
+        ),
+        ([f"{i}.5" for i in range(30_001)] + ["abc"], r"line 30003, column 'y': 'abc' is not a number"),
     ],
 )
 def test_what_is_not_a_number_is_named(tmp_path: Path, values: list[str], message: str) -> None:
@@ -82,28 +87,55 @@ def test_what_is_not_a_number_is_named(tmp_path: Path, values: list[str], messag
         read_numbers(read(tmp_path, _lines(values)), "y")
 
 
-def test_at_most_five_bad_values_are_shown(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"'a1' on line 3, 'a2' on line 4, 'a3' on line 5, 'a4' on line 6\. 7 such values"
-    ):
-        read_numbers(read(tmp_path, _lines([f"a{i}" for i in range(7)])), "y")
+@pytest.mark.parametrize("read_column", [read_numbers, read_covariate])
+@pytest.mark.parametrize(
+    ("values", "decimal", "message"),
+    [
+        ([*(f"{i},5" for i in range(40)), "1.234,5"], ",", r"'1\.234,5' is not a number"),
+        ([*(f"{i},5" for i in range(40)), "soon"], ",", "'soon' is not a number"),
+        ([*(f"{i}.5" for i in range(40)), "soon"], ".", "'soon' is not a number"),
+        ([*(f"{i}.{i}5" for i in range(7)), "1e999"], None, r"'inf' is not a finite number\. .* counts as infinite\.$"),
+        (["1", "inf"], None, r"line 3, column 'y': 'inf' is not a finite number"),
+    ],
+)
+def test_targets_and_covariates_refuse_what_is_not_a_number(
+    tmp_path: Path, read_column: Callable[..., object], values: list[str], decimal: str | None, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read_column(read(tmp_path, _lines(values), ReadOptions(decimal=decimal)), "y")
 
 
-def test_control_characters_of_a_value_are_escaped(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'\\x1b\[31mred' is not a number"):
-        read_numbers(read(tmp_path, _lines(["1", "\x1b[31mred"])), "y")
+@pytest.mark.parametrize("values", [["1", "gone"], [*(f"{i}.{i}5" for i in range(7)), "gone"]])
+def test_a_declared_word_means_missing(tmp_path: Path, values: list[str]) -> None:
+    numbers = read_numbers(read(tmp_path, _lines(values), ReadOptions(na_values=("gone",))), "y")
+    assert np.flatnonzero(np.isnan(numbers)).tolist() == [len(values) - 1]
 
 
-def test_a_point_between_thousands_is_refused_beside_a_decimal_comma(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'1\.234,5' is not a number"):
-        read_numbers(read(tmp_path, _lines(["1,5", "1.234,5"]), ReadOptions(decimal=",")), "y")
+NOON = datetime(2024, 1, 1, 12)
 
 
-def test_text_on_row_thirty_thousand_is_named(tmp_path: Path) -> None:
-    values = [f"{i}.5" for i in range(30_011)]
-    values[30_001] = "abc"
-    with pytest.raises(DataError, match=r"line 30003, column 'y': 'abc' is not a number"):
-        read_numbers(read(tmp_path, _lines(values)), "y")
+@pytest.mark.parametrize(
+    ("read_column", "column", "message"),
+    [
+        (read_numbers, [1.0, np.inf], "row 2: 'inf' is not a finite number"),
+        (read_numbers, [NOON, NOON], r"the column holds timestamp\[.s\], not numbers"),
+        (as_text, [1.5, 2.5], r"the column holds double, not names\. Name another column"),
+        (as_text, [NOON, NOON], r"the column holds times, not names\. Name another column"),
+        (read_covariate, [NOON, NOON], "a covariate cannot be of type time"),
+        (read_covariate, [[1.5], [2.5]], "a covariate cannot be of type list<"),
+    ],
+)
+def test_a_column_of_another_type_is_refused(
+    read_column: Callable[..., object], column: list[object], message: str
+) -> None:
+    with pytest.raises(DataError, match=f"column 'y': {message}"):
+        read_column(table_from_frame(pd.DataFrame({"y": column})), "y")
+
+
+def test_more_categories_than_a_network_can_hold_are_refused() -> None:
+    frame = pd.DataFrame({f"c{i}": ["a", "b"] for i in range(1001)})
+    with pytest.raises(DataError, match=r"column 'c1000': 1,001 covariates are categories; at most 1,000 can be\."):
+        read_covariates(table_from_frame(frame), tuple(frame.columns))
 
 
 def test_columns_of_a_frame_are_read_as_numbers() -> None:
@@ -126,16 +158,6 @@ def test_columns_of_a_frame_are_read_as_numbers() -> None:
 def test_numbers_of_a_frame_are_a_copy() -> None:
     numbers = read_numbers(table_from_frame(pd.DataFrame({"y": [2.5, 3.5]})), "y")
     assert numbers.flags.writeable
-
-
-def test_infinity_in_a_frame_is_named_by_its_row() -> None:
-    with pytest.raises(DataError, match=r"column 'y': row 2: 'inf' is not a finite number"):
-        read_numbers(table_from_frame(pd.DataFrame({"y": [1.0, np.inf]})), "y")
-
-
-def test_times_are_not_numbers() -> None:
-    with pytest.raises(DataError, match=r"column 'y': the column holds timestamp\[.s\], not numbers"):
-        read_numbers(table_from_frame(pd.DataFrame({"y": [datetime(2024, 1, 1)]})), "y")
 
 
 @pytest.mark.parametrize(
@@ -178,33 +200,22 @@ def test_categories_are_sorted_and_missing_ones_are_minus_one(tmp_path: Path) ->
     assert (names, codes.tolist()) == (("dry", "wet"), [1, 0, -1, 1])
 
 
-def test_whole_numbers_of_a_frame_are_texts_where_names_are_needed() -> None:
-    text = as_text(table_from_frame(pd.DataFrame({"store": [7, 11, 7]})), "store")
-    assert (text.values, text.codes.tolist()) == (("7", "11"), [0, 1, 0])
-
-
 @pytest.mark.parametrize(
-    ("column", "message"),
+    ("column", "values", "codes"),
     [
-        ([1.5, 2.5], "the column holds double, not names"),
-        ([datetime(2024, 1, 1)] * 2, "the column holds times, not names"),
+        ([7, 11, 7], ("7", "11"), [0, 1, 0]),
+        (pd.Categorical(["c", None, "a"], categories=["a", "b", "c"]), ("c", "a"), [0, -1, 1]),
     ],
 )
-def test_measurements_and_times_are_no_names(column: list[object], message: str) -> None:
-    with pytest.raises(DataError, match=rf"column 'store': {message}\. Name another column"):
-        as_text(table_from_frame(pd.DataFrame({"store": column})), "store")
+def test_numbers_and_categories_of_a_frame_are_texts(column: object, values: tuple[str, ...], codes: list[int]) -> None:
+    text = as_text(table_from_frame(pd.DataFrame({"id": column})), "id")
+    assert (text.values, text.codes.tolist()) == (values, codes)
 
 
 def test_texts_that_no_row_has_are_left_out() -> None:
     values = pa.DictionaryArray.from_arrays(pa.array([2, None, 3, 0], pa.int32()), pa.array(["a", "b", "c", None]))
     text = text_column(Table("table", pa.table({"id": values}), "", 0), "id")
     assert (text.values, text.codes.tolist()) == (("a", "c"), [1, -1, -1, 0])
-
-
-def test_categories_of_a_frame_are_texts() -> None:
-    frame = pd.DataFrame({"id": pd.Categorical(["c", None, "a"], categories=["a", "b", "c"])})
-    text = text_column(table_from_frame(frame), "id")
-    assert (text.values, text.codes.tolist()) == (("c", "a"), [0, -1, 1])
 
 
 def test_covariates_are_split_into_numbers_and_categories(tmp_path: Path) -> None:
@@ -216,38 +227,28 @@ def test_covariates_are_split_into_numbers_and_categories(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("column", "message"),
-    [([datetime(2024, 1, 1)], "a covariate cannot be of type time"), ([[1.5]], "a covariate cannot be of type list<")],
+    ("lines", "notices"),
+    [
+        (["1,2,3", "4,5,6"], []),
+        (
+            ["1,x,5", ",y,5", "3,,5"],
+            [
+                "decision: covariates read as categories, with their number: 'b' (2)",
+                "repair: 1 of 3 values of covariate 'a' are missing; they count as the mean of the column",
+                "repair: 1 of 3 values of covariate 'b' are missing; they count as an unknown category",
+            ],
+        ),
+    ],
 )
-def test_a_covariate_of_another_type_is_refused(column: list[object], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        read_covariates(table_from_frame(pd.DataFrame({"when": column})), ("when",))
-
-
-def test_what_covariates_are_and_lack_is_told(tmp_path: Path) -> None:
-    content = rows("a,b,c", ["1,x,5", ",y,5", "3,,5"])
-    found = covariate_notices(read_covariates(read(tmp_path, content), ("a", "b", "c")))
-    assert [notice.line for notice in found] == [
-        "decision: covariates read as categories, with their number: 'b' (2)",
-        "repair: 1 of 3 values of covariate 'a' are missing; they count as the mean of the column",
-        "repair: 1 of 3 values of covariate 'b' are missing; they count as an unknown category",
-    ]
-
-
-def test_complete_numbers_need_no_words(tmp_path: Path) -> None:
-    assert covariate_notices(read_covariates(read(tmp_path, rows("a,b", ["1,2", "3,4"])), ("a", "b"))) == ()
+def test_what_covariates_are_and_lack_is_told(tmp_path: Path, lines: list[str], notices: list[str]) -> None:
+    covariates = read_covariates(read(tmp_path, rows("a,b,c", lines)), ("a", "b", "c"))
+    assert [notice.line for notice in covariate_notices(covariates)] == notices
 
 
 def test_many_categorical_columns_are_counted(tmp_path: Path) -> None:
-    names = tuple("abcdefg")
-    table = read(tmp_path, rows(",".join(names), [",".join("x" * 7), ",".join("y" * 7)]))
-    (notice,) = covariate_notices(read_covariates(table, names))
+    table = read(tmp_path, rows("a,b,c,d,e,f,g", [",".join("x" * 7), ",".join("y" * 7)]))
+    (notice,) = covariate_notices(read_covariates(table, tuple("abcdefg")))
     assert (notice.count, notice.text[-5:]) == (7, ") ...")
-
-
-def test_infinity_does_not_make_a_covariate_text(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"line 3, column 'a': 'inf' is not a finite number"):
-        read_covariates(read(tmp_path, rows("a,b", ["1,2", "inf,4"])), ("a",))
 
 
 def test_a_signalling_nan_is_a_missing_value_like_any_other() -> None:
@@ -257,29 +258,9 @@ def test_a_signalling_nan_is_a_missing_value_like_any_other() -> None:
     assert values[1] == 50
 
 
-def test_more_categories_than_a_network_can_hold_are_refused() -> None:
-    frame = pd.DataFrame({f"c{i}": ["a", "b"] for i in range(1001)})
-    with pytest.raises(DataError, match=r"column 'c1000': 1,001 covariates are categories; at most 1,000 can be\."):
-        read_covariates(table_from_frame(frame), tuple(frame.columns))
-
-
 def test_a_column_that_training_read_as_text_is_a_category_whatever_it_holds(tmp_path: Path) -> None:
     table = read(tmp_path, _lines(["1", "2", "1"]), ReadOptions(text=("y",)))
     assert (read_covariates(table, ("y",)).categorical_names, read_covariates(table, ("y",)).categories) == (
         ("y",),
         (("1", "2"),),
     )
-
-
-def test_an_infinite_measurement_is_no_matter_of_categories(tmp_path: Path) -> None:
-    table = read(tmp_path, _lines([*(f"{i}.{i}5" for i in range(7)), "1e999"]))
-    with pytest.raises(DataError, match=r"'inf' is not a finite number\. .* counts as infinite\.$"):
-        read_covariates(table, ("y",))
-
-
-@pytest.mark.parametrize("mark", [".", ","])
-def test_a_covariate_of_numbers_with_a_word_is_refused_under_any_decimal_mark(tmp_path: Path, mark: str) -> None:
-    values = [f"{number}{mark}5" for number in range(40)] + ["soon"]
-    table = read(tmp_path, _lines(values), ReadOptions(decimal=mark))
-    with pytest.raises(DataError, match="'soon' is not a number"):
-        read_covariates(table, ("y",))
