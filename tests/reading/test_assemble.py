@@ -74,19 +74,132 @@ def test_a_single_series_is_named_after_its_column(tmp_path: Path) -> None:
     assert (panel.series_ids, panel.schema.id, panel.schema.layout) == (("load",), "unique_id", "single")
 
 
-def test_joined_ids_name_the_series(tmp_path: Path) -> None:
-    content = rows("ds,y,shop,item", [f"{day},1,{shop},{item}" for shop in "ab" for item in "xyz" for day in daily(2)])
-    panel = load(tmp_path, content, DataConfig(id="shop,item")).panel
-    assert panel.series_ids == ("a/x", "a/y", "a/z", "b/x", "b/y", "b/z")
+DAYS = daily(5)
+BACKWARDS = "rows stood before an earlier time of their series; the rows were sorted by time"
 
 
-def test_interleaved_series_need_no_repair(tmp_path: Path) -> None:
-    content = rows(
-        "unique_id,ds,y", [f"{name},{day},{ord(name) + i}" for i, day in enumerate(daily(5)) for name in "ba"]
+@pytest.mark.parametrize(
+    ("lines", "target", "repaired"),
+    [
+        ([f"{name},{day},{i}" for i, day in enumerate(DAYS) for name in "ba"], [0, 1, 2, 3, 4] * 2, []),
+        (
+            [f"a,{DAYS[i]},{i}" for i in (0, 2, 1, 4, 3)] + [f"b,{day},0" for day in DAYS],
+            [0, 1, 2, 3, 4, 0, 0, 0, 0, 0],
+            [f"2 {BACKWARDS}"],
+        ),
+        ([f"{name},{DAYS[i]},{i}" for i in (2, 0, 1) for name in "ab"], [0, 1, 2] * 2, [f"2 {BACKWARDS}"]),
+        (
+            [f"{name},{day},{value}" for name in "ab" for day, value in zip(daily(3), ("1", "NA", ""), strict=True)],
+            [1, np.nan, np.nan] * 2,
+            ["4 of 6 target values are missing; they are masked"],
+        ),
+        (
+            [f"s{i},{day},{'1' if i == 3 else ''}" for i in range(7) for day in daily(2)],
+            [*[np.nan] * 6, 1, 1, *[np.nan] * 6],
+            [
+                "12 of 14 target values are missing; they are masked",
+                "6 series have no value at all: 's0', 's1', 's2', 's4', 's5' ...",
+            ],
+        ),
+    ],
+    ids=["interleaved", "disordered", "interleaved and disordered", "missing values", "series without values"],
+)
+def test_repairs_are_counted(tmp_path: Path, lines: list[str], target: list[float], repaired: list[str]) -> None:
+    loaded = load(tmp_path, rows("unique_id,ds,y", lines))
+    assert np.array_equal(loaded.panel.target, target, equal_nan=True)
+    assert repairs(loaded) == repaired
+
+
+@pytest.mark.parametrize(
+    ("lines", "lengths", "frequency", "missing"),
+    [
+        (["2024-01-01,1", "2024-01-02,", "2024-01-02,", "2024-01-03,3"], 3, "D", [1]),
+        (["2024-01-01,1", "2024-01-02,2", "2024-06-01,3"], 153, "D", list(range(2, 152))),
+        ([f"2024-{month:02}-29,{month}" for month in (1, 2, 3, 6, 7)], 7, "MS@29", [3, 4]),
+        ([f"{year}-01-01,{year}" for year in range(1500, 1511) if year != 1507], 11, "YS-JAN", [7]),
+    ],
+    ids=["twice missing", "five months", "months", "distant years"],
+)
+def test_steps_without_a_row_are_missing(
+    tmp_path: Path, lines: list[str], lengths: int, frequency: str, missing: list[int]
+) -> None:
+    panel = load(tmp_path, rows("ds,y", lines)).panel
+    assert (panel.lengths.tolist(), panel.frequency.alias) == ([lengths], frequency)
+    assert np.flatnonzero(np.isnan(panel.target)).tolist() == missing
+
+
+def test_the_frame_is_not_changed() -> None:
+    frame = pd.DataFrame({"ds": pd.to_datetime(["2024-01-03", "2024-01-01", "2024-01-02"]), "y": [3.0, 1.0, np.nan]})
+    before = frame.copy(deep=True)
+    build_panel(table_from_frame(frame), DataConfig())
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_integer_steps_make_a_panel(tmp_path: Path) -> None:
+    panel = load(tmp_path, rows("step,y", [f"{step},{step}" for step in (3, 4, 7)])).panel
+    assert (panel.starts.tolist(), panel.lengths.tolist(), panel.frequency.unit) == ([3], [5], "integer")
+
+
+@pytest.mark.parametrize(
+    ("columns", "first"), [("a,b", ("p/r", "p/s")), ("b,a", ("r/p", "s/p")), ("c,a,b", ("t/p/r", "u/p/r"))]
+)
+def test_joined_ids_name_the_series(columns: str, first: tuple[str, ...]) -> None:
+    names = columns.split(",")
+    frame = pd.DataFrame(
+        [(day, 1.0, a, b, c) for a in "pq" for b in "rs" for c in ("tuv" if "c" in names else "t") for day in daily(2)],
+        columns=["ds", "y", "a", "b", "c"],
     )
-    loaded = load(tmp_path, content)
-    assert (loaded.panel.series_ids, repairs(loaded)) == (("b", "a"), [])
-    assert loaded.panel.target.tolist() == [98, 99, 100, 101, 102, 97, 98, 99, 100, 101]
+    panel = build_panel(table_from_frame(frame), DataConfig(id=columns)).panel
+    num_series = 12 if "c" in names else 4
+    assert (panel.num_series, panel.series_ids[:2], panel.lengths.tolist()) == (num_series, first, [2] * num_series)
+
+
+@pytest.mark.parametrize(
+    ("content", "config", "message"),
+    [
+        (
+            rows("ds,y", [f"{day}," for day in daily(3)]),
+            DataConfig(),
+            r"column 'y': every value is missing\. Name another column with --target",
+        ),
+        (
+            rows("ds,y", [f"{hour},1" for hour in hourly(5)]),
+            DataConfig(freq="MS"),
+            r"data\.csv, line 3, column 'ds': --freq MS \(monthly at month start\) contradicts the data",
+        ),
+        (
+            rows("ds,y", [f"2024-01-01 {clock},1" for clock in ("00:00", "00:07", "00:20", "00:31")]),
+            DataConfig(),
+            r"data\.csv, line 4, column 'ds': the times are not evenly spaced",
+        ),
+        (
+            rows(
+                "unique_id,ds,y",
+                [*[f"s{i},{day},1" for i in range(101) for day in daily(31)][:-1], "s100,2204-01-31,1"],
+            ),
+            DataConfig(),
+            r"series 's100' jumps from 2024-01-30 to 2204-01-31, .* later \(frequency: daily\)\. Correct that",
+        ),
+        (
+            rows("ds,y", [f"{year}-{month:02}-01,1" for year in (2023, 2024, 2204) for month in range(1, 13)]),
+            DataConfig(),
+            r"jumps from 2024-12-01 to 2204-01-01, 179 years 1 month later",
+        ),
+        (
+            rows("ds,y,shop,item", ["2024-01-01,1,a/b,c", "2024-01-01,1,a,b/c"]),
+            DataConfig(id="shop,item"),
+            r"two combinations of 'shop', 'item' give the same series name 'a/b/c'",
+        ),
+        (
+            rows("unique_id,ds,y", [f"{name},{day},{i}" for name in "ab" for day in daily(7) for i in range(2)]),
+            DataConfig(),
+            r"2024-01-05 of series 'a' \(0 on line 10, 1 on line 11\) \(14 in all\)\. Was an id",
+        ),
+    ],
+)
+def test_a_table_that_makes_no_panel_is_refused(tmp_path: Path, content: str, config: DataConfig, message: str) -> None:
+    with pytest.raises((DataError, UsageError), match=message):
+        load(tmp_path, content, config)
 
 
 def test_series_of_many_blocks_keep_their_first_appearance(tmp_path: Path) -> None:
@@ -103,30 +216,11 @@ def test_unsorted_rows_are_sorted(order: list[int]) -> None:
     assert panel.target.tolist() == list(range(11))
 
 
-def test_sorting_is_a_counted_repair(tmp_path: Path) -> None:
-    days = daily(5)
-    content = rows("unique_id,ds,y", [f"a,{days[i]},{i}" for i in (0, 2, 1, 4, 3)] + [f"b,{day},0" for day in days])
-    loaded = load(tmp_path, content)
-    assert loaded.panel.target.tolist()[:5] == [0, 1, 2, 3, 4]
-    assert repairs(loaded) == ["2 rows stood before an earlier time of their series; the rows were sorted by time"]
-
-
-def test_unsorted_interleaved_series_are_sorted(tmp_path: Path) -> None:
-    days = daily(3)
-    content = rows("unique_id,ds,y", [f"{name},{days[i]},{i}" for i in (2, 0, 1) for name in "ab"])
-    assert load(tmp_path, content).panel.target.tolist() == [0, 1, 2, 0, 1, 2]
-
-
 def test_exact_duplicates_are_left_out_with_a_notice(tmp_path: Path) -> None:
     lines = [f"{name},{day},{i}.5,u" for name in "ab" for i, day in enumerate(daily(3))]
     loaded = load(tmp_path, rows("unique_id,ds,y,sky", [*lines, lines[4], lines[4]]), DataConfig(known=("sky",)))
     assert (loaded.panel.target.tolist(), loaded.panel.lengths.tolist()) == ([0.5, 1.5, 2.5, 0.5, 1.5, 2.5], [3, 3])
     assert repairs(loaded)[-1] == "2 rows repeat another row exactly, first on line 8; they were left out"
-
-
-def test_duplicates_may_both_be_missing(tmp_path: Path) -> None:
-    loaded = load(tmp_path, "ds,y\n2024-01-01,1\n2024-01-02,\n2024-01-02,\n2024-01-03,3\n")
-    assert loaded.panel.lengths.tolist() == [3]
 
 
 @pytest.mark.parametrize(
@@ -151,14 +245,6 @@ def test_conflicting_duplicates_ask_for_the_id(tmp_path: Path, column: str, valu
         load(tmp_path, content, DataConfig(known=("price",), past=("sky",)))
 
 
-def test_at_most_five_conflicts_are_shown(tmp_path: Path) -> None:
-    content = rows("unique_id,ds,y", [f"{name},{day},{i}" for name in "ab" for day in daily(7) for i in range(2)])
-    with pytest.raises(
-        DataError, match=r"2024-01-05 of series 'a' \(0 on line 10, 1 on line 11\) \(14 in all\)\. Was an id"
-    ):
-        load(tmp_path, content)
-
-
 def test_gaps_become_missing_steps(tmp_path: Path) -> None:
     days = daily(7)
     content = rows(
@@ -180,48 +266,13 @@ def test_gaps_of_a_wide_table_are_counted_once(tmp_path: Path) -> None:
     assert np.isnan(loaded.panel.target).nonzero()[0].tolist() == [4, 9, 11]
 
 
-def test_missing_months_are_gaps(tmp_path: Path) -> None:
-    content = rows("ds,y", [f"2024-{month:02}-29,{month}" for month in (1, 2, 3, 6, 7)])
-    panel = load(tmp_path, content).panel
-    assert np.isnan(panel.target).tolist() == [False, False, False, True, True, False, False]
-
-
-def test_missing_values_are_counted(tmp_path: Path) -> None:
-    content = rows(
-        "unique_id,ds,y",
-        [f"{name},{day},{value}" for name in "ab" for day, value in zip(daily(3), ("1", "NA", ""), strict=True)],
-    )
-    assert repairs(load(tmp_path, content)) == ["4 of 6 target values are missing; they are masked"]
-
-
-def test_series_without_any_value_are_named(tmp_path: Path) -> None:
-    content = rows("unique_id,ds,y", [f"s{i},{day},{'1' if i == 3 else ''}" for i in range(7) for day in daily(2)])
-    assert repairs(load(tmp_path, content))[1] == "6 series have no value at all: 's0', 's1', 's2', 's4', 's5' ..."
-
-
-def test_a_target_without_any_value_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"column 'y': every value is missing\. Name another column with --target"):
-        load(tmp_path, rows("ds,y", [f"{day}," for day in daily(3)]))
-
-
-def test_the_frequency_is_said(tmp_path: Path) -> None:
-    content = rows("ds,y", [f"{hour},1" for hour in hourly(5)])
+def test_the_frequency_is_said_after_what_was_found_in_reading(tmp_path: Path) -> None:
+    content = rows("ds;y", [f"{hour};1" for hour in hourly(5)])
     given_frequency = load(tmp_path, content, DataConfig(freq="30min"))
-    assert decisions(load(tmp_path, content)) == ["frequency: hourly (h), inferred"]
-    assert decisions(given_frequency) == ["frequency: every 30 minutes (30min), given"]
+    read_first = "columns are separated by semicolon"
+    assert decisions(load(tmp_path, content)) == [read_first, "frequency: hourly (h), inferred"]
+    assert decisions(given_frequency) == [read_first, "frequency: every 30 minutes (30min), given"]
     assert given_frequency.panel.lengths.tolist() == [9]
-
-
-def test_a_contradicting_frequency_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"data\.csv, line 3, column 'ds': --freq MS \(monthly at month start\) contradicts the data"
-    ):
-        load(tmp_path, rows("ds,y", [f"{hour},1" for hour in hourly(5)]), DataConfig(freq="MS"))
-
-
-def test_irregular_times_name_the_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.csv, line 4, column 'ds': the times are not evenly spaced"):
-        load(tmp_path, rows("ds,y", [f"2024-01-01 {clock},1" for clock in ("00:00", "00:07", "00:20", "00:31")]))
 
 
 @pytest.mark.parametrize("position", [0, 3, 11])
@@ -234,56 +285,10 @@ def test_a_mistyped_year_is_refused(tmp_path: Path, position: int) -> None:
     assert caught.value.place.value == hours[position].removesuffix(" 00:00:00")
 
 
-def test_a_mistyped_year_in_one_of_many_series_is_refused(tmp_path: Path) -> None:
-    lines = [f"s{i},{day},1" for i in range(101) for day in daily(31)]
-    lines[-1] = lines[-1].replace("2024", "2204")
-    with pytest.raises(
-        DataError,
-        match=r"series 's100' jumps from 2024-01-30 to 2204-01-31, .* later \(frequency: daily\)\. Correct that",
-    ):
-        load(tmp_path, rows("unique_id,ds,y", lines))
-
-
-def test_a_mistyped_month_of_monthly_data_is_refused(tmp_path: Path) -> None:
-    content = rows("ds,y", [f"{year}-{month:02}-01,1" for year in (2023, 2024, 2204) for month in range(1, 13)])
-    with pytest.raises(DataError, match=r"jumps from 2024-12-01 to 2204-01-01, 179 years 1 month later"):
-        load(tmp_path, content)
-
-
-def test_few_missing_steps_are_filled_however_few_rows_there_are(tmp_path: Path) -> None:
-    assert load(tmp_path, "ds,y\n2024-01-01,1\n2024-01-02,2\n2024-06-01,3\n").panel.lengths.tolist() == [153]
-
-
 def test_options_may_be_given_when_the_panel_is_built(tmp_path: Path) -> None:
     table = read(tmp_path, "ds;y\n2024-01-01;1,5\n2024-01-02;gone\n")
     panel = build_panel(table, DataConfig(), ReadOptions(na_values=("gone",))).panel
     assert (panel.target[0], bool(np.isnan(panel.target[1]))) == (1.5, True)
-
-
-def test_notices_of_reading_come_first(tmp_path: Path) -> None:
-    loaded = load(tmp_path, rows("ds;y", [f"{day};1" for day in daily(3)]))
-    assert decisions(loaded) == ["columns are separated by semicolon", "frequency: daily (D), inferred"]
-
-
-def test_integer_steps_make_a_panel(tmp_path: Path) -> None:
-    panel = load(tmp_path, rows("step,y", [f"{step},{step}" for step in (3, 4, 7)])).panel
-    assert (panel.starts.tolist(), panel.lengths.tolist(), panel.frequency.unit) == ([3], [5], "integer")
-
-
-def test_distant_years_make_a_panel(tmp_path: Path) -> None:
-    panel = load(tmp_path, rows("ds,y", [f"{year}-01-01,{year}" for year in range(1500, 1511) if year != 1507])).panel
-    assert (panel.frequency.name, panel.lengths.tolist(), panel.starts.dtype) == (
-        "yearly at month start",
-        [11],
-        np.dtype("M8[us]"),
-    )
-
-
-def test_the_frame_is_not_changed() -> None:
-    frame = pd.DataFrame({"ds": pd.to_datetime(["2024-01-03", "2024-01-01", "2024-01-02"]), "y": [3.0, 1.0, np.nan]})
-    before = frame.copy(deep=True)
-    build_panel(table_from_frame(frame), DataConfig())
-    pd.testing.assert_frame_equal(frame, before)
 
 
 @pytest.mark.parametrize(
@@ -300,21 +305,6 @@ def test_ids_of_a_frame_must_not_be_missing() -> None:
         DataError, match=r"column 'unique_id': row 2 has no id \(1 such rows\)\. Fill the id in or remove"
     ):
         build_panel(table_from_frame(frame), DataConfig())
-
-
-def test_joined_ids_must_stay_distinct(tmp_path: Path) -> None:
-    content = rows("ds,y,shop,item", ["2024-01-01,1,a/b,c", "2024-01-01,1,a,b/c"])
-    with pytest.raises(DataError, match=r"two combinations of 'shop', 'item' give the same series name 'a/b/c'"):
-        load(tmp_path, content, DataConfig(id="shop,item"))
-
-
-def test_three_id_columns_are_joined(tmp_path: Path) -> None:
-    frame = pd.DataFrame(
-        [(day, 1.0, a, b, c) for a in "pq" for b in "rs" for c in "tuv" for day in daily(2)],
-        columns=["ds", "y", "a", "b", "c"],
-    )
-    panel = build_panel(table_from_frame(frame), DataConfig(id="c,a,b")).panel
-    assert (panel.num_series, panel.series_ids[:2], panel.lengths.tolist()) == (12, ("t/p/r", "u/p/r"), [2] * 12)
 
 
 def test_a_million_rows_with_gaps_take_a_fraction_of_a_second() -> None:
