@@ -49,7 +49,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """What each column of the table is, and how the time axis is split."""
+    """The roles of the columns, and the split of the time axis."""
 
     target: Names = ()
     """Column to forecast; a,b,c in a wide table."""

@@ -52,7 +52,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write into that takes the place of `path` when the block ends without an exception.
+    """Open a file for writing that replaces `path` when the block ends without an exception.
 
     A link at `path` is replaced, never followed, so a run directory cannot direct a write elsewhere.
 
@@ -65,7 +65,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def output_file(path: Path) -> Iterator[BinaryIO]:
-    """Like `atomic_file` for a file the user named: links are followed, and devices and pipes are written directly.
+    """Like `atomic_file`, for a file the user named: follow links, and write to devices and pipes directly.
 
     Raises:
         SeqcastError: The file cannot be written, or `path` is a folder.
@@ -103,7 +103,7 @@ def _replacing(path: Path, kind: type[SeqcastError]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _failures_named(path: Path, kind: type[SeqcastError], temporary: Path | None = None) -> Iterator[None]:
-    """Turn the disk's errors about `path` into ours; those of the block about other files pass through."""
+    """Turn disk errors about `path` into errors of `kind`; errors about other files pass through."""
     before = _identity(path)
     try:
         yield
@@ -132,7 +132,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def refuse_special(path: Path, kind: type[SeqcastError]) -> None:
-    """Raise `kind` where something stands in the way of a plain file: a folder, a pipe, a device; not for a link."""
+    """Raise `kind` if a folder, a pipe or a device has the name of the file; a link is allowed."""
     with suppress(FileNotFoundError):
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
@@ -149,7 +149,7 @@ def _flush_directory(directory: Path) -> None:
 
 
 def read_regular_file(path: Path, max_bytes: int) -> bytes:
-    """All bytes of a plain file of at most `max_bytes`, read once; links, devices and pipes are refused unread.
+    """Read a plain file of at most `max_bytes`, once; refuse links, devices and pipes without reading them.
 
     Raises:
         RunError: The file is absent, unreadable, not a plain file, or too large.
@@ -163,7 +163,7 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
 
 
 def fingerprint_regular_file(path: Path, max_bytes: int) -> str:
-    """The SHA-256 fingerprint of a plain file as `read_regular_file` takes it, in memory that does not grow with it.
+    """Return the SHA-256 of a plain file as `read_regular_file` reads it, in memory that does not grow with it.
 
     Raises:
         RunError: The file is absent, unreadable, not a plain file, or too large.
@@ -177,7 +177,7 @@ def fingerprint_regular_file(path: Path, max_bytes: int) -> str:
 
 @contextmanager
 def open_regular_file(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
-    """A plain file of at most `max_bytes`, open for reading, and its size in bytes.
+    """Open a plain file of at most `max_bytes` for reading; yield it and its size in bytes.
 
     Raises:
         RunError: The file is absent, unreadable, not a plain file, or too large.
@@ -219,7 +219,7 @@ def _describe(mode: int) -> str:
 
 
 def sha256_hex(data: bytes) -> str:
-    """The SHA-256 fingerprint of `data`, 64 hexadecimal digits."""
+    """Return the SHA-256 of `data` as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -256,8 +256,8 @@ def lock_directory(path: Path) -> Iterator[None]:
 
 
 def _require_own_lock(file: Path) -> None:
-    """Refuse a lock through which something else would be written to: a link, or another name of a file elsewhere."""
-    with suppress(OSError):  # none yet, or none that may be looked at, which locking finds out
+    """Refuse a link or a hard link, through which locking would write to another file."""
+    with suppress(OSError):  # absent or unreadable, which locking will report
         status = file.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             kind = "has another name elsewhere" if stat.S_ISREG(status.st_mode) else f"is {_describe(status.st_mode)}"
@@ -266,7 +266,7 @@ def _require_own_lock(file: Path) -> None:
 
 
 def _holder(file: Path) -> str:
-    """Who wrote the lock file, as plain text of bounded length; its content is not trusted."""
+    """Return who wrote the lock file. Its content is not trusted: only short plain text is repeated."""
     try:
         content = read_regular_file(file, max_bytes=400).decode("utf-8")
     except (RunError, UnicodeDecodeError):
@@ -276,12 +276,12 @@ def _holder(file: Path) -> str:
 
 
 def is_left_temporary(name: str) -> bool:
-    """Whether a file has a name under which this module writes before it renames."""
+    """Return whether a file has the name of a temporary file of this module."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def _remove_left_temporaries(directory: Path) -> None:
     for name in os.listdir(directory):  # noqa: PTH208 (names alone, whatever they point to)
         if is_left_temporary(name):
-            with suppress(OSError):  # a folder of that name is none of ours
+            with suppress(OSError):  # a folder of that name is not ours
                 (directory / name).unlink(missing_ok=True)

@@ -38,25 +38,15 @@ class TestWriting:
         assert (tmp_path / "run.json").read_bytes() == b"\x00new\r\n"
         assert names_in(tmp_path) == ["run.json"]
 
-    def test_an_old_file_is_replaced(self, tmp_path: Path) -> None:
-        path = tmp_path / "run.json"
+    def test_an_old_file_is_replaced_when_the_block_ends(self, tmp_path: Path) -> None:
+        path = tmp_path / "table.csv"
         path.write_bytes(b"old and longer")
-        write_atomically(path, b"new")
-        assert path.read_bytes() == b"new"
-
-    def test_parts_written_in_turn_are_joined(self, tmp_path: Path) -> None:
-        with atomic_file(tmp_path / "table.csv") as file:
+        with atomic_file(path) as file:
             file.write(b"a,")
             file.write(b"b")
-        assert (tmp_path / "table.csv").read_bytes() == b"a,b"
-
-    def test_the_old_file_stays_until_the_block_ends(self, tmp_path: Path) -> None:
-        path = tmp_path / "table.csv"
-        path.write_bytes(b"old")
-        with atomic_file(path) as file:
-            file.write(b"new")
             file.flush()
-            assert path.read_bytes() == b"old"
+            assert path.read_bytes() == b"old and longer"
+        assert path.read_bytes() == b"a,b"
 
     def test_a_failing_block_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
         path = tmp_path / "table.csv"
@@ -87,47 +77,44 @@ class TestWriting:
         assert (tmp_path / "precious").read_bytes() == b"precious"
         assert not (tmp_path / "metrics.jsonl").is_symlink()
 
-    def test_a_folder_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "run.json").mkdir()
-        with pytest.raises(RunError, match=r"run\.json: cannot be written: it is a folder, not a plain file"):
-            write_atomically(tmp_path / "run.json", b"")
-
-    def test_a_pipe_is_refused(self, tmp_path: Path) -> None:
-        os.mkfifo(tmp_path / "run.json")
-        with pytest.raises(RunError, match="it is a pipe, not a plain file"):
+    @pytest.mark.parametrize(("make", "kind"), [(os.mkdir, "folder"), (os.mkfifo, "pipe")])
+    def test_what_is_no_file_is_refused(self, tmp_path: Path, make: Callable[[Path], None], kind: str) -> None:
+        make(tmp_path / "run.json")
+        with pytest.raises(RunError, match=rf"run\.json: cannot be written: it is a {kind}, not a plain file"):
             write_atomically(tmp_path / "run.json", b"")
 
     def test_an_absent_folder_is_named_with_a_remedy(self, tmp_path: Path) -> None:
         with pytest.raises(RunError, match=r"absent/run\.json: cannot be written: No such file .* Create its folder"):
             write_atomically(tmp_path / "absent" / "run.json", b"")
 
-    def test_a_full_disk_says_so_and_that_the_old_file_is_intact(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("old", "failure", "reason", "left"),
+        [
+            (b"old", (errno.ENOSPC, 1), r"No space left on device; the old file is intact\. Free space", b"old"),
+            (None, (errno.ENOSPC, 1), "no such file was made", None),
+            (b"old", (errno.EIO, 2), "the new file is complete, but may not survive a power failure", b"new"),
+        ],
+    )
+    def test_a_failing_disk_is_named_with_what_is_left(
+        self, old: bytes | None, failure: tuple[int, int], reason: str, left: bytes | None, tmp_path: Path
     ) -> None:
-        path = tmp_path / "run.json"
-        path.write_bytes(b"old")
-        self.break_call(monkeypatch, "fsync", errno.ENOSPC, at_call=1)
-        with pytest.raises(RunError, match=r"No space left on device; the old file is intact\. Free space") as caught:
-            write_atomically(path, b"new")
+        path, real, calls = tmp_path / "run.json", os.fsync, []
+        if old is not None:
+            path.write_bytes(old)
+
+        def broken(descriptor: int) -> None:
+            calls.append(descriptor)
+            if len(calls) == failure[1]:
+                raise OSError(failure[0], os.strerror(failure[0]))
+            real(descriptor)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(storage.os, "fsync", broken)
+            with pytest.raises(RunError, match=reason) as caught:
+                write_atomically(path, b"new")
         assert caught.value.place.file == str(path)
-        assert path.read_bytes() == b"old"
-        assert names_in(tmp_path) == ["run.json"]
-
-    def test_a_full_disk_leaves_no_part_of_a_new_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.break_call(monkeypatch, "fsync", errno.ENOSPC, at_call=1)
-        with pytest.raises(RunError, match="no such file was made"):
-            write_atomically(tmp_path / "run.json", b"new")
-        assert names_in(tmp_path) == []
-
-    def test_a_folder_that_cannot_be_flushed_is_told_apart(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = tmp_path / "run.json"
-        path.write_bytes(b"old")
-        self.break_call(monkeypatch, "fsync", errno.EIO, at_call=2)
-        with pytest.raises(RunError, match="the new file is complete, but may not survive a power failure"):
-            write_atomically(path, b"new")
-        assert path.read_bytes() == b"new"
+        found = {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)}
+        assert found == ({} if left is None else {"run.json": left})
 
     def test_a_limit_on_file_size_leaves_the_old_file(self, tmp_path: Path) -> None:
         path = tmp_path / "run.json"
@@ -170,18 +157,6 @@ class TestWriting:
         assert path.read_bytes() == b"new"
         assert at_call > 1
 
-    @staticmethod
-    def break_call(monkeypatch: pytest.MonkeyPatch, name: str, number: int, at_call: int) -> None:
-        real, calls = getattr(os, name), []
-
-        def broken(*arguments: object) -> object:
-            calls.append(arguments)
-            if len(calls) == at_call:
-                raise OSError(number, os.strerror(number))
-            return real(*arguments)
-
-        monkeypatch.setattr(storage.os, name, broken)
-
 
 class TestOutputs:
     def test_a_file_is_replaced_whole(self, tmp_path: Path) -> None:
@@ -219,12 +194,9 @@ class TestOutputs:
         reader.join(timeout=10)
         assert received == [b"rows"]
 
-    def test_a_folder_is_an_error(self, tmp_path: Path) -> None:
-        with pytest.raises(SeqcastError, match="it is a folder"), output_file(tmp_path):
-            pass
-
-    def test_the_root_is_an_error(self) -> None:
-        with pytest.raises(SeqcastError, match="/: cannot be written: it is a folder"), output_file(Path("/")):
+    @pytest.mark.parametrize("folder", [".", "/"])
+    def test_a_folder_is_an_error(self, folder: str) -> None:
+        with pytest.raises(SeqcastError, match=r"/.*: cannot be written: it is a folder"), output_file(Path(folder)):
             pass
 
     def test_a_loop_of_links_is_an_error(self, tmp_path: Path) -> None:
@@ -245,23 +217,19 @@ class TestReading:
         with pytest.raises(RunError, match="m: is too large: 1,234 bytes, at most 1,233 allowed"):
             read_regular_file(tmp_path / "m", max_bytes=1233)
 
-    def test_an_absent_file_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(RunError, match="absent: there is no such file"):
-            read_regular_file(tmp_path / "absent", max_bytes=5)
-
-    def test_a_link_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "secret").write_bytes(b"1")
-        (tmp_path / "m").symlink_to("secret")
-        with pytest.raises(RunError, match="m: is a symbolic link, not a plain file"):
-            read_regular_file(tmp_path / "m", max_bytes=5)
-
-    def test_a_folder_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(RunError, match="is a folder, not a plain file"):
-            read_regular_file(tmp_path, max_bytes=5)
-
-    def test_a_pipe_without_a_writer_is_refused_at_once(self, tmp_path: Path) -> None:
-        os.mkfifo(tmp_path / "m")
-        with pytest.raises(RunError, match="is a pipe, not a plain file"):
+    @pytest.mark.parametrize(
+        ("make", "reason"),
+        [
+            (lambda path: None, "there is no such file"),
+            (lambda path: path.symlink_to("/etc/passwd"), "is a symbolic link, not a plain file"),
+            (lambda path: path.symlink_to(path.name), "is a symbolic link, not a plain file"),
+            (os.mkdir, "is a folder, not a plain file"),
+            (os.mkfifo, "is a pipe, not a plain file"),  # without a writer; refused at once
+        ],
+    )
+    def test_what_is_no_plain_file_is_refused(self, tmp_path: Path, make: Callable[[Path], None], reason: str) -> None:
+        make(tmp_path / "m")
+        with pytest.raises(RunError, match=f"m: {reason}"):
             read_regular_file(tmp_path / "m", max_bytes=5)
 
     def test_a_device_is_refused(self) -> None:
@@ -323,10 +291,19 @@ class TestLock:
         with lock_directory(tmp_path):
             assert names_in(tmp_path) == [LOCK_NAME, ".seqcast-mine.tmp", "run.json"]
 
-    def test_a_link_in_its_place_is_refused_and_its_target_untouched(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("make", "reason"),
+        [
+            (Path.symlink_to, "cannot be locked"),
+            (Path.hardlink_to, "cannot be locked: it has another name elsewhere"),
+        ],
+    )
+    def test_a_link_in_its_place_is_refused_and_its_target_untouched(
+        self, tmp_path: Path, make: Callable[[Path, Path], None], reason: str
+    ) -> None:
         (tmp_path / "precious").write_bytes(b"precious")
-        (tmp_path / LOCK_NAME).symlink_to("precious")
-        with pytest.raises(RunError, match="cannot be locked"), lock_directory(tmp_path):
+        make(tmp_path / LOCK_NAME, tmp_path / "precious")
+        with pytest.raises(RunError, match=reason), lock_directory(tmp_path):
             pass
         assert (tmp_path / "precious").read_bytes() == b"precious"
 
@@ -335,13 +312,6 @@ class TestLock:
         make(tmp_path / LOCK_NAME)
         with pytest.raises(RunError, match=r"cannot be locked: it is a (folder|pipe)"), lock_directory(tmp_path):
             pass
-
-    def test_another_name_of_a_file_elsewhere_is_refused_and_that_file_untouched(self, tmp_path: Path) -> None:
-        (tmp_path / "precious").write_bytes(b"precious")
-        (tmp_path / LOCK_NAME).hardlink_to(tmp_path / "precious")
-        with pytest.raises(RunError, match="cannot be locked: it has another name elsewhere"), lock_directory(tmp_path):
-            pass
-        assert (tmp_path / "precious").read_bytes() == b"precious"
 
     def test_a_folder_with_the_name_of_a_left_file_is_let_be(self, tmp_path: Path) -> None:
         (tmp_path / ".seqcast-0123456789abcdef.tmp").mkdir()

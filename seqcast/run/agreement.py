@@ -1,4 +1,4 @@
-"""Whether run.json says what config.toml says of the same things, and a resumed run what it was begun with."""
+"""Checks that run.json agrees with config.toml, and a resumed run with its first settings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _ROLES = ("time", "target", "known", "past")
 
 
 def require_agreement(record: RunRecord, config: Config, file: str) -> None:
-    """Compare what both files of a run hold.
+    """Check that both files of a run say the same.
 
     Args:
         record: Content of run.json.
-        config: Content of config.toml, with everything written out that was found or chosen.
+        config: Content of config.toml, which has no automatic values left.
         file: Name of run.json, for messages.
 
     Raises:
@@ -42,16 +42,16 @@ def require_agreement(record: RunRecord, config: Config, file: str) -> None:
 
 
 def require_same_settings(name: str, began: Config, now: Config, *others: str) -> None:
-    """Compare what a run was begun with and what it is to go on with.
+    """Check that a run is resumed with the settings it was started with.
 
     Args:
-        name: Of the run, for messages.
-        began: Its settings.
-        now: Those that are asked for.
-        others: What else is different, in words.
+        name: Name of the run, for messages.
+        began: Settings the run was started with.
+        now: Settings it is to be resumed with.
+        others: Other differences, in words.
 
     Raises:
-        RunError: Something that decides the result was changed.
+        RunError: A setting that affects the result was changed.
     """
     before, after = flat_settings(began), flat_settings(now)
     changed = [

@@ -44,23 +44,23 @@ RUNS_ROOT = Path("runs")
 LARGEST_TEXT = 256 * 2**20
 LARGEST_TENSORS = 4 * 2**30
 LARGEST_CHECKPOINT = 3 * LARGEST_TENSORS
-"""The newest, averaged and best weights and two moments for those of one network, and two for each earlier member."""
+"""Room for five sets of one network's weights (newest, averaged, best, two moments) and two of each earlier member."""
 LARGEST_METRICS = 16 * 2**20
 LONGEST_SHOWN = 200
-"""Letters of a path that is itself what is wrong."""
+"""Number of letters shown of a path that is wrong itself."""
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """One run directory and the only code that knows its file names."""
+    """Reads and writes the files of one run directory."""
 
     path: Path
 
     def write_record(self, record: RunRecord) -> None:
-        """Write run.json, a checksum of its content behind it.
+        """Write run.json with a checksum of its content.
 
         Raises:
-            RunError: It cannot be written, or would be too large to be read back.
+            RunError: It cannot be written, or would be too large to read back.
         """
         file = self.path / RUN_FILE
         write_atomically(file, dump_record(record, str(file)))
@@ -69,15 +69,15 @@ class RunDirectory:
         """Read and check run.json.
 
         Raises:
-            RunError: It is absent, damaged, or written by a newer seqcast.
+            RunError: It is absent, damaged, or has another format version.
         """
         return parse_record(self.read_record_bytes(), str(self.path / RUN_FILE))
 
     def read_record_bytes(self) -> bytes:
-        """Read run.json as it is.
+        """Read the bytes of run.json.
 
         Raises:
-            RunError: It is absent or no plain file of bounded size.
+            RunError: It is absent, not a plain file, or too large.
         """
         if not self.has_record():
             raise RunError(
@@ -88,10 +88,10 @@ class RunDirectory:
         return read_regular_file(self.path / RUN_FILE, LARGEST_RECORD)
 
     def has_record(self) -> bool:
-        """Whether there is a run.json.
+        """Return whether there is a run.json.
 
         Raises:
-            RunError: The directory may not be looked into.
+            RunError: The directory cannot be searched.
         """
         try:
             return (self.path / RUN_FILE).is_file()
@@ -99,7 +99,7 @@ class RunDirectory:
             raise _no_directory(self.path, error) from None
 
     def write_config(self, config: Config) -> str:
-        """Write config.toml; returns its sha256.
+        """Write config.toml and return its sha256.
 
         Raises:
             RunError: It cannot be written, or would be too large to read back.
@@ -116,7 +116,7 @@ class RunDirectory:
         """Read config.toml as it was written.
 
         Raises:
-            RunError: It is absent or not the file that run.json names.
+            RunError: It is absent, or its checksum is not the one in run.json.
         """
         text = self.read_verified(CONFIG_FILE, record)
         try:
@@ -125,11 +125,11 @@ class RunDirectory:
             raise RunError(f"{self.path / CONFIG_FILE}: damaged: {str(error).rstrip('.')}.") from None
 
     def write_scalers(self, data: bytes) -> str:
-        """Write scalers.joblib; returns its sha256."""
+        """Write scalers.joblib and return its sha256."""
         return self._write_hashed(SCALERS_FILE, data)
 
     def write_model(self, data: bytes) -> str:
-        """Write model.safetensors; returns its sha256."""
+        """Write model.safetensors and return its sha256."""
         return self._write_hashed(MODEL_FILE, data)
 
     def write_checkpoint(self, data: bytes) -> None:
@@ -137,7 +137,7 @@ class RunDirectory:
         write_atomically(self.path / CHECKPOINT_FILE, data)
 
     def read_checkpoint(self, max_bytes: int) -> bytes:
-        """Bytes of checkpoint.safetensors, at most `max_bytes`.
+        """Read checkpoint.safetensors, which may have at most `max_bytes`.
 
         Raises:
             RunError: There is none, or it is larger.
@@ -148,7 +148,7 @@ class RunDirectory:
         """Compare checkpoint.safetensors with the checksum inside it, without holding its tensors in memory.
 
         Raises:
-            RunError: There is none, or it is no plain file, too large, or damaged.
+            RunError: There is none, or it is not a plain file, too large, or damaged.
         """
         file = self.path / CHECKPOINT_FILE
         with open_regular_file(file, LARGEST_CHECKPOINT) as (opened, num_bytes):
@@ -158,10 +158,10 @@ class RunDirectory:
                 raise RunError(f"{file}: damaged: {error}.") from None
 
     def read_metrics(self) -> list[object]:
-        """The validations that metrics.jsonl tells of.
+        """Return the validations in metrics.jsonl.
 
         Raises:
-            RunError: There is no such file, or one that is not plain, too large, or no JSON lines.
+            RunError: The file is absent, not a plain file, too large, or not JSON lines.
         """
         file = self.path / METRICS_FILE
         lines = read_regular_file(file, LARGEST_METRICS).splitlines()
@@ -171,7 +171,7 @@ class RunDirectory:
             raise RunError(f"{file}: damaged: {error}.") from None
 
     def has_checkpoint(self) -> bool:
-        """Whether training has saved a state here, or something else has the name of one, to be refused when read."""
+        """Return whether anything has the name of the checkpoint; reading it refuses all but a plain file."""
         return os.path.lexists(self.path / CHECKPOINT_FILE)
 
     def write_metrics(self, history: tuple[object, ...]) -> None:
@@ -180,10 +180,10 @@ class RunDirectory:
         write_atomically(self.path / METRICS_FILE, "".join(lines).encode())
 
     def read_verified(self, name: str, record: RunRecord, max_bytes: int | None = None) -> bytes:
-        """Bytes of a file, which must be those that run.json vouches for.
+        """Read a file whose checksum is in run.json.
 
         Raises:
-            RunError: The file is absent, no regular file, larger than `max_bytes` or what is allowed at all, or its
+            RunError: The file is absent, not a plain file, larger than `max_bytes` or than any such file may be, or its
                 checksum differs.
         """
         data = read_regular_file(self.path / name, max_bytes or _largest(name))
@@ -191,19 +191,19 @@ class RunDirectory:
         return data
 
     def require_writable(self) -> None:
-        """Refuse to begin what would fail when a file of the run is written at the end.
+        """Refuse to start if a file of the run could not be written at the end.
 
         Raises:
-            RunError: Something that is no plain file has the name of one.
+            RunError: A folder, pipe or device has the name of a file of the run.
         """
         for name in OWN_FILES:
             refuse_special(self.path / name, RunError)
 
     def size_of(self, name: str) -> int:
-        """Bytes of a file.
+        """Return the size of a file in bytes.
 
         Raises:
-            RunError: The file is absent, no regular file, or larger than what is allowed at all.
+            RunError: The file is absent, not a plain file, or too large.
         """
         with open_regular_file(self.path / name, _largest(name)) as (_, num_bytes):
             return num_bytes
@@ -212,7 +212,7 @@ class RunDirectory:
         """Compare a file with its checksum in run.json, without holding it in memory.
 
         Raises:
-            RunError: The file is absent, no regular file, too large, or its checksum differs.
+            RunError: The file is absent, not a plain file, too large, or its checksum differs.
         """
         self._require_checksum(name, record, fingerprint_regular_file(self.path / name, _largest(name)))
 
@@ -229,12 +229,12 @@ class RunDirectory:
 
 
 def _largest(name: str) -> int:
-    """Bytes that a file of a run may have."""
+    """Return the size limit of a file of a run, in bytes."""
     return {MODEL_FILE: LARGEST_TENSORS, CONFIG_FILE: LARGEST_TOML}.get(name, LARGEST_TEXT)
 
 
 def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resume: bool) -> RunDirectory:
-    """The directory a training run writes to, made if needed: `runs/<data-stem>-<n>` when none is given.
+    """Return the directory a training run writes to, by default `runs/<data-stem>-<n>`; make it if needed.
 
     Raises:
         RunError: The directory holds something that would be lost, or there is nothing to resume.
@@ -269,7 +269,7 @@ def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resum
 
 
 def find_run(run: Path, root: Path = RUNS_ROOT) -> RunDirectory:
-    """The run that a path leads to, or, where there is nothing at that path, the one of that name under `root`.
+    """Return the run at a path, or the run of that name under `root` if nothing is at that path.
 
     Raises:
         RunError: No directory can have such a name.
@@ -295,7 +295,7 @@ def _remove_own_files(path: Path) -> None:
 
 
 def _make_numbered(data_name: str) -> RunDirectory:
-    """Make `runs/<data-stem>-<n>` with the first free n; making it is what claims it."""
+    """Make `runs/<data-stem>-<n>` with the first free n; making the directory claims it."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(data_name).name.split(".")[0]).strip("_")[:60] or "data"
     _make(RUNS_ROOT)
     for number in range(1, 1_000_000):
@@ -320,16 +320,16 @@ def _make(path: Path) -> None:
 
 
 def _near_run(path: Path) -> str | None:
-    """A hint naming a run under runs/ that is called nearly so."""
+    """Return a hint that names a run under runs/ with a similar name."""
     close = difflib.get_close_matches(path.name, [each.path.name for each in list_runs()], n=1, cutoff=0.75)
     return f"Did you mean {str(RUNS_ROOT / close[0])!r}?" if close else None
 
 
 def list_runs(root: Path = RUNS_ROOT) -> list[RunDirectory]:
-    """Run directories under `root`, newest first by the time their record was written.
+    """Return the run directories under `root`, the one whose record was written last first.
 
     Raises:
-        RunError: `root` may not be looked into.
+        RunError: `root` cannot be searched.
     """
     try:
         records = [path / RUN_FILE for path in root.iterdir() if _shows_record(path)] if root.is_dir() else []
@@ -348,7 +348,7 @@ def _shows_record(path: Path) -> bool:
 
 
 def newest_run(root: Path = RUNS_ROOT) -> RunDirectory:
-    """The run a command takes when none is named.
+    """Return the run a command uses when none is named.
 
     Raises:
         RunError: There is none.
@@ -363,7 +363,7 @@ def newest_run(root: Path = RUNS_ROOT) -> RunDirectory:
 
 
 def newest_finished_run(root: Path = RUNS_ROOT) -> RunDirectory:
-    """The newest run that has a model; the newest of all where none has, so that its own state is what is told.
+    """Return the newest finished run, or the newest of all if none is finished, so that the error tells its state.
 
     Raises:
         RunError: There is no run.

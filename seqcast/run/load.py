@@ -29,7 +29,7 @@ class TrainedModel:
     scalers: PanelScalers
     network: Ensemble
     attention: AttentionRecord | None = None
-    """What it attended to when it was validated, where its run says so."""
+    """Attention on the validation windows, if its run has recorded it."""
     validated: Ensemble | None = None
     """The network before it was refitted on the validation part; None where it was not."""
 

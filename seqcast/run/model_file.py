@@ -41,7 +41,7 @@ def read_model(directory: RunDirectory, record: RunRecord, config: Config) -> tu
     """Build the networks without allocating, then assign checked weights; check the scalers too.
 
     Raises:
-        RunError: The file is absent, damaged, does not fit the configuration or holds numbers of no training.
+        RunError: The file is absent or damaged, does not fit the configuration, or holds impossible values.
     """
     place = Place(file=str(directory.path / MODEL_FILE))
     shape = record.shape

@@ -28,18 +28,18 @@ METRICS_FILE = "metrics.jsonl"
 
 CHECKSUM_KEY = "checksum"
 LARGEST_RECORD = 32 * 2**20
-"""Bytes; the names of very many series are the longest part."""
+"""Largest run.json, in bytes. Series names take most of it."""
 ROOM_FOR_RESULTS = 4 * 2**20
-"""Bytes of that which training fills, so that no record turns out too long when it has ended."""
+"""Bytes of it that are kept free for the results of training, so that the record still fits at the end."""
 MOST_MARKS = 20_000
-"""What a record has of [, { and : besides the names of series and columns."""
+"""Largest number of [, { and : outside of strings."""
 _LONGEST_SHOWN = 80
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 
 
 class Part(BaseModel):
-    """A frozen part of the record; an unknown key and a number that is not finite are errors."""
+    """A frozen part of the record; unknown keys and numbers that are not finite are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
@@ -48,7 +48,7 @@ class DataRecord(Part):
     """The table the run was trained on."""
 
     path: str
-    """Absolute path, or a name in angle brackets when it was no file."""
+    """Absolute path, or a name such as `<stdin>` if it was not a file."""
     fingerprint: str
     """sha256 of its bytes."""
     size_bytes: Count
@@ -83,22 +83,22 @@ class ResultRecord(Part):
     num_train_windows: Count
     num_parameters: Count
     num_members: Annotated[int, Field(ge=1, le=MOST_MEMBERS + 1)]
-    """Networks that forecast together, the linear start among them where it has a share."""
+    """Number of networks that forecast together, the linear start included if it has a share."""
     linear_share: Annotated[float, Field(ge=0, le=1)]
-    """Part of the linear start in the forecast."""
+    """Share of the linear start in the forecast."""
     refitted: bool
-    """Whether what forecasts has learned from the validation part too."""
+    """Whether the networks have learned from the validation part too."""
     naive_is_exact: bool
     """Whether the seasonal naive forecast makes no error on the validation part."""
 
 
 class AttentionRecord(Part):
-    """What the model attended to on its validation windows."""
+    """Attention of the model on its validation windows."""
 
     profile: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=200_000)]
     """Mean share of each lag before the forecast step, from lag 1 on."""
     usual_distance: Annotated[float, Field(ge=0, le=1)]
-    """Total variation from the mean that 95 of 100 single windows stay within."""
+    """Total variation distance from the mean within which 95 of 100 single windows stay."""
 
 
 class RunRecord(Part):
@@ -108,7 +108,7 @@ class RunRecord(Part):
     program_version: str
     torch_version: str
     status: Literal["training", "stopped", "finished", "diverged"]
-    """A run that diverged forecasts with the best weights before that."""
+    """A diverged run forecasts with the best weights before that."""
     created: str
     """UTC, ISO 8601."""
     device: str
@@ -127,14 +127,14 @@ class RunRecord(Part):
     attention: AttentionRecord | None = None
     """None before training has finished, and without attention."""
     files: dict[str, str] = {}
-    """sha256 of each file a forecast depends on."""
+    """sha256 of each of config.toml, model.safetensors and scalers.joblib that has been written."""
 
 
 def dump_record(record: RunRecord, file: str) -> bytes:
-    """The record as the bytes of `file`, a checksum of its content behind it.
+    """Return the bytes of `file`: the record, and a checksum of its content.
 
     Raises:
-        RunError: It would be too large to be read back.
+        RunError: It would be too large to read back.
     """
     values = record.model_dump(mode="json")
     data = (json.dumps(values | {CHECKSUM_KEY: _checksum(values)}, indent=1) + "\n").encode()
@@ -148,10 +148,10 @@ def dump_record(record: RunRecord, file: str) -> bytes:
 
 
 def parse_record(data: bytes, file: str) -> RunRecord:
-    """The record in the bytes of `file`.
+    """Return the record in the bytes of `file`.
 
     Raises:
-        RunError: It is damaged, contradicts itself, or was written by a newer seqcast.
+        RunError: It is damaged, contradicts itself, or has another format version.
     """
     values = _parse_object(data, file)
     _require_known_format(values, file)
@@ -171,7 +171,7 @@ def parse_record(data: bytes, file: str) -> RunRecord:
 
 
 def has_own_checksum(data: bytes, file: str) -> bool:
-    """Whether a record that can be read has a checksum of its own.
+    """Return whether a readable record has a checksum of its own.
 
     Raises:
         RunError: It cannot be read.
@@ -213,5 +213,5 @@ def _damaged(file: str, reason: str, hint: str | None = None) -> RunError:
 
 
 def _checksum(values: dict[str, Any]) -> str:
-    """Of what the file says, not of what is made of it: a later version may know more fields."""
+    """Return the checksum of the values as they are in the file: a later version may have more fields."""
     return sha256_hex(json.dumps(values, sort_keys=True).encode())

@@ -20,7 +20,7 @@ from seqcast.tensors.scaling import (
 )
 
 PREFIX = "scalers."
-"""How the name of every such tensor begins."""
+"""Beginning of the names of these tensors."""
 MAX_CODE_POINT = 0x10FFFF
 
 Form = tuple[torch.Size, torch.dtype]
@@ -87,7 +87,7 @@ def scalers_from(tensors: dict[str, Tensor], forms: dict[str, Form]) -> PanelSca
     """Return the scalers in tensors that have these forms and are finite.
 
     Raises:
-        ValueError: No fitting would give such numbers or names.
+        ValueError: Fitting cannot give such numbers or names.
     """
     roles = {
         role: CovariateScalers(

@@ -1,4 +1,4 @@
-"""The table behind a run: read as training read it, and told apart from a changed one."""
+"""The table of a run, read as training read it and compared with what training read."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, RunRecord
 
 @dataclass(frozen=True)
 class Source:
-    """A panel, where it came from, and what was noticed on the way."""
+    """A panel, the table it was read from, and the notices of reading."""
 
     panel: Panel
     table: Table
-    """Name, fingerprint and options of the table; its rows are let go, for the panel holds them."""
+    """Name, fingerprint and options of the table, without its rows, which the panel holds."""
     static_path: str | None
     notices: tuple[Notice, ...]
 
     @property
     def fingerprint(self) -> str:
-        """Names the bytes that were read."""
+        """sha256 of the bytes that were read."""
         return self.table.fingerprint
 
     def record(self) -> DataRecord:
-        """What run.json keeps of it."""
+        """Return what run.json keeps of the table."""
         panel = self.panel
         last = panel.times(np.arange(panel.num_series), panel.lengths - 1)
         return DataRecord(
@@ -52,7 +52,7 @@ class Source:
         )
 
     def _text_columns(self) -> tuple[str, ...]:
-        """Ids and categories, which are to be read as text from other tables too."""
+        """Return the columns that must be read as text from other tables too: ids and categories."""
         roles = (self.panel.known, self.panel.past, self.panel.static)
         return tuple(
             dict.fromkeys((*self.table.options.text, *(name for role in roles for name in role.categorical_names)))
@@ -60,7 +60,7 @@ class Source:
 
 
 def absolute_name(name: str) -> str:
-    """An absolute path, or the name itself where it is no file (`<stdin>`, `DataFrame`)."""
+    """Return the absolute path of a file, and any other name (`<stdin>`, `DataFrame`) as it is."""
     return str(Path(name).resolve()) if Path(name).exists() else name
 
 
@@ -83,7 +83,7 @@ def read_source(
 
 
 def resolve_roles(config: Config, panel: Panel) -> Config:
-    """The configuration with every found column and the found frequency written out."""
+    """Return the configuration with the columns and the frequency that were found."""
     schema = panel.schema
     has_own_id = schema.layout == "long"
     return config.override(
@@ -104,10 +104,9 @@ def read_run_source(record: RunRecord, config: Config, data: str | None) -> Sour
     Another table must have the frequency that the run was trained on, or be too short to tell.
 
     Raises:
-        RunError: The run's own table is not there any more or never was a file, or the run says how to read it in a way
-            that makes no sense.
+        RunError: The run's own table is gone or never was a file, or the reading options in the run do not fit it.
         DataError: The table cannot be used, or has another frequency.
-        UsageError: The given table contradicts what the run was told of its own.
+        UsageError: The given table contradicts the options of the run.
     """
     try:
         return _read_run_source(record, config, data)
@@ -138,7 +137,7 @@ def _read_run_source(record: RunRecord, config: Config, data: str | None) -> Sou
 
 
 def _require_tables(own: DataRecord, data: str | None) -> None:
-    """Raise for a table that run.json names and that is no file; a pipe or a device there would never end."""
+    """Raise if a table named in run.json is not a file; reading a pipe or a device might never end."""
     if data is None and not _is_file(own.path):
         raise RunError(
             "the table this run was trained on is not there.",
@@ -150,7 +149,7 @@ def _require_tables(own: DataRecord, data: str | None) -> None:
 
 
 def _is_file(name: str) -> bool:
-    """Whether a path, which may be any text, leads to a plain file."""
+    """Return whether a path, which may be any text, is that of a plain file."""
     try:
         return Path(name).is_file()
     except (OSError, ValueError):
@@ -158,7 +157,7 @@ def _is_file(name: str) -> bool:
 
 
 def _require_same_frequency(panel: Panel, record: RunRecord, name: str) -> None:
-    """A short table may look coarser than it is; then the run's frequency is tried, and must fit."""
+    """Raise, unless the table is so short that it may look coarser than it is; then the run's frequency is tried."""
     if panel.lengths.max() > 3 * max(2, record.shape.context):
         raise DataError(
             f"{name}: its frequency is {panel.frequency.alias!r}; this run was trained on {record.frequency!r}.",

@@ -1,4 +1,4 @@
-"""Whether the files of a run are those that were written: for `seqcast runs verify`."""
+"""Comparison of the files of a run with their checksums, for `seqcast runs verify`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from seqcast.run.record import (
 )
 
 State = Literal["intact", "damaged", "missing", "unchecked", "absent"]
-"""`missing`: it belongs there and is not; `absent`: it was never written."""
+"""`missing`: the run needs the file; `absent`: it was never written."""
 
 
 @dataclass(frozen=True)
 class FileState:
-    """One file of a run."""
+    """The state of one file of a run."""
 
     name: str
     state: State
     detail: str
-    """Why."""
+    """The reason for the state."""
 
     @property
     def is_good(self) -> bool:
@@ -38,7 +38,7 @@ class FileState:
 
 
 def verify_run(directory: RunDirectory) -> tuple[FileState, ...]:
-    """Compare every file with its checksum, wherever that stands.
+    """Compare every file with its checksum, which is in run.json or in the file itself.
 
     A checksum finds damage, not forgery: whoever changes a file can change run.json too.
 
@@ -60,7 +60,7 @@ def _state(directory: RunDirectory, name: str, record: RunRecord) -> FileState:
 
 
 def _reason_to_be(name: str, record: RunRecord) -> str:
-    """Why a file must be there; empty where it need not."""
+    """Return why a file must exist, or an empty text if it need not."""
     if name in record.files or name in (CONFIG_FILE, SCALERS_FILE):
         return "a run needs it, but it is not there"
     if name == CHECKPOINT_FILE and record.status == "stopped":
@@ -69,7 +69,7 @@ def _reason_to_be(name: str, record: RunRecord) -> str:
 
 
 def _check(directory: RunDirectory, name: str, record: RunRecord) -> tuple[State, str]:
-    """What a file that is there is found to be, and why.
+    """Return the state of an existing file, and the reason.
 
     Raises:
         RunError: It is damaged.

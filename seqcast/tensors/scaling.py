@@ -44,7 +44,7 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class CovariateScalers:
-    """What was fitted on the covariates of one role."""
+    """Scalers and categories of the covariates of one role."""
 
     numeric: Moments
     """One group per numeric column."""

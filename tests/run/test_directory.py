@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,9 +9,7 @@ from seqcast.config import Config
 from seqcast.errors import RunError
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import (
-    CHECKSUM_KEY,
     CONFIG_FILE,
-    FORMAT_VERSION,
     METRICS_FILE,
     MODEL_FILE,
     RUN_FILE,
@@ -21,14 +17,7 @@ from seqcast.run.record import (
 )
 from seqcast.storage import sha256_hex
 from seqcast.training.counters import ValidationRecord
-from tests.run.making_records import RECORD, SHAPE, bare_run
-
-
-def edit_record(directory: RunDirectory, **changes: Any) -> None:
-    file = directory.path / RUN_FILE
-    kept = json.loads(file.read_text())
-    kept.pop(CHECKSUM_KEY, None)
-    file.write_text(json.dumps(kept | changes))
+from tests.run.making_records import RECORD, bare_run
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -44,45 +33,6 @@ def test_a_directory_without_a_record_is_no_run(tmp_path: Path) -> None:
         RunDirectory(tmp_path).read_record()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"not json", b"\xff\xfe", b"[" * 100_000])
-def test_a_record_that_is_not_json_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / RUN_FILE).write_bytes(content)
-
-    with pytest.raises(RunError, match=r"run\.json: damaged: it is not JSON"):
-        RunDirectory(tmp_path).read_record()
-
-
-@pytest.mark.parametrize("content", ["[]", "3", "null", '"text"'])
-def test_a_record_that_is_no_object_is_refused(content: str, tmp_path: Path) -> None:
-    (tmp_path / RUN_FILE).write_text(content)
-
-    with pytest.raises(RunError, match=r"run\.json: damaged: it is not a JSON object"):
-        RunDirectory(tmp_path).read_record()
-
-
-def test_a_record_of_a_newer_format_is_refused_with_the_version_that_wrote_it(tmp_path: Path) -> None:
-    directory = bare_run(tmp_path / "run")
-    edit_record(directory, format_version=FORMAT_VERSION + 1, program_version="9.7", something_new=True)
-
-    with pytest.raises(
-        RunError,
-        match=rf"run format {FORMAT_VERSION + 1} is newer than {FORMAT_VERSION}.*seqcast '9\.7'\. Update seqcast",
-    ):
-        directory.read_record()
-
-
-@pytest.mark.parametrize(
-    ("changes", "place"),
-    [({"surprise": 1}, "surprise"), ({"shape": asdict(SHAPE) | {"surprise": 1}}, "shape.surprise")],
-)
-def test_an_unknown_key_is_refused(changes: dict[str, Any], place: str, tmp_path: Path) -> None:
-    directory = bare_run(tmp_path / "run")
-    edit_record(directory, **changes)
-
-    with pytest.raises(RunError, match=rf"run\.json: damaged at '{place}': (Extra inputs|Unexpected)"):
-        directory.read_record()
-
-
 @pytest.mark.parametrize("key", ["status", "shape", "data", "series_ids", "frequency", "device"])
 def test_a_missing_key_is_refused(key: str, tmp_path: Path) -> None:
     directory = bare_run(tmp_path / "run")
@@ -91,26 +41,6 @@ def test_a_missing_key_is_refused(key: str, tmp_path: Path) -> None:
     (directory.path / RUN_FILE).write_text(json.dumps(values))
 
     with pytest.raises(RunError, match=f"damaged at '{key}': Field required"):
-        directory.read_record()
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [("horizon", 0), ("context", 10**9), ("num_known", -1), ("static_categories", [10**12])]
-)
-def test_an_absurd_size_is_refused_before_anything_is_built(key: str, value: object, tmp_path: Path) -> None:
-    directory = bare_run(tmp_path / "run")
-    edit_record(directory, shape=asdict(SHAPE) | {key: value})
-
-    with pytest.raises(RunError, match=rf"damaged at 'shape\.{key}"):
-        directory.read_record()
-
-
-def test_a_linked_record_is_refused(tmp_path: Path) -> None:
-    directory = bare_run(tmp_path / "run")
-    (directory.path / RUN_FILE).rename(tmp_path / "elsewhere.json")
-    (directory.path / RUN_FILE).symlink_to(tmp_path / "elsewhere.json")
-
-    with pytest.raises(RunError, match=r"run\.json: is a symbolic link, not a plain file"):
         directory.read_record()
 
 
@@ -137,11 +67,6 @@ def test_a_file_that_is_not_the_one_that_was_written_is_refused(name: str, tmp_p
     for files in ({name: sha256_hex(b"written")}, {}):
         with pytest.raises(RunError, match=rf"{name}: damaged: its checksum is not the one in run\.json\. Restore"):
             RunDirectory(tmp_path).read_verified(name, RECORD.model_copy(update={"files": files}))
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"model\.safetensors: there is no such file"):
-        RunDirectory(tmp_path).read_verified(MODEL_FILE, RECORD)
 
 
 def test_a_linked_file_is_refused_even_with_the_right_content(tmp_path: Path) -> None:

@@ -9,44 +9,16 @@ import pytest
 
 from seqcast.errors import RunError
 from seqcast.run.directory import RunDirectory
-from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
+from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
 from seqcast.run.verification import verify_run
-
-
-def a_record(files: dict[str, str]) -> RunRecord:
-    none = dict.fromkeys(("delimiter", "decimal", "encoding", "time_format", "time_unit", "timezone"))
-    data = {
-        "path": "data.csv",
-        "fingerprint": "0" * 64,
-        "size_bytes": 1,
-        "num_series": 1,
-        "num_rows": 7,
-        "num_observed": 7,
-        "first_time": "2024-01-01",
-        "last_time": "2024-01-07",
-        "read_options": {**none, "na_values": [], "text": []},
-    }
-    columns = {
-        "layout": "single",
-        "id": "unique_id",
-        "time": "ds",
-        "target": ["y"],
-        "known": [],
-        "past": [],
-        "static": [],
-    }
-    shape = {"horizon": 2, "context": 3, "season": 1, "num_past": 0, "num_known": 0, "num_static": 0}
-    shape |= {"past_categories": [], "known_categories": [], "static_categories": []}
-    facts = {"program_version": "0", "torch_version": "0", "status": "training", "created": "now", "device": "cpu"}
-    facts |= {"precision": "float32", "num_threads": 1, "frequency": "D", "series_ids": ["y"], "files": files}
-    return RunRecord.model_validate({**facts, "data": data, "columns": columns, "shape": shape})
+from tests.run.making_records import RECORD
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     directory = RunDirectory(tmp_path)
     files = {SCALERS_FILE: directory.write_scalers(b"scalers"), MODEL_FILE: directory.write_model(b"model")}
-    directory.write_record(a_record(files))
+    directory.write_record(RECORD.model_copy(update={"status": "training", "files": files}))
     return directory
 
 
@@ -76,7 +48,7 @@ def test_a_record_without_its_checksum_is_unchecked(directory: RunDirectory) -> 
 
 
 def test_a_model_from_before_training_went_on_is_unchecked(directory: RunDirectory) -> None:
-    directory.write_record(a_record({}))
+    directory.write_record(directory.read_record().model_copy(update={"files": {}}))
     assert states(directory)[MODEL_FILE] == "unchecked"
     assert states(directory)[SCALERS_FILE] == "damaged"
 

@@ -1,4 +1,4 @@
-"""JSON from whomever it comes, read in time and memory that are a small multiple of its length."""
+"""JSON from an untrusted source, read in time and memory that are a small multiple of its length."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 from functools import partial
 
 MOST_KEYS = 1000
-"""Of one object; those that seqcast writes have a fixed few."""
+"""Largest number of keys in one object; those that seqcast writes have a fixed few."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-"""An unclosed one goes to the end, so that finding all of them takes one pass."""
+"""A string; one that is not closed ends with the text, so that finding all strings takes one pass."""
 
 
 def parse_json(data: bytes | str, most_marks: int, most_keys: int = MOST_KEYS) -> object:
-    """The value of a JSON text in which no key stands twice, and no number is called NaN or Infinity.
+    """Return the value of a JSON text that has no duplicate keys, NaN or Infinity.
 
     Args:
         data: The text; bytes are UTF-8.
-        most_marks: How many [, { and : it may have outside of strings. Python needs a hundred bytes for the two of
+        most_marks: Largest number of [, { and : outside of strings. Python needs a hundred bytes for the two of
             `[]`, so this, more than the length, bounds the memory.
-        most_keys: How many keys one object may have.
+        most_keys: Largest number of keys in one object.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: The text is not JSON, or exceeds a bound.
     """
     text = data.decode("utf-8") if isinstance(data, bytes) else data
     outside_strings = _STRING.sub("", text)

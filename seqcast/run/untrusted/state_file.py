@@ -1,6 +1,6 @@
-"""checkpoint.safetensors as a file that holds its own checksum, which is told here without torch.
+"""checkpoint.safetensors and the checksum inside it, which is verified without torch.
 
-Its metadata hold one text, `state`: the checksum, a space, and a JSON document of all that is no tensor.
+The metadata of the file hold one text, `state`: the checksum, a space, and a JSON document of all but the tensors.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from seqcast.run.untrusted.bounded_json import parse_json
 
 STATE_KEY = "state"
 LARGEST_REST = 16 * 2**20
-"""Bytes of all that is no number of a tensor: names and shapes, counters, history."""
+"""Size limit of all but the numbers of the tensors, in bytes: names, shapes, counters and history."""
 BYTES_PER_MARK = 6
-"""Of names and counters there are more for each [, { and :, on average."""
+"""Fewest bytes of names and counters for each [, { and :, on average."""
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64"}
 _PIECE = 2**20
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """What a checksum takes in of one tensor."""
+    """One tensor, as the checksum takes it."""
 
     name: str
     dtype: str
@@ -34,7 +34,7 @@ class StoredTensor:
 
 
 def state_checksum(tensors: Iterable[StoredTensor], text: str) -> str:
-    """SHA-256 of all that the file holds; tensors in the order of their names."""
+    """Return the SHA-256 of everything in the file; the tensors must be in the order of their names."""
     digest = hashlib.sha256(text.encode())
     for tensor in tensors:
         digest.update(f"{tensor.name} torch.{tensor.dtype} {tensor.shape}\n".encode())
@@ -44,10 +44,10 @@ def state_checksum(tensors: Iterable[StoredTensor], text: str) -> str:
 
 
 def read_header(data: bytes) -> dict[str, Any]:
-    """The table of tensors and metadata in front of a safetensors file.
+    """Return the table of tensors and metadata at the front of a safetensors file.
 
     Raises:
-        ValueError: It is no such table.
+        ValueError: It is not such a table.
     """
     header = parse_json(data, most_marks(len(data)), most_keys=len(data))
     if not isinstance(header, dict):
@@ -56,15 +56,15 @@ def read_header(data: bytes) -> dict[str, Any]:
 
 
 def most_marks(num_bytes: int) -> int:
-    """Marks that names or counters of this length may have; see `parse_json`."""
+    """Return how many marks names or counters of this length may have; see `parse_json`."""
     return 1000 + num_bytes // BYTES_PER_MARK
 
 
 def split_state(header: dict[str, Any]) -> tuple[str, str]:
-    """Checksum and document of the counters.
+    """Return the checksum and the JSON document in the metadata.
 
     Raises:
-        ValueError: The metadata hold anything else.
+        ValueError: The metadata hold something else.
     """
     metadata = header.get("__metadata__")
     state = metadata.get(STATE_KEY) if isinstance(metadata, dict) else None
