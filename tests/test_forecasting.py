@@ -39,9 +39,7 @@ def test_changing_the_newest_value_moves_every_step_of_the_forecast(mechanism: s
     panel = wave_panel()
     model = model_of(panel, model=MECHANISMS[mechanism])
     newest = panel.offsets[1] - 1
-
     before, after = predict(model, panel).forecast, predict(model, changed(panel, newest)).forecast
-
     assert (after.point[0] != before.point[0]).all()
     assert (after.quantiles[0] != before.quantiles[0]).all()
     np.testing.assert_array_equal(after.point[1:], before.point[1:])
@@ -58,12 +56,10 @@ def test_changing_values_after_the_origin_changes_nothing(mechanism: str) -> Non
     past = replace(panel.past, numeric=panel.past.numeric.copy(), codes=panel.past.codes.copy())
     past.numeric[later] += 5
     past.codes[later] = (past.codes[later] + 1) % 3
-
     before = Forecasting(model, panel, origins.earliest(panel.lengths)).forecast(origins)
     after = Forecasting(model, replace(changed(panel, later), past=past), origins.earliest(panel.lengths)).forecast(
         origins
     )
-
     assert set(series.tolist()) == {0, 1, 2}
     assert_same(after, before)
 
@@ -74,10 +70,8 @@ def test_changing_values_after_the_origin_changes_no_forecast_of_an_unseen_serie
     unseen = replace(panel, series_ids=("n0", "n1", "n2"))
     origins = rolling_origins(np.full(3, 20), np.full(3, 31), 11)
     ends = origins.earliest(panel.lengths)
-
     before = Forecasting(model, unseen, ends).forecast(origins)
     after = Forecasting(model, changed(unseen, np.arange(20, 61)), ends).forecast(origins)
-
     np.testing.assert_array_equal(after.point[0], before.point[0])
     assert (after.point[1] != before.point[1]).any()  # its context holds changed values
 
@@ -93,10 +87,8 @@ def test_a_past_covariate_after_the_origin_does_not_enter_a_forecast_that_is_rol
     for first, end, last in zip(panel.offsets[:-1], ends, panel.offsets[1:], strict=True):
         past.numeric[first + end : last] += 5
         past.codes[first + end : last] = (past.codes[first + end : last] + 1) % 3
-
     before = predict(model, panel, 3 * HORIZON).forecast
     after = predict(model, replace(panel, past=past), 3 * HORIZON).forecast
-
     assert_same(after, before)
 
 
@@ -106,9 +98,7 @@ def test_the_first_steps_of_a_longer_forecast_are_the_shorter_forecast(mechanism
     panel = wave_panel()
     model = model_of(panel, model=MECHANISMS[mechanism])
     longest = predict(model, panel, 23).forecast
-
     found = predict(model, panel, horizon).forecast
-
     assert found.horizon == horizon
     np.testing.assert_array_equal(found.point, longest.point[:, :horizon])
     np.testing.assert_array_equal(found.quantiles, longest.quantiles[:, :horizon])
@@ -120,9 +110,7 @@ def test_with_known_covariates_too_a_shorter_forecast_is_a_prefix(horizon: int) 
     panel = full_panel()
     model = model_of(panel)
     table = future_table(panel, 13)
-
     found, longest = (predict(model, panel, steps, table).forecast for steps in (horizon, 10))
-
     # Steps beyond the asked horizon have no covariates, which cannot reach back to earlier steps.
     np.testing.assert_allclose(found.point, longest.point[:, :horizon], rtol=1e-6)
 
@@ -139,9 +127,7 @@ def appended(panel: Panel, forecast: Forecast) -> Panel:
 def test_a_longer_forecast_is_forecast_on_from_the_forecast() -> None:
     panel = wave_panel()
     model = model_of(panel)
-
     longer = predict(model, panel, 3 * HORIZON).forecast
-
     history = panel
     for number in range(3):
         block = slice(number * HORIZON, (number + 1) * HORIZON)
@@ -154,7 +140,6 @@ def test_a_longer_forecast_is_forecast_on_from_the_forecast() -> None:
 def test_errors_of_the_rounds_of_a_longer_forecast_add_up_in_squares() -> None:
     panel = wave_panel()
     longer = predict(model_of(panel), panel, 3 * HORIZON).forecast
-
     distance = np.abs(longer.quantiles - longer.point[..., None])
     first = distance[:, :HORIZON]
     widest = first.max(axis=1, keepdims=True)
@@ -168,9 +153,7 @@ def test_no_later_round_is_surer_than_an_earlier_one() -> None:
     """A history of smooth forecasts has a small scale, which must not make intervals narrow."""
     panel = make_panel([np.random.default_rng(3).normal(0, 1, 80).cumsum()])
     model = model_of(panel)
-
     longer = predict(model, panel, 12 * HORIZON).forecast
-
     width = (longer.quantiles[0, :, -1] - longer.quantiles[0, :, 0]).reshape(12, HORIZON)
     assert (width[1:].min(axis=1) >= width[:-1].max(axis=1)).all()
 
@@ -179,7 +162,6 @@ def test_forecasts_of_several_origins_of_a_series_cannot_be_rolled_on() -> None:
     panel = wave_panel()
     model = model_of(panel)
     origins = rolling_origins(np.full(3, 20), np.full(3, 31), 11)
-
     with pytest.raises(UsageError, match="forecasts beyond the trained 5 steps need one origin per series"):
         Forecasting(model, panel, panel.lengths).forecast(origins, HORIZON + 1)
 
@@ -189,9 +171,7 @@ def test_rolling_on_leaves_the_tensors_of_the_panel_as_they_were() -> None:
     model = model_of(panel)
     joined = Forecasting(model, pad_panel(panel, 3 * HORIZON), observed_ends(panel))
     before = joined.tensors.target.clone(), joined.tensors.observed.clone()
-
     joined.forecast(latest_origins(panel), 3 * HORIZON)
-
     assert torch.equal(joined.tensors.target, before[0])
     assert torch.equal(joined.tensors.observed, before[1])
 
@@ -213,6 +193,5 @@ def test_what_a_covariate_was_before_the_context_does_not_matter(spoil: Callable
     numeric = past.numeric.copy()
     numeric[rows] = spoil(numeric[rows])
     spoiled = replace(panel, past=replace(past, numeric=numeric))
-
     assert isinstance(spoiled.past, Covariates)
     assert_same(predict(model, spoiled, future=table).forecast, predict(model, panel, future=table).forecast)

@@ -15,15 +15,12 @@ def test_a_series_ends_after_its_last_observed_value() -> None:
     panel = make_panel(
         [np.array([1.0, nan, 3]), np.array([nan, nan]), np.array([nan, 2, nan, nan, nan]), np.array([7.0])]
     )
-
     assert observed_ends(panel).tolist() == [3, 0, 2, 1]
 
 
 def test_the_latest_origins_are_the_ends_of_the_series_that_have_one() -> None:
     panel = make_panel([np.array([1.0, 2]), np.array([np.nan]), np.array([3.0, np.nan])])
-
     origins = latest_origins(panel)
-
     assert (origins.series.tolist(), origins.positions.tolist()) == ([0, 2], [2, 1])
 
 
@@ -41,9 +38,7 @@ def test_rolling_origins_are_those_of_a_plain_loop(
     pairs: list[tuple[int, int]], stride: int, at_most: int | None
 ) -> None:
     first, last = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
-
     origins = rolling_origins(first, last, stride, at_most)
-
     expected = []
     for series, (low, high) in enumerate(pairs):
         newest_first = range(high, low - 1, -stride)[:at_most]
@@ -53,16 +48,13 @@ def test_rolling_origins_are_those_of_a_plain_loop(
 
 def test_the_earliest_origin_of_each_series_bounds_what_its_scale_is_learned_from() -> None:
     origins = Origins(np.array([0, 0, 2]), np.array([7, 5, 11]))
-
     assert origins.earliest(np.array([10, 20, 30])).tolist() == [5, 20, 11]
     assert len(origins) == 3
 
 
 def test_spread_origins_reach_from_the_first_to_the_last() -> None:
     origins = Origins(np.repeat([0, 2], 7), np.tile(np.arange(20, 27), 2))
-
     found = origins.spread(4)
-
     assert list(zip(found.series.tolist(), found.positions.tolist(), strict=True)) == [
         (0, 20),
         (0, 24),

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from seqcast.errors import SeqcastError, UsageError
 from seqcast.output import (
+    Destination,
     Format,
     attention_table,
     backtest_frame,
@@ -62,16 +64,25 @@ def make_attention(num_windows: int = 2, horizon: int = 3, context: int = 5, see
     )
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={"shop": str}, keep_default_na=False, na_values={"y": [""]})
+def written(tmp_path: Path, tables: list[pa.Table] | pd.DataFrame, file_format: Format) -> str:
+    """The text of a file with these tables."""
+    if isinstance(tables, pd.DataFrame):
+        write_frame(tables, tmp_path / "f", file_format)
+    else:
+        write_tables(iter(tables), tmp_path / "f", file_format)
+    return (tmp_path / "f").read_text()
 
 
 class TestFrames:
-    def test_the_forecast_table_has_exactly_the_columns_of_the_contract(self) -> None:
-        frame = forecast_frame(make_forecast(), SCHEMA, [80, 97.5])
-        assert list(frame.columns) == [
-            *("shop", "day", "seqcast", "seqcast-lo-80", "seqcast-hi-80", "seqcast-lo-97.5", "seqcast-hi-97.5"),
-        ]
+    @pytest.mark.parametrize(
+        ("quantiles", "columns"),
+        [(LEVELS, ["seqcast-lo-80", "seqcast-hi-80", "seqcast-lo-97.5", "seqcast-hi-97.5"]), ((), [])],
+    )
+    def test_the_forecast_table_has_exactly_the_columns_of_the_contract(
+        self, quantiles: tuple[float, ...], columns: list[str]
+    ) -> None:
+        frame = forecast_frame(make_forecast(levels=quantiles), SCHEMA, [80, 97.5])
+        assert list(frame.columns) == ["shop", "day", "seqcast", *columns]
 
     def test_rows_keep_the_order_of_the_windows_and_then_of_time(self) -> None:
         frame = forecast_frame(make_forecast(), SCHEMA, [80])
@@ -81,9 +92,6 @@ class TestFrames:
         assert frame["seqcast-lo-80"].tolist() == [-1, 0, 1, 2, 3, 4]
         assert frame["seqcast-hi-80"].tolist() == [2, 3, 4, 5, 6, 7]
 
-    def test_a_forecast_without_quantiles_has_no_interval_columns(self) -> None:
-        assert list(forecast_frame(make_forecast(levels=()), SCHEMA, [80]).columns) == ["shop", "day", "seqcast"]
-
     def test_the_backtest_table_adds_the_cutoff_and_the_observed_value(self) -> None:
         actuals = np.array([[7.0, np.nan, 9.0], [1.0, 2.0, 3.0]])
         frame = backtest_frame(make_forecast(), actuals, SCHEMA, [80])
@@ -92,33 +100,33 @@ class TestFrames:
         assert np.array_equal(frame["y"], actuals.ravel(), equal_nan=True)
 
     def test_time_steps_that_are_numbers_stay_numbers(self) -> None:
-        forecast = make_forecast(ids=("a",))
-        counted = Forecast(parse_frequency("1"), ("a",), np.array([41]), forecast.point, LEVELS, forecast.quantiles)
+        counted = replace(make_forecast(ids=("a",)), frequency=parse_frequency("1"), cutoffs=np.array([41]))
         assert forecast_frame(counted, SCHEMA, [])["day"].tolist() == [42, 43, 44]
 
-    def test_a_level_given_twice_is_refused(self) -> None:
-        with pytest.raises(UsageError, match=r"two columns named 'seqcast-lo-80'\. Give each level once"):
-            forecast_frame(make_forecast(), SCHEMA, [80, 80.0])
+    @pytest.mark.parametrize(
+        ("levels", "message"),
+        [
+            ([80, 80.0], r"two columns named 'seqcast-lo-80'\. Give each level once"),
+            ([100], "between 0 and 100, got 100"),
+        ],
+    )
+    def test_levels_that_make_no_sense_are_refused(self, levels: list[float], message: str) -> None:
+        with pytest.raises(UsageError, match=message):
+            forecast_frame(make_forecast(), SCHEMA, levels)
 
     def test_a_data_column_named_like_an_output_column_is_refused(self) -> None:
         with pytest.raises(UsageError, match="two columns named 'cutoff'"):
             backtest_frame(make_forecast(), np.zeros((2, 3)), Schema("long", "id", "cutoff", ("y",)), [])
 
-    def test_a_level_outside_0_to_100_is_refused(self) -> None:
-        with pytest.raises(UsageError, match="between 0 and 100, got 100"):
-            forecast_frame(make_forecast(), SCHEMA, [100])
-
 
 class TestAttentionTable:
-    def test_it_has_the_columns_of_the_contract(self) -> None:
-        assert attention_table(make_attention()).column_names == [
-            *("unique_id", "cutoff", "ds", "step", "lag_origin", "lag_target", "attended_ds", "weight", "observed"),
-        ]
-
-    def test_every_row_says_what_the_map_says(self) -> None:
+    def test_it_has_the_columns_of_the_contract_and_a_row_for_every_number_of_the_map(self) -> None:
         attention = make_attention()
         rows = attention_table(attention).to_pandas()
-        assert len(rows) == 2 * 3 * 5
+        assert list(rows.columns) == [
+            *("unique_id", "cutoff", "ds", "step", "lag_origin", "lag_target", "attended_ds", "weight", "observed"),
+        ]
+        assert len(rows) == len(rows[["unique_id", "cutoff", "step", "lag_origin"]].drop_duplicates()) == 2 * 3 * 5
         hour = pd.Timedelta("1h")
         for row in rows.itertuples():
             window = attention.series_ids.index(row.unique_id)
@@ -130,10 +138,6 @@ class TestAttentionTable:
             assert row.weight == attention.weights[window, row.step - 1, 5 - row.lag_origin]
             assert row.observed == attention.observed[window, 5 - row.lag_origin]
 
-    def test_no_pair_of_step_and_lag_is_missing(self) -> None:
-        rows = attention_table(make_attention()).to_pandas()
-        assert len(rows[["unique_id", "cutoff", "step", "lag_origin"]].drop_duplicates()) == 2 * 3 * 5
-
     def test_a_series_with_several_cutoffs_is_named_once_in_the_dictionary(self) -> None:
         column = attention_table(make_attention(num_windows=7)).column("unique_id")
         assert column.chunk(0).dictionary.to_pylist() == ["x", "y", "z"]
@@ -142,93 +146,93 @@ class TestAttentionTable:
 
 class TestFormat:
     @pytest.mark.parametrize(
-        ("name", "chosen", "expected"),
+        ("destination", "chosen", "expected"),
         [
-            ("f.csv", None, "csv"),
-            ("f.PARQUET", None, "parquet"),
-            ("f.pq", "parquet", "parquet"),
-            ("f.json", None, "json"),
-            ("f.out", "json", "json"),
+            (Path("f.csv"), None, "csv"),
+            (Path("f.PARQUET"), None, "parquet"),
+            (Path("f.pq"), "parquet", "parquet"),
+            (Path("f.json"), None, "json"),
+            (Path("f.out"), "json", "json"),
+            ("-", None, "csv"),
+            ("-", "json", "json"),
         ],
     )
-    def test_the_suffix_or_the_option_names_it(self, name: str, chosen: Format | None, expected: Format) -> None:
-        assert output_format(Path(name), chosen) == expected
+    def test_the_suffix_or_the_option_names_it(
+        self, destination: Destination, chosen: Format | None, expected: Format
+    ) -> None:
+        assert output_format(destination, chosen) == expected
 
-    @pytest.mark.parametrize(("chosen", "expected"), [(None, "csv"), ("json", "json")])
-    def test_standard_output_gets_csv_unless_asked_otherwise(self, chosen: Format | None, expected: Format) -> None:
-        assert output_format("-", chosen) == expected
-
-    def test_an_unknown_suffix_is_refused(self) -> None:
-        with pytest.raises(UsageError, match=r"'f\.txt' does not say which format to write\. End it in \.csv"):
-            output_format(Path("f.txt"), None)
-
-    def test_a_suffix_that_contradicts_the_option_is_refused(self) -> None:
-        with pytest.raises(UsageError, match=r"'f\.csv' says csv, but --format says json"):
-            output_format(Path("f.csv"), "json")
+    @pytest.mark.parametrize(
+        ("name", "chosen", "message"),
+        [
+            ("f.txt", None, r"'f\.txt' does not say which format to write\. End it in \.csv"),
+            ("f.csv", "json", r"'f\.csv' says csv, but --format says json"),
+        ],
+    )
+    def test_a_suffix_that_says_nothing_or_something_else_is_refused(
+        self, name: str, chosen: Format | None, message: str
+    ) -> None:
+        with pytest.raises(UsageError, match=message):
+            output_format(Path(name), chosen)
 
 
 class TestCsv:
-    def test_hours_are_written_with_their_time_of_day(self, tmp_path: Path) -> None:
-        write_frame(forecast_frame(make_forecast(ids=("a",)), SCHEMA, []), tmp_path / "f.csv", "csv")
-        assert (tmp_path / "f.csv").read_text() == (
-            "shop,day,seqcast\na,2024-01-01 01:00:00,0\na,2024-01-01 02:00:00,1\na,2024-01-01 03:00:00,2\n"
-        )
-
-    def test_days_are_written_as_dates(self, tmp_path: Path) -> None:
-        write_frame(forecast_frame(make_forecast(ids=("a",), alias="D"), SCHEMA, []), tmp_path / "f.csv", "csv")
-        assert (tmp_path / "f.csv").read_text().splitlines()[1] == "a,2024-01-02,0"
-
-    @pytest.mark.parametrize(("alias", "shown"), [("500ms", "00.500"), ("5us", "00.000005")])
-    def test_fractions_of_seconds_are_kept(self, tmp_path: Path, alias: str, shown: str) -> None:
-        write_frame(forecast_frame(make_forecast(ids=("a",), alias=alias), SCHEMA, []), tmp_path / "f.csv", "csv")
-        assert (tmp_path / "f.csv").read_text().splitlines()[1] == f"a,2024-01-01 00:00:{shown},0"
+    @pytest.mark.parametrize(
+        ("alias", "first"),
+        [
+            ("h", "2024-01-01 01:00:00"),
+            ("D", "2024-01-02"),
+            ("500ms", "2024-01-01 00:00:00.500"),
+            ("5us", "2024-01-01 00:00:00.000005"),
+        ],
+    )
+    def test_times_are_as_short_as_they_can_be(self, tmp_path: Path, alias: str, first: str) -> None:
+        text = written(tmp_path, forecast_frame(make_forecast(ids=("a",), alias=alias), SCHEMA, []), "csv")
+        assert text.splitlines()[:2] == ["shop,day,seqcast", f"a,{first},0"]
+        assert [line.rpartition(",")[2] for line in text.split("\n")] == ["seqcast", "0", "1", "2", ""]
 
     @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
     def test_numbers_come_back_bit_for_bit(self, values: list[float], tmp_path_factory: pytest.TempPathFactory) -> None:
-        path = tmp_path_factory.mktemp("csv") / "f.csv"
-        write_frame(pd.DataFrame({"v": values}), path, "csv")
-        assert [float(line) for line in path.read_text().splitlines()[1:]] == values
+        text = written(tmp_path_factory.mktemp("csv"), pd.DataFrame({"v": values}), "csv")
+        assert [float(line) for line in text.splitlines()[1:]] == values
 
     @pytest.mark.parametrize(
         "name", ['a,"b"', "two\nlines", "=1+1", "007", "NA", " padded ", "naïve 日本", "[red]x[/]"]
     )
     def test_names_are_written_exactly(self, tmp_path: Path, name: str) -> None:
-        write_frame(forecast_frame(make_forecast(ids=(name,)), SCHEMA, []), tmp_path / "f.csv", "csv")
-        assert read_csv(tmp_path / "f.csv")["shop"].tolist() == [name] * 3
+        text = written(tmp_path, forecast_frame(make_forecast(ids=(name,)), SCHEMA, []), "csv")
+        assert pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)["shop"].tolist() == [name] * 3
 
     def test_a_header_that_needs_quotes_gets_them(self, tmp_path: Path) -> None:
         schema = Schema("long", 'a "b", c', "day", ("y",))
-        write_frame(forecast_frame(make_forecast(), schema, []), tmp_path / "f.csv", "csv")
-        assert list(pd.read_csv(tmp_path / "f.csv").columns) == ['a "b", c', "day", "seqcast"]
+        text = written(tmp_path, forecast_frame(make_forecast(), schema, []), "csv")
+        assert list(pd.read_csv(io.StringIO(text)).columns) == ['a "b", c', "day", "seqcast"]
 
     def test_missing_values_are_empty(self, tmp_path: Path) -> None:
         actuals = np.array([[np.nan, 2.5, 3.5]])
-        write_frame(backtest_frame(make_forecast(ids=("a",)), actuals, SCHEMA, []), tmp_path / "f.csv", "csv")
-        assert (tmp_path / "f.csv").read_text().splitlines()[1] == "a,2024-01-01 01:00:00,2024-01-01 00:00:00,,0"
+        text = written(tmp_path, backtest_frame(make_forecast(ids=("a",)), actuals, SCHEMA, []), "csv")
+        assert text.splitlines()[1] == "a,2024-01-01 01:00:00,2024-01-01 00:00:00,,0"
 
     def test_several_tables_share_one_header(self, tmp_path: Path) -> None:
         tables = [attention_table(make_attention(seed=seed)) for seed in (1, 2)]
-        write_tables(iter(tables), tmp_path / "a.csv", "csv")
-        expected = pa.concat_tables(tables).to_pandas()
-        found = pd.read_csv(tmp_path / "a.csv", parse_dates=["cutoff", "ds", "attended_ds"])
-        assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 2 * 30
+        text, expected = written(tmp_path, tables, "csv"), pa.concat_tables(tables).to_pandas()
+        found = pd.read_csv(io.StringIO(text), parse_dates=["cutoff", "ds", "attended_ds"])
+        assert len(text.splitlines()) == 1 + 2 * 30
         assert np.array_equal(found["weight"].astype(np.float32), expected["weight"])
         assert found["observed"].tolist() == expected["observed"].tolist()
         assert (found["attended_ds"] == expected["attended_ds"]).all()
 
     def test_a_later_table_with_times_of_day_keeps_them(self, tmp_path: Path) -> None:
-        days, hours = (
-            pa.table({"ds": np.array([time], "datetime64[us]")}) for time in ("2024-01-01", "2024-01-01T05:00")
-        )
-        write_tables([days, hours], tmp_path / "f.csv", "csv")
-        assert (tmp_path / "f.csv").read_text() == "ds\n2024-01-01\n2024-01-01 05:00:00\n"
+        times = ("2024-01-01", "2024-01-01T05:00")
+        tables = [pa.table({"ds": np.array([time], "datetime64[us]")}) for time in times]
+        assert written(tmp_path, tables, "csv") == "ds\n2024-01-01\n2024-01-01 05:00:00\n"
 
 
 class TestJson:
     def test_it_is_a_list_of_records_with_iso_times(self, tmp_path: Path) -> None:
         actuals = np.array([[np.nan, 0.1, 3.5]])
-        write_frame(backtest_frame(make_forecast(ids=("a",)), actuals, SCHEMA, []), tmp_path / "f.json", "json")
-        records = json.loads((tmp_path / "f.json").read_text())
+        text = written(tmp_path, backtest_frame(make_forecast(ids=("a",)), actuals, SCHEMA, []), "json")
+        records = json.loads(text)
         assert len(records) == 3
         assert records[:2] == [
             {"shop": "a", "day": "2024-01-01T01:00:00", "cutoff": "2024-01-01T00:00:00", "y": None, "seqcast": 0.0},
@@ -237,16 +241,11 @@ class TestJson:
 
     def test_weights_have_no_digits_that_float32_does_not_hold(self, tmp_path: Path) -> None:
         table = pa.table({"weight": pa.array([0.1, 0.7], pa.float32()), "observed": [True, False]})
-        write_tables([table, table.slice(1)], tmp_path / "a.json", "json")
-        assert json.loads((tmp_path / "a.json").read_text()) == [
-            {"weight": 0.1, "observed": True},
-            {"weight": 0.7, "observed": False},
-            {"weight": 0.7, "observed": False},
-        ]
+        first, second = {"weight": 0.1, "observed": True}, {"weight": 0.7, "observed": False}
+        assert json.loads(written(tmp_path, [table, table.slice(1)], "json")) == [first, second, second]
 
     def test_a_table_without_rows_is_an_empty_list(self, tmp_path: Path) -> None:
-        write_frame(pd.DataFrame({"a": np.empty(0)}), tmp_path / "f.json", "json")
-        assert json.loads((tmp_path / "f.json").read_text()) == []
+        assert json.loads(written(tmp_path, pd.DataFrame({"a": np.empty(0)}), "json")) == []
 
 
 class TestParquet:

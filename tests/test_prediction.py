@@ -8,7 +8,6 @@ import torch
 from scipy import stats
 
 from seqcast import forecasting
-from seqcast.errors import DataError
 from seqcast.forecasting import Forecasting, attention_maps, predict
 from seqcast.model.heads import student_t_parameters
 from seqcast.reading.future import head_panel, pad_panel
@@ -26,9 +25,7 @@ def _one_thread() -> Iterator[None]:
 
 def test_a_forecast_begins_one_step_after_the_last_value_of_each_series() -> None:
     panel = wave_panel()
-
     forecast = predict(model_of(panel), panel).forecast
-
     assert forecast.series_ids == ("s0", "s1", "s2")
     first = np.datetime64("2024-01-01") + np.array(LENGTHS)
     np.testing.assert_array_equal(forecast.times()[:, 0], first.astype("datetime64[us]"))
@@ -41,9 +38,7 @@ def test_a_forecast_begins_one_step_after_the_last_value_of_each_series() -> Non
 def test_a_forecast_is_in_the_units_of_the_data() -> None:
     panel = make_panel([np.tile(np.arange(7.0), 9), 1e9 + np.tile(np.arange(7.0), 9)])
     model = model_of(panel)
-
     forecast = predict(model, panel).forecast
-
     np.testing.assert_allclose(forecast.point[1], 1e9 + forecast.point[0], atol=1e-3, rtol=0)
     assert np.ptp(forecast.point[0]) > 0.01
 
@@ -52,9 +47,7 @@ def test_a_series_that_ends_with_missing_values_is_forecast_from_its_last_observ
     panel = wave_panel()
     panel.target[panel.offsets[1] - 4 : panel.offsets[1]] = np.nan
     model = model_of(wave_panel())
-
     prediction = predict(model, panel)
-
     expected = predict(model, head_panel(panel, np.array([57, 53, 47]))).forecast
     assert_same(prediction.forecast, expected)
     assert str(prediction.forecast.cutoffs[0]).startswith("2024-02-26")
@@ -67,9 +60,7 @@ def test_a_series_that_ends_with_missing_values_is_forecast_from_its_last_observ
 def test_a_series_without_any_value_is_left_out_with_words() -> None:
     panel = wave_panel()
     panel.target[panel.offsets[1] : panel.offsets[2]] = np.nan
-
     prediction = predict(model_of(wave_panel()), panel)
-
     assert prediction.forecast.series_ids == ("s0", "s2")
     assert prediction.notices[0].text == "1 series have no observed value and are not forecast"
 
@@ -82,9 +73,7 @@ def test_a_series_without_any_value_is_left_out_when_covariates_are_known_too() 
     model = model_of(full_panel())
     expected = predict(model, panel).forecast
     panel.target[panel.offsets[1] : panel.offsets[2]] = np.nan
-
     found = predict(model, panel).forecast
-
     assert found.series_ids == ("s0", "s2")
     np.testing.assert_allclose(found.point, expected.point[[0, 2]], rtol=1e-6)
 
@@ -93,9 +82,7 @@ def test_series_unseen_in_training_are_scaled_by_their_own_history_and_named() -
     panel = wave_panel()
     model = model_of(panel)
     unseen = make_panel([1000 * waves()[0], waves()[1]], ids=["new", "s1"])
-
     prediction = predict(model, unseen)
-
     (notice,) = prediction.notices
     assert notice.text == "1 series were not in the training data and are scaled by their own history: 'new'"
     renamed = make_panel([waves()[0], waves()[1]], ids=["other", "s1"])
@@ -106,82 +93,56 @@ def test_series_unseen_in_training_are_scaled_by_their_own_history_and_named() -
 
 def test_at_most_five_unseen_series_are_named() -> None:
     many = make_panel(waves([20] * 7), ids=[f"n{number}" for number in range(7)])
-
     (notice,) = predict(model_of(wave_panel()), many).notices
-
     assert notice.text.endswith("'n0', 'n1', 'n2', 'n3', 'n4', ...")
     assert notice.count == 7
 
 
 def test_a_longer_forecast_says_from_which_step_on_it_builds_on_forecasts() -> None:
     panel = wave_panel()
-
     prediction = predict(model_of(panel), panel, HORIZON + 1)
-
     (notice,) = prediction.notices
     assert notice.text == "the run was trained for 5 steps; from step 6 on forecasts build on forecasts"
 
 
 def test_a_history_shorter_than_the_context_is_forecast() -> None:
     short = make_panel([np.array([3.0]), np.array([3.0, 5, 4])], ids=["s0", "s1"])
-
     forecast = predict(model_of(wave_panel()), short, 8).forecast
-
     assert np.isfinite(forecast.quantiles).all()
 
 
 def test_forecasting_leaves_the_panel_as_it_was() -> None:
     panel = full_panel()
     model, table = model_of(panel), future_table(panel, 13)
-
     predict(model, panel, 13, table)
     list(attention_maps(model, panel).maps)
-
     np.testing.assert_array_equal(panel.target, full_panel().target)
     np.testing.assert_array_equal(panel.known.numeric, full_panel().known.numeric)
     np.testing.assert_array_equal(panel.past.codes, full_panel().past.codes)
 
 
-def test_many_windows_are_forecast_in_chunks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("steps", "sizes"), [(4 * (CONTEXT + HORIZON) + 1, [4] * 7 + [2]), (1, [1] * 30)])
+def test_many_windows_are_forecast_in_chunks_of_bounded_size_but_at_least_one_window(
+    steps: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     panel = wave_panel()
     model = model_of(panel)
     origins = rolling_origins(np.full(3, 12), np.full(3, 40), 3)
     joined = Forecasting(model, panel, origins.earliest(panel.lengths))
     whole, (one_map,) = joined.forecast(origins), joined.attention(origins)
-
-    monkeypatch.setattr(forecasting, "BATCH_STEPS", 4 * (CONTEXT + HORIZON) + 1)
-
+    monkeypatch.setattr(forecasting, "BATCH_STEPS", steps)
     maps = list(joined.attention(origins))
-    assert [len(each.series_ids) for each in maps] == [4] * 7 + [2]
+    assert [len(each.series_ids) for each in maps] == sizes
     np.testing.assert_allclose(joined.forecast(origins).quantiles, whole.quantiles, rtol=1e-5)
     np.testing.assert_allclose(np.concatenate([each.weights for each in maps]), one_map.weights, atol=1e-6)
     np.testing.assert_array_equal(np.concatenate([each.cutoffs for each in maps]), one_map.cutoffs)
-
-
-def test_a_chunk_holds_at_least_one_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    panel = wave_panel()
-    model = model_of(panel)
-    expected = predict(model, panel).forecast
-
-    monkeypatch.setattr(forecasting, "BATCH_STEPS", 1)
-
-    np.testing.assert_allclose(predict(model, panel).forecast.point, expected.point, rtol=1e-5)
-
-
-def test_future_covariates_are_needed() -> None:
-    panel = full_panel()
-
-    with pytest.raises(DataError, match="the forecast needs the future values of 'price'"):
-        predict(model_of(panel), panel)
 
 
 def test_future_covariates_move_the_forecast() -> None:
     panel = full_panel()
     model, table = model_of(panel), future_table(panel, HORIZON)
     other = table_from_frame(table.arrow.to_pandas().assign(price=99.0))
-
     before, after = (predict(model, panel, future=each).forecast for each in (table, other))
-
     assert (before.point != after.point).all()
 
 
@@ -189,9 +150,7 @@ def test_rows_after_the_last_observation_give_the_future_covariates() -> None:
     panel = full_panel()
     model, table = model_of(panel), future_table(panel, HORIZON)
     longer = forecasting.extend_panel(panel, HORIZON, table)
-
     expected = predict(model, panel, future=table).forecast
-
     assert_same(predict(model, longer).forecast, expected)
 
 
@@ -199,17 +158,13 @@ def test_a_future_table_is_used_where_the_history_does_not_reach_far_enough() ->
     panel = full_panel()
     model, table = model_of(panel), future_table(panel, HORIZON)
     longer = forecasting.extend_panel(panel, 2, table)
-
     found = predict(model, longer, future=table).forecast
-
     assert_same(found, predict(model, panel, future=table).forecast)
 
 
 def test_a_model_of_a_point_loss_gives_no_quantiles() -> None:
     panel = wave_panel()
-
     forecast = predict(model_of(panel, training={"loss": "mae"}), panel, 8).forecast
-
     assert forecast.quantile_levels == ()
     assert forecast.quantiles.shape == (3, 8, 0)
     assert np.isfinite(forecast.point).all()
@@ -220,9 +175,7 @@ def test_the_quantiles_of_a_student_t_model_are_those_of_scipy() -> None:
     model = model_of(panel, training={"loss": "student-t"})
     joined = Forecasting(model, pad_panel(panel, HORIZON), panel.lengths)
     origins = latest_origins(panel)
-
     forecast = joined.forecast(origins)
-
     batch = joined.tensors.gather(
         torch.from_numpy(origins.series), torch.from_numpy(origins.positions), CONTEXT, HORIZON
     )

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import torch
@@ -61,10 +58,6 @@ class TestVerify:
         found = verify(planted_model, planted_panel, 16)
         assert found.verdict in ("weak", "contradicted"), found.reason
 
-    def test_the_answer_is_a_json_document(self, planted_model: TrainedModel, planted_panel: Panel) -> None:
-        answer = asdict(verify(planted_model, planted_panel, 2))
-        assert json.loads(json.dumps(answer, allow_nan=False))["verdict"] == answer["verdict"]
-
     def test_the_panel_and_the_network_stay_as_they_are(
         self, planted_model: TrainedModel, planted_panel: Panel
     ) -> None:
@@ -105,32 +98,22 @@ class TestVerdict:
         )
 
     @pytest.mark.parametrize(
-        ("bands", "shuffled", "correlation"),
+        ("bands", "shuffled", "beaten", "correlation", "verdict"),
         [
-            ((band(elsewhere=0.6),), 0.8, 0.6),
-            ((band(),), -0.01, 0.6),
-            ((band(),), 0.8, -0.2),
+            (band(elsewhere=0.6), 0.8, 1.0, 0.6, "contradicted"),  # other inputs matter as much
+            (band(), -0.01, 1.0, 0.6, "contradicted"),  # any order of the weights does as well
+            (band(), 0.8, 1.0, -0.2, "contradicted"),  # the effect falls where the weight rises
+            (band(elsewhere=0.3), 0.8, 1.0, 0.6, "weak"),  # little more than others
+            (band(), 0.05, 1.0, 0.6, "weak"),  # shuffling hardly hurts
+            (band(), 0.8, 0.95, 0.6, "weak"),  # one shuffle does as well
+            (band(), 0.8, 1.0, None, "weak"),  # no rank correlation
+            (band(worse=-0.1), 0.8, 1.0, 0.6, "weak"),  # better without
         ],
-        ids=["other inputs matter as much", "any order does as well", "effect falls where weight rises"],
     )
-    def test_it_is_contradicted(self, bands: tuple[BandEffect, ...], shuffled: float, correlation: float) -> None:
-        assert judge(bands, Effect(1.0, shuffled, 1.0), 1.0, correlation)[0] == "contradicted"
-
-    @pytest.mark.parametrize(
-        ("bands", "shuffled", "correlation"),
-        [
-            ((band(elsewhere=0.3),), 0.8, 0.6),
-            ((band(),), 0.05, 0.6),
-            ((band(),), 0.8, None),
-            ((band(worse=-0.1),), 0.8, 0.6),
-        ],
-        ids=["little more than others", "shuffling hardly hurts", "no rank correlation", "better without"],
-    )
-    def test_it_is_weak(self, bands: tuple[BandEffect, ...], shuffled: float, correlation: float | None) -> None:
-        assert judge(bands, Effect(1.0, shuffled, 1.0), 1.0, correlation)[0] == "weak"
-
-    def test_it_is_weak_where_one_shuffle_does_as_well(self) -> None:
-        assert judge((band(),), Effect(1.0, 0.8, 1.0), 0.95, 0.6)[0] == "weak"
+    def test_it_is_less_when_one_thing_speaks_against_it(
+        self, bands: BandEffect, shuffled: float, beaten: float, correlation: float | None, verdict: str
+    ) -> None:
+        assert judge((bands,), Effect(1.0, shuffled, 1.0), beaten, correlation)[0] == verdict
 
     def test_equal_weights_cannot_be_verified(self) -> None:
         assert judge((), NOTHING, 0.0, None) == (

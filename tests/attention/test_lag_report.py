@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.errors import UsageError
 from seqcast.panel.frequency import Frequency, parse_frequency
+from seqcast.panel.wording import WEEKDAYS
 from seqcast.results.forecast import AttentionMap
 
 HOURLY = parse_frequency("h")
@@ -23,14 +24,13 @@ def make_map(
     observed: NDArray[np.bool_] | None = None,
     frequency: Frequency = HOURLY,
     start: np.datetime64 | int = CUTOFF,
-    spacing: int = 1,
 ) -> AttentionMap:
     num_windows, horizon, context = weights.shape
     seen = np.ones((num_windows, context), bool) if observed is None else observed
     return AttentionMap(
         frequency=frequency,
         series_ids=ids or tuple(f"s{window}" for window in range(num_windows)),
-        cutoffs=frequency.advance(np.array([start]), spacing * np.arange(num_windows)),
+        cutoffs=frequency.advance(np.array([start]), np.arange(num_windows)),
         weights=weights.astype(np.float32),
         observed=seen,
         values=np.where(seen, 1.0, np.nan),
@@ -63,6 +63,14 @@ def planted_weights(lags: tuple[int, ...], num_windows: int = WINDOWS) -> NDArra
     return weights / weights.sum(axis=2, keepdims=True)
 
 
+def report_of(weights: NDArray[np.float64], relative: Relative = "target", group_by: GroupBy = "horizon") -> LagReport:
+    return lag_report([make_map(weights)], relative, group_by)
+
+
+def labels_of(attention: AttentionMap, group_by: GroupBy) -> list[str]:
+    return [group.label for group in lag_report([attention], "target", group_by).groups]
+
+
 class TestShares:
     @pytest.mark.parametrize("relative", ["target", "origin"])
     def test_they_are_the_mean_weight_of_every_lag(self, relative: Relative) -> None:
@@ -76,17 +84,14 @@ class TestShares:
 
     @pytest.mark.parametrize("relative", ["target", "origin"])
     @pytest.mark.parametrize("group_by", ["horizon", "hour", "weekday", "month", "series"])
-    def test_they_sum_to_one_in_every_group(self, relative: Relative, group_by: GroupBy) -> None:
-        report = lag_report([make_map(random_weights())], relative, group_by)
+    def test_they_sum_to_one_in_every_group_and_equal_ones_have_a_lift_of_one(
+        self, relative: Relative, group_by: GroupBy
+    ) -> None:
+        report, equal = (report_of(weights, relative, group_by) for weights in (random_weights(), uniform_weights()))
         for profile in (report.overall, *report.groups):
             assert profile.share.sum() == pytest.approx(1, abs=1e-6)
             assert profile.uniform.sum() == pytest.approx(1)
-
-    @pytest.mark.parametrize("relative", ["target", "origin"])
-    @pytest.mark.parametrize("group_by", ["horizon", "hour", "series"])
-    def test_equal_weights_have_a_lift_of_one_at_every_lag(self, relative: Relative, group_by: GroupBy) -> None:
-        report = lag_report([make_map(uniform_weights())], relative, group_by)
-        for profile in (report.overall, *report.groups):
+        for profile in (equal.overall, *equal.groups):
             assert np.allclose(profile.lift[profile.uniform > 0], 1)
 
     def test_a_season_is_one_lag_before_the_target_and_a_diagonal_before_the_origin(self) -> None:
@@ -96,31 +101,33 @@ class TestShares:
         by_origin = lag_report([attention], "origin").overall.share
         assert np.allclose(by_origin[2:9], 1 / HORIZON)
 
-    def test_pieces_give_the_same_report_as_the_whole(self) -> None:
-        weights = random_weights()
+    @pytest.mark.parametrize("group_by", ["horizon", "hour", "series"])
+    def test_pieces_give_the_same_report_as_the_whole(self, group_by: GroupBy) -> None:
+        weights, ids = random_weights(), tuple("aabbc")
         observed = np.random.default_rng(3).random((WINDOWS, CONTEXT)) > 0.2
-        whole = make_map(weights, tuple("abaac"), observed)
-        pieces = []
-        for part in (slice(0, 2), slice(2, 3), slice(3, 5)):
-            start = whole.cutoffs[part][0]
-            pieces.append(make_map(weights[part], tuple("abaac"[part]), observed[part], start=start))
-        for group_by in ("horizon", "hour", "series"):
-            one = lag_report([whole], "target", group_by)
-            many = lag_report(iter(pieces), "target", group_by)
-            assert [group.label for group in many.groups] == [group.label for group in one.groups]
-            for first, second in zip((one.overall, *one.groups), (many.overall, *many.groups), strict=True):
-                assert np.allclose(first.share, second.share)
-                assert first.effective_lags == pytest.approx(second.effective_lags)
-            assert one.share_not_observed == pytest.approx(many.share_not_observed)
-            assert (one.num_windows, one.num_series) == (many.num_windows, many.num_series) == (5, 3)
-            assert np.allclose(one.step_weights, many.step_weights)
-            assert one.overall.spread is not None
-            assert many.overall.spread is not None
-            assert np.allclose(one.overall.spread, many.overall.spread)
+        whole = make_map(weights, ids, observed)
+        pieces = [
+            make_map(weights[part], ids[part], observed[part], start=whole.cutoffs[part][0])
+            for part in (slice(0, 1), slice(1, 3), slice(3, 5))
+        ]
+        one, many = (lag_report(iter(maps), "target", group_by) for maps in ([whole], pieces))
+        for first, second in zip((one.overall, *one.groups), (many.overall, *many.groups), strict=True):
+            assert first.label == second.label
+            assert np.allclose(first.share, second.share)
+            assert first.effective_lags == pytest.approx(second.effective_lags)
+        assert one.share_not_observed == pytest.approx(many.share_not_observed)
+        assert (one.num_windows, one.num_series) == (many.num_windows, many.num_series) == (5, 3)
+        assert np.allclose(one.step_weights, many.step_weights)
+        assert one.overall.spread is not None
+        assert many.overall.spread is not None
+        assert np.allclose(one.overall.spread, many.overall.spread)
+        assert one.overall.origin_spread is not None
+        assert many.overall.origin_spread is not None
+        assert np.allclose(one.overall.origin_spread, many.overall.origin_spread)
 
     def test_the_mean_map_keeps_step_and_position(self) -> None:
         weights = random_weights()
-        assert np.allclose(lag_report([make_map(weights)]).step_weights, weights.mean(axis=0), atol=1e-6)
+        assert np.allclose(report_of(weights).step_weights, weights.mean(axis=0), atol=1e-6)
 
     def test_the_map_is_not_changed(self) -> None:
         attention = make_map(random_weights())
@@ -130,84 +137,70 @@ class TestShares:
 
 
 class TestRows:
-    def test_they_fall_by_share_and_add_up(self) -> None:
-        rows = lag_report([make_map(random_weights())]).overall.rows()
+    def test_they_fall_by_share_and_add_up_and_top_limits_their_number(self) -> None:
+        overall = report_of(random_weights()).overall
+        rows = overall.rows()
         shares = [row.share for row in rows]
         assert shares == sorted(shares, reverse=True)
         assert np.allclose([row.cumulative_share for row in rows], np.cumsum(shares))
         assert sorted(row.lag for row in rows) == list(range(1, CONTEXT + HORIZON))
-
-    def test_top_limits_their_number(self) -> None:
-        overall = lag_report([make_map(random_weights())]).overall
-        assert overall.rows(3) == overall.rows()[:3]
+        assert overall.rows(3) == rows[:3]
 
     def test_a_lag_is_named_as_a_duration(self) -> None:
-        attention = make_map(planted_weights((9,)))
-        assert lag_report([attention]).overall.rows(1)[0].duration == HOURLY.duration(9) == "9 hours"
+        assert report_of(planted_weights((9,))).overall.rows(1)[0].duration == HOURLY.duration(9) == "9 hours"
 
     def test_lags_a_group_cannot_reach_are_left_out(self) -> None:
-        last = lag_report([make_map(random_weights())]).groups[-1]
+        last = report_of(random_weights()).groups[-1]
         assert last.label == "step 7"
         assert sorted(row.lag for row in last.rows()) == list(range(7, CONTEXT + 7))
 
-    def test_the_spread_is_the_deviation_of_the_share_over_windows(self) -> None:
+    def test_the_spread_is_the_deviation_of_the_share_over_several_windows(self) -> None:
         weights = random_weights()
-        report = lag_report([make_map(weights)], "origin")
-        by_window = weights.mean(axis=1)[:, ::-1]
-        assert [row.spread for row in report.overall.rows()] == pytest.approx(
-            [by_window[:, row.lag - 1].std() for row in report.overall.rows()], abs=1e-6
-        )
-
-    def test_one_window_has_no_spread(self) -> None:
-        assert lag_report([make_map(random_weights(num_windows=1))]).overall.rows(1)[0].spread is None
+        rows, by_window = report_of(weights, "origin").overall.rows(), weights.mean(axis=1)[:, ::-1]
+        expected = [by_window[:, row.lag - 1].std() for row in rows]
+        assert [row.spread for row in rows] == pytest.approx(expected, abs=1e-6)
+        assert report_of(weights[:1]).overall.rows(1)[0].spread is None
 
 
 class TestAttendedTime:
     def test_several_windows_have_none(self) -> None:
-        assert {row.attended_time for row in lag_report([make_map(random_weights())]).overall.rows()} == {None}
+        assert {row.attended_time for row in report_of(random_weights()).overall.rows()} == {None}
 
     def test_before_the_origin_it_counts_back_from_the_cutoff(self) -> None:
-        report = lag_report([make_map(random_weights(num_windows=1))], "origin")
+        report = report_of(random_weights(num_windows=1), "origin")
         for row in report.overall.rows():
             assert row.attended_time == CUTOFF - np.timedelta64(row.lag - 1, "h")
 
     def test_before_the_target_it_is_seen_from_the_first_step_that_reaches_the_lag(self) -> None:
-        report = lag_report([make_map(random_weights(num_windows=1))])
+        report = report_of(random_weights(num_windows=1))
         for row in report.overall.rows():
             step = next(step for step in range(HORIZON) if 1 <= row.lag - step <= CONTEXT)
             assert row.attended_time == CUTOFF + np.timedelta64(step + 1 - row.lag, "h")
 
     def test_in_a_group_it_is_seen_from_its_own_first_step(self) -> None:
-        report = lag_report([make_map(random_weights(num_windows=1))], "target")
+        report = report_of(random_weights(num_windows=1), "target")
         group = report.groups[1]
         assert group.label == "steps 3-4"
         times = {row.lag: row.attended_time for row in group.rows()}
         assert times[5] == CUTOFF + np.timedelta64(3 - 5, "h")
         assert times[CONTEXT + 3] == CUTOFF + np.timedelta64(4 - CONTEXT - 3, "h")
 
-    def test_in_the_document_it_is_iso_text(self) -> None:
-        row = lag_report([make_map(planted_weights((9,), num_windows=1))]).as_dict(1)["lags"]
-        assert row[0]["attended_time"] == "2024-02-29T14:00:00"  # type: ignore[index]  # a JSON document
-
-    def test_steps_that_are_numbers_stay_numbers(self) -> None:
-        attention = make_map(planted_weights((9,), num_windows=1), frequency=parse_frequency("1"), start=41)
-        assert lag_report([attention]).as_dict(1)["lags"][0]["attended_time"] == "33"  # type: ignore[index]  # JSON
+    @pytest.mark.parametrize(("alias", "start", "text"), [("h", CUTOFF, "2024-02-29T14:00:00"), ("1", 41, "33")])
+    def test_in_the_document_it_is_iso_text_or_a_number(
+        self, alias: str, start: np.datetime64 | int, text: str
+    ) -> None:
+        attention = make_map(planted_weights((9,), num_windows=1), frequency=parse_frequency(alias), start=start)
+        assert lag_report([attention]).overall.rows(1)[0].as_dict()["attended_time"] == text
 
 
 class TestSpreadOfAttention:
-    def test_equal_weights_look_at_the_whole_context(self) -> None:
-        assert lag_report([make_map(uniform_weights())]).overall.effective_lags == pytest.approx(CONTEXT)
-
-    def test_all_weight_on_one_step_looks_at_one_lag(self) -> None:
-        report = lag_report([make_map(planted_weights((9,)))], "target", "hour")
-        assert report.overall.effective_lags == pytest.approx(1)
-        assert [group.effective_lags for group in report.groups] == pytest.approx([1] * len(report.groups))
-
     def test_it_is_the_mean_over_windows_and_steps(self) -> None:
         weights = np.concatenate([uniform_weights(2), planted_weights((9,), 3)])
         report = lag_report([make_map(weights, tuple("uuppp"))], "target", "series")
         assert report.overall.effective_lags == pytest.approx((2 * CONTEXT + 3) / 5)
         assert [group.effective_lags for group in report.groups] == pytest.approx([CONTEXT, 1])
+        by_hour = report_of(planted_weights((9,)), "target", "hour")
+        assert [group.effective_lags for group in by_hour.groups] == pytest.approx([1] * len(by_hour.groups))
 
     def test_weight_on_steps_without_an_observation_is_counted(self) -> None:
         weights = random_weights()
@@ -217,8 +210,7 @@ class TestSpreadOfAttention:
         assert report.share_not_observed == pytest.approx(expected, abs=1e-6)
 
     def test_a_window_without_any_weight_gives_numbers(self) -> None:
-        report = lag_report([make_map(np.zeros((2, HORIZON, CONTEXT)))])
-        document = json.dumps(report.as_dict(), allow_nan=False)
+        document = json.dumps(report_of(np.zeros((2, HORIZON, CONTEXT))).as_dict(), allow_nan=False)
         assert '"effective_lags": 1.0' in document
 
 
@@ -229,7 +221,7 @@ class TestBands:
         weights = np.full(context, (1 - sum(share.values())) / (context - len(share)))
         for lag, value in share.items():
             weights[context - lag] = value
-        return lag_report([make_map(weights[None, None, :])])
+        return report_of(weights[None, None, :])
 
     def test_neighbours_well_above_equal_weights_are_one_band(self) -> None:
         bands = self.profile({11: 0.06, 12: 0.3, 13: 0.07, 29: 0.2}).overall.bands()
@@ -238,19 +230,17 @@ class TestBands:
         assert [band.lift for band in bands] == pytest.approx([0.43 * 41 / 3, 0.2 * 41])
         assert bands[0].peak_duration == "12 hours"
 
-    def test_a_band_may_end_at_either_edge(self) -> None:
+    def test_a_band_may_end_at_either_edge_and_equal_weights_have_none(self) -> None:
         bands = self.profile({1: 0.3, 41: 0.4}).overall.bands()
         assert [(band.first_lag, band.last_lag) for band in bands] == [(41, 41), (1, 1)]
-
-    def test_equal_weights_have_none(self) -> None:
-        assert lag_report([make_map(uniform_weights())]).overall.bands() == ()
+        assert report_of(uniform_weights()).overall.bands() == ()
 
     def test_a_band_with_hardly_any_weight_is_not_reported(self) -> None:
         context = 41
         weights = np.full((1, HORIZON, context), 1 / context)
         weights[0, -1] = 0.9 / (context - 1)
         weights[0, -1, 0] = 0.1
-        overall = lag_report([make_map(weights)]).overall
+        overall = report_of(weights).overall
         assert overall.lift[-1] > 4
         assert overall.share[-1] < 0.02
         assert overall.bands() == ()
@@ -267,12 +257,11 @@ class TestGroups:
         ],
     )
     def test_the_horizon_is_cut_into_four_at_most(self, horizon: int, labels: list[str]) -> None:
-        weights = np.full((2, horizon, 5), 0.2)
-        assert [group.label for group in lag_report([make_map(weights)]).groups] == labels
+        assert labels_of(make_map(np.full((2, horizon, 5), 0.2)), "horizon") == labels
 
     def test_a_horizon_group_holds_its_steps_alone(self) -> None:
         weights = random_weights()
-        group = lag_report([make_map(weights)], "origin").groups[1]
+        group = report_of(weights, "origin").groups[1]
         assert np.allclose(group.share, weights[:, 2:4].mean(axis=(0, 1))[::-1], atol=1e-6)
 
     def test_hours_are_those_of_the_forecast_step(self) -> None:
@@ -284,26 +273,20 @@ class TestGroups:
         for group, hour in zip(report.groups, np.unique(hours), strict=True):
             assert np.allclose(group.share, weights[hours == hour].mean(axis=0)[::-1], atol=1e-6)
 
-    def test_weekdays_begin_with_monday(self) -> None:
-        daily = make_map(uniform_weights(1), frequency=parse_frequency("D"), start=np.datetime64("2024-02-29", "us"))
-        labels = [group.label for group in lag_report([daily], "target", "weekday").groups]
-        assert labels == ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-
-    def test_the_weekday_of_a_step_is_its_own(self) -> None:
-        daily = make_map(
-            uniform_weights(1)[:, :1], frequency=parse_frequency("D"), start=np.datetime64("2024-02-29", "us")
-        )
-        assert [group.label for group in lag_report([daily], "target", "weekday").groups] == ["Friday"]
-
-    def test_months_are_named(self) -> None:
-        labels = [
-            group.label for group in lag_report([make_map(uniform_weights(1), spacing=24)], "target", "month").groups
-        ]
-        assert labels == ["February", "March"]
-
-    def test_months_before_1970_are_named(self) -> None:
-        old = make_map(uniform_weights(1)[:, :1], start=np.datetime64("1969-11-30T23", "us"))
-        assert [group.label for group in lag_report([old], "target", "month").groups] == ["December"]
+    @pytest.mark.parametrize(
+        ("group_by", "alias", "start", "steps", "labels"),
+        [
+            ("weekday", "D", "2024-02-29", HORIZON, list(WEEKDAYS)),  # from Monday on
+            ("weekday", "D", "2024-02-29", 1, ["Friday"]),
+            ("month", "h", "2024-02-29T22", HORIZON, ["February", "March"]),
+            ("month", "h", "1969-11-30T23", 1, ["December"]),
+        ],
+    )
+    def test_weekdays_and_months_of_the_forecast_steps_are_named(
+        self, group_by: GroupBy, alias: str, start: str, steps: int, labels: list[str]
+    ) -> None:
+        weights, time = uniform_weights(1)[:, :steps], np.datetime64(start, "us")
+        assert labels_of(make_map(weights, frequency=parse_frequency(alias), start=time), group_by) == labels
 
     def test_series_keep_their_order(self) -> None:
         weights = random_weights()
@@ -321,7 +304,7 @@ class TestGroups:
 
 
 def test_the_document_holds_the_numbers_of_the_report() -> None:
-    report = lag_report([make_map(random_weights())], "origin", "horizon")
+    report = report_of(random_weights(), "origin", "horizon")
     document = json.loads(json.dumps(report.as_dict(2), allow_nan=False))
     assert document["relative"] == "origin"
     assert (document["horizon"], document["context"], document["num_windows"]) == (HORIZON, CONTEXT, WINDOWS)
@@ -335,22 +318,14 @@ class TestStability:
     def test_the_spread_over_origins_is_that_within_series(self) -> None:
         weights = random_weights(num_windows=5)
         ids = ("a", "a", "a", "b", "b")
-        shares = np.stack([lag_report([make_map(weights[[w]])]).overall.share for w in range(5)])
+        shares = np.stack([report_of(weights[[w]]).overall.share for w in range(5)])
         squares = sum(np.square(part - part.mean(axis=0)).sum(axis=0) for part in (shares[:3], shares[3:]))
         spread = lag_report([make_map(weights, ids)]).overall.origin_spread
         assert spread is not None
         assert np.allclose(spread, np.sqrt(squares / (5 - 2)), atol=1e-6)
 
-    def test_a_series_that_comes_in_two_pieces_counts_once(self) -> None:
-        weights, ids = random_weights(num_windows=5), ("a", "a", "a", "b", "b")
-        whole = lag_report([make_map(weights, ids)]).overall.origin_spread
-        pieces = lag_report([make_map(weights[:2], ids[:2]), make_map(weights[2:], ids[2:])]).overall.origin_spread
-        assert whole is not None
-        assert pieces is not None
-        assert np.allclose(whole, pieces)
-
     def test_series_with_one_origin_each_have_none(self) -> None:
-        profile = lag_report([make_map(random_weights())]).overall
+        profile = report_of(random_weights()).overall
         assert profile.origin_spread is None
         assert not profile.unstable.any()
 
@@ -368,6 +343,6 @@ class TestStability:
 def test_the_profile_by_target_does_not_depend_on_how_lags_are_shown(relative: Relative) -> None:
     weights = random_weights()
     profile = lag_report([make_map(weights)], relative).by_target()
-    expected = lag_report([make_map(weights)], "target").overall
+    expected = report_of(weights, "target").overall
     assert np.allclose(profile.share, expected.share, atol=1e-6)
     assert np.allclose(profile.uniform, expected.uniform)

@@ -151,7 +151,9 @@ class TestDocument:
 
     def test_a_model_without_attention_cannot_be_inspected(self, planted_panel: Panel) -> None:
         config = small_config(model={"attention": "none", "copy_gate": False, "lag_bias": False})
-        with pytest.raises(UsageError, match="trained with --attention none, so there is nothing to inspect"):
+        with pytest.raises(
+            UsageError, match=r"trained with --attention none, so there is nothing to inspect\. Train with"
+        ):
             inspect(random_model(planted_panel, config), planted_panel)
 
 

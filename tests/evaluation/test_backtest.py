@@ -45,17 +45,13 @@ def positions(done: Backtest, panel: Panel) -> dict[str, list[int]]:
     return found
 
 
-def test_validation_windows_lie_wholly_between_training_and_test_part(panel: Panel, model: TrainedModel) -> None:
-    done = backtest(model, panel, BacktestPlan(stride=1))
+@pytest.mark.parametrize(("part", "begin", "end"), [("validation", TEST + VALIDATION, TEST), ("test", TEST, 0)])
+def test_windows_cover_every_origin_of_their_part(
+    part: Literal["validation", "test"], begin: int, end: int, panel: Panel, model: TrainedModel
+) -> None:
+    found = positions(backtest(model, panel, BacktestPlan(part, stride=1)), panel)
     for name, length in zip(panel.series_ids, LENGTHS, strict=True):
-        begin, end = length - TEST - VALIDATION, length - TEST
-        assert positions(done, panel)[name] == [*range(begin, end - HORIZON + 1)]
-
-
-def test_test_windows_cover_every_origin_of_the_test_part(panel: Panel, model: TrainedModel) -> None:
-    done = backtest(model, panel, BacktestPlan("test", stride=1))
-    for name, length in zip(panel.series_ids, LENGTHS, strict=True):
-        assert positions(done, panel)[name] == [*range(length - TEST, length - HORIZON + 1)]
+        assert found[name] == [*range(length - begin, length - end - HORIZON + 1)]
 
 
 @pytest.mark.parametrize("stride", [2, 3, 100])
@@ -67,14 +63,11 @@ def test_origins_are_a_stride_apart_and_end_with_the_newest(panel: Panel, model:
     assert done.stride == stride
 
 
-def test_the_stride_is_the_horizon_unless_told_otherwise(panel: Panel, model: TrainedModel) -> None:
-    assert backtest(model, panel).stride == HORIZON
-
-
-def test_windows_keeps_the_newest(panel: Panel, model: TrainedModel) -> None:
+def test_windows_keeps_the_newest_a_horizon_apart_unless_told_otherwise(panel: Panel, model: TrainedModel) -> None:
     done = backtest(model, panel, BacktestPlan(windows=2, stride=1))
     assert {len(found) for found in positions(done, panel).values()} == {2}
     assert positions(done, panel)["s1"][-1] == LENGTHS[1] - TEST - HORIZON
+    assert backtest(model, panel).stride == HORIZON
 
 
 def test_actuals_are_what_the_panel_holds_at_the_forecast_times(panel: Panel, model: TrainedModel) -> None:
@@ -96,15 +89,6 @@ def test_no_value_after_a_cutoff_reaches_its_forecast() -> None:
     before, after = backtest(model, panel, plan), backtest(model, changed, plan)
     np.testing.assert_array_equal(before.forecast.quantiles, after.forecast.quantiles)
     assert (after.actuals == 1e6).all()
-
-
-def test_the_newest_value_before_a_cutoff_moves_every_step() -> None:
-    panel, changed = full_panel(), full_panel()
-    model = random_model(panel, CONFIG)
-    changed.target[panel.offsets[1:] - HORIZON - 1] += 30
-    plan = BacktestPlan("test", windows=1)
-    before, after = backtest(model, panel, plan), backtest(model, changed, plan)
-    assert (before.forecast.point != after.forecast.point).all()
 
 
 def test_the_models_are_scored_on_the_same_windows(panel: Panel, model: TrainedModel) -> None:
@@ -133,13 +117,11 @@ def test_the_scale_of_mase_is_learned_from_the_training_part_alone(part: Literal
     assert plain.mae / plain.mase == pytest.approx(large.mae / large.mase)
 
 
-def test_baselines_can_be_left_out(panel: Panel, model: TrainedModel) -> None:
-    done = backtest(model, panel, BacktestPlan(baselines=False))
+def test_baselines_can_be_left_out_and_coverage_is_that_of_the_levels_asked_for(
+    panel: Panel, model: TrainedModel
+) -> None:
+    done = backtest(model, panel, BacktestPlan(baselines=False, levels=(80.0, 99.0)))
     assert [each.model for each in done.scores.models] == ["seqcast"]
-
-
-def test_coverage_is_that_of_the_levels_asked_for(panel: Panel, model: TrainedModel) -> None:
-    done = backtest(model, panel, BacktestPlan(levels=(80.0, 99.0)))
     assert list(done.scores.of("seqcast").overall.coverage) == ["80", "99"]
 
 
@@ -148,15 +130,10 @@ def test_a_point_loss_has_no_coverage(panel: Panel) -> None:
     assert dict(backtest(model, panel).scores.of("seqcast").overall.coverage) == {}
 
 
-def test_windows_without_any_history_are_left_out(model: TrainedModel) -> None:
-    series = waves(LENGTHS)
+def test_windows_without_history_and_series_too_short_for_a_window_are_left_out(model: TrainedModel) -> None:
+    series = [*waves(LENGTHS), np.arange(HORIZON) + 1.0]
     series[1][: LENGTHS[1] - HORIZON] = np.nan
     done = backtest(model, make_panel(series), BacktestPlan("test", stride=1))
-    assert set(done.forecast.series_ids) == {"s0", "s2"}
-
-
-def test_series_too_short_for_a_window_are_left_out(model: TrainedModel) -> None:
-    done = backtest(model, make_panel([*waves((61,)), np.arange(HORIZON) + 1.0, *waves((47,), seed=1)]))
     assert set(done.forecast.series_ids) == {"s0", "s2"}
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,27 +9,16 @@ from hypothesis import strategies as st
 
 from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
 from seqcast.panel.frequency import parse_frequency
-from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
+from seqcast.panel.panel import FloatArray, Panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import Origins
+from tests.panels import make_panel
 
 NAN = np.nan
 
 
-def make_panel(*series: list[float]) -> Panel:
-    offsets = np.cumsum([0, *map(len, series)])
-    rows = int(offsets[-1])
-    return Panel(
-        schema=Schema("long", "unique_id", "ds", ("y",)),
-        frequency=parse_frequency("h"),
-        series_ids=tuple(f"s{index}" for index in range(len(series))),
-        starts=np.full(len(series), np.datetime64("2024-01-01", "us")),
-        offsets=offsets,
-        target=np.concatenate([np.array(values, dtype=np.float64) for values in series]),
-        known=Covariates.empty(rows),
-        past=Covariates.empty(rows),
-        static=Covariates.empty(len(series)),
-    )
+def panel_of(*series: list[float]) -> Panel:
+    return make_panel([np.array(values, np.float64) for values in series])
 
 
 def naive_loop(values: FloatArray, origin: int, horizon: int) -> list[float]:
@@ -51,7 +42,7 @@ values_or_gaps = st.lists(st.one_of(st.just(NAN), st.integers(-99, 99).map(float
 def panels_and_origins(draw: st.DrawFn) -> tuple[Panel, list[tuple[int, int]]]:
     series = draw(st.lists(values_or_gaps, min_size=1, max_size=3))
     windows = [(index, draw(st.integers(0, len(values)))) for index, values in enumerate(series) for _ in range(2)]
-    return make_panel(*series), windows
+    return panel_of(*series), windows
 
 
 @given(case=panels_and_origins(), horizon=st.integers(1, 11), season=st.integers(1, 7))
@@ -68,43 +59,36 @@ def test_both_agree_with_a_plain_loop(case: tuple[Panel, list[tuple[int, int]]],
 
 @pytest.mark.parametrize("season", [1, 3])
 def test_values_from_the_origin_on_change_nothing(season: int) -> None:
-    values = np.arange(17.0)
-    changed = values.copy()
-    changed[11:] = 999
-    first, second = (
-        (
-            naive(make_panel(list(series)), Origins(np.array([0]), np.array([11])), 5),
-            seasonal_naive(make_panel(list(series)), Origins(np.array([0]), np.array([11])), 5, season),
-        )
-        for series in (values, changed)
-    )
-    assert np.array_equal(first[0], second[0])
-    assert np.array_equal(first[1], second[1])
+    panel, origins = panel_of(list(np.arange(17.0))), Origins(np.array([0]), np.array([11]))
+    changed = replace(panel, target=np.where(np.arange(17) < 11, panel.target, 999))
+    assert np.array_equal(naive(panel, origins, 5), naive(changed, origins, 5))
+    assert np.array_equal(seasonal_naive(panel, origins, 5, season), seasonal_naive(changed, origins, 5, season))
 
 
-def test_the_season_repeats_over_a_longer_horizon() -> None:
-    panel = make_panel([1, 2, 3, 4, 5])
-    assert seasonal_naive(panel, Origins(np.array([0]), np.array([5])), 7, 3).tolist() == [[3, 4, 5, 3, 4, 5, 3]]
-
-
-def test_a_missing_value_is_replaced_by_the_season_before() -> None:
-    panel = make_panel([1, 2, 3, NAN, 5, 6])
-    assert seasonal_naive(panel, Origins(np.array([0]), np.array([6])), 3, 3).tolist() == [[1, 5, 6]]
-
-
-def test_a_phase_never_observed_gets_the_last_value() -> None:
-    panel = make_panel([NAN, 2, 3, NAN, 5, 6])
-    assert seasonal_naive(panel, Origins(np.array([0]), np.array([6])), 3, 3).tolist() == [[6, 5, 6]]
+@pytest.mark.parametrize(
+    ("values", "horizon", "expected"),
+    [
+        ([1, 2, 3, 4, 5], 7, [3, 4, 5, 3, 4, 5, 3]),
+        ([1, 2, 3, NAN, 5, 6], 3, [1, 5, 6]),
+        ([NAN, 2, 3, NAN, 5, 6], 3, [6, 5, 6]),
+    ],
+    ids=["a longer horizon repeats the season", "the season before", "the last value for a phase never observed"],
+)
+def test_a_seasonal_naive_value_is_the_newest_at_its_phase(
+    values: list[float], horizon: int, expected: list[float]
+) -> None:
+    origins = Origins(np.array([0]), np.array([len(values)]))
+    assert seasonal_naive(panel_of(values), origins, horizon, 3).tolist() == [expected]
 
 
 def test_the_series_before_is_not_read() -> None:
-    panel = make_panel([1, 2, 3], [NAN, 7])
+    panel = panel_of([1, 2, 3], [NAN, 7])
     assert np.isnan(naive(panel, Origins(np.array([1, 1]), np.array([0, 1])), 2)).all()
     assert np.isnan(seasonal_naive(panel, Origins(np.array([1, 1]), np.array([0, 1])), 2, 2)).all()
 
 
 def test_the_panel_is_not_changed() -> None:
-    panel = make_panel([1, NAN, 3])
+    panel = panel_of([1, NAN, 3])
     origins = np.array([3])
     seasonal_naive(panel, Origins(np.array([0]), origins), 5, 2)
     assert np.array_equal(panel.target, [1, NAN, 3], equal_nan=True)
