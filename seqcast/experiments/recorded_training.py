@@ -21,7 +21,7 @@ from seqcast.run.scaler_file import dump_scalers
 from seqcast.run.source import Source
 from seqcast.runtime import Runtime
 from seqcast.storage import lock_directory
-from seqcast.training.checkpoint import largest_state, load_state, require_size
+from seqcast.training.checkpoint import TrainingState, largest_state, load_state, require_size
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.fit import Fit, fit
 from seqcast.training.loop import Hooks
@@ -74,9 +74,7 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         earlier = directory.read_record() if resume and directory.has_record() else None
         if earlier is not None:
             _require_same_work(job, directory, earlier)
-        saved = None if earlier is None else _read_state(job, directory, earlier)
-        setup = _prepare_together(job)
-        state = None if saved is None else load_state(saved, setup)
+        setup, state = _prepare(job, directory, earlier)
         record = _write_inputs(job, setup, directory, earlier)
 
         def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
@@ -100,29 +98,32 @@ def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: 
     Args:
         job: The same as that of the first process.
         directory: Holding the run to resume; None: a new run.
-        hooks: How to talk to the caller; what is to be saved comes to nobody.
+        hooks: How to talk to the caller; this process saves nothing.
 
     Raises:
         RunError: The saved state is of other work.
         DivergedError, StoppedError: As the first process.
     """
     with job.runtime.world.joined(job.runtime.device):
-        saved = None if directory is None else _read_state(job, directory, directory.read_record())
-        setup = _prepare_together(job)
-        fitted = fit(setup, hooks, None if saved is None else load_state(saved, setup))
+        setup, state = _prepare(job, directory, None if directory is None else directory.read_record())
+        fitted = fit(setup, hooks, state)
         if fitted.failure is not None:
             raise fitted.failure
 
 
-def _prepare_together(job: TrainingJob) -> TrainingSetup:
-    """Prepare the training, by every process that takes part.
+def _prepare(
+    job: TrainingJob, directory: RunDirectory | None, earlier: RunRecord | None
+) -> tuple[TrainingSetup, TrainingState | None]:
+    """Returns the setup, which every process makes, and the saved state to go on from, if there is one.
 
     Raises:
-        UsageError: They are not about to do the same work.
+        RunError: The saved state is damaged, of other work, or gone.
+        UsageError: The processes are not about to do the same work.
     """
+    saved = None if directory is None or earlier is None else _read_state(job, directory, earlier)
     setup = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
     job.runtime.world.require_same(setup.identity, job.runtime.device)
-    return setup
+    return setup, None if saved is None else load_state(saved, setup)
 
 
 def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> bytes | None:
@@ -165,7 +166,7 @@ def _require_same_work(job: TrainingJob, directory: RunDirectory, earlier: RunRe
 
 
 def changed_surroundings(job: TrainingJob, earlier: RunRecord) -> tuple[Notice, ...]:
-    """What is no part of the work, but of its last bits, and differs from when the run was begun."""
+    """Returns a notice of what has changed since the run was begun and may change the last bits of its numbers."""
     now = {
         "device": (earlier.device, job.runtime.device.type),
         "precision": (earlier.precision, job.runtime.precision),
@@ -184,7 +185,7 @@ def changed_surroundings(job: TrainingJob, earlier: RunRecord) -> tuple[Notice, 
 def _write_inputs(
     job: TrainingJob, setup: TrainingSetup, directory: RunDirectory, earlier: RunRecord | None = None
 ) -> RunRecord:
-    """Configuration, scalers, and a record that vouches for them and for no model yet."""
+    """Write the configuration, the scalers, and a record that vouches for them and for no model yet."""
     files = {
         CONFIG_FILE: directory.write_config(job.plan.config),
         SCALERS_FILE: directory.write_scalers(dump_scalers(setup.scalers)),

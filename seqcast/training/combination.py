@@ -27,7 +27,7 @@ from seqcast.training.setup import TrainingSetup, judged
 from seqcast.training.validation import CLEAR_GAIN, num_independent, validation_batches
 
 FEWEST_WINDOWS = 10
-"""With fewer validation windows quantiles are left as they were learned."""
+"""Fewest validation windows to calibrate by; with fewer, quantiles are left as they were learned."""
 POOLED_WINDOWS = 30
 """Weight, in independent windows, of the correction shared by all steps against that of a single step."""
 LEARNED_WINDOWS = 5

@@ -33,17 +33,17 @@ from seqcast.training.losses import window_weights
 
 MOST_WINDOWS = 16_384
 MOST_VALUES = 8_000_000
-"""Of all sampled windows together: bounds memory for long contexts and horizons."""
+"""Most values of all sampled windows together. It bounds memory for long contexts and horizons."""
 MOST_LAGS = 2048
 """Newest context positions the fit looks at; older ones get no weight."""
 FEWEST_SAMPLED = 64
-"""Windows, however long they are."""
+"""Fewest sampled windows, however long they are."""
 CHUNK = 1024
 RIDGE = 1e-3
-"""Added to the mean square of every lag, so that collinear lags share."""
+"""Term added to the mean square of every lag, so that collinear lags share."""
 PENALTY = 0.01
-"""On the sum of the weights. Standardised windows sum to zero, so equal weights on all lags forecast nothing; the
-penalty removes them, and the lags that only fit noise."""
+"""Penalty on the sum of the weights. Standardised windows sum to zero, so equal weights on all lags forecast nothing;
+the penalty removes them, and the lags that only fit noise."""
 MOST_WORK = 3e11
 """Multiplications of one fit."""
 NUM_ITERATIONS = (20, 1000)
@@ -51,13 +51,13 @@ NUM_ITERATIONS = (20, 1000)
 CONVERGED = 1e-5
 """Largest change of a weight that ends the fit."""
 SMALLEST_ERROR = 0.05
-"""Added to the error of a window before it weighs: perfect windows are not infinitely important."""
+"""Term added to the error of a window before it weighs, so that a perfect window does not weigh infinitely much."""
 
 NUM_BLOCKS = 5
 BLOCK_STEPS = 16
 """Forecast steps that cross-validation looks at, evenly spread."""
 FEWEST_WINDOWS = 20
-"""For cross-validation; with fewer the share is `USUAL_SHARE`."""
+"""Fewest windows to cross-validate on; with fewer, the share is `USUAL_SHARE`."""
 USUAL_SHARE = 0.25
 NAIVE_SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 TOLERANCE = 0.005

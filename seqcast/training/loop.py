@@ -1,4 +1,4 @@
-"""The training loop: steps, validations, early stopping, and a state that can be put down and taken up at any step."""
+"""The training loop: steps, validations, early stopping, and a state that can be saved and resumed at any step."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ REFIT_SHARE = 0.25
 """Steps of the refit, as a part of those that led to the best weights."""
 
 DIVERGENCE = "divergence"
-"""Why a training ended that met a loss that is not finite."""
+"""Reason given for the end of a training whose loss was not finite."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far training, or the refit after it, is; `validation` is set right after one."""
+    """Progress of training, or of the refit after it; `validation` is set right after one."""
 
     step: int
     max_steps: int
@@ -36,7 +36,7 @@ class Progress:
     validation: ValidationRecord | None = None
     refit: bool = False
     member: int = 1
-    """Which network of an ensemble, from 1."""
+    """Number of the network in its ensemble, from 1."""
     num_members: int = 1
 
 
@@ -174,7 +174,7 @@ def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clo
 
 
 def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step, place: str) -> float:
-    """Take a step; `place` names it in the words of a failure."""
+    """Take a step; `place` names it in the message of a failure."""
     try:
         loss = take_step(setup, state, step)
     except torch.OutOfMemoryError:

@@ -1,4 +1,4 @@
-"""Losses on window-standardised values; missing targets count nothing."""
+"""Losses on window-standardised values; missing targets do not count."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from seqcast.config import Loss
 from seqcast.model.heads import student_t_parameters
 
 SMALLEST_NAIVE_ERROR = 0.1
-"""Added to the naive error of a window, in standard deviations of its series, so that a window without noise does not
-outweigh all others."""
+"""Term added to the naive error of a window, in standard deviations of its series, so that a window without noise does
+not outweigh all others."""
 
 
 def window_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int) -> Tensor:
@@ -38,7 +38,7 @@ def window_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int)
 def loss_sums(
     loss: Loss, values: Tensor, target: Tensor, observed: Tensor, quantiles: Tensor, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Of each window, the weighted loss summed over observed steps, and the sum of the weights; both (batch,).
+    """Returns each window's weighted loss summed over observed steps, and the sum of the weights; both (batch,).
 
     Args:
         loss: Which loss.

@@ -14,7 +14,7 @@ from seqcast.panel.panel import IntArray, Panel
 from seqcast.run.record import Choice
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
-"""By main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
+"""Usual horizon by main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
 LONGEST_USEFUL_SEASON = 400
 LARGEST_AUTOMATIC_CONTEXT = 720
 LARGEST_AUTOMATIC_BATCH = 32
@@ -130,7 +130,7 @@ def main_season(panel: Panel) -> int:
 
 
 def _settle_mechanism(config: Config, choices: list[Choice]) -> Config:
-    """Options that have no meaning without attention are switched off, in words."""
+    """Switch off the options that have no meaning without attention, and say so."""
     model, attends = config.model, config.model.attention != "none"
     waits = {
         "autoregressive decoding": model.decoding == "autoregressive",

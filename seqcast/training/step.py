@@ -1,4 +1,4 @@
-"""One step of training: which windows, which learning rate, which update."""
+"""One step of training: its windows, its learning rate and its update."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ WARM_UP_SHARE = 0.1
 REFIT_RATE = 0.2
 """Largest learning rate of a refit, as a part of training's."""
 AVERAGE_DECAY = 0.99
-"""Of the running average of weights that is validated and kept (Polyak and Juditsky 1992): steadier than any step's."""
+"""Decay of the running average of weights, which is validated and kept (Polyak and Juditsky 1992)."""
 TAUGHT_SHARE = 0.8
 """Part of training after which an autoregressive decoder is never fed the truth again."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What decides a step, besides the state it finds."""
+    """Everything that decides a step besides the state before it."""
 
     draw: int
     """Number of its random draws: the batch and the dropout of a step are a pure function of (seed, draw)."""
@@ -35,7 +35,7 @@ class Step:
     learning_rate: float
     windows: WindowRange
     truth_chance: float
-    """Of feeding an autoregressive decoder the truth."""
+    """Probability of feeding an autoregressive decoder the truth."""
 
 
 def training_step(setup: TrainingSetup, number: int) -> Step:

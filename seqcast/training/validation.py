@@ -1,4 +1,4 @@
-"""Validation: the loss of a network that runs freely, and whether it is better beyond doubt than where it began."""
+"""Validation: the loss of a network that runs freely, and whether it is clearly better than its start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GREAT_GAIN = 0.5
 
 @dataclass(frozen=True)
 class ValidationScore:
-    """What one validation found."""
+    """Result of one validation."""
 
     loss: float
     relative_mae: float | None
