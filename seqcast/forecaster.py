@@ -1,4 +1,4 @@
-"""The Python interface: a Forecaster with scikit-learn manners over the same functions that the commands call."""
+"""The Python interface: a Forecaster in the style of scikit-learn, over the functions that the commands call."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from seqcast.training.plan import make_plan
 
 @dataclass(frozen=True, eq=False)
 class FittedState:
-    """What `fit` or `load` leaves behind."""
+    """The result of `fit` or `load`."""
 
     model: TrainedModel
     panel: Panel | None
@@ -73,7 +73,7 @@ def _errors_for_python() -> Iterator[None]:
 class Forecaster:
     """Multi-step forecasts with an LSTM encoder-decoder and Luong attention.
 
-    Whatever had to be repaired in a frame, or is odd about it, is a `UserWarning`.
+    Repairs and oddities of a frame are reported as `UserWarning`s.
 
     Example:
         forecaster = Forecaster(horizon=24).fit(frame)
@@ -82,7 +82,7 @@ class Forecaster:
     Args:
         horizon: Steps to forecast; None: chosen from the frequency.
         context: Past steps to read; None: chosen from frequency, horizon and data.
-        config: Everything else, column roles included; `horizon` and `context` win over it.
+        config: All other settings, column roles included; `horizon` and `context` override it.
     """
 
     def __init__(self, horizon: int | None = None, context: int | None = None, *, config: Config = Config()) -> None:
@@ -95,7 +95,7 @@ class Forecaster:
         """Learn from a long, wide or single-series frame, which stays as it is; returns self.
 
         Args:
-            frame: The series, with the columns of the command line's tables.
+            frame: The series, with the same columns as a table for the commands.
             static: One row per series with its static covariates.
             hooks: Called with progress.
 
@@ -183,15 +183,15 @@ class Forecaster:
         """
         trained = self._fitted().trained
         if trained is None:
-            raise UsageError("a loaded forecaster is saved already; copy its directory.")
+            raise UsageError("a loaded forecaster is already saved; copy its directory.")
         save_run(*trained, choose_directory(Path(path), "", overwrite=False, resume=False))
 
     @classmethod
     @_errors_for_python()
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
-        """Read a run directory, on whatever device it was trained.
+        """Read a run directory, whatever device it was trained on.
 
-        The table it was trained on is read when it is needed; where it is not there any more, pass frames.
+        The table it was trained on is read when needed; pass frames where that table is gone.
 
         Raises:
             RunError: The directory is absent, damaged or refused.
@@ -229,7 +229,7 @@ class Forecaster:
 
 
 def _warn(notices: Iterable[Notice], depth: int = 1) -> None:
-    """Warn of repairs in the name of the caller of a method, `depth` calls below which this one was called."""
+    """Warn of repairs, naming the line that called a method `depth` calls above this one."""
     for notice in notices:
         if notice.kind == "repair":
             warnings.warn(notice.text, stacklevel=depth + 3)

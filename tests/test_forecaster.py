@@ -288,7 +288,7 @@ def test_an_occupied_place_is_not_saved_over(fitted: Forecaster, tmp_path: Path)
     fitted.save(tmp_path / "saved")
     with pytest.raises(RunError, match="there is a run here already"):
         fitted.save(tmp_path / "saved")
-    with pytest.raises(UsageError, match="a loaded forecaster is saved already; copy its directory"):
+    with pytest.raises(UsageError, match="a loaded forecaster is already saved; copy its directory"):
         Forecaster.load(tmp_path / "saved").save(tmp_path / "again")
 
 

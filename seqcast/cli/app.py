@@ -31,7 +31,7 @@ from seqcast.cli.tune import tune
 from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError, options_in
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
-"""The parser's complaint about an option or a command, which Typer does not export by a name of its own."""
+"""The parser's error about an option or a command, which Typer does not export under a name."""
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -61,10 +61,10 @@ def root(
 
 
 def run() -> None:
-    """`main` as a program of its own, which ends where `main` ends.
+    """Run `main` and end the process at once, whatever libraries still do.
 
-    What libraries in C++ do after that can abort the process in spite of its exit code: in one of fifty runs on a busy
-    machine, a thread of pyarrow's was still starting.
+    C++ libraries can abort the process while it exits and so change its exit code: in one of fifty runs on a busy
+    machine, a thread of pyarrow was still starting.
     """
     code: object = 1
     try:
@@ -99,14 +99,14 @@ def main() -> None:
 
 
 def _as_expected(error: Exception) -> SeqcastError:
-    """Any failure as one of ours."""
+    """Turn any failure into one of ours."""
     if isinstance(error, SeqcastError):
         error.hint = _fitting_hint(error.hint)
         return error
     if isinstance(error, WrongCommandLine):
         wrong = str(error.format_message()).replace("Value error, ", "").rstrip(".")
         place = "seqcast" if error.ctx is None else error.ctx.command_path
-        return UsageError(f"{wrong}.", hint=f"`{place} -h` lists what there is.")
+        return UsageError(f"{wrong}.", hint=f"`{place} -h` shows the usage.")
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return SeqcastError("out of memory.", hint="Give a smaller --batch-size or --context, or less data.")
     if isinstance(error, OSError) and error.strerror:
@@ -123,11 +123,11 @@ def _fitting_hint(hint: tuple[str, ...]) -> tuple[str, ...]:
         return hint
     lacking = READING - signature(called).parameters.keys()
     kept = tuple(sentence for sentence in hint if not options_in(sentence) & lacking)
-    return kept or ("Correct it, or train a run that is told how to read such a table.",)
+    return kept or ("Correct it, or train a new run with options for reading such a table.",)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether torch found no memory, on a GPU or, where it has no name of its own for that, on the CPU."""
+    """Whether torch found no memory on a GPU, or on the CPU, for which it has no exception of its own."""
     return isinstance(error, RuntimeError) and (
         type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     )
@@ -138,7 +138,7 @@ def _report(error: SeqcastError) -> int:
     from seqcast.report.text import plain
 
     beside = sys.argv[1:2] == ["train"] and not_first_process()
-    if beside and isinstance(error, DivergedError | StoppedError):  # all processes end so, and the first one says it
+    if beside and isinstance(error, DivergedError | StoppedError):  # every process ends like this; the first says so
         return error.exit_code
     try:
         if "--json" in sys.argv and not beside:
@@ -152,12 +152,12 @@ def _report(error: SeqcastError) -> int:
 
 
 def _drop_stdout() -> None:
-    """What stdout did not take is lost; nothing may complain about that again at shutdown."""
+    """Discard what stdout did not take, so that nothing fails again at shutdown."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _replace_closed_streams() -> None:
-    """A command started with a stream closed (`>&-`) does its work all the same."""
+    """Give a command that was started with a closed stream (`>&-`) one that discards its text."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # open to the end
@@ -165,9 +165,9 @@ def _replace_closed_streams() -> None:
 
 @contextmanager
 def _orderly_end() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that no part of an output file is left.
+    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that no partial output file is left.
 
-    Those that the caller ignores (`nohup`) stay ignored.
+    Signals that the caller ignores (`nohup`) stay ignored.
     """
 
     def end(number: int, _frame: object) -> None:

@@ -49,7 +49,7 @@ def backtest(
         raise UsageError("--json and --output - both write to stdout.", hint="Give --output a file.")
     if refit_every is not None and context is not None:
         raise UsageError(
-            "--context is for the network as it was trained, --refit-every trains anew.", hint="Give one of them."
+            "--context is for the trained network, --refit-every trains new ones.", hint="Give one of them."
         )
     levels, statistical = opt.parse_levels(level), tuple(dict.fromkeys(opt.names(models)))
     screen = Screen(quiet=quiet)
@@ -72,7 +72,7 @@ def backtest(
 
 
 def _run(screen: Screen, loaded: LoadedRun, plan: BacktestPlan) -> Backtest:
-    """The backtest with its progress on the screen."""
+    """Backtest with progress on the screen."""
     from seqcast.evaluation.backtest import BacktestHooks
     from seqcast.evaluation.backtest import backtest as run_backtest
     from seqcast.evaluation.refit import Refit
@@ -102,9 +102,7 @@ def _show(screen: Screen, done: Backtest, plan: BacktestPlan) -> None:
 
     screen.say(f"{done.part} part, {len(done.actuals):,} windows, {done.stride} steps apart")
     if done.part == "validation" and plan.refit_every is None:
-        screen.say(
-            "training chose its weights on this part; --test scores a part that no choice has seen (--test-size)"
-        )
+        screen.say("training chose its weights on this part; --test scores a part that it never saw (see --test-size)")
     screen.result(score_view(done.scores, done.comparisons))
 
 

@@ -36,8 +36,7 @@ def compare(
     planted: Annotated[str | None, Compared(help="True lags of a made-up table, such as 24,37, to look for.")] = None,
     settings: Settings,
     run: Annotated[
-        Path | None,
-        typer.Option(help="Directory of all variants; runs/<data>-compare if not given.", rich_help_panel=opt.OUTPUT),
+        Path | None, opt.OutputOption(help="Directory of all variants; runs/<data>-compare if not given.")
     ] = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,

@@ -13,9 +13,9 @@ from rich.console import Console, RenderableType
 from seqcast.panel.notices import Notice
 
 PIPED_WIDTH = 120
-"""Columns of a table that is not shown on a terminal."""
+"""Width of a table that is not shown on a terminal, in characters."""
 LONGEST_LINE = 4000
-"""Columns of a line that tells what is going on; it is wrapped."""
+"""Most characters of a line of progress; the rest is cut."""
 
 
 def _console(stream_is_stderr: bool) -> Console:
@@ -24,7 +24,7 @@ def _console(stream_is_stderr: bool) -> Console:
 
 
 def _width(stream: TextIO) -> int:
-    """What COLUMNS says, if that is a width; otherwise that of the terminal."""
+    """The width that COLUMNS sets, otherwise that of the terminal."""
     told = os.environ.get("COLUMNS", "")
     if re.fullmatch("[1-9][0-9]{0,3}", told):
         return int(told)
@@ -35,12 +35,12 @@ def _width(stream: TextIO) -> int:
 
 
 def not_first_process() -> bool:
-    """Whether `torchrun` has started this process beside another one, which speaks for both."""
+    """Whether `torchrun` started this process beside a first one, which speaks for both."""
     return os.environ.get("WORLD_SIZE", "1") not in ("", "1") and os.environ.get("RANK") not in (None, "", "0")
 
 
 class Screen:
-    """What a command shows; `quiet` drops all but results, warnings and errors, `silent` everything."""
+    """Writes what a command shows; `quiet` keeps results, warnings and errors, `silent` nothing."""
 
     def __init__(self, *, quiet: bool = False, silent: bool = False) -> None:
         for stream in (sys.stdout, sys.stderr):
@@ -62,7 +62,7 @@ class Screen:
             self.out.file.write(json_text(value) + "\n")
 
     def say(self, renderable: RenderableType) -> None:
-        """Tell what is going on, on stderr, unless quiet; a text may quote names of files."""
+        """Print progress to stderr unless quiet; file names in a text are made safe."""
         from seqcast.report.text import plain
 
         if isinstance(renderable, str):
@@ -71,7 +71,7 @@ class Screen:
             self._tell(renderable)
 
     def notices(self, notices: Sequence[Notice]) -> None:
-        """Decisions and warnings, a line each; warnings also when quiet."""
+        """Print decisions and warnings, a line each; only warnings when quiet."""
         from seqcast.report.summary import notice_lines
 
         shown = [notice for notice in notices if notice.kind == "repair" or not self.quiet]

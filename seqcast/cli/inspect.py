@@ -1,8 +1,7 @@
-"""`seqcast inspect`: which lags the forecasts looked at."""
+"""`seqcast inspect`: show which lags the forecasts attended to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +11,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.loaded_run import LoadedRun, load_run
-from seqcast.cli.table_output import destination
+from seqcast.cli.table_output import TableOutput
 from seqcast.errors import DataError, UsageError
 
 Report = partial(typer.Option, rich_help_panel="Report")
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seqcast.attention.inspection import Inspection
-    from seqcast.config import Format
-    from seqcast.output import Destination
+    from seqcast.forecasting import AttentionMaps
     from seqcast.panel.frequency import TimeArray
     from seqcast.panel.panel import Panel
     from seqcast.run.load import TrainedModel
@@ -55,7 +53,7 @@ def inspect(
     ] = None,
     format: Annotated[  # noqa: A002  # the option is called --format
         Literal["table", "csv", "parquet", "json"] | None,
-        typer.Option(help="table prints the report, the others write the attention table.", rich_help_panel=opt.OUTPUT),
+        opt.OutputOption(help="table prints the report, the others write the attention table."),
     ] = None,
     output: opt.OutputFile = None,
     quiet: opt.Quiet = False,
@@ -84,17 +82,16 @@ def inspect(
     screen = Screen(quiet=quiet)
     from seqcast.attention.inspection import Question
     from seqcast.attention.inspection import inspect as ask
-    from seqcast.output import output_format
+    from seqcast.forecasting import attention_maps
     from seqcast.report.heatmap import Heatmap
 
-    target = destination(output)
-    file_format = output_format(target, None if format == "table" else format)
+    table = TableOutput.from_options(output, None if format == "table" else format)
     loaded = load_run(screen, run, data, device, context)
     panel = loaded.source.panel if series is None else one_series(loaded.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
     if wanted:
-        count = 1 if windows is None else windows
-        write_attention(screen, loaded, panel, Table(count, moment, target, file_format))
+        found_maps = attention_maps(loaded.model, panel, 1 if windows is None else windows, moment)
+        write_attention(screen, loaded, found_maps, table)
         return
     other = None if compare is None else open_other(screen, compare, loaded, device)
     question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare))
@@ -110,31 +107,17 @@ def inspect(
         screen.result(Heatmap(found.report))
 
 
-@dataclass(frozen=True)
-class Table:
-    """The attention table that is wanted."""
-
-    windows: int
-    origin: TimeArray | None
-    target: Destination
-    file_format: Format
-
-
-def write_attention(screen: Screen, loaded: LoadedRun, panel: Panel, table: Table) -> None:
-    """Write the whole attention table as it streams by."""
-    from seqcast.forecasting import attention_maps
+def write_attention(screen: Screen, loaded: LoadedRun, found: AttentionMaps, table: TableOutput) -> None:
+    """Write the whole attention table, a part at a time."""
     from seqcast.output import attention_table, write_tables
 
-    found = attention_maps(loaded.model, panel, table.windows, table.origin)
     screen.notices(found.notices)
     write_tables((attention_table(part) for part in found.maps), table.target, table.file_format)
-    if table.target != "-":
-        rows = found.num_windows * loaded.model.horizon * loaded.model.context
-        screen.say(f"{rows:,} rows written to {table.target}")
+    table.tell(screen, found.num_windows * loaded.model.horizon * loaded.model.context)
 
 
 def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: bool) -> RenderableType:
-    """Everything that was asked, for a person; the attention-implied forecast where there is a single series."""
+    """Everything that was asked, as text; the attention-implied forecast only for a single series."""
     from rich.console import Group
 
     from seqcast.report.inspection import (
@@ -180,7 +163,7 @@ def open_other(screen: Screen, run: Path, loaded: LoadedRun, device: str) -> Tra
         return load_run(screen, run, table, device).model
     except (DataError, UsageError) as error:
         raise UsageError(
-            f"--compare {run}: that run cannot forecast {table}, which this one was asked about: {error}",
+            f"--compare {run}: that run cannot forecast {table}: {error}",
             hint="Compare runs of one table.",
         ) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,35 +11,22 @@ import typer
 from seqcast.config import LEVELS
 from seqcast.errors import UsageError
 
-OUTPUT = "Output"
-"""The panel of `--help` with options on what is written and shown."""
+OutputOption = partial(typer.Option, rich_help_panel="Output")
+"""An option on what is written and shown, in a panel of its own."""
 
 Data = Annotated[str, typer.Argument(help="CSV (.gz, .zst), Parquet, or - for CSV on stdin.", show_default=False)]
 OwnData = Annotated[str | None, typer.Argument(help="Another table with the same columns as the training table.")]
-# typer must not check whether it can be read: a run that cannot be used has an exit code of its own.
-RunPath = Annotated[
-    Path | None, typer.Option("--run", readable=False, help="Run directory; the newest under runs/ if not given.")
-]
+# Typer must not check whether it can be read: a run that cannot be used has an exit code of its own.
+RunPath = Annotated[Path | None, typer.Option(readable=False, help="Run directory; the newest run if not given.")]
 RunName = Annotated[Path, typer.Argument(readable=False, help="Run directory, or its name under runs/.")]
-UsedContext = Annotated[
-    int | None, typer.Option("--context", help="Past steps to read; as many as in training if not given.")
-]
-DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-OutputFile = Annotated[
-    str | None, typer.Option("--output", help="File for the table, or - for stdout.", rich_help_panel=OUTPUT)
-]
-ExcelSafe = Annotated[
-    bool,
-    typer.Option(
-        "--excel-safe", help="Put an apostrophe before ids that begin like a formula.", rich_help_panel=OUTPUT
-    ),
-]
-Levels = Annotated[str, typer.Option("--level", help="Prediction intervals in percent, a,b,c.", rich_help_panel=OUTPUT)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=OUTPUT)]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.", rich_help_panel=OUTPUT)
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=OUTPUT)]
+UsedContext = Annotated[int | None, typer.Option(help="Past steps to read; as many as in training if not given.")]
+DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+OutputFile = Annotated[str | None, OutputOption(help="File for the table, or - for stdout.")]
+ExcelSafe = Annotated[bool, OutputOption("--excel-safe", help="Put an apostrophe before ids that look like formulas.")]
+Levels = Annotated[str, OutputOption(help="Prediction intervals in percent, a,b,c.")]
+Json = Annotated[bool, OutputOption("--json", help="Print one JSON document on stdout.")]
+Quiet = Annotated[bool, OutputOption("--quiet", "-q", help="Print only results, warnings and errors.")]
+Debug = Annotated[bool, OutputOption("--debug", help="Show the traceback of an error.")]
 
 DEFAULT_LEVELS = ",".join(f"{level:g}" for level in LEVELS)
 

@@ -34,13 +34,11 @@ def predict(
     level: opt.Levels = opt.DEFAULT_LEVELS,
     output: opt.OutputFile = None,
     format: Annotated[  # noqa: A002  # the option is called --format
-        Format | None,
-        typer.Option(help="Format of the table; from the file's name if not given.", rich_help_panel=opt.OUTPUT),
+        Format | None, opt.OutputOption(help="Format of the table; from the file's name if not given.")
     ] = None,
     excel_safe: opt.ExcelSafe = False,
     plot: Annotated[
-        bool | None,
-        typer.Option(help="Draw the first series; only on a terminal if not given.", rich_help_panel=opt.OUTPUT),
+        bool | None, opt.OutputOption(help="Draw the first series; only on a terminal if not given.")
     ] = None,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,

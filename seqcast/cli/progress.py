@@ -1,4 +1,4 @@
-"""Work as it is watched: a bar on a terminal, plain lines where output is piped."""
+"""Progress of training and scoring: a bar on a terminal, plain lines where output is piped."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class TrainingProgress:
-    """Context manager whose `show` is a hook of the training loop, and `show_windows` one of a backtest."""
+    """Context manager with hooks for the training loop (`show`) and for a backtest (`show_windows`)."""
 
     def __init__(self, screen: Screen, *, validations: bool = True) -> None:
-        """`validations`: whether each is a line where there is no bar."""
+        """`validations`: whether each validation is a line where there is no bar."""
         self.screen, self.validations = screen, validations
         self.bar: Bar | None = None
         self.task: TaskID | None = None
@@ -46,7 +46,7 @@ class TrainingProgress:
             self.bar.stop()
 
     def show(self, progress: Progress) -> None:
-        """Move the bar; where there is none, print a line for each validation and for the end of a refit."""
+        """Move the bar; without one, print a line for each validation and for the end of a refit."""
         record = progress.validation
         if progress.step == 1:
             self.validation = ""
@@ -62,7 +62,7 @@ class TrainingProgress:
             self.screen.say(f"{place}: {numbers.replace('/s', ' windows/s')}")
 
     def show_windows(self, done: int, total: int) -> None:
-        """Move the bar by windows that statistical models have forecast; print ten lines where there is no bar."""
+        """Move the bar by the windows that statistical models have forecast; without a bar, print ten lines."""
         self._move(done, total, "windows of statistical models")
         if self.bar is None and (done == total or done % max(1, total // 10) == 0):
             self.screen.say(f"statistical models: window {done}/{total}")
@@ -75,6 +75,6 @@ class TrainingProgress:
 
 
 def _phase(progress: Progress) -> str:
-    """Which network of an ensemble is at work, and whether it is refitted."""
+    """The network of the ensemble that is trained, and whether this is its refit."""
     network = f"network {progress.member}/{progress.num_members}" if progress.num_members > 1 else ""
     return f"{network} {'refit' if progress.refit else ''}".strip()

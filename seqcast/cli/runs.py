@@ -33,7 +33,7 @@ def runs(context: typer.Context, *, json: opt.Json = False, debug: opt.Debug = F
     elif found:
         screen.result(run_list(found))
     else:
-        screen.say("no runs under runs/ yet; `seqcast train DATA` makes one")
+        screen.say("there are no runs under runs/ yet; `seqcast train DATA` makes one")
 
 
 @runs_app.command(cls=PanelledCommand)
@@ -43,7 +43,7 @@ def show(
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Show all that is known of one run."""
+    """Show everything known about one run."""
     from seqcast.report.runs import run_detail
     from seqcast.run.directory import find_run
 
@@ -57,7 +57,7 @@ def show(
 
 
 def record_or_none(directory: RunDirectory) -> RunRecord | None:
-    """What run.json says; None where it cannot be read."""
+    """The content of run.json; None where it cannot be read."""
     try:
         return directory.read_record()
     except RunError:
@@ -78,7 +78,7 @@ def verify(
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Say of every file of a run whether it is intact; exit 4 when one is damaged or missing."""
+    """Check every file of a run; exit 4 when one is damaged or missing."""
     from dataclasses import asdict
 
     from seqcast.report.summary import list_table

@@ -1,4 +1,4 @@
-"""Signals that ask a long command to stop, and are acted on where its state can be saved."""
+"""Signals that stop a long command as soon as its state can be saved."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_signals(*, repeated: bool = False) -> Iterator[Callable[[], int | None]]:
-    """While open, the first of SIGINT, SIGTERM, SIGHUP is remembered instead of acted on; a second ends at once.
+    """Remember the first SIGINT, SIGTERM or SIGHUP instead of ending; a second one ends the program at once.
 
-    Those that the caller ignores (`nohup`) stay ignored. `repeated`: further signals mean the same, as `torchrun` sends
-    them to processes that the terminal has told already.
+    Signals that the caller ignores (`nohup`) stay ignored. `repeated`: later signals mean the same as the first, since
+    `torchrun` repeats those that the terminal has already sent.
+
+    Yields:
+        A function that returns the number of the signal, None while there is none.
     """
     received: list[int] = []
     numbers = [

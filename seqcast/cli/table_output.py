@@ -16,30 +16,25 @@ if TYPE_CHECKING:
     from seqcast.output import Destination
 
 
-def destination(output: str | None) -> Destination:
-    """The file or stdout that `--output` names; stdout if not given."""
-    return "-" if output is None or output == "-" else Path(output)
-
-
 @dataclass(frozen=True)
 class TableOutput:
     """Where and how a table is written."""
 
     target: Destination
     file_format: Format
-    excel_safe: bool
+    excel_safe: bool = False
     """Whether ids that begin like a formula get an apostrophe."""
 
     @classmethod
-    def from_options(cls, output: str | None, file_format: Format | None, *, excel_safe: bool) -> TableOutput:
-        """Raise for options that contradict each other.
+    def from_options(cls, output: str | None, file_format: Format | None, *, excel_safe: bool = False) -> TableOutput:
+        """The output that options ask for: stdout without `--output` or with `-`, else a file.
 
         Raises:
             UsageError: The format is unknown, or `excel_safe` is asked for in a format other than CSV.
         """
         from seqcast.output import output_format
 
-        target = destination(output)
+        target: Destination = Path(output) if output not in (None, "-") else "-"
         resolved = output_format(target, file_format)
         if excel_safe and resolved != "csv":
             raise UsageError(f"--excel-safe is for CSV, and this output is {resolved}.", hint="Drop one.")
@@ -54,5 +49,9 @@ class TableOutput:
         elif self.file_format == "csv":
             screen.notices(formula_notices(frame))
         write_frame(frame, self.target, self.file_format)
+        self.tell(screen, len(frame))
+
+    def tell(self, screen: Screen, num_rows: int) -> None:
+        """Tell how many rows were written to a file."""
         if self.target != "-":
-            screen.say(f"{len(frame):,} rows written to {self.target}")
+            screen.say(f"{num_rows:,} rows written to {self.target}")

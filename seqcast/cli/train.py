@@ -36,12 +36,9 @@ def train(
         bool, typer.Option("--resume", help="Continue a stopped run.", rich_help_panel="Training")
     ] = False,
     run: Annotated[
-        Path | None,
-        typer.Option(readable=False, help="Run directory; runs/<data>-<n> if not given.", rich_help_panel=opt.OUTPUT),
+        Path | None, opt.OutputOption(readable=False, help="Run directory; runs/<data>-<n> if not given.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run in the directory.", rich_help_panel=opt.OUTPUT)
-    ] = False,
+    overwrite: Annotated[bool, opt.OutputOption("--overwrite", help="Replace the run in the directory.")] = False,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
     debug: opt.Debug = False,
@@ -106,7 +103,7 @@ def newest_run_of(data: str) -> Path:
 
 
 def plan_job(screen: Screen, data: str, base: Config, settings: Settings) -> TrainingJob:
-    """Read, plan, and tell what was found and chosen."""
+    """Read the table, plan the training, and print what was found and chosen."""
     from seqcast.report.text import plain
 
     config = settings.override(base)
@@ -128,7 +125,7 @@ def plan_job(screen: Screen, data: str, base: Config, settings: Settings) -> Tra
     if runtime.world.size > batch_size:
         raise UsageError(
             f"{runtime.world.size} processes cannot share batches of {batch_size} windows.",
-            hint="Start fewer of them, or give a greater --batch-size.",
+            hint="Start fewer of them, or give a larger --batch-size.",
         )
     screen.notices(job.notices)
     for choice in plan.choices:
@@ -148,7 +145,7 @@ def run_job(screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume
 
 
 def train_beside(job: TrainingJob, directory: RunDirectory | None) -> None:
-    """Train in a process that is not the first of several."""
+    """Train in one of several processes that is not the first."""
     from seqcast.experiments.recorded_training import train_beside_first
     from seqcast.training.loop import Hooks
 

@@ -46,10 +46,7 @@ def tune(
         typer.Option(help="config.toml to search around; options given here win.", rich_help_panel="Search"),
     ] = None,
     settings: Settings,
-    run: Annotated[
-        Path | None,
-        typer.Option(help="Directory of the study; runs/<data>-tune if not given.", rich_help_panel=opt.OUTPUT),
-    ] = None,
+    run: Annotated[Path | None, opt.OutputOption(help="Directory of the study; runs/<data>-tune if not given.")] = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
     debug: opt.Debug = False,
@@ -82,16 +79,16 @@ def tune(
 
 
 def column_and_seconds(texts: list[str]) -> tuple[str | None, float]:
-    """What `--time` was given, once or twice: the name of the time column, and how long to search.
+    """Split the values of `--time` into the time column and the seconds to search.
 
     Raises:
-        UsageError: Two of one kind were given, or what is no duration though it looks like one.
+        UsageError: Two values are of one kind, or one looks like a duration and is not.
     """
     durations = [match for match in map(DURATION.fullmatch, texts) if match]
     columns = [text for text in texts if not DURATION.fullmatch(text)]
     unclear = next(filter(MEANT_AS_DURATION.fullmatch, columns), None)
     if unclear is not None:
-        raise UsageError(f"--time {unclear!r} is no duration.", hint="Give one such as 600, 90s, 30m or 2h.")
+        raise UsageError(f"--time {unclear!r} is not a duration.", hint="Give one such as 600, 90s, 30m or 2h.")
     if len(durations) > 1 or len(columns) > 1:
         raise UsageError("--time takes one duration, such as 600, 90s, 30m or 2h, and one time column.")
     seconds = float(durations[0][1]) * _SECONDS[durations[0][2]] if durations else float("inf")
@@ -101,7 +98,7 @@ def column_and_seconds(texts: list[str]) -> tuple[str | None, float]:
 
 
 def _run(screen: Screen, search: Search, directory: Path, budget: Budget) -> Tuning:
-    """The search with its progress on the screen; signals stop it with its finished trials kept."""
+    """Search with progress on the screen; a signal stops the search and keeps its finished trials."""
     from seqcast.experiments.tuning.search import SearchHooks
     from seqcast.experiments.tuning.search import tune as run_search
     from seqcast.report.tuning import trial_text, values_text

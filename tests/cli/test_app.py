@@ -66,8 +66,8 @@ def test_no_command_at_all_shows_the_help_and_is_a_usage_error() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["bogus"], "No such command 'bogus'. `seqcast -h` lists what there is."),
-        (["train"], "Missing argument 'data'. `seqcast train -h` lists what there is."),
+        (["bogus"], "No such command 'bogus'. `seqcast -h` shows the usage."),
+        (["train"], "Missing argument 'data'. `seqcast train -h` shows the usage."),
         (["train", "x.csv", "--hidden", "abc"], "Invalid value for '--hidden'"),
         (["train", "x.csv", "--score", "cubic"], "Invalid value for '--score': 'cubic' is not one of 'dot'"),
         (["predict", "--levels", "80"], "No such option: --levels"),
@@ -79,13 +79,13 @@ def test_no_command_at_all_shows_the_help_and_is_a_usage_error() -> None:
 def test_a_wrong_command_line_is_told_in_one_line(words: list[str], told: str) -> None:
     message = refused(2, *words)
     assert message.startswith(told)
-    assert message.endswith("-h` lists what there is.")
+    assert message.endswith("-h` shows the usage.")
 
 
 def test_a_wrong_command_line_is_one_json_document_too() -> None:
     ran = seqcast("train", "x.csv", "--hidden", "abc", "--json")
     assert ran.document()["kind"] == "usage"
-    assert ran.document()["hint"] == "`seqcast train -h` lists what there is."
+    assert ran.document()["hint"] == "`seqcast train -h` shows the usage."
 
 
 def test_an_error_of_ours_is_told_to_people_and_programs_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_a_hint_names_no_option_that_the_command_lacks(single_run: Trained, tmp_
     text = single_run.data.read_text().replace("50.0", "abc", 1)
     (tmp_path / "bad.csv").write_text(text)
     told = refused(3, "predict", tmp_path / "bad.csv", "--run", single_run.run)
-    assert told.endswith("'abc' is not a number. Correct it, or train a run that is told how to read such a table.")
+    assert told.endswith("'abc' is not a number. Correct it, or train a new run with options for reading such a table.")
     assert refused(3, "check", tmp_path / "bad.csv").endswith("add --na-value abc.")
 
 

@@ -70,7 +70,7 @@ def test_another_context_is_looked_at_by_every_command_and_told(wide_run: Traine
         assert shorter.out != done(command, "--run", wide_run.run).out
     assert done("inspect", "--run", wide_run.run, "--context", 7, "--json").document()["context"] == 7
     error = refused(2, "backtest", "--run", wide_run.run, "--context", 7, "--refit-every", 2)
-    assert error == "--context is for the network as it was trained, --refit-every trains anew. Give one of them."
+    assert error == "--context is for the trained network, --refit-every trains new ones. Give one of them."
     assert "--context 0: the number of past steps" in refused(2, "predict", "--run", wide_run.run, "--context", 0)
 
 

@@ -43,7 +43,7 @@ def test_the_list_as_json_is_one_document(hourly_run: Trained, in_tmp_path: Path
 
 def test_no_runs_are_an_empty_list_and_a_hint(in_tmp_path: Path) -> None:
     ran = done("runs")
-    assert (ran.out, ran.err) == ("", "no runs under runs/ yet; `seqcast train DATA` makes one\n")
+    assert (ran.out, ran.err) == ("", "there are no runs under runs/ yet; `seqcast train DATA` makes one\n")
     assert done("runs", "--json").document() == []
 
 

@@ -137,8 +137,8 @@ def test_a_table_on_stdin_has_a_study_too(in_tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("5x", "--time '5x' is no duration. Give one such as 600, 90s, 30m or 2h."),
-        ("-5m", "--time '-5m' is no duration. Give one such as 600, 90s, 30m or 2h."),
+        ("5x", "--time '5x' is not a duration. Give one such as 600, 90s, 30m or 2h."),
+        ("-5m", "--time '-5m' is not a duration. Give one such as 600, 90s, 30m or 2h."),
         ("0", "--time 0 leaves no time to search. Give a duration such as 90s or 30m."),
         ("0s", "--time 0 leaves no time to search. Give a duration such as 90s or 30m."),
     ],
