@@ -90,13 +90,6 @@ def test_the_command_and_the_forecaster_say_the_same(folder: Path, fitted: Forec
     )
 
 
-def test_horizons_are_prefixes_of_each_other(fitted: Forecaster) -> None:
-    longer, trained, shorter = (fitted.predict(horizon) for horizon in (2 * HORIZON + 1, None, 2))
-    pd.testing.assert_frame_equal(longer[:HORIZON], trained)
-    pd.testing.assert_frame_equal(trained[:2], shorter)
-    assert longer.notna().all(axis=None)
-
-
 def test_known_covariates_come_from_the_future_frame(fitted_panel: Forecaster, future: pd.DataFrame) -> None:
     table = fitted_panel.predict(future=future)
     assert table["unique_id"].tolist() == ["b"] * HORIZON + ["a"] * HORIZON
@@ -104,14 +97,6 @@ def test_known_covariates_come_from_the_future_frame(fitted_panel: Forecaster, f
         fitted_panel.predict()
     with pytest.raises(DataError, match="future DataFrame, column 'promo': there is no known covariate column"):
         fitted_panel.predict(future=future[["unique_id", "ds"]])
-
-
-def test_a_known_covariate_matters(panel: pd.DataFrame, future: pd.DataFrame) -> None:
-    # Without lag bias there is no linear forecast to begin with, which would know nothing of covariates.
-    forecaster = Forecaster(HORIZON, CONTEXT, config=WITH_COVARIATES.override(model={"lag_bias": False})).fit(panel)
-    before, after = (forecaster.predict(future=each)["seqcast"] for each in (future, future.assign(promo=2)))
-    changed = (future.groupby("unique_id", sort=False).head(HORIZON)["promo"] != 2).to_numpy()
-    assert (before[changed] != after[changed]).all()
 
 
 def test_static_covariates_may_come_in_a_frame_of_their_own(panel: pd.DataFrame) -> None:
@@ -130,14 +115,6 @@ def test_attention_weights_sum_to_one_and_lags_add_up(fitted: Forecaster) -> Non
     assert (table["lag_target"] == table["lag_origin"] + table["step"] - 1).all()
     hour = pd.Timedelta(hours=1)
     assert (table["attended_ds"] == table["ds"] - table["lag_target"] * hour).all()
-
-
-def test_attention_of_many_windows_is_that_of_each(fitted: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = fitted.attention(windows=7)
-    monkeypatch.setattr("seqcast.forecasting.BATCH_STEPS", 2 * (CONTEXT + HORIZON))
-    in_parts = fitted.attention(windows=7)
-    pd.testing.assert_frame_equal(whole.drop(columns="weight"), in_parts.drop(columns="weight"))
-    np.testing.assert_allclose(whole["weight"], in_parts["weight"], atol=1e-5)
 
 
 def test_backtest_scores_beside_the_naive_forecasts(fitted: Forecaster) -> None:
@@ -222,17 +199,6 @@ def test_what_is_repaired_is_a_warning_in_the_name_of_the_caller(hourly: pd.Data
     with pytest.warns(UserWarning, match="2 time steps have no row") as caught:
         fitted.predict(frame=gaps)
     assert {warning.filename for warning in caught} == {__file__}
-
-
-def test_a_series_that_training_never_saw_is_a_warning(
-    fitted_panel: Forecaster, panel: pd.DataFrame, future: pd.DataFrame
-) -> None:
-    renamed = {"a": "new"}
-    with pytest.warns(UserWarning, match="1 series were not in the training data .*'new'"):
-        table = fitted_panel.predict(
-            frame=panel.replace({"unique_id": renamed}), future=future.replace({"unique_id": renamed})
-        )
-    assert list(table["unique_id"].unique()) == ["b", "new"]
 
 
 def test_a_series_with_a_time_index_is_a_frame_too(hourly: pd.DataFrame, fitted: Forecaster) -> None:

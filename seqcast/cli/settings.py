@@ -111,7 +111,7 @@ def _type_and_help(name: str) -> tuple[Any, str]:
         return Path, "Table with one row per series: its id and static columns."
     field = _FIELDS.get(name, name)
     fields = next(each for each in (*_SECTIONS.values(), ReadOptions) if field in each.__annotations__)
-    kind, default, text = _types(fields)[field], getattr(fields(), field), _docstrings(fields)[field]
+    kind, default, text = _types(fields)[field], getattr(fields(), field), _docstrings(fields).get(field, "")
     if get_origin(kind) is tuple:
         return (list[str] if fields is ReadOptions else str), text
     if kind is bool:
@@ -129,8 +129,11 @@ def _types(fields: type) -> dict[str, Any]:
 
 @cache
 def _docstrings(fields: type) -> dict[str, str]:
-    """The docstring below each field of a class."""
-    (definition,) = ast.parse(inspect.getsource(fields)).body
+    """The docstring below each field of a class; none where seqcast is installed without its sources."""
+    try:
+        (definition,) = ast.parse(inspect.getsource(fields)).body
+    except OSError:
+        return {}
     assert isinstance(definition, ast.ClassDef)
     return {
         ast.unparse(field.target): ast.literal_eval(below.value)

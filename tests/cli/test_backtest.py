@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import LENGTHS, TEST, VALIDATION
-from tests.running import HORIZON, TINY, Trained, done, hours, refused, seqcast, write_hourly
+from tests.cli.conftest import LENGTHS
+from tests.running import HORIZON, Trained, done, hours, refused, seqcast
 
 MEASURES = {"mae", "mse", "rmse", "smape", "mase", "rmsse", "wql", "coverage"}
 
@@ -27,44 +27,6 @@ def test_the_table_is_the_forecast_table_with_cutoff_and_truth(hourly_run: Train
     np.testing.assert_array_equal(table["y"], truth[table["ds"]])
     lead = (table["ds"] - table["cutoff"]) / pd.Timedelta(hours=1)
     assert lead.tolist() == [*range(1, HORIZON + 1)] * (len(table) // HORIZON)
-
-
-def test_every_origin_of_the_test_part_is_scored_at_stride_one(panel_run: Trained) -> None:
-    table = table_of(panel_run, "--test", "--stride", 1)
-    assert len(table) == len(LENGTHS) * (TEST - HORIZON + 1) * HORIZON
-    for name, length in LENGTHS.items():
-        cutoffs = table[table["unique_id"] == name]["cutoff"].unique()
-        expected = hours(length)[length - TEST - 1 : length - HORIZON]
-        assert [str(time) for time in cutoffs] == expected
-
-
-def test_the_test_part_is_never_trained_or_validated_on(hourly_run: Trained) -> None:
-    validation, test = table_of(hourly_run, "--stride", 1), table_of(hourly_run, "--test", "--stride", 1)
-    assert validation["ds"].max() < test["ds"].min()
-    assert validation["ds"].nunique() == VALIDATION
-    assert test["ds"].nunique() == TEST
-
-
-def test_origins_lie_a_horizon_apart_unless_told_otherwise(hourly_run: Trained) -> None:
-    cutoffs = table_of(hourly_run)["cutoff"].unique()
-    assert len(cutoffs) == (VALIDATION - HORIZON) // HORIZON + 1
-    assert set(np.diff(cutoffs)) == {np.timedelta64(HORIZON, "h")}
-
-
-def test_windows_keeps_the_newest_origins(hourly_run: Trained) -> None:
-    newest, all_of_them = table_of(hourly_run, "--windows", 2, "--stride", 3), table_of(hourly_run, "--stride", 3)
-    kept = all_of_them["cutoff"].unique()[-2:]
-    assert list(newest["cutoff"].unique()) == list(kept)
-
-
-def test_values_after_the_cutoff_do_not_change_a_forecast(hourly_run: Trained, in_tmp_path: Path) -> None:
-    changed = pd.read_csv(hourly_run.data)
-    changed.loc[len(changed) - HORIZON :, "y"] = 1e5
-    changed.to_csv("changed.csv", index=False)
-    last = table_of(hourly_run, "--test", "--stride", 1)["seqcast"][-HORIZON:]
-    other = done("backtest", "changed.csv", "--run", hourly_run.run, "--test", "--stride", 1, "--output", "-").table()
-    np.testing.assert_array_equal(other["seqcast"][-HORIZON:], last)
-    assert set(other["y"][-HORIZON:]) == {1e5}
 
 
 def test_json_holds_the_metrics_of_each_model_and_of_each_step(panel_run: Trained) -> None:
@@ -93,13 +55,6 @@ def test_the_metrics_are_those_of_the_table(hourly_run: Trained) -> None:
     assert [step["mae"] for step in metrics["by_step"]] == pytest.approx(by_step.tolist())
 
 
-def test_the_metrics_of_a_series_are_those_of_its_rows(panel_run: Trained) -> None:
-    metrics = done("backtest", "--run", panel_run.run, "--test", "--json").document()["metrics"]["seqcast"]
-    table = table_of(panel_run, "--test")
-    expected = (table["y"] - table["seqcast"]).abs().groupby(table["unique_id"], sort=False).mean()
-    assert [series["mae"] for series in metrics["by_series"]] == pytest.approx(expected.tolist())
-
-
 def test_skill_is_the_share_of_the_seasonal_naive_error_that_is_avoided(panel_run: Trained) -> None:
     metrics = done("backtest", "--run", panel_run.run, "--test", "--json").document()["metrics"]
     base = metrics["seasonal_naive"]["mase"]
@@ -118,12 +73,6 @@ def test_json_says_whether_a_difference_is_more_than_chance(panel_run: Trained) 
         assert each["p_value_over_series"] is None  # of three series
 
 
-def test_few_windows_tell_nothing_of_chance(hourly_run: Trained) -> None:
-    comparisons = done("backtest", "--run", hourly_run.run, "--test", "--json").document()["comparisons"]
-    assert {each["verdict"] for each in comparisons} == {"unclear"}
-    assert {each["p_value"] for each in comparisons} == {None}
-
-
 def test_statistical_models_stand_beside_the_others(made_models: None, hourly_run: Trained) -> None:
     ran = done("backtest", "--run", hourly_run.run, "--test", "--models", "AutoETS,MSTL", "--json")
     metrics = ran.document()["metrics"]
@@ -135,16 +84,6 @@ def test_statistical_models_stand_beside_the_others(made_models: None, hourly_ru
     columns = ["unique_id", "ds", "cutoff", "y", "seqcast", "seqcast-lo-80", "seqcast-hi-80"]
     assert list(table) == [*columns, "AutoETS", "AutoETS-lo-80", "AutoETS-hi-80"]
     np.testing.assert_allclose(table["AutoETS-hi-80"] - table["AutoETS"], 80)
-
-
-def test_without_statsforecast_it_says_what_to_install(no_statsforecast: None, hourly_run: Trained) -> None:
-    message = refused(2, "backtest", "--run", hourly_run.run, "--models", "AutoETS")
-    assert message == ("--models needs statsforecast, which is not installed. Run `pip install 'seqcast[baselines]'`.")
-
-
-def test_an_unknown_model_is_refused_with_those_there_are(made_models: None, hourly_run: Trained) -> None:
-    message = refused(2, "backtest", "--run", hourly_run.run, "--models", "AutoETS,Prophet")
-    assert message == "--models 'Prophet' is not one of AutoETS, AutoTheta, MSTL."
 
 
 def test_the_run_can_be_trained_anew_on_the_way(made_models: None, hourly_run: Trained) -> None:
@@ -199,18 +138,10 @@ def test_a_person_sees_the_scores_and_what_was_scored(hourly_run: Trained) -> No
     assert "seqcast cannot be told from naive by mase: too few cutoffs and series" in ran.out
 
 
-def test_a_run_without_test_part_says_how_to_get_one(in_tmp_path: Path) -> None:
-    done("train", write_hourly(in_tmp_path / "h.csv"), *TINY)
-    message = refused(2, "backtest", "--test")
-    assert message == "--test: this run kept 0 test steps; a window needs 5. Train with --test-size."
-
-
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["--windows", 0], "--stride, --windows and --refit-every must be at least 1."),
-        (["--refit-every", 0], "--stride, --windows and --refit-every must be at least 1."),
-        (["--stride", -1], "--stride, --windows and --refit-every must be at least 1."),
         (["--test", "--windows", 3], "--windows scores the validation part, --test the test part."),
         (["--output", "scores"], "does not say which format to write"),
         (["--level", "80,x"], "--level '80,x': levels are numbers, such as 80,95."),
@@ -224,9 +155,3 @@ def test_two_results_cannot_share_stdout(hourly_run: Trained) -> None:
     ran = seqcast("backtest", "--run", hourly_run.run, "--json", "--output", "-")
     assert ran.code == 2
     assert ran.document()["error"] == "--json and --output - both write to stdout. Give --output a file."
-
-
-def test_a_table_too_short_to_score_is_refused(hourly_run: Trained, in_tmp_path: Path) -> None:
-    short = write_hourly(in_tmp_path / "short.csv", 4)
-    message = refused(3, "backtest", short, "--run", hourly_run.run)
-    assert message.startswith("no series has a validation window of 5 steps to score. Give more data")

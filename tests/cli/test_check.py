@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import LENGTHS
-from tests.running import Trained, done, hours, refused, seqcast, wave, write_hourly, write_rows
+from tests.running import Trained, done, refused, seqcast, write_hourly
 
 
 def test_roles_frequency_lengths_and_seasons_are_reported(panel_run: Trained) -> None:
@@ -26,19 +26,6 @@ def test_roles_frequency_lengths_and_seasons_are_reported(panel_run: Trained) ->
         "season 168         1 week, too long to measure here",
     ):
         assert told in out
-
-
-def test_what_train_would_do_is_told_once_each(in_tmp_path: Path) -> None:
-    out = done("check", write_hourly(in_tmp_path / "h.csv")).out
-    plan = out[out.index("train would use") :].splitlines()[1:]
-    labels = [line.partition("  ")[0] for line in plan]
-    assert len(labels) == len(set(labels))
-    assert {"horizon", "context", "validation size", "attention", "training windows"} <= set(labels)
-    assert "lengths      131 steps\n" in "".join(f"{line.rstrip()}\n" for line in out.splitlines())
-
-
-def test_a_table_without_ids_has_no_id_column(in_tmp_path: Path) -> None:
-    assert "id column" not in done("check", write_hourly(in_tmp_path / "h.csv")).out
 
 
 def test_given_splits_are_planned_with(in_tmp_path: Path) -> None:
@@ -63,18 +50,6 @@ def test_json_is_one_document_with_the_same_facts(panel_run: Trained) -> None:
     assert [season["season"] for season in document["seasons"]] == [24, 168]
     assert document["seasons"][1]["autocorrelation"] is None
     assert any("not used" in notice["text"] for notice in document["notices"])
-
-
-def test_gaps_and_missing_values_are_counted(in_tmp_path: Path) -> None:
-    values: list[object] = list(wave(131))
-    values[17] = ""
-    path = write_rows(in_tmp_path / "gaps.csv", "ds,y", [hours(131), values])
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:41] + lines[44:]))
-    ran = done("check", path)
-    assert "missing      4 of 131 steps" in ran.out
-    assert "warning: 3 time steps have no row, first 2024-01-02 16:00:00" in ran.err
-    assert "warning: 1 of 131 target values are missing" in ran.err
 
 
 def test_stdin_can_be_checked(in_tmp_path: Path) -> None:

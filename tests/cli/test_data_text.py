@@ -81,16 +81,6 @@ def test_a_wide_table_keeps_its_headers_as_ids(in_tmp_path: Path) -> None:
     assert [row[0] for row in list(csv.reader(io.StringIO(ran.out)))[1::HORIZON]] == names
 
 
-def test_markup_is_shown_as_it_is_spelled(in_tmp_path: Path) -> None:
-    done("train", write_table(in_tmp_path / "t.csv", "[red]x[/]"), *TINY)
-    assert done("predict").out.startswith("[red]x[/]: 5 steps after")
-
-
-def test_escape_codes_are_shown_as_escapes(in_tmp_path: Path) -> None:
-    done("train", write_table(in_tmp_path / "t.csv", "\x1b[31mred"), *TINY)
-    assert done("predict").out.startswith("\\x1b[31mred: 5 steps after")
-
-
 def test_an_error_shows_data_text_safely(in_tmp_path: Path) -> None:
     data = write_table(in_tmp_path / "t.csv", "\x1b[31m[red]a")
     content = data.read_text().replace(hours(101)[7], "\x1b[32m[/]", 1)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import LENGTHS
-from tests.running import CONTEXT, HORIZON, TINY, Trained, done, hours, refused, wave, write_hourly, write_rows
+from tests.running import CONTEXT, HORIZON, TINY, Trained, done, hours, refused, wave, write_rows
 
 COLUMNS = ["unique_id", "cutoff", "ds", "step", "lag_origin", "lag_target", "attended_ds", "weight", "observed"]
 
@@ -26,26 +26,6 @@ def test_the_attention_table_has_a_row_per_series_cutoff_step_and_lag(wide_run: 
     assert list(table["unique_id"].unique()) == ["north", "east"]
 
 
-def test_weights_of_each_step_sum_to_one(wide_run: Trained) -> None:
-    sums = attention(wide_run, "--windows", 3).groupby(["unique_id", "cutoff", "step"])["weight"].sum()
-    np.testing.assert_allclose(sums, 1, atol=1e-5)
-
-
-def test_lags_count_back_from_the_origin_and_from_the_target(wide_run: Trained) -> None:
-    table = attention(wide_run)
-    assert (table["lag_target"] == table["lag_origin"] + table["step"] - 1).all()
-    assert set(table["step"]) == {*range(1, HORIZON + 1)}
-    assert set(table["lag_origin"]) == {*range(1, CONTEXT + 1)}
-
-
-def test_the_attended_time_is_the_forecast_time_less_the_lag(wide_run: Trained) -> None:
-    table, hour = attention(wide_run), pd.Timedelta(hours=1)
-    assert (table["ds"] == table["cutoff"] + table["step"] * hour).all()
-    assert (table["attended_ds"] == table["ds"] - table["lag_target"] * hour).all()
-    assert (table["attended_ds"] == table["cutoff"] - (table["lag_origin"] - 1) * hour).all()
-    assert table["cutoff"].max() == pd.Timestamp(hours(103)[-1])
-
-
 def test_imputed_steps_are_marked_and_get_no_weight(in_tmp_path: Path) -> None:
     values: list[object] = list(wave(131))
     values[120:123] = ["", "", ""]
@@ -56,19 +36,6 @@ def test_imputed_steps_are_marked_and_get_no_weight(in_tmp_path: Path) -> None:
     assert sorted(hidden["attended_ds"].unique()) == hours(131)[120:123]
     assert (hidden["weight"] == 0).all()
     assert (table[table["observed"]]["weight"] > 0).any()
-
-
-def test_formats_agree(hourly_run: Trained, in_tmp_path: Path) -> None:
-    for name in ("a.csv", "a.parquet", "a.json"):
-        ran = done("inspect", "--run", hourly_run.run, "--output", name)
-        assert ran.out == ""
-        assert f"{HORIZON * CONTEXT} rows written to {name}" in ran.err
-    from_csv, from_json, from_parquet = pd.read_csv("a.csv"), pd.read_json("a.json"), pd.read_parquet("a.parquet")
-    assert list(from_csv) == list(from_json) == list(from_parquet) == COLUMNS
-    for other in (from_json, from_parquet):
-        np.testing.assert_allclose(from_csv["weight"], other["weight"], rtol=1e-6)
-        assert (from_csv["lag_target"] == other["lag_target"]).all()
-        assert (pd.to_datetime(from_csv["attended_ds"]) == pd.to_datetime(other["attended_ds"])).all()
 
 
 def test_stdout_can_be_json_rows(hourly_run: Trained) -> None:
@@ -149,11 +116,6 @@ def test_a_near_name_is_offered(in_tmp_path: Path) -> None:
     assert "Did you mean 'berlin'?" in refused(3, "inspect", "--series", "Berlin")
 
 
-def test_windows_are_the_newest_and_a_horizon_apart(hourly_run: Trained) -> None:
-    cutoffs = attention(hourly_run, "--windows", 3)["cutoff"].unique()
-    assert [str(time) for time in cutoffs] == [hours(131)[130 - back * HORIZON] for back in (2, 1, 0)]
-
-
 @pytest.mark.parametrize("origin", ["2024-01-04T12:00", "2024-01-04 12:00:00", "2024-01-04T14:00+02:00"])
 def test_an_origin_can_be_named(hourly_run: Trained, origin: str) -> None:
     table = attention(hourly_run, "--origin", origin)
@@ -174,21 +136,6 @@ def test_an_origin_of_an_axis_of_steps_is_a_number(in_tmp_path: Path) -> None:
 def test_what_is_no_time_is_refused(hourly_run: Trained, origin: str) -> None:
     message = refused(2, "inspect", "--run", hourly_run.run, "--origin", origin)
     assert message == f"--origin {origin!r} is not a time like 2024-01-31 or 2024-01-31T13:00."
-
-
-def test_an_origin_off_the_grid_is_refused(hourly_run: Trained) -> None:
-    message = refused(3, "inspect", "--run", hourly_run.run, "--origin", "2024-01-02T00:30")
-    assert "2024-01-02 00:30:00 is no time of this table (frequency h)." in message
-
-
-@pytest.mark.parametrize("origin", ["1500-01-01", "2031-01-01", "9999-12-31"])
-def test_an_origin_outside_the_table_is_refused(hourly_run: Trained, origin: str) -> None:
-    assert "no series has an origin" in refused(3, "inspect", "--run", hourly_run.run, "--origin", origin)
-
-
-def test_known_covariates_without_future_move_the_origin_and_say_so(panel_run: Trained) -> None:
-    ran = done("inspect", "--run", panel_run.run)
-    assert "the newest origin is one horizon before its end" in ran.err
 
 
 def test_the_heatmap_is_drawn_when_asked_for(hourly_run: Trained) -> None:
@@ -225,9 +172,3 @@ def test_options_that_make_no_sense_are_refused(
 ) -> None:
     assert told in refused(2, "inspect", "--run", hourly_run.run, *words)
     assert list(in_tmp_path.iterdir()) == []
-
-
-def test_a_model_without_attention_has_nothing_to_inspect(in_tmp_path: Path) -> None:
-    done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--attention", "none")
-    message = refused(2, "inspect")
-    assert message.startswith("this run was trained with --attention none, so there is nothing to inspect.")

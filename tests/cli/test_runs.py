@@ -54,15 +54,6 @@ def test_a_damaged_run_is_listed_as_such(hourly_run: Trained, in_tmp_path: Path)
     assert done("runs", "--json").document() == [{"run": "runs/bad-1", "status": "damaged"}]
 
 
-def test_a_run_without_result_has_no_error_in_the_list(hourly_run: Trained, in_tmp_path: Path) -> None:
-    path = keep(hourly_run, "h-1", 1000) / "run.json"
-    kept = json.loads(path.read_text())
-    del kept["checksum"]
-    path.write_text(json.dumps(kept | {"result": None, "status": "stopped"}))
-    assert list_rows() == [["h-1", "stopped", "hourly.csv", "1", "5", "23"]]
-    assert "validation loss" not in done("runs", "show", "runs/h-1").out
-
-
 def test_all_of_one_run_is_shown(panel_run: Trained) -> None:
     out = done("runs", "show", panel_run.run).out
     for told in (
@@ -88,26 +79,6 @@ def test_one_run_as_json_is_its_record(panel_run: Trained) -> None:
     assert document == kept
 
 
-def test_a_run_that_is_not_there_is_told(in_tmp_path: Path) -> None:
-    message = refused(4, "runs", "show", "nowhere")
-    assert message.startswith("nowhere: there is no seqcast run here (no run.json). `seqcast runs` lists")
-
-
-def test_a_newer_format_is_told_with_what_to_do(hourly_run: Trained, in_tmp_path: Path) -> None:
-    path = keep(hourly_run, "h-1", 1000) / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 999, "program_version": "9.9"}))
-    for words in (["runs", "show", "runs/h-1"], ["predict"], ["inspect"], ["backtest"]):
-        message = refused(4, *words)
-        assert "run format 999 is newer than" in message
-        assert "it was written by seqcast '9.9'. Update seqcast." in message
-
-
-def test_an_unknown_subcommand_is_refused(in_tmp_path: Path) -> None:
-    ran = seqcast("runs", "delete", "--json")
-    assert ran.code == 2
-    assert "No such command 'delete'" in ran.document()["error"]
-
-
 def test_verifying_an_intact_run_says_so_of_every_file(hourly_run: Trained) -> None:
     files = done("runs", "verify", hourly_run.run, "--json").document()["files"]
     assert {file["name"] for file in files} >= {"run.json", "config.toml", "model.safetensors", "scalers.joblib"}
@@ -130,17 +101,6 @@ def test_verifying_names_the_file_that_is_damaged_and_fails(hourly_run: Trained,
     assert [file["name"] for file in ran.document()["files"] if file["state"] == "damaged"] == ["model.safetensors"]
     path.unlink()
     assert seqcast("runs", "verify", "runs/h-1").code == 4
-
-
-def test_verifying_finds_a_flipped_bit_in_the_state_of_training(hourly_run: Trained, in_tmp_path: Path) -> None:
-    path = keep(hourly_run, "h-1", 1000) / "checkpoint.safetensors"
-    data = path.read_bytes()
-    path.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
-    ran = seqcast("runs", "verify", "runs/h-1", "--json")
-    assert ran.code == 4
-    (damaged,) = [file for file in ran.document()["files"] if file["state"] == "damaged"]
-    assert damaged["name"] == "checkpoint.safetensors"
-    assert damaged["detail"].endswith("damaged: its checksum is not that of its content.")
 
 
 NAME_OF_A_STRANGER = "\x1b]0;owned\x07\x9b31m\u202e[bold]"

@@ -109,12 +109,6 @@ def test_predicting_draws_a_coloured_plot_and_none_when_told_so(hourly_run: Trai
     assert "┤" not in as_if_at_terminal(*words, "--no-plot")
 
 
-def test_a_heatmap_is_coloured(hourly_run: Trained) -> None:
-    text = as_if_at_terminal("inspect", "--run", hourly_run.run, "--heatmap")
-    assert re.search(r"\x1b\[[0-9;]*[34]8;", text[text.index(": one row per step") :])
-    assert all(cell_len(line) <= 80 for line in lines_of(text))
-
-
 def test_no_color_takes_the_colours_away(hourly_run: Trained, tmp_path: Path) -> None:
     assert COLOUR.search(at_terminal(tmp_path, "runs", "show", hourly_run.run))
     assert not COLOUR.search(at_terminal(tmp_path, "runs", "show", hourly_run.run, NO_COLOR="1"))

@@ -17,7 +17,6 @@ from tests.running import (
     TINY,
     Trained,
     done,
-    hours,
     refused,
     seqcast,
     write_hourly,
@@ -34,14 +33,6 @@ def test_a_run_holds_the_files_of_the_design_and_nothing_else(hourly_run: Traine
     assert set(contents(hourly_run.run)) == set(OWN_FILES)
 
 
-def test_runs_are_numbered_after_the_data_when_none_is_named(in_tmp_path: Path) -> None:
-    write_hourly(in_tmp_path / "air traffic.v2.csv")
-    for number in (1, 2):
-        ran = done("train", "air traffic.v2.csv", *TINY)
-        assert f"runs/air_traffic-{number}" in ran.out
-    assert sorted(path.name for path in (in_tmp_path / "runs").iterdir()) == ["air_traffic-1", "air_traffic-2"]
-
-
 def test_what_was_found_and_chosen_is_told_on_stderr(in_tmp_path: Path) -> None:
     write_rows(in_tmp_path / "t.csv", "when,sales", [[f"2024-01-{day:02}" for day in range(1, 32)], range(31)])
     ran = done("train", "t.csv", "--max-steps", 2, "--hidden", 7, "--horizon", 2, "--context", 5)
@@ -49,12 +40,6 @@ def test_what_was_found_and_chosen_is_told_on_stderr(in_tmp_path: Path) -> None:
         assert told in ran.err
     assert "run: runs/t-1" in ran.err
     assert "step 2/2: loss" in ran.err
-
-
-def test_the_summary_compares_with_the_seasonal_naive(in_tmp_path: Path) -> None:
-    ran = done("train", write_hourly(in_tmp_path / "h.csv"), *TINY)
-    assert "of the seasonal naive forecast's (below 1 is better)" in ran.out
-    assert "steps             3 (budget spent)" in ran.out
 
 
 def test_quiet_leaves_nothing_but_the_result(in_tmp_path: Path) -> None:
@@ -110,13 +95,8 @@ def test_an_option_wins_over_the_configuration_file(in_tmp_path: Path) -> None:
     ("words", "section", "values"),
     [
         (["--attention", "none"], "model", {"attention": "none", "copy_gate": False, "lag_bias": False}),
-        (["--no-copy", "--no-lag-bias"], "model", {"copy_gate": False, "lag_bias": False}),
-        (["--cell", "gru", "--layers", 2, "--bidirectional"], "model", {"cell": "gru", "layers": 2}),
         (["--decoding", "autoregressive", "--input-feeding"], "model", {"input_feeding": True}),
-        (["--loss", "mse", "--learning-rate", 0.013], "training", {"loss": "mse", "learning_rate": 0.013}),
-        (["--precision", "float32", "--seed", 7], "training", {"precision": "float32", "seed": 7}),
         (["--no-refit", "--ensemble", 2], "training", {"refit": False, "ensemble": 2}),
-        (["--refit"], "training", {"refit": True, "ensemble": 1}),
         (["--validation-size", 7, "--test-size", 11], "data", {"validation_size": 7, "test_size": 11}),
     ],
 )
@@ -145,15 +125,6 @@ def test_stdin_is_read_and_its_run_is_named_after_it(in_tmp_path: Path) -> None:
     assert done("predict", "-", "--output", "-", stdin=content).table().shape == (HORIZON, 7)
 
 
-def test_an_existing_run_is_never_overwritten_silently(in_tmp_path: Path) -> None:
-    data = write_hourly(in_tmp_path / "h.csv")
-    done("train", data, *TINY, "--run", "mine")
-    before = contents(in_tmp_path / "mine")
-    message = refused(4, "train", data, *TINY, "--run", "mine")
-    assert message == "mine: there is a run here already. Give --resume, --overwrite or another --run."
-    assert contents(in_tmp_path / "mine") == before
-
-
 def test_overwrite_replaces_the_run_and_leaves_other_files(in_tmp_path: Path) -> None:
     data = write_hourly(in_tmp_path / "h.csv")
     done("train", data, *TINY, "--run", "mine")
@@ -172,13 +143,6 @@ def test_overwrite_keeps_the_old_run_when_the_data_cannot_be_used(in_tmp_path: P
     before = contents(in_tmp_path / "mine")
     refused(3, "train", data, *TINY, "--target", "z", "--run", "mine", "--overwrite")
     assert contents(in_tmp_path / "mine") == before
-
-
-def test_a_folder_that_holds_no_run_is_never_written_into(in_tmp_path: Path) -> None:
-    data = write_hourly(in_tmp_path / "h.csv")
-    message = refused(4, "train", data, *TINY, "--run", ".", "--overwrite")
-    assert message == ".: it is not empty and holds no run. Give another --run."
-    assert [path.name for path in in_tmp_path.iterdir()] == ["h.csv"]
 
 
 def test_resuming_a_finished_run_says_so_and_changes_nothing(in_tmp_path: Path) -> None:
@@ -243,25 +207,12 @@ def test_an_ensemble_is_trained_in_one_run_that_is_read_like_any_other(in_tmp_pa
     assert len(done("predict", "--output", "-").table()) == HORIZON
 
 
-def test_an_ensemble_of_none_is_refused(in_tmp_path: Path) -> None:
-    message = refused(2, "train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--ensemble", 0)
-    assert "ensemble" in message
-    assert "greater than or equal to 1" in message
-
-
 def test_the_refit_is_told_and_its_end_is_a_line(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "beats_start", lambda *_: True)
     words = ("--no-lag-bias", "--learning-rate", 0.02, "--max-steps", 8)
     ran = done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, *words)
     assert re.search(r"\nrefit step 2/2: loss \d\.\d+ [\d,]+ windows/s\n", ran.err)
     assert "refit" not in done("train", "h.csv", *TINY, *words, "--no-refit").err
-
-
-def test_a_model_worse_than_the_seasonal_naive_is_told_in_plain_words(in_tmp_path: Path) -> None:
-    nearly_periodic = [step % 24 + step / 1e6 for step in range(113)]
-    data = write_rows(in_tmp_path / "day.csv", "ds,y", [hours(113), nearly_periodic])
-    ran = done("train", data, *TINY, "--no-copy", "--no-lag-bias")
-    assert "This model does not beat the seasonal naive forecast on validation" in ran.out
 
 
 def test_a_diverged_training_ends_with_code_5_and_a_run_that_forecasts(

@@ -42,14 +42,6 @@ def test_json_holds_every_trial_and_where_the_best_configuration_is(in_tmp_path:
     assert (config.model.horizon, config.model.context) == (HORIZON, CONTEXT)
 
 
-def test_what_is_finished_is_not_tried_again(in_tmp_path: Path) -> None:
-    write_hourly(Path("shop.csv"))
-    done("tune", "shop.csv", *SEARCH, "--trials", 2)
-    ran = done("tune", "shop.csv", *SEARCH, "--trials", 2)
-    assert "trial 1 of 2" not in ran.err
-    assert "2 trials" in ran.out
-
-
 def finished_trials(study: Path) -> int:
     """Trials whose end is on the disk."""
     lines = study.read_text().split("\n")[:-1] if study.exists() else []
@@ -76,16 +68,6 @@ def test_a_killed_search_loses_the_running_trial_alone(in_tmp_path: Path) -> Non
     whole = done(*words[:-1], "whole", "--json").document()
     assert [trial["error"] for trial in resumed["trials"]] == [trial["error"] for trial in whole["trials"]]
     assert Path("study/config.toml").read_bytes() == Path("whole/config.toml").read_bytes()
-
-
-def test_a_search_of_other_data_does_not_mix_with_an_earlier_one(in_tmp_path: Path) -> None:
-    write_hourly(Path("shop.csv"))
-    done("tune", "shop.csv", *SEARCH, "--trials", 1)
-    write_hourly(Path("shop.csv"), 133)
-    message = refused(4, "tune", "shop.csv", *SEARCH, "--trials", 1)
-    assert message == (
-        "runs/shop-tune/study.jsonl: holds a study with other data, options or version. Give another --run, or remove it."
-    )
 
 
 def test_without_optuna_it_says_what_to_install(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,12 +97,6 @@ def test_a_duration_is_told_from_a_column(texts: list[str], expected: tuple[str 
     assert column_and_seconds(texts) == expected
 
 
-@pytest.mark.parametrize("texts", [["1h", "2h"], ["date", "hour"]])
-def test_two_of_one_kind_are_refused(texts: list[str]) -> None:
-    with pytest.raises(UsageError, match="--time takes one duration, such as 600, 90s, 30m or 2h, and one time column"):
-        column_and_seconds(texts)
-
-
 def test_a_configuration_is_searched_around(in_tmp_path: Path) -> None:
     write_hourly(Path("shop.csv"))
     Path("mine.toml").write_text("[model]\ndropout = 0.25\n")
@@ -134,16 +110,20 @@ def test_a_table_on_stdin_has_a_study_too(in_tmp_path: Path) -> None:
     assert Path("runs/stdin-tune/config.toml").exists()
 
 
+TWICE = "--time takes one duration, such as 600, 90s, 30m or 2h, and one time column."
+
+
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("texts", "told"),
     [
-        ("5x", "--time '5x' is not a duration. Give one such as 600, 90s, 30m or 2h."),
-        ("-5m", "--time '-5m' is not a duration. Give one such as 600, 90s, 30m or 2h."),
-        ("0", "--time 0 leaves no time to search. Give a duration such as 90s or 30m."),
-        ("0s", "--time 0 leaves no time to search. Give a duration such as 90s or 30m."),
+        (["1h", "2h"], TWICE),
+        (["date", "hour"], TWICE),
+        (["5x"], "--time '5x' is not a duration. Give one such as 600, 90s, 30m or 2h."),
+        (["-5m"], "--time '-5m' is not a duration. Give one such as 600, 90s, 30m or 2h."),
+        (["0s"], "--time 0 leaves no time to search. Give a duration such as 90s or 30m."),
     ],
 )
-def test_what_is_meant_as_a_duration_and_is_none_is_refused(text: str, told: str) -> None:
+def test_values_of_time_that_make_no_sense_are_refused(texts: list[str], told: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        column_and_seconds([text])
+        column_and_seconds(texts)
     assert str(refusal.value) == told
