@@ -43,29 +43,20 @@ _HINTS = {
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` by a file that holds `data`; on any failure the old file stays as it was.
 
-    Raises:
-        RunError: The file cannot be written.
-    """
-    with atomic_file(path) as file:
-        file.write(data)
-
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that replaces `path` when the block ends without an exception.
-
     A link at `path` is replaced, never followed, so a run directory cannot direct a write elsewhere.
 
     Raises:
         RunError: The file cannot be written, or `path` is a folder or a device.
     """
     with _replacing(path, RunError) as file:
-        yield file
+        file.write(data)
 
 
 @contextmanager
 def output_file(path: Path) -> Iterator[BinaryIO]:
-    """Like `atomic_file`, for a file the user named: follow links, and write to devices and pipes directly.
+    """Open a file the user named for writing; it replaces `path` when the block ends without an exception.
+
+    Links are followed, and devices and pipes are written directly.
 
     Raises:
         SeqcastError: The file cannot be written, or `path` is a folder.

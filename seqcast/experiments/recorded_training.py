@@ -188,7 +188,7 @@ def _write_inputs(
     """Write the configuration, the scalers, and a record that vouches for them and for no model yet."""
     files = {
         CONFIG_FILE: directory.write_config(job.plan.config),
-        SCALERS_FILE: directory.write_scalers(dump_scalers(setup.scalers)),
+        SCALERS_FILE: directory.write(SCALERS_FILE, dump_scalers(setup.scalers)),
     }
     created = datetime.now(UTC).isoformat(timespec="seconds") if earlier is None else earlier.created
     record = _first_record(job, setup, created).model_copy(update={"files": files})
@@ -197,7 +197,7 @@ def _write_inputs(
 
 
 def _write_result(record: RunRecord, fitted: Fit, directory: RunDirectory) -> RunRecord:
-    files = record.files | {MODEL_FILE: directory.write_model(dump_model(fitted.networks, fitted.setup.scalers))}
+    files = record.files | {MODEL_FILE: directory.write(MODEL_FILE, dump_model(fitted.networks, fitted.setup.scalers))}
     directory.write_metrics(fitted.history)
     attention = usual_attention(fitted.setup, fitted.networks.final)
     status = "finished" if fitted.failure is None else "diverged"

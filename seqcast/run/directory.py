@@ -41,7 +41,6 @@ from seqcast.storage import (
 
 OWN_FILES = (RUN_FILE, CONFIG_FILE, MODEL_FILE, SCALERS_FILE, CHECKPOINT_FILE, METRICS_FILE)
 RUNS_ROOT = Path("runs")
-LARGEST_TEXT = 256 * 2**20
 LARGEST_TENSORS = 4 * 2**30
 LARGEST_CHECKPOINT = 3 * LARGEST_TENSORS
 """Room for five sets of one network's weights (newest, averaged, best, two moments) and two of each earlier member."""
@@ -110,7 +109,7 @@ class RunDirectory:
                 f"{self.path / CONFIG_FILE}: the names of the columns are too long to keep ({len(data):,} bytes).",
                 hint="Give fewer columns, or shorter names.",
             )
-        return self._write_hashed(CONFIG_FILE, data)
+        return self.write(CONFIG_FILE, data)
 
     def read_config(self, record: RunRecord) -> Config:
         """Read config.toml as it was written.
@@ -124,13 +123,10 @@ class RunDirectory:
         except (ValueError, UsageError) as error:
             raise RunError(f"{self.path / CONFIG_FILE}: damaged: {str(error).rstrip('.')}.") from None
 
-    def write_scalers(self, data: bytes) -> str:
-        """Write scalers.joblib and return its sha256."""
-        return self._write_hashed(SCALERS_FILE, data)
-
-    def write_model(self, data: bytes) -> str:
-        """Write model.safetensors and return its sha256."""
-        return self._write_hashed(MODEL_FILE, data)
+    def write(self, name: str, data: bytes) -> str:
+        """Write a file that run.json vouches for, and return its sha256."""
+        write_atomically(self.path / name, data)
+        return sha256_hex(data)
 
     def write_checkpoint(self, data: bytes) -> None:
         """Write checkpoint.safetensors."""
@@ -223,14 +219,10 @@ class RunDirectory:
                 hint="Restore the directory from a copy, or train again.",
             )
 
-    def _write_hashed(self, name: str, data: bytes) -> str:
-        write_atomically(self.path / name, data)
-        return sha256_hex(data)
-
 
 def _largest(name: str) -> int:
     """Return the size limit of a file of a run, in bytes."""
-    return {MODEL_FILE: LARGEST_TENSORS, CONFIG_FILE: LARGEST_TOML}.get(name, LARGEST_TEXT)
+    return LARGEST_TOML if name == CONFIG_FILE else LARGEST_TENSORS
 
 
 def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resume: bool) -> RunDirectory:

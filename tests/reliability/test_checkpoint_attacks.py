@@ -51,6 +51,16 @@ def with_text(text: str) -> Callable[[bytes], bytes]:
     return lambda data: sealed(opened(data)[0], text)
 
 
+def tensors_with(change: Callable[[Tensor], Tensor], prefix: str = "") -> Callable[[bytes], bytes]:
+    """All tensors whose name has a prefix changed."""
+    return forged(
+        lambda tensors, _: tensors.update(
+            {name: change(value) for name, value in tensors.items() if name.startswith(prefix)}
+        )
+    )
+
+
+NAN, INFINITE = float("nan"), float("inf")
 ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda _: b"",
     "half": lambda data: data[: len(data) // 2],
@@ -70,7 +80,7 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "an endless step": counter("step", 10**400),
     "a step that is a list": counter("step", [4]),
     "a best step without record": counter("best_step", 99),
-    "an infinite loss": counter("loss_sum", float("inf")),
+    "an infinite loss": counter("loss_sum", INFINITE),
     "a negative count": counter("loss_count", -5),
     "a history of texts": counter("history", ["x"]),
     "a history with other keys": counter("history", [{"__class__": 1}]),
@@ -84,33 +94,19 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "a tensor less": forged(
         lambda tensors, _: tensors.pop(next(name for name in tensors if name.startswith("network.")))
     ),
-    "a tensor of another shape": forged(
-        lambda tensors, _: tensors.update({name: value.reshape(-1) for name, value in tensors.items()})
-    ),
-    "a tensor of another type": forged(
-        lambda tensors, _: tensors.update({name: value.to(torch.int64) for name, value in tensors.items()})
-    ),
-    "weights that are not finite": forged(
-        lambda tensors, _: tensors.update({name: value * float("nan") for name, value in tensors.items()})
-    ),
-    "an average that is not finite": forged(
-        lambda tensors, _: tensors.update(
-            {name: value * float("nan") for name, value in tensors.items() if name.startswith("averaged.")}
-        )
-    ),
-    "best weights that are not finite": forged(
-        lambda tensors, _: tensors.update(
-            {name: value * float("inf") for name, value in tensors.items() if name.startswith("best.")}
-        )
-    ),
+    "a tensor of another shape": tensors_with(lambda value: value.reshape(-1)),
+    "a tensor of another type": tensors_with(lambda value: value.to(torch.int64)),
+    "weights that are not finite": tensors_with(lambda value: value * NAN),
+    "an average that is not finite": tensors_with(lambda value: value * NAN, "averaged."),
+    "best weights that are not finite": tensors_with(lambda value: value * INFINITE, "best."),
     "a step beyond the last": counter("step", 5),
     "a refit of ten million steps": counter("refit_step", 10_000_000),
-    "a loss that is NaN": forged(lambda _, counters: counters["history"][0].update(validation_loss=float("nan"))),
+    "a loss that is NaN": forged(lambda _, counters: counters["history"][0].update(validation_loss=NAN)),
     "a loss without end": lambda data: sealed(
         opened(data)[0],
         re.sub(r'"validation_loss": [0-9.e-]+', '"validation_loss": 1e999', json.dumps(opened(data)[1])),
     ),
-    "a best loss without end": counter("best_loss", float("inf")),
+    "a best loss without end": counter("best_loss", INFINITE),
     "a best step of ten million": forged(
         lambda _, counters: (
             counters["history"].append(counters["history"][0] | {"step": 10_000_000}),
@@ -142,21 +138,9 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
         lambda tensors, _: tensors.update({f"e{number}": torch.zeros(0) for number in range(100_000)})
     ),
     "parameters without moments that are none": counter("without_moments", ["x"]),
-    "moments of 64 bits": forged(
-        lambda tensors, _: tensors.update(
-            {name: value.double() for name, value in tensors.items() if name.startswith("optimizer.")}
-        )
-    ),
-    "negative moments": forged(
-        lambda tensors, _: tensors.update(
-            {name: value - 9 for name, value in tensors.items() if name.startswith("optimizer.exp_avg_sq.")}
-        )
-    ),
-    "moments that are not finite": forged(
-        lambda tensors, _: tensors.update(
-            {name: value * float("nan") for name, value in tensors.items() if name.startswith("optimizer.")}
-        )
-    ),
+    "moments of 64 bits": tensors_with(lambda value: value.double(), "optimizer."),
+    "negative moments": tensors_with(lambda value: value - 9, "optimizer.exp_avg_sq."),
+    "moments that are not finite": tensors_with(lambda value: value * NAN, "optimizer."),
 }
 
 

@@ -67,21 +67,20 @@ def test_a_numbered_run_that_cannot_be_made_is_named(in_tmp_path: Path, monkeypa
         choose(None)
 
 
-def test_a_named_run_is_made_with_its_parents(tmp_path: Path) -> None:
-    assert choose(tmp_path / "deep" / "run").path.is_dir()
+LEFT = ".seqcast-0123456789abcdef.tmp"
 
 
-def test_an_empty_directory_may_be_used(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_named_run_is_made_with_its_parents(overwrite: bool, tmp_path: Path) -> None:
+    assert choose(tmp_path / "deep" / "run", overwrite=overwrite).path.is_dir()
 
-    assert choose(tmp_path / "run").path == tmp_path / "run"
 
+@pytest.mark.parametrize("left", [(), (LOCK_NAME,), (LEFT,)])
+def test_a_directory_with_nothing_but_what_a_kill_left_may_be_used(left: tuple[str, ...], tmp_path: Path) -> None:
+    for name in left:
+        (tmp_path / name).write_text("process 1 on host\n")
 
-def test_a_directory_that_a_killed_process_only_locked_may_be_used(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / LOCK_NAME).write_text("process 1 on host\n")
-
-    assert choose(tmp_path / "run").path == tmp_path / "run"
+    assert choose(tmp_path).path == tmp_path
 
 
 def test_a_run_is_never_overwritten_silently(tmp_path: Path) -> None:
@@ -96,12 +95,10 @@ def test_a_run_is_never_overwritten_silently(tmp_path: Path) -> None:
 def test_a_directory_of_other_files_is_refused(overwrite: bool, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
 
-    with pytest.raises(RunError, match=r"it is not empty and holds no run\. Give another --run"):
-        choose(tmp_path, overwrite=overwrite)
+    for path in (tmp_path, tmp_path / "thesis.tex"):
+        with pytest.raises(RunError, match=r"it is not empty and holds no run\. Give another --run"):
+            choose(path, overwrite=overwrite)
     assert (tmp_path / "thesis.tex").exists()
-
-
-LEFT = ".seqcast-0123456789abcdef.tmp"
 
 
 @pytest.mark.parametrize("left", [[CONFIG_FILE], [CONFIG_FILE, SCALERS_FILE, LOCK_NAME, LEFT]])
@@ -113,12 +110,6 @@ def test_what_a_kill_before_the_first_record_leaves_is_overwritten_when_asked(le
         choose(tmp_path)
     assert choose(tmp_path, overwrite=True).path == tmp_path
     assert not (tmp_path / CONFIG_FILE).exists()
-
-
-def test_a_directory_in_which_a_kill_left_only_a_temporary_file_may_be_used(tmp_path: Path) -> None:
-    (tmp_path / LEFT).write_text("x")
-
-    assert choose(tmp_path).path == tmp_path
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a/" + "x" * 300, "a\0b"])
@@ -142,13 +133,6 @@ def test_a_run_of_nearly_that_name_is_named(in_tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match=r"sale-1: there is no seqcast run here .* Did you mean 'runs/sales-1'\?"):
         find_run(Path("sale-1")).read_record()
-
-
-def test_a_file_is_no_directory(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-
-    with pytest.raises(RunError, match="it is not empty and holds no run"):
-        choose(tmp_path / "file")
 
 
 def test_overwriting_removes_the_files_of_a_run_and_no_others(tmp_path: Path) -> None:
@@ -177,10 +161,6 @@ def test_a_run_that_is_being_trained_is_not_overwritten(tmp_path: Path) -> None:
         choose(directory.path, overwrite=True)
     assert directory.has_checkpoint()
     assert directory.read_record() == RECORD
-
-
-def test_overwriting_nothing_makes_a_new_run(tmp_path: Path) -> None:
-    assert choose(tmp_path / "run", overwrite=True).path.is_dir()
 
 
 def test_a_run_to_resume_is_left_as_it_is(tmp_path: Path) -> None:

@@ -81,7 +81,10 @@ def test_a_linked_file_is_refused_even_with_the_right_content(tmp_path: Path) ->
 def test_written_bytes_come_back_and_their_checksum_is_told(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
 
-    checksums = {MODEL_FILE: directory.write_model(b"model"), SCALERS_FILE: directory.write_scalers(b"scalers")}
+    checksums = {
+        MODEL_FILE: directory.write(MODEL_FILE, b"model"),
+        SCALERS_FILE: directory.write(SCALERS_FILE, b"scalers"),
+    }
 
     record = RECORD.model_copy(update={"files": checksums})
     assert directory.read_verified(MODEL_FILE, record) == b"model"

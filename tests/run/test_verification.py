@@ -17,7 +17,7 @@ from tests.run.making_records import RECORD
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     directory = RunDirectory(tmp_path)
-    files = {SCALERS_FILE: directory.write_scalers(b"scalers"), MODEL_FILE: directory.write_model(b"model")}
+    files = {SCALERS_FILE: directory.write(SCALERS_FILE, b"scalers"), MODEL_FILE: directory.write(MODEL_FILE, b"model")}
     directory.write_record(RECORD.model_copy(update={"status": "training", "files": files}))
     return directory
 
