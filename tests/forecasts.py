@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,21 @@ from seqcast.reading.table import Table
 from seqcast.reading.tabular import table_from_frame
 from seqcast.results.forecast import Forecast
 from seqcast.run.load import TrainedModel
-from tests.panels import random_model, small_config
+from tests.panels import full_panel, random_model, small_config, wave_panel
 
 
 def model_of(panel: Panel, **sections: dict[str, Any]) -> TrainedModel:
     return random_model(panel, small_config(**sections))
+
+
+@cache
+def wave_model() -> TrainedModel:
+    return model_of(wave_panel())
+
+
+@cache
+def full_model() -> TrainedModel:
+    return model_of(full_panel())
 
 
 def changed(panel: Panel, rows: Any, amount: float = 3.0) -> Panel:

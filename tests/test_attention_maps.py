@@ -11,7 +11,7 @@ from seqcast.errors import DataError, UsageError
 from seqcast.forecasting import AttentionMaps, attention_maps, predict
 from seqcast.panel.frequency import TimeArray, parse_frequency
 from seqcast.results.forecast import AttentionMap
-from tests.forecasts import changed, future_table, model_of
+from tests.forecasts import changed, full_model, future_table, model_of, wave_model
 from tests.panels import CONTEXT, HORIZON, full_panel, make_panel, one_thread, wave_panel, waves
 
 
@@ -27,8 +27,7 @@ def maps_of(found: AttentionMaps) -> AttentionMap:
 
 
 def test_a_map_holds_what_each_forecast_step_looked_at() -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    panel, model = wave_panel(), wave_model()
     found = attention_maps(model, panel)
     one = maps_of(found)
     assert (found.num_windows, found.notices) == (3, ())
@@ -41,7 +40,7 @@ def test_a_map_holds_what_each_forecast_step_looked_at() -> None:
 def test_the_newest_position_of_a_map_is_the_last_observed_value() -> None:
     panel = wave_panel()
     panel.target[panel.offsets[1] - 3] = np.nan
-    one = maps_of(attention_maps(model_of(wave_panel()), panel))
+    one = maps_of(attention_maps(wave_model(), panel))
     for window in range(3):
         last = int(panel.offsets[window + 1])
         expected = panel.target[last - CONTEXT : last]
@@ -53,7 +52,7 @@ def test_the_newest_position_of_a_map_is_the_last_observed_value() -> None:
 
 def test_steps_before_the_series_begins_are_not_observed_and_not_attended() -> None:
     panel = make_panel([np.arange(4.0)], ids=["s0"])
-    one = maps_of(attention_maps(model_of(wave_panel()), panel))
+    one = maps_of(attention_maps(wave_model(), panel))
     assert one.observed[0].tolist() == [False] * 7 + [True] * 4
     assert np.isnan(one.values[0, :7]).all()
     assert (one.weights[0, :, :7] == 0).all()
@@ -61,7 +60,7 @@ def test_steps_before_the_series_begins_are_not_observed_and_not_attended() -> N
 
 def test_several_windows_are_one_trained_horizon_apart_and_end_with_the_newest() -> None:
     panel = wave_panel((61, 53, 9))
-    found = attention_maps(model_of(wave_panel()), panel, windows=3)
+    found = attention_maps(wave_model(), panel, windows=3)
     one = maps_of(found)
     assert found.num_windows == 8
     assert one.series_ids == ("s0",) * 3 + ("s1",) * 3 + ("s2",) * 2
@@ -79,8 +78,7 @@ def test_an_origin_is_looked_at_in_every_series_that_reaches_it() -> None:
 
 
 def test_an_origin_may_be_the_first_and_the_last_observed_time() -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    panel, model = wave_panel(), wave_model()
     first = maps_of(attention_maps(model, panel, origin=panel.starts[:1]))
     last = maps_of(attention_maps(model, panel, origin=panel.times(np.array([0]), np.array([60]))))
     assert first.series_ids == ("s0", "s1", "s2")
@@ -90,13 +88,13 @@ def test_an_origin_may_be_the_first_and_the_last_observed_time() -> None:
 @pytest.mark.parametrize("time", ["2023-12-31", "2024-03-02", "2030-01-01"])
 def test_an_origin_that_no_series_reaches_is_refused(time: str) -> None:
     with pytest.raises(DataError, match=r"no series has an origin to look at.* another --origin"):
-        attention_maps(model_of(wave_panel()), wave_panel(), origin=np.array([time], "datetime64[us]"))
+        attention_maps(wave_model(), wave_panel(), origin=np.array([time], "datetime64[us]"))
 
 
 def test_an_origin_off_the_grid_is_refused() -> None:
     noon = np.array(["2024-02-20T12:00"], "datetime64[us]")
     with pytest.raises(DataError, match=r"2024-02-20 12:00:00 is no time of this table \(frequency D\)"):
-        attention_maps(model_of(wave_panel()), wave_panel(), origin=noon)
+        attention_maps(wave_model(), wave_panel(), origin=noon)
 
 
 def test_an_origin_may_be_an_integer_step() -> None:
@@ -108,12 +106,12 @@ def test_an_origin_may_be_an_integer_step() -> None:
 
 def test_fewer_windows_than_one_are_refused() -> None:
     with pytest.raises(UsageError, match="--windows 0: at least one origin is needed"):
-        attention_maps(model_of(wave_panel()), wave_panel(), windows=0)
+        attention_maps(wave_model(), wave_panel(), windows=0)
 
 
 def test_with_known_covariates_the_newest_origin_is_one_whose_covariates_are_known() -> None:
     panel = full_panel()
-    found = attention_maps(model_of(panel), panel, windows=2)
+    found = attention_maps(full_model(), panel, windows=2)
     one = maps_of(found)
     (notice,) = found.notices
     assert notice.text == "future covariates are not in this table, so the newest origin is one horizon before its end"
@@ -122,8 +120,7 @@ def test_with_known_covariates_the_newest_origin_is_one_whose_covariates_are_kno
 
 
 def test_rows_of_known_covariates_alone_let_the_newest_origin_be_the_end() -> None:
-    panel = full_panel()
-    model = model_of(panel)
+    panel, model = full_panel(), full_model()
     longer = forecasting.extend_panel(panel, HORIZON, future_table(panel, HORIZON))
     found = attention_maps(model, longer)
     assert found.notices == ()
@@ -131,8 +128,7 @@ def test_rows_of_known_covariates_alone_let_the_newest_origin_be_the_end() -> No
 
 
 def test_a_map_of_unseen_series_says_so_and_is_scaled_by_what_was_known_then() -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    panel, model = wave_panel(), wave_model()
     unseen = replace(panel, series_ids=("n0", "n1", "n2"))
     origin = np.array(["2024-01-30"], "datetime64[us]")
     found = attention_maps(model, unseen, origin=origin)

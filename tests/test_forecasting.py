@@ -14,7 +14,7 @@ from seqcast.panel.panel import Covariates, FloatArray, Panel
 from seqcast.reading.future import pad_panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import latest_origins, observed_ends, rolling_origins
-from tests.forecasts import assert_same, changed, future_table, model_of
+from tests.forecasts import assert_same, changed, full_model, future_table, model_of, wave_model
 from tests.panels import CONTEXT, HORIZON, LENGTHS, covariates, full_panel, make_panel, one_thread, wave_panel
 
 MECHANISMS: dict[str, dict[str, Any]] = {
@@ -65,8 +65,7 @@ def test_changing_values_after_the_origin_changes_nothing(mechanism: str) -> Non
 
 
 def test_changing_values_after_the_origin_changes_no_forecast_of_an_unseen_series() -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    panel, model = wave_panel(), wave_model()
     unseen = replace(panel, series_ids=("n0", "n1", "n2"))
     origins = rolling_origins(np.full(3, 20), np.full(3, 31), 11)
     ends = origins.earliest(panel.lengths)
@@ -77,8 +76,7 @@ def test_changing_values_after_the_origin_changes_no_forecast_of_an_unseen_serie
 
 
 def test_a_past_covariate_after_the_origin_does_not_enter_a_forecast_that_is_rolled_on() -> None:
-    panel = full_panel()
-    model = model_of(panel)
+    panel, model = full_panel(), full_model()
     ends = panel.lengths - 20
     target = panel.target.copy()
     target[np.concatenate([np.arange(end - 20, end) for end in panel.offsets[1:]])] = np.nan
@@ -107,8 +105,7 @@ def test_the_first_steps_of_a_longer_forecast_are_the_shorter_forecast(mechanism
 
 @pytest.mark.parametrize("horizon", [3, 5, 8, 10])
 def test_with_known_covariates_too_a_shorter_forecast_is_a_prefix(horizon: int) -> None:
-    panel = full_panel()
-    model = model_of(panel)
+    panel, model = full_panel(), full_model()
     table = future_table(panel, 13)
     found, longest = (predict(model, panel, steps, table).forecast for steps in (horizon, 10))
     # Steps beyond the asked horizon have no covariates, which cannot reach back to earlier steps.
@@ -125,8 +122,7 @@ def appended(panel: Panel, forecast: Forecast) -> Panel:
 
 
 def test_a_longer_forecast_is_forecast_on_from_the_forecast() -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    panel, model = wave_panel(), wave_model()
     longer = predict(model, panel, 3 * HORIZON).forecast
     history = panel
     for number in range(3):
@@ -139,7 +135,7 @@ def test_a_longer_forecast_is_forecast_on_from_the_forecast() -> None:
 
 def test_errors_of_the_rounds_of_a_longer_forecast_add_up_in_squares() -> None:
     panel = wave_panel()
-    longer = predict(model_of(panel), panel, 3 * HORIZON).forecast
+    longer = predict(wave_model(), panel, 3 * HORIZON).forecast
     distance = np.abs(longer.quantiles - longer.point[..., None])
     first = distance[:, :HORIZON]
     widest = first.max(axis=1, keepdims=True)
@@ -159,16 +155,14 @@ def test_no_later_round_is_surer_than_an_earlier_one() -> None:
 
 
 def test_forecasts_of_several_origins_of_a_series_cannot_be_rolled_on() -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    panel, model = wave_panel(), wave_model()
     origins = rolling_origins(np.full(3, 20), np.full(3, 31), 11)
     with pytest.raises(UsageError, match="forecasts beyond the trained 5 steps need one origin per series"):
         Forecasting(model, panel, panel.lengths).forecast(origins, HORIZON + 1)
 
 
 def test_rolling_on_leaves_the_tensors_of_the_panel_as_they_were() -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    panel, model = wave_panel(), wave_model()
     joined = Forecasting(model, pad_panel(panel, 3 * HORIZON), observed_ends(panel))
     before = joined.tensors.target.clone(), joined.tensors.observed.clone()
     joined.forecast(latest_origins(panel), 3 * HORIZON)
@@ -179,13 +173,13 @@ def test_rolling_on_leaves_the_tensors_of_the_panel_as_they_were() -> None:
 @pytest.mark.parametrize("horizon", [0, -3])
 def test_a_horizon_below_one_is_refused(horizon: int) -> None:
     with pytest.raises(UsageError, match=f"--horizon {horizon}: the number of steps to forecast must be at least 1"):
-        predict(model_of(wave_panel()), wave_panel(), horizon)
+        predict(wave_model(), wave_panel(), horizon)
 
 
 @pytest.mark.parametrize("spoil", [lambda values: values + 100, lambda values: values * np.nan])
 def test_what_a_covariate_was_before_the_context_does_not_matter(spoil: Callable[[FloatArray], FloatArray]) -> None:
-    panel = full_panel()
-    model, table = model_of(panel), future_table(panel, HORIZON)
+    panel, model = full_panel(), full_model()
+    table = future_table(panel, HORIZON)
     past = covariates(sum(LENGTHS), 2, "visits")
     rows = np.concatenate(
         [np.arange(first, last - CONTEXT) for first, last in zip(panel.offsets, panel.offsets[1:], strict=False)]

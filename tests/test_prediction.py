@@ -13,7 +13,7 @@ from seqcast.model.heads import student_t_parameters
 from seqcast.reading.future import head_panel, pad_panel
 from seqcast.reading.tabular import table_from_frame
 from seqcast.results.origins import latest_origins, rolling_origins
-from tests.forecasts import assert_same, future_table, model_of
+from tests.forecasts import assert_same, full_model, future_table, model_of, wave_model
 from tests.panels import CONTEXT, HORIZON, LENGTHS, full_panel, make_panel, one_thread, wave_panel, waves
 
 
@@ -25,7 +25,7 @@ def _one_thread() -> Iterator[None]:
 
 def test_a_forecast_begins_one_step_after_the_last_value_of_each_series() -> None:
     panel = wave_panel()
-    forecast = predict(model_of(panel), panel).forecast
+    forecast = predict(wave_model(), panel).forecast
     assert forecast.series_ids == ("s0", "s1", "s2")
     first = np.datetime64("2024-01-01") + np.array(LENGTHS)
     np.testing.assert_array_equal(forecast.times()[:, 0], first.astype("datetime64[us]"))
@@ -46,7 +46,7 @@ def test_a_forecast_is_in_the_units_of_the_data() -> None:
 def test_a_series_that_ends_with_missing_values_is_forecast_from_its_last_observed_one() -> None:
     panel = wave_panel()
     panel.target[panel.offsets[1] - 4 : panel.offsets[1]] = np.nan
-    model = model_of(wave_panel())
+    model = wave_model()
     prediction = predict(model, panel)
     expected = predict(model, head_panel(panel, np.array([57, 53, 47]))).forecast
     assert_same(prediction.forecast, expected)
@@ -60,7 +60,7 @@ def test_a_series_that_ends_with_missing_values_is_forecast_from_its_last_observ
 def test_a_series_without_any_value_is_left_out_with_words() -> None:
     panel = wave_panel()
     panel.target[panel.offsets[1] : panel.offsets[2]] = np.nan
-    prediction = predict(model_of(wave_panel()), panel)
+    prediction = predict(wave_model(), panel)
     assert prediction.forecast.series_ids == ("s0", "s2")
     assert prediction.notices[0].text == "1 series have no observed value and are not forecast"
 
@@ -70,7 +70,7 @@ def test_a_series_without_any_value_is_left_out_when_covariates_are_known_too() 
     ends = panel.lengths - HORIZON
     for first, end, last in zip(panel.offsets[:-1], ends, panel.offsets[1:], strict=True):
         panel.target[first + end : last] = np.nan
-    model = model_of(full_panel())
+    model = full_model()
     expected = predict(model, panel).forecast
     panel.target[panel.offsets[1] : panel.offsets[2]] = np.nan
     found = predict(model, panel).forecast
@@ -79,8 +79,7 @@ def test_a_series_without_any_value_is_left_out_when_covariates_are_known_too() 
 
 
 def test_series_unseen_in_training_are_scaled_by_their_own_history_and_named() -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    model = wave_model()
     unseen = make_panel([1000 * waves()[0], waves()[1]], ids=["new", "s1"])
     prediction = predict(model, unseen)
     (notice,) = prediction.notices
@@ -93,27 +92,25 @@ def test_series_unseen_in_training_are_scaled_by_their_own_history_and_named() -
 
 def test_at_most_five_unseen_series_are_named() -> None:
     many = make_panel(waves([20] * 7), ids=[f"n{number}" for number in range(7)])
-    (notice,) = predict(model_of(wave_panel()), many).notices
-    assert notice.text.endswith("'n0', 'n1', 'n2', 'n3', 'n4', ...")
+    (notice,) = predict(wave_model(), many).notices
+    assert notice.text.endswith(" 'n0', 'n1', 'n2', 'n3', 'n4', ...")
     assert notice.count == 7
 
 
 def test_a_longer_forecast_says_from_which_step_on_it_builds_on_forecasts() -> None:
-    panel = wave_panel()
-    prediction = predict(model_of(panel), panel, HORIZON + 1)
-    (notice,) = prediction.notices
+    (notice,) = predict(wave_model(), wave_panel(), HORIZON + 1).notices
     assert notice.text == "the run was trained for 5 steps; from step 6 on forecasts build on forecasts"
 
 
 def test_a_history_shorter_than_the_context_is_forecast() -> None:
     short = make_panel([np.array([3.0]), np.array([3.0, 5, 4])], ids=["s0", "s1"])
-    forecast = predict(model_of(wave_panel()), short, 8).forecast
+    forecast = predict(wave_model(), short, 8).forecast
     assert np.isfinite(forecast.quantiles).all()
 
 
 def test_forecasting_leaves_the_panel_as_it_was() -> None:
-    panel = full_panel()
-    model, table = model_of(panel), future_table(panel, 13)
+    panel, model = full_panel(), full_model()
+    table = future_table(panel, 13)
     predict(model, panel, 13, table)
     list(attention_maps(model, panel).maps)
     np.testing.assert_array_equal(panel.target, full_panel().target)
@@ -125,8 +122,7 @@ def test_forecasting_leaves_the_panel_as_it_was() -> None:
 def test_many_windows_are_forecast_in_chunks_of_bounded_size_but_at_least_one_window(
     steps: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    panel = wave_panel()
-    model = model_of(panel)
+    panel, model = wave_panel(), wave_model()
     origins = rolling_origins(np.full(3, 12), np.full(3, 40), 3)
     joined = Forecasting(model, panel, origins.earliest(panel.lengths))
     whole, (one_map,) = joined.forecast(origins), joined.attention(origins)
@@ -139,24 +135,24 @@ def test_many_windows_are_forecast_in_chunks_of_bounded_size_but_at_least_one_wi
 
 
 def test_future_covariates_move_the_forecast() -> None:
-    panel = full_panel()
-    model, table = model_of(panel), future_table(panel, HORIZON)
+    panel, model = full_panel(), full_model()
+    table = future_table(panel, HORIZON)
     other = table_from_frame(table.arrow.to_pandas().assign(price=99.0))
     before, after = (predict(model, panel, future=each).forecast for each in (table, other))
     assert (before.point != after.point).all()
 
 
 def test_rows_after_the_last_observation_give_the_future_covariates() -> None:
-    panel = full_panel()
-    model, table = model_of(panel), future_table(panel, HORIZON)
+    panel, model = full_panel(), full_model()
+    table = future_table(panel, HORIZON)
     longer = forecasting.extend_panel(panel, HORIZON, table)
     expected = predict(model, panel, future=table).forecast
     assert_same(predict(model, longer).forecast, expected)
 
 
 def test_a_future_table_is_used_where_the_history_does_not_reach_far_enough() -> None:
-    panel = full_panel()
-    model, table = model_of(panel), future_table(panel, HORIZON)
+    panel, model = full_panel(), full_model()
+    table = future_table(panel, HORIZON)
     longer = forecasting.extend_panel(panel, 2, table)
     found = predict(model, longer, future=table).forecast
     assert_same(found, predict(model, panel, future=table).forecast)

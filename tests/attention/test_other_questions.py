@@ -111,10 +111,10 @@ class TestShorterContext:
 
 
 class TestDrift:
-    def test_usual_attention_is_not_mentioned(self, planted_model: TrainedModel, planted_panel: Panel) -> None:
+    def test_a_run_with_usual_attention_or_without_a_record_of_it_is_not_mentioned(
+        self, planted_model: TrainedModel, planted_panel: Panel
+    ) -> None:
         assert drift_notices(with_usual(planted_model, planted_panel), planted_panel) == ()
-
-    def test_a_run_that_stored_none_is_not_judged(self, planted_model: TrainedModel, planted_panel: Panel) -> None:
         assert drift_notices(planted_model, planted_panel) == ()
 
     def test_weight_on_other_lags_is_a_warning(self, planted_model: TrainedModel, planted_panel: Panel) -> None:

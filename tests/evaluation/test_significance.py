@@ -103,9 +103,13 @@ def forecasts_of(panel: Panel, stride: int, windows: int) -> tuple[FloatArray, F
     return origins.actuals(panel, HORIZON), like
 
 
+def random_walks(num_series: int) -> Panel:
+    return make_panel([50 + noise(90, seed=seed).cumsum() for seed in range(num_series)])
+
+
 def compared(num_series: int, windows: int, share: float, stride: int = HORIZON, spread: float = 0.0) -> Comparison:
     """A model whose errors are that share of the naive's, on average, beside the naive."""
-    panel = make_panel([50 + noise(90, seed=seed).cumsum() for seed in range(num_series)])
+    panel = random_walks(num_series)
     actuals, like = forecasts_of(panel, stride, windows)
     errors = (like.point - actuals) * (share + spread * noise(*actuals.shape, seed=99))
     scales = seasonal_scales(panel, np.full(num_series, 30), 1)
@@ -124,24 +128,18 @@ def test_a_difference_beyond_chance_has_a_name_and_any_other_is_a_tie(share: flo
     assert found.p_value == max(found.p_value_over_cutoffs or 0, found.p_value_over_series or 0)
 
 
-def test_the_same_forecasts_are_a_tie() -> None:
+def test_the_same_forecasts_are_a_tie_and_too_little_to_compare_is_unclear() -> None:
     found = compared(7, 11, 1.0)
     assert (found.verdict, found.difference, found.p_value, found.series_won) == ("tie", 0, 1, 0)
+    assert compared(2, 3, 0.5).verdict == "unclear"
 
 
-def test_one_cutoff_of_many_series_is_tested_over_the_series() -> None:
-    found = compared(13, 1, 0.5, spread=0.3)
-    assert found.p_value_over_cutoffs is None
-    assert found.p_value == found.p_value_over_series
-    assert found.verdict == "better"
-    assert found.series_won > 10
-
-
-def test_one_series_is_tested_over_its_cutoffs() -> None:
-    found = compared(1, 15, 0.5, spread=0.3)
-    assert found.p_value_over_series is None
-    assert found.p_value == found.p_value_over_cutoffs
-    assert found.verdict == "better"
+def test_one_cutoff_is_tested_over_its_series_and_one_series_over_its_cutoffs() -> None:
+    cutoff, series = compared(13, 1, 0.5, spread=0.3), compared(1, 15, 0.5, spread=0.3)
+    assert (cutoff.p_value_over_cutoffs, cutoff.p_value) == (None, cutoff.p_value_over_series)
+    assert (series.p_value_over_series, series.p_value) == (None, series.p_value_over_cutoffs)
+    assert cutoff.verdict == series.verdict == "better"
+    assert cutoff.series_won > 10
 
 
 def test_windows_that_overlap_weigh_less_than_as_many_apart() -> None:
@@ -151,7 +149,7 @@ def test_windows_that_overlap_weigh_less_than_as_many_apart() -> None:
 
 
 def test_a_gain_on_one_series_alone_is_no_gain_over_series() -> None:
-    panel = make_panel([50 + noise(90, seed=seed).cumsum() for seed in range(8)])
+    panel = random_walks(8)
     actuals, like = forecasts_of(panel, HORIZON, 12)
     first = np.array([name == "s0" for name in like.series_ids])
     ours = point_forecast(like, np.where(first[:, None], actuals, like.point))
@@ -163,13 +161,9 @@ def test_a_gain_on_one_series_alone_is_no_gain_over_series() -> None:
     assert found.series_won == 1
 
 
-def test_too_little_to_compare_is_unclear() -> None:
-    assert compared(2, 3, 0.5).verdict == "unclear"
-
-
 def test_the_difference_is_that_of_mase() -> None:
     found = compared(7, 11, 0.5)
-    panel = make_panel([50 + noise(90, seed=seed).cumsum() for seed in range(7)])
+    panel = random_walks(7)
     actuals, like = forecasts_of(panel, HORIZON, 11)
     scale = seasonal_scales(panel, np.full(7, 30), 1).take(like.series_ids).absolute
     mase = float(np.mean(np.abs(actuals - like.point) / scale[:, None]))
@@ -178,7 +172,7 @@ def test_the_difference_is_that_of_mase() -> None:
 
 
 def test_without_any_scale_errors_are_compared_as_they_are() -> None:
-    panel = make_panel([50 + noise(90).cumsum()])
+    panel = random_walks(1)
     actuals, like = forecasts_of(panel, HORIZON, 11)
     unscaled = SeasonalScales(1, panel.series_ids, np.array([np.nan]), np.array([np.nan]))
     forecasts = {"ours": point_forecast(like, actuals), "naive": like}
@@ -188,7 +182,7 @@ def test_without_any_scale_errors_are_compared_as_they_are() -> None:
 
 
 def test_values_missing_from_one_forecast_are_compared_in_neither() -> None:
-    panel = make_panel([50 + noise(90, seed=seed).cumsum() for seed in range(7)])
+    panel = random_walks(7)
     actuals, like = forecasts_of(panel, HORIZON, 11)
     holes = like.point.copy()
     holes[:40] = np.nan
