@@ -85,28 +85,22 @@ def _with_future_rows(model: TrainedModel, panel: Panel, ends: IntArray, horizon
     return pad_panel(extended, unasked) if unasked else extended
 
 
-def _coverage_notices(panel: Panel, ends: IntArray) -> tuple[Notice, ...]:
-    """Series that end before their table does, and series without any observation."""
-    notices: list[Notice] = []
-    empty = np.flatnonzero(ends == 0)
-    if len(empty):
-        notices.append(Notice("repair", f"{len(empty)} series have no observed value and are not forecast", len(empty)))
+def _coverage_notices(panel: Panel, ends: IntArray) -> Iterator[Notice]:
+    """Notices of series that end before their table does, and of series without any observation."""
+    empty = int(np.sum(ends == 0))
+    if empty:
+        yield Notice("repair", f"{empty} series have no observed value and are not forecast", empty)
     late = np.flatnonzero((ends > 0) & (ends < panel.lengths))
     if len(late):
-        first = late[0]
-        time = show_time(panel.times(np.array([first]), np.array([ends[first]]))[0])
+        time = show_time(panel.times(late[:1], ends[late[:1]])[0])
         text = f"{len(late)} series end with missing values; their forecast starts right after the last observed one"
-        notices.append(Notice("repair", f"{text} (the first at {time})", len(late)))
-    return tuple(notices)
+        yield Notice("repair", f"{text} (the first at {time})", len(late))
 
 
-def _rolled_notice(model: TrainedModel, horizon: int) -> tuple[Notice, ...]:
-    if horizon <= model.horizon:
-        return ()
-    text = (
-        f"the run was trained for {model.horizon} steps; from step {model.horizon + 1} on forecasts build on forecasts"
-    )
-    return (Notice("decision", text),)
+def _rolled_notice(model: TrainedModel, horizon: int) -> Iterator[Notice]:
+    if horizon > model.horizon:
+        text = f"from step {model.horizon + 1} on forecasts build on forecasts"
+        yield Notice("decision", f"the run was trained for {model.horizon} steps; {text}")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -196,18 +196,9 @@ def write_tables(tables: Iterable[pa.Table], destination: Destination, file_form
     rest = iter(tables)
     first = next(rest, None)
     assert first is not None, "an output needs a table, if one without rows"
-    with _opened(destination) as file:
+    with nullcontext(sys.stdout.buffer) if destination == "-" else output_file(destination) as file:
         write(first, rest, file)
-
-
-@contextmanager
-def _opened(destination: Destination) -> Iterator[BinaryIO]:
-    if destination == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    else:
-        with output_file(destination) as file:
-            yield file
+        file.flush()
 
 
 def _write_parquet(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> None:

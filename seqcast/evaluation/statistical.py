@@ -166,22 +166,17 @@ def _as_forecast(like: Forecast, values: FloatArray, levels: tuple[float, ...]) 
     return replace(like, point=values[..., 0], quantile_levels=levels, quantiles=quantiles, rolled_from_step=None)
 
 
-def _history_notices(task: StatisticalTask, num_missing: int, num_cut: int) -> tuple[Notice, ...]:
-    named, notices = ", ".join(task.names), []
+def _history_notices(task: StatisticalTask, num_missing: int, num_cut: int) -> Iterator[Notice]:
+    named = ", ".join(task.names)
     if num_missing:
-        text = (
-            f"{named} take no missing values: {num_missing:,} are filled with the newest value at their phase of the"
-            " season"
-        )
-        notices.append(Notice("decision", text, num_missing))
+        filled = f"{num_missing:,} are filled with the newest value at their phase of the season"
+        yield Notice("decision", f"{named} take no missing values: {filled}", num_missing)
     if num_cut:
         text = f"{named} are fitted to the newest {LONGEST_HISTORY:,} steps of {num_cut:,} longer histories"
-        notices.append(Notice("decision", text, num_cut))
-    return tuple(notices)
+        yield Notice("decision", text, num_cut)
 
 
-def _failure_notices(failures: dict[str, list[tuple[int, str]]], like: Forecast) -> tuple[Notice, ...]:
-    notices = []
+def _failure_notices(failures: dict[str, list[tuple[int, str]]], like: Forecast) -> Iterator[Notice]:
     for name, found in failures.items():
         if found:
             window, reason = found[0]
@@ -189,5 +184,4 @@ def _failure_notices(failures: dict[str, list[tuple[int, str]]], like: Forecast)
                 f"{name} failed on {len(found):,} of {len(like.series_ids):,} windows, which are left out of its scores"
                 f" (the first of {like.series_ids[window]!r}: {reason.strip()[:200]})"
             )
-            notices.append(Notice("repair", text, len(found)))
-    return tuple(notices)
+            yield Notice("repair", text, len(found))
