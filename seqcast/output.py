@@ -113,7 +113,7 @@ def formula_notices(frame: pd.DataFrame) -> tuple[Notice, ...]:
         return ()
     text = (
         f"{len(risky):,} ids or column names begin like a formula, such as {quoted(risky[0])}, and a spreadsheet may "
-        "run them; written Excel-safe, they have an apostrophe in front"
+        "run them"
     )
     return (Notice("repair", text, len(risky)),)
 

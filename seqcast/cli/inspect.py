@@ -120,30 +120,23 @@ def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: b
     """Everything that was asked, as text; the attention-implied forecast only for a single series."""
     from rich.console import Group
 
-    from seqcast.report.inspection import (
-        comparison_view,
-        context_view,
-        error_view,
-        faithfulness_view,
-        implied_view,
-        season_view,
-    )
+    from seqcast.report import inspection as views
     from seqcast.report.lags import lag_report_view
     from seqcast.report.runs import forecasters_text
 
     model = loaded.model.config.model
     fed_back, two_way = model.decoding == "autoregressive", model.bidirectional
-    parts = [season_view(found.seasons)]
+    parts = [views.season_view(found.seasons)]
     if found.errors is not None:
-        parts.insert(0, error_view(found.report, found.errors, top))
+        parts.insert(0, views.error_view(found.report, found.errors, top))
     if found.faithfulness is not None:
-        parts.append(faithfulness_view(found.faithfulness))
+        parts.append(views.faithfulness_view(found.faithfulness))
     if single:
-        parts.append(implied_view(found.implied))
+        parts.append(views.implied_view(found.implied))
     if found.comparison is not None:
-        parts.append(comparison_view(found.comparison))
+        parts.append(views.comparison_view(found.comparison))
     if found.context is not None:
-        parts.append(context_view(found.context))
+        parts.append(views.context_view(found.context))
     spaced = [piece for part in parts for piece in ("", part)]
     result = loaded.record.result
     forecasters = "" if result is None else forecasters_text(result.num_members, result.linear_share)
@@ -155,17 +148,15 @@ def open_other(screen: Screen, run: Path, loaded: LoadedRun, device: str) -> Tra
     """The model of another run that reads the same table.
 
     Raises:
-        UsageError: It cannot.
+        UsageError: That run cannot forecast the table.
         RunError: There is no such run, or it cannot be used.
     """
     table = loaded.source.table.name
     try:
         return load_run(screen, run, table, device).model
     except (DataError, UsageError) as error:
-        raise UsageError(
-            f"--compare {run}: that run cannot forecast {table}: {error}",
-            hint="Compare runs of one table.",
-        ) from None
+        told = f"--compare {run}: that run cannot forecast {table}: {error}"
+        raise UsageError(told, hint="Compare runs of one table.") from None
 
 
 def one_series(panel: Panel, name: str) -> Panel:

@@ -39,7 +39,7 @@ _SECTIONS = {name: type(section) for name, section in Config()}
 
 @dataclass(frozen=True)
 class Settings:
-    """What a command line says about the configuration and about reading its table."""
+    """Settings that a command line gives, for the configuration and for reading its table."""
 
     sections: dict[str, dict[str, Any]]
     """Given values of each section of the configuration."""

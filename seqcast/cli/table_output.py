@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,8 @@ class TableOutput:
         if self.excel_safe:
             frame = without_formulas(frame)
         elif self.file_format == "csv":
-            screen.notices(formula_notices(frame))
+            advice = "; --excel-safe writes them with an apostrophe in front"
+            screen.notices([replace(notice, text=notice.text + advice) for notice in formula_notices(frame)])
         write_frame(frame, self.target, self.file_format)
         self.tell(screen, len(frame))
 

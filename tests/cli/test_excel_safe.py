@@ -29,6 +29,7 @@ def test_ids_like_formulas_are_written_as_they_are_with_a_warning(
 ) -> None:
     ran = done(command, "--run", risky_run, "--output", "out.csv")
     assert "warning: 4 ids or column names begin like a formula, such as '=1+1'" in ran.err
+    assert "--excel-safe writes them with an apostrophe in front" in ran.err
     assert ids(Path("out.csv")) == list(RISKY)
 
 
