@@ -1,4 +1,4 @@
-"""How a run directory is turned against its reader, and what must come of it."""
+"""Attacks by a run directory, and the check that they do nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.running import Ran, Trained
 MOST_KILOBYTES = 2**20
 MOST_SECONDS = 10
 MARKER = "marker"
-"""A file that only code run from a spoilt file would make."""
+"""Name of a file that exists only if code from a spoilt file was run."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Attack:
 
 
 def sign(run: Path) -> None:
-    """Make run.json vouch for the files as they are, as whoever spoilt them would."""
+    """Write the checksums of the files as they are into run.json, as an attacker would."""
     record = json.loads((run / "run.json").read_text())
     record.pop("checksum", None)
     record["files"] = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in record["files"]}
@@ -49,12 +49,12 @@ def change_record(run: Path, change: Callable[[dict[str, Any]], object]) -> None
 
 
 def predict(run: Path, trained: Trained) -> Ran:
-    """Forecast with a run, in bounded time and memory, whatever is in it."""
+    """Forecast with a run, in bounded time and memory."""
     return bounded("predict", "--run", run, "--future", trained.future, "--output", "-")
 
 
 def bounded(*words: object) -> Ran:
-    """Run a command that may take neither long nor much memory nor load what it has no use for."""
+    """Run a command in bounded time and memory; it must not import modules that only an attack asks for."""
     with suppress(OSError):  # only Linux can make the peak start from the present size again
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -69,7 +69,7 @@ def bounded(*words: object) -> Ran:
 
 
 def survive(attack: Attack, trained: Trained, folder: Path) -> None:
-    """Carry out an attack on a copy of the run and require that it comes to nothing."""
+    """Carry out an attack on a copy of the run and require that it is refused, or has no effect."""
     run = trained.copied(folder)
     attack.carry_out(run)
     sent = sorted(path.name for path in run.iterdir())

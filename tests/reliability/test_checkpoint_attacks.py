@@ -1,4 +1,4 @@
-"""checkpoint.safetensors from a stranger, taken up by --resume."""
+"""A hostile checkpoint.safetensors, resumed from."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def with_text(text: str) -> Callable[[bytes], bytes]:
 
 
 def tensors_with(change: Callable[[Tensor], Tensor], prefix: str = "") -> Callable[[bytes], bytes]:
-    """All tensors whose name has a prefix changed."""
+    """Change all tensors whose names begin with `prefix`."""
     return forged(
         lambda tensors, _: tensors.update(
             {name: change(value) for name, value in tensors.items() if name.startswith(prefix)}

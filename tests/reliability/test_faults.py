@@ -1,4 +1,4 @@
-"""Disks that fill up, and processes that are killed, at every single file operation."""
+"""Disks that are full, and processes that are killed, at every single file operation."""
 
 from __future__ import annotations
 
@@ -116,14 +116,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def require_free(run: Path) -> None:
-    """The lock is free, and nothing temporary is left."""
+    """Require that the lock is free and no temporary file is left."""
     with filelock.FileLock(run / ".lock", timeout=0):
         pass
     assert not list(run.glob(".seqcast-*"))
 
 
 def require_whole(run: Path) -> None:
-    """Every file that the record vouches for is as it was written."""
+    """Require that every file whose checksum is in run.json is as it was written."""
     if (run / "run.json").exists():
         assert all(state.state != "damaged" for state in verify_run(RunDirectory(run)))
 

@@ -1,4 +1,4 @@
-"""Weights, settings and records from a stranger, and files that are no files."""
+"""Hostile weights, scalers, settings and records, and things that are not plain files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Tensors = dict[str, Any]
 
 
 def bytes_of(name: str, spoil: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    """A file changed byte by byte and vouched for."""
+    """Change the bytes of a file, and its checksum in run.json."""
 
     def carry_out(run: Path) -> None:
         (run / name).write_bytes(spoil((run / name).read_bytes()))
@@ -34,7 +34,7 @@ def bytes_of(name: str, spoil: Callable[[bytes], bytes]) -> Callable[[Path], Non
 
 
 def tensors(change: Callable[[Tensors], object]) -> Callable[[Path], None]:
-    """The weights loaded, changed and saved again."""
+    """Change the tensors of the model."""
 
     def spoil(data: bytes) -> bytes:
         weights = load(data)
@@ -45,7 +45,7 @@ def tensors(change: Callable[[Tensors], object]) -> Callable[[Path], None]:
 
 
 def header(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    """The header of the weights changed, the numbers left."""
+    """Change the header of the model, and keep its numbers."""
 
     def spoil(data: bytes) -> bytes:
         size = struct.unpack("<Q", data[:8])[0]
@@ -87,7 +87,7 @@ def as_type(kind: Any) -> Callable[[Tensors], None]:
 
 
 def text(old: str, new: str) -> Callable[[Path], None]:
-    """config.toml with a text replaced."""
+    """Replace a text in config.toml."""
 
     def spoil(data: bytes) -> bytes:
         assert old in data.decode()
@@ -97,7 +97,7 @@ def text(old: str, new: str) -> Callable[[Path], None]:
 
 
 def record(*path: Any, value: object) -> Callable[[Path], None]:
-    """run.json with one value replaced."""
+    """Replace one value in run.json."""
 
     def change(found: dict[str, Any]) -> None:
         part: Any = found
@@ -189,7 +189,7 @@ BY_WEIGHTS = [
 
 
 def scalers(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
-    """One tensor of the scalers replaced."""
+    """Replace one tensor of the scalers."""
     return tensors(lambda found: found.update({f"scalers.{name}": change(found[f"scalers.{name}"])}))
 
 
@@ -440,7 +440,7 @@ BY_FILES += [
 @pytest.mark.parametrize(
     "attack", [*BY_WEIGHTS, *BY_SCALERS, *BY_SETTINGS, *BY_RECORD, *BY_FILES], ids=lambda attack: attack.name
 )
-def test_an_attack_by_a_run_directory_comes_to_nothing(
+def test_an_attack_by_a_run_directory_is_refused_or_has_no_effect(
     attack: Attack, shops: Trained, in_tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     survive(attack, shops, tmp_path_factory.mktemp("attack"))
@@ -452,7 +452,7 @@ def test_an_attack_by_a_run_directory_comes_to_nothing(
     [BY_RECORD[0], BY_RECORD[4], BY_RECORD[8], BY_RECORD[15], BY_FILES[1], BY_FILES[5]],
     ids=lambda attack: attack.name,
 )
-def test_no_command_falls_for_a_spoilt_record(
+def test_every_command_refuses_a_spoilt_record(
     command: tuple[str, ...], attack: Attack, shops: Trained, tmp_path: Path
 ) -> None:
     run = shops.copied(tmp_path)

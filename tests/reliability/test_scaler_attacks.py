@@ -1,4 +1,4 @@
-"""scalers.joblib from a stranger: seqcast never opens it, so nothing in it can do anything."""
+"""A hostile scalers.joblib: seqcast never opens it, so nothing in it can do anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run.json made by hand, for the tests of what reads and chooses run directories."""
+"""A run.json made by hand, for tests that read and choose run directories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small finished runs for the tests of what reads them."""
+"""Small finished runs, for tests that read them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def write_table(path: Path, lengths: dict[str, int], freq: str = "D") -> Path:
 
 
 def make_job(data: Path, config: Config | None = None) -> TrainingJob:
-    """What `seqcast train` would do with a table."""
+    """Return the job of `seqcast train` for a table."""
     config = config or small_config(data=COVARIATES)
     source = read_source(str(data), config.data, ReadOptions())
     return job_of(source, config)

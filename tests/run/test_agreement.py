@@ -34,7 +34,7 @@ def test_several_id_columns_are_called_by_the_usual_name() -> None:
         ({"columns": replace(RECORD.columns, id="=cmd")}, "the id column"),
     ],
 )
-def test_what_contradicts_the_configuration_is_named(change: dict[str, Any], told: str) -> None:
+def test_a_value_that_contradicts_the_configuration_is_named(change: dict[str, Any], told: str) -> None:
     with pytest.raises(RunError, match=rf"a/run\.json: damaged: it contradicts config\.toml in {told}\. Restore"):
         require_agreement(RECORD.model_copy(update=change), CONFIG, "a/run.json")
 

@@ -20,12 +20,6 @@ from seqcast.training.counters import ValidationRecord
 from tests.run.making_records import RECORD, bare_run
 
 
-def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    directory = bare_run(tmp_path / "run")
-
-    assert directory.read_record() == RECORD
-
-
 def test_a_directory_without_a_record_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(
         RunError, match=r"there is no seqcast run here \(no run\.json\)\. `seqcast runs` lists the runs"

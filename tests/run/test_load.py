@@ -52,7 +52,7 @@ def edit_record(directory: RunDirectory, **changes: Any) -> None:
 
 
 def replace_file(directory: RunDirectory, name: str, data: bytes) -> None:
-    """Another file under a checksum that agrees with it, as a forger would write it."""
+    """Replace a file, and its checksum in run.json."""
     (directory.path / name).write_bytes(data)
     files = json.loads((directory.path / RUN_FILE).read_text())["files"]
     edit_record(directory, files=files | {name: sha256_hex(data)})

@@ -14,7 +14,7 @@ FILE = "run/run.json"
 
 
 def values_of(record: RunRecord) -> dict[str, Any]:
-    """What is written of a record, without its checksum."""
+    """Return a record as it is written, without its checksum."""
     return {name: value for name, value in json.loads(dump_record(record, FILE)).items() if name != "checksum"}
 
 
@@ -33,7 +33,7 @@ def test_changed_content_under_an_old_checksum_is_damage() -> None:
         parse_record(dump_record(RECORD, FILE).replace(b'"cpu"', b'"gpu"'), FILE)
 
 
-def test_spaces_and_the_order_of_keys_are_no_content() -> None:
+def test_spaces_and_the_order_of_keys_do_not_change_the_checksum() -> None:
     values = json.loads(dump_record(RECORD, FILE))
     assert parsed(dict(reversed(values.items()))) == RECORD
 
@@ -44,7 +44,7 @@ def test_a_record_from_before_a_field_was_added_keeps_its_checksum() -> None:
     assert parsed(older | {"checksum": record_module._checksum(older)}) == RECORD
 
 
-def test_whether_a_record_vouches_for_itself_is_told() -> None:
+def test_a_record_with_a_checksum_of_its_own_is_recognised() -> None:
     assert has_own_checksum(dump_record(RECORD, FILE), FILE)
     assert not has_own_checksum(json.dumps(values_of(RECORD)).encode(), FILE)
 

@@ -1,4 +1,4 @@
-"""The two forms in which a run keeps its scalers: tensors for seqcast, scikit-learn objects for everybody else."""
+"""The two forms in which a run keeps its scalers: tensors for seqcast, scikit-learn objects for other programs."""
 
 from __future__ import annotations
 

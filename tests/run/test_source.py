@@ -71,7 +71,7 @@ def test_a_file_of_static_covariates_is_read_and_remembered(tmp_path: Path) -> N
     assert source.record().static_path == str(static)
 
 
-def test_what_is_no_file_keeps_its_name(in_tmp_path: Path) -> None:
+def test_a_name_that_is_not_a_file_is_kept(in_tmp_path: Path) -> None:
     (in_tmp_path / "data.csv").write_text("x")
 
     assert absolute_name("data.csv") == str(in_tmp_path / "data.csv")
@@ -124,7 +124,7 @@ def test_another_table_is_read_with_the_roles_of_the_run(made: MadeRun, tmp_path
     assert source.notices[0].text == f"data: {other}, not the table the run was trained on"
 
 
-def test_the_own_table_named_by_hand_is_not_remarked_on(made: MadeRun) -> None:
+def test_naming_the_table_of_the_run_gives_no_notice(made: MadeRun) -> None:
     assert reread(made, made.data).notices == made.job.source.notices
 
 

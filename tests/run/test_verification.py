@@ -26,7 +26,7 @@ def states(directory: RunDirectory) -> dict[str, str]:
     return {each.name: each.state for each in verify_run(directory)}
 
 
-def test_every_file_is_told_and_why(directory: RunDirectory) -> None:
+def test_every_file_is_listed_with_its_state_and_the_reason(directory: RunDirectory) -> None:
     (directory.path / METRICS_FILE).write_text('{"step": 0}\n{"step": 2}\n')
     found = {each.name: (each.state, each.detail) for each in verify_run(directory)}
     agrees = ("intact", "its checksum in run.json agrees")
@@ -53,7 +53,7 @@ def test_a_model_from_before_training_went_on_is_unchecked(directory: RunDirecto
     assert states(directory)[SCALERS_FILE] == "damaged"
 
 
-def test_the_state_of_a_stopped_run_is_missed(directory: RunDirectory) -> None:
+def test_a_stopped_run_without_its_state_is_reported(directory: RunDirectory) -> None:
     directory.write_record(directory.read_record().model_copy(update={"status": "stopped"}))
     (missed,) = [each for each in verify_run(directory) if each.name == CHECKPOINT_FILE]
     assert (missed.state, missed.detail) == ("missing", "the run was stopped with its state saved, but it is not there")
@@ -71,7 +71,7 @@ def test_a_changed_byte_is_damage(directory: RunDirectory) -> None:
     assert states(directory)[MODEL_FILE] == "damaged"
 
 
-def test_a_file_that_run_json_names_is_missed(directory: RunDirectory) -> None:
+def test_a_missing_file_that_run_json_names_is_reported(directory: RunDirectory) -> None:
     (directory.path / SCALERS_FILE).unlink()
     (missed,) = [each for each in verify_run(directory) if each.name == SCALERS_FILE]
     assert (missed.state, missed.detail) == ("missing", "a run needs it, but it is not there")
@@ -84,7 +84,7 @@ def test_a_damaged_record_is_an_error(directory: RunDirectory) -> None:
         verify_run(directory)
 
 
-def test_what_is_no_plain_file_is_damage(directory: RunDirectory) -> None:
+def test_a_folder_or_link_in_place_of_a_file_is_damage(directory: RunDirectory) -> None:
     (directory.path / CHECKPOINT_FILE).mkdir()
     (directory.path / METRICS_FILE).symlink_to("nowhere")
     found = {each.name: each for each in verify_run(directory)}

@@ -144,17 +144,6 @@ def test_a_small_wave_on_a_level_of_a_billion_survives() -> None:
     np.testing.assert_allclose(back, 1e9 + wave, atol=1e-6, rtol=0)
 
 
-def test_a_series_that_training_did_not_see_is_scaled_by_its_known_rows_alone() -> None:
-    trained, panel = wave_panel(), make_panel([np.arange(10.0)], ids=["new"])
-    scalers = fit_scalers(trained, trained.lengths)
-    ends, unseen = np.array([4]), np.array([-1])
-
-    tensors = panel_to_tensors(panel, scalers, unseen, ends, (), CPU)
-
-    assert tensors.mean.tolist() == [1.5]
-    assert tensors.scale.tolist() == [pytest.approx(np.std([0, 1, 2, 3]))]
-
-
 def test_scaling_does_not_change_the_panel() -> None:
     panel = full_panel()
     before = panel.target.copy(), panel.known.numeric.copy(), panel.past.codes.copy()
