@@ -14,8 +14,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from seqcast.panel.arrays import evenly_spread
-from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.arrays import FloatArray, evenly_spread
+from seqcast.panel.panel import Panel
 from seqcast.panel.wording import show_time
 
 MOST_SERIES = 200

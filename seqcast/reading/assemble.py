@@ -9,9 +9,10 @@ import numpy as np
 
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, option
+from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import Covariates, IntArray, Panel
+from seqcast.panel.panel import Covariates, Panel
 from seqcast.panel.wording import quoted, show_time
 from seqcast.reading.columns import covariate_notices, read_covariates, read_numbers
 from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from seqcast.config import MOST_CATEGORICAL
 from seqcast.errors import DataError, Hint, option, sentences
+from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import Covariates, FloatArray, IntArray
+from seqcast.panel.panel import Covariates
 from seqcast.panel.wording import quoted
 from seqcast.reading.cell_patterns import CLOCK, DECORATED_NUMBER, NUMBER, looks_like_time
 from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.errors import DataError, option
+from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import BoolArray, Covariates, FloatArray, IntArray
+from seqcast.panel.panel import Covariates
 from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import as_text
 from seqcast.reading.table import MOST_EXAMPLES, Table
