@@ -23,13 +23,12 @@ _NOTE = (
 
 def tuning_view(tuning: Tuning, command: str) -> RenderableType:
     """One row per trial, the best one marked, and the command that trains with its settings."""
-    names = [dimension.key for dimension in tuning.space]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    for heading in ("trial", "error", *map(_short, names)):  # a heading may wrap; a number must not be cut
+    for heading in ("trial", "error", *map(_short, tuning.space)):  # a heading may wrap; a number must not be cut
         table.add_column(heading, justify="right", min_width=max(map(len, heading.split())), overflow="fold")
     table.add_column("")
     for trial in tuning.trials:
-        values = [_value_text(trial.values[name]) for name in names]
+        values = [_value_text(trial.values[name]) for name in tuning.space]
         style = "bold" if trial == tuning.best else ""
         remark = "best" if trial == tuning.best else "" if trial.outcome == "finished" else trial.outcome
         table.add_row(str(trial.number), _error_text(trial.error), *values, remark, style=style)

@@ -256,7 +256,7 @@ def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resum
         raise RunError(f"{run}: it is not empty and holds no run.", hint=hint)
     if occupants:
         _remove_own_files(run)
-    _make(run)
+    make_directory(run)
     return RunDirectory(run)
 
 
@@ -289,7 +289,7 @@ def _remove_own_files(path: Path) -> None:
 def _make_numbered(data_name: str) -> RunDirectory:
     """Make `runs/<data-stem>-<n>` with the first free n; making the directory claims it."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(data_name).name.split(".")[0]).strip("_")[:60] or "data"
-    _make(RUNS_ROOT)
+    make_directory(RUNS_ROOT)
     for number in range(1, 1_000_000):
         path = RUNS_ROOT / f"{stem}-{number}"
         try:
@@ -302,7 +302,12 @@ def _make_numbered(data_name: str) -> RunDirectory:
     raise RunError(f"{RUNS_ROOT}: too many runs named {stem}.")
 
 
-def _make(path: Path) -> None:
+def make_directory(path: Path) -> None:
+    """Make a directory unless it is there.
+
+    Raises:
+        RunError: It cannot be made.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except ValueError as error:

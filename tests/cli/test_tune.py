@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -44,8 +43,7 @@ def test_json_holds_every_trial_and_where_the_best_configuration_is(in_tmp_path:
 
 def finished_trials(study: Path) -> int:
     """Trials whose end is on the disk."""
-    lines = study.read_text().split("\n")[:-1] if study.exists() else []
-    return sum(json.loads(line).get("state") == 1 for line in lines)
+    return len(study.read_text().splitlines()) - 1 if study.exists() else 0
 
 
 def test_a_killed_search_loses_the_running_trial_alone(in_tmp_path: Path) -> None:
@@ -63,7 +61,7 @@ def test_a_killed_search_loses_the_running_trial_alone(in_tmp_path: Path) -> Non
     assert 2 <= kept < 5
     killed = study.read_bytes()
     resumed = done(*words, "--json").document()
-    assert study.read_bytes().startswith(killed[: killed.rfind(b"\n") + 1])
+    assert study.read_bytes().startswith(killed)
     assert len(resumed["trials"]) == 5
     whole = done(*words[:-1], "whole", "--json").document()
     assert [trial["error"] for trial in resumed["trials"]] == [trial["error"] for trial in whole["trials"]]

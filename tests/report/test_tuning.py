@@ -4,12 +4,12 @@ from rich.console import RenderableType
 
 from seqcast.config import Config
 from seqcast.experiments.tuning.search import Tuning
-from seqcast.experiments.tuning.space import Categorical, Range, Value
+from seqcast.experiments.tuning.space import Value
 from seqcast.experiments.tuning.study import Trial
 from seqcast.report.tuning import trial_text, tuning_view, values_text
 from tests.report.rendering import shown
 
-SPACE = (Categorical("model.score", ("general", "dot")), Range("training.learning_rate", 1e-3, 2e-2))
+SPACE = ("model.score", "training.learning_rate")
 VALUES: dict[str, Value] = {"model.score": "general", "training.learning_rate": 0.0051234}
 
 
@@ -35,10 +35,8 @@ def test_every_trial_is_a_row_and_the_best_one_is_marked() -> None:
 
 def test_80_columns_are_enough_for_every_number() -> None:
     names = ("context", "hidden", "layers", "dropout", "learning_rate", "score", "loss")
-    space = tuple(Categorical(f"model.{name}", (0.1, 0.2)) for name in names)
-    values: dict[str, Value] = dict(
-        zip((each.key for each in space), (1024, 128, 2, 0.105, 0.00012345, "location", "student-t"), strict=True)
-    )
+    space = tuple(f"model.{name}" for name in names)
+    values: dict[str, Value] = dict(zip(space, (1024, 128, 2, 0.105, 0.00012345, "location", "student-t"), strict=True))
     trials = tuple(Trial(number, "pruned", values, 0.98765, 1.0, "") for number in (1, 12))  # type: ignore[arg-type]
     text = shown(tuning_view(Tuning(space, trials, trials[0], Config()), "seqcast train"))
     for number in ("0.9877", "1024", "128", "0.105", "0.000123", "location", "student-t", "12"):

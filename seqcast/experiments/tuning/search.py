@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optuna.distributions import BaseDistribution
+
 from seqcast.config import Config
 from seqcast.errors import RunError, SeqcastError, StoppedError, option
-from seqcast.experiments.tuning.space import Dimension, Value, first_values, search_space, with_values
+from seqcast.experiments.tuning.space import Value, first_values, search_space, with_values
 from seqcast.experiments.tuning.study import STUDY_FILE, Study, Suggestion, Trial
+from seqcast.run.directory import make_directory
 from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source, resolve_roles
 from seqcast.runtime import Runtime
@@ -66,7 +69,8 @@ class SearchHooks:
 class Tuning:
     """The findings of a study so far."""
 
-    space: tuple[Dimension, ...]
+    space: tuple[str, ...]
+    """The settings that were searched, as `section.name`."""
     trials: tuple[Trial, ...]
     best: Trial
     config: Config
@@ -111,7 +115,7 @@ def tune(search: Search, directory: Path, budget: Budget, hooks: SearchHooks = S
             hooks.on_end(study.trials()[-1])
             _write_best(search, study, directory)
         _write_best(search, study, directory)  # an earlier process may have been killed before it could
-        return _found(search, space, study)
+        return _found(search, study)
 
 
 def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) -> bool:
@@ -120,18 +124,16 @@ def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) 
     try:
         error = _validation_error(search, suggestion, deadline, hooks)
     except _HopelessError:
-        suggestion.prune(time.monotonic() - started)
+        suggestion.end("pruned", time.monotonic() - started)
     except _OutOfTimeError:
-        suggestion.forget()
         return False
     except StoppedError as stop:
-        suggestion.forget()
         hint = "Finished trials are kept; the same command goes on from there."
         raise StoppedError(stop.exit_code - 128, hint) from None
     except SeqcastError as failure:  # such as divergence; the search goes on
-        suggestion.fail(str(failure), time.monotonic() - started)
+        suggestion.end("failed", time.monotonic() - started, reason=str(failure))
     else:
-        suggestion.finish(error, time.monotonic() - started)
+        suggestion.end("finished", time.monotonic() - started, error=error)
     return True
 
 
@@ -157,7 +159,7 @@ def _validation_error(search: Search, suggestion: Suggestion, deadline: float, h
     return result.validation_loss if result.relative_mae is None else result.relative_mae
 
 
-def _found(search: Search, space: tuple[Dimension, ...], study: Study) -> Tuning:
+def _found(search: Search, study: Study) -> Tuning:
     trials, best = study.trials(), study.best()
     if best is None:
         reason = trials[-1].reason if trials else "there was no time for one."
@@ -165,10 +167,10 @@ def _found(search: Search, space: tuple[Dimension, ...], study: Study) -> Tuning
             f"no trial finished: {reason}",
             hint=f"Give more {option('time')} or {option('trials')}, or other options.",
         )
-    return Tuning(space, trials, best, search.plan(best.values).config)
+    return Tuning(tuple(study.space), trials, best, search.plan(best.values).config)
 
 
-def _identity(search: Search, space: tuple[Dimension, ...]) -> str:
+def _identity(search: Search, space: dict[str, BaseDistribution]) -> str:
     """A digest of the data and options of a study, without the device."""
     training = search.base.training.model_copy(update={"device": "auto", "precision": "auto"})
     config = search.base.model_copy(update={"training": training}).to_toml()
@@ -185,14 +187,9 @@ def _make(directory: Path) -> None:
     """Make the directory of a study, or reuse that of an earlier process.
 
     Raises:
-        RunError: It holds something else, or cannot be created.
+        RunError: It holds something else, or cannot be made.
     """
     left_behind = directory.is_dir() and any(path.name != LOCK_NAME for path in directory.iterdir())
     if left_behind and not (directory / STUDY_FILE).exists():
         raise RunError(f"{directory}: it is not empty and holds no study.", hint=f"Give another {option('run')}.")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"{directory}: cannot be created: {error.strerror}.", hint=f"Give another {option('run')}."
-        ) from None
+    make_directory(directory)

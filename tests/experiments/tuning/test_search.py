@@ -224,7 +224,7 @@ def test_a_directory_that_cannot_hold_a_study_is_named_and_left_alone(tmp_path: 
     search = search_of(tmp_path / "data")
     with pytest.raises(RunError, match="mine: it is not empty and holds no study"):
         tune(search, tmp_path / "mine", Budget(1))
-    with pytest.raises(RunError, match=r"thesis\.tex/study: cannot be created"):
+    with pytest.raises(RunError, match=r"thesis\.tex/study: cannot be made"):
         tune(search, tmp_path / "mine" / "thesis.tex" / "study", Budget(1))
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 

@@ -5,13 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from seqcast.errors import RunError
 from seqcast.experiments.tuning import study as study_module
-from seqcast.experiments.tuning.space import Categorical, Range, Value
+from seqcast.experiments.tuning.space import Value
 from seqcast.experiments.tuning.study import STUDY_FILE, Study, Suggestion
 
-SPACE = (Categorical("model.hidden", (32, 64, 128)), Range("training.learning_rate", 1e-3, 2e-2))
+SPACE: dict[str, BaseDistribution] = {
+    "model.hidden": CategoricalDistribution((32, 64, 128)),
+    "training.learning_rate": FloatDistribution(1e-3, 2e-2, log=True),
+}
 FIRST: dict[str, Value] = {"model.hidden": 64, "training.learning_rate": 5e-3}
 
 
@@ -30,7 +34,7 @@ def error_of(suggestion: Suggestion) -> float:
 def finish(study: Study, count: int) -> None:
     for _ in range(count):
         suggestion = study.suggest(FIRST)
-        suggestion.finish(error_of(suggestion), 0.5)
+        suggestion.end("finished", 0.5, error=error_of(suggestion))
 
 
 def test_a_study_begins_with_the_point_asked_for_and_finds_the_smallest_error(tmp_path: Path) -> None:
@@ -74,15 +78,19 @@ def test_another_seed_tries_other_points(tmp_path: Path) -> None:
 
 def test_failed_and_pruned_trials_are_told_apart_from_lost_ones(tmp_path: Path) -> None:
     study = opened(tmp_path)
-    study.suggest(FIRST).fail("it diverged", 1.5)
+    study.suggest(FIRST).end("failed", 1.5, reason="it diverged")
+    late_failure = study.suggest(FIRST)
+    late_failure.is_hopeless(1, 0.7)
+    late_failure.end("failed", 0.5, reason="it diverged later")
     pruned = study.suggest(FIRST)
     pruned.is_hopeless(1, 0.9)
     pruned.is_hopeless(2, 0.8)
-    pruned.prune(0.25)
-    study.suggest(FIRST).forget()
-    failed, cut = opened(tmp_path).trials()
+    pruned.end("pruned", 0.25)
+    study.suggest(FIRST)  # lost
+    failed, failed_late, cut = opened(tmp_path).trials()
     assert (failed.outcome, failed.reason, failed.error, failed.seconds) == ("failed", "it diverged", None, 1.5)
-    assert (cut.number, cut.outcome, cut.error, cut.seconds) == (2, "pruned", 0.8, 0.25)
+    assert (failed_late.outcome, failed_late.error) == ("failed", 0.7)
+    assert (cut.number, cut.outcome, cut.error, cut.seconds) == (3, "pruned", 0.8, 0.25)
 
 
 def test_a_trial_far_above_the_others_is_hopeless_once_enough_were_seen(tmp_path: Path) -> None:
@@ -91,31 +99,21 @@ def test_a_trial_far_above_the_others_is_hopeless_once_enough_were_seen(tmp_path
     for _ in range(study_module.UNPRUNED_TRIALS):
         suggestion = study.suggest(FIRST)
         assert not any(suggestion.is_hopeless(validation, 0.5) for validation in range(1, late + 1))
-        suggestion.finish(0.5, 0.1)
+        suggestion.end("finished", 0.1, error=0.5)
     suggestion = study.suggest(FIRST)
     assert not suggestion.is_hopeless(1, 5.0)
     assert suggestion.is_hopeless(late, 5.0)
 
 
-def test_a_line_that_a_kill_cut_short_is_taken_off(tmp_path: Path) -> None:
-    finish(opened(tmp_path), 2)
-    file = tmp_path / STUDY_FILE
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-7])
-    study = opened(tmp_path)
-    assert len(study.trials()) == 1
-    finish(study, 1)
-    assert len(opened(tmp_path).trials()) == 2
-
-
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"\x80\x04\x95 pickle\n", "it is not JSON lines"),
-        (b"[" * 100_000 + b"\n", "it is not JSON lines"),
-        (b'{"op_code": 99}\n', "damaged"),
-        (b'{"op_code": 0, "worker_id": "x"}\n', "damaged: KeyError"),
-        (b"7\n", "damaged: TypeError"),
+        (b"\x80\x04\x95 pickle\n", "it does not hold trials as JSON lines"),
+        (b"[" * 100_000 + b"\n", "it does not hold trials as JSON lines"),
+        (b"", "it does not hold trials as JSON lines"),
+        (b'"work"\n[{"number": 1}, {}]\n', "it does not hold trials as JSON lines"),
+        (b'"work"\n7\n', "it does not hold trials as JSON lines"),
+        (b"7\n", "other data, options or version"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
@@ -137,10 +135,24 @@ def test_a_link_or_an_enormous_file_is_refused_unread(tmp_path: Path, monkeypatc
         opened(tmp_path)
 
 
-def test_points_that_the_search_would_not_try_are_refused(tmp_path: Path) -> None:
-    finish(opened(tmp_path), 1)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"model.hidden": 64', '"model.hidden": 33'),
+        ('"model.hidden": 64', '"data.test_size": 0'),
+        ('"training.learning_rate": 0.005', '"training.learning_rate": 1.0'),
+        (', "training.learning_rate": 0.005', ""),
+    ],
+)
+@pytest.mark.parametrize("outcome", ["finished", "failed"])
+def test_points_that_the_search_would_not_try_are_refused(
+    tmp_path: Path, before: str, after: str, outcome: study_module.Outcome
+) -> None:
+    opened(tmp_path).suggest(FIRST).end(outcome, 0.5, error=0.9)
     file = tmp_path / STUDY_FILE
-    file.write_text(file.read_text().replace("64, 128", "4096, 128"))
+    changed = file.read_text().replace(before, after)
+    assert changed != file.read_text()
+    file.write_text(changed)
     with pytest.raises(RunError, match="damaged: a trial lies outside the search space"):
         opened(tmp_path)
 
@@ -155,4 +167,4 @@ def test_no_pickle_is_ever_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(sys.modules["pickle"], name, never)
     study = opened(tmp_path)
     finish(study, 1)
-    assert all(isinstance(json.loads(line), dict) for line in (tmp_path / STUDY_FILE).read_text().splitlines())
+    assert len(list(map(json.loads, (tmp_path / STUDY_FILE).read_text().splitlines()))) == 4
