@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import TINY, Trained, done, hours, refused, wave, write_hourly, write_rows
+from tests.running import TINY, Trained, done, hours, refused, wave, write_hourly
 
 
 def lines_with(change: dict[int, str]) -> str:
@@ -72,12 +72,6 @@ def test_a_series_that_is_too_short_names_the_number_needed(in_tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--horizon", 0], "horizon"),
-        (["--horizon", -3], "horizon"),
-        (["--horizon", "five"], "'--horizon'"),
-        (["--horizon", 10**9], "horizon"),
-        (["--context", 0], "context"),
-        (["--hidden", "1.5"], "'--hidden'"),
         (["--validation-size", 2, "--horizon", 5], "--validation-size 2 is shorter than the horizon of 5."),
         (["--target", "y", "--known", "y"], "column 'y' has two roles; give it one"),
         (["--freq", "D"], "line 3, column 'ds': --freq D (daily) contradicts the data"),
@@ -123,8 +117,3 @@ def test_a_run_directory_without_permission_is_told(in_tmp_path: Path) -> None:
     Path("locked").mkdir(mode=0o500)
     message = refused(4, "train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--run", "locked/run")
     assert message.startswith("locked/run: cannot be made: Permission denied.")
-
-
-def test_rows_of_several_series_without_id_ask_for_it(in_tmp_path: Path) -> None:
-    data = write_rows(in_tmp_path / "two.csv", "ds,y", [hours(101) * 2, wave(101) + wave(101, 7)])
-    assert "Was an id column forgotten (--id)?" in refused(3, "train", data)

@@ -162,6 +162,7 @@ def test_resuming_a_finished_run_says_so_and_changes_nothing(in_tmp_path: Path) 
     [
         (["--hidden", 8, "--target", "y"], "model.hidden was"),
         (["--seed", 5], "training.seed was 0 and is 5 now"),
+        (["--seed", 5, "--dropout", 0.3], "model.dropout was 0.1 and is 0.3 now; training.seed was 0 and is 5 now"),
         (["--test-size", 9], "data.test_size was 0 and is 9 now"),
     ],
 )
@@ -215,15 +216,17 @@ def test_the_refit_is_told_and_its_end_is_a_line(in_tmp_path: Path, monkeypatch:
     assert "refit" not in done("train", "h.csv", *TINY, *words, "--no-refit").err
 
 
+@pytest.mark.parametrize("loss", [math.inf, math.nan])
 def test_a_diverged_training_ends_with_code_5_and_a_run_that_forecasts(
-    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loss: float, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "take_step", lambda *_: math.inf)
+    monkeypatch.setattr(loop, "take_step", lambda *_: loss)
     ran = seqcast("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--json")
     assert ran.code == 5
     assert ran.document()["kind"] == "diverged"
     assert re.search(
-        r"error: Training diverged: .* step 1 is not finite .* Train another run with --learning-rate", ran.err
+        r"error: Training diverged: .* step 1 is not finite .* the weights of step 0 are kept.* Train another run with --learning-rate",
+        ran.err,
     )
     told = done("predict", "--run", "runs/h-1", "--output", "-")
     assert "warning: the training of this run diverged; the forecast uses its best weights" in told.err

@@ -189,64 +189,33 @@ def test_seasons_follow_from_the_step(row: str) -> None:
     assert parse_frequency(alias).seasons == tuple(map(int, seasons))
 
 
-@pytest.mark.parametrize(
-    ("alias", "steps", "words"),
-    [
-        ("h", 1, "1 hour"),
-        ("h", 24, "1 day"),
-        ("h", 168, "1 week"),
-        ("h", 37, "1 day 13 hours"),
-        ("h", 0, "0 hours"),
-        ("h", -25, "-1 day 1 hour"),
-        ("30min", 3, "1 hour 30 minutes"),
-        ("30min", 0, "0 minutes"),
-        ("D", 8, "1 week 1 day"),
-        ("W-SUN", 52, "52 weeks"),
-        ("MS", 12, "1 year"),
-        ("MS", 18, "1 year 6 months"),
-        ("MS", 3, "3 months"),
-        ("QS", 1, "1 quarter"),
-        ("QS", 6, "1 year 2 quarters"),
-        ("YS", 2, "2 years"),
-        ("B", 5, "5 business days"),
-        ("B", 1, "1 business day"),
-        ("1", 1, "1 step"),
-        ("10", 37, "37 steps"),
-        ("250ms", 5, "1 second 250 milliseconds"),
-        ("us", 1001, "1 millisecond 1 microsecond"),
-        ("MS", 0, "0 months"),
-        ("7", 0, "0 steps"),
-    ],
-)
-def test_durations_are_said_as_a_person_would(alias: str, steps: int, words: str) -> None:
-    assert parse_frequency(alias).duration(steps) == words
+# alias, number of steps, words
+DURATIONS = """\
+h 1 1 hour, h 24 1 day, h 168 1 week, h 37 1 day 13 hours, h 0 0 hours, h -25 -1 day 1 hour, 30min 3 1 hour 30 minutes,
+30min 0 0 minutes, D 8 1 week 1 day, W-SUN 52 52 weeks, MS 12 1 year, MS 18 1 year 6 months, MS 3 3 months, QS 1 1 quarter,
+QS 6 1 year 2 quarters, YS 2 2 years, B 5 5 business days, B 1 1 business day, 1 1 1 step, 10 37 37 steps,
+250ms 5 1 second 250 milliseconds, us 1001 1 millisecond 1 microsecond, MS 0 0 months, 7 0 0 steps
+"""
 
 
-@pytest.mark.parametrize(
-    ("alias", "name"),
-    [
-        ("h", "hourly"),
-        ("30min", "every 30 minutes"),
-        ("min", "every minute"),
-        ("s", "every second"),
-        ("D", "daily"),
-        ("36h", "every 1 day 12 hours"),
-        ("W-SUN", "weekly on Sundays"),
-        ("7D", "weekly"),
-        ("2W", "every 2 weeks"),
-        ("MS", "monthly at month start"),
-        ("ME", "monthly at month end"),
-        ("MS@15", "monthly on day 15"),
-        ("QS-JAN", "quarterly at month start"),
-        ("YE-DEC", "yearly at month end"),
-        ("6MS", "every 6 months at month start"),
-        ("B", "every business day"),
-        ("2B", "every 2 business days"),
-        ("1", "integer steps"),
-        ("10", "integer steps of 10"),
-    ],
-)
-def test_names_are_said_as_a_person_would(alias: str, name: str) -> None:
+@pytest.mark.parametrize("row", DURATIONS.replace("\n", " ").split(", "))
+def test_durations_are_said_as_a_person_would(row: str) -> None:
+    alias, steps, words = row.strip().split(" ", 2)
+    assert parse_frequency(alias).duration(int(steps)) == words
+
+
+# alias, words
+NAMES = """\
+h hourly, 30min every 30 minutes, min every minute, s every second, D daily, 36h every 1 day 12 hours,
+W-SUN weekly on Sundays, 7D weekly, 2W every 2 weeks, MS monthly at month start, ME monthly at month end,
+MS@15 monthly on day 15, QS-JAN quarterly at month start, YE-DEC yearly at month end, 6MS every 6 months at month start,
+B every business day, 2B every 2 business days, 1 integer steps, 10 integer steps of 10
+"""
+
+
+@pytest.mark.parametrize("row", NAMES.replace("\n", " ").split(", "))
+def test_names_are_said_as_a_person_would(row: str) -> None:
+    alias, name = row.strip().split(" ", 1)
     assert parse_frequency(alias).name == name
 
 

@@ -69,11 +69,6 @@ def test_a_wide_table_becomes_one_series_per_column(tmp_path: Path) -> None:
     assert len(panel.starts) == 2
 
 
-def test_a_single_series_is_named_after_its_column(tmp_path: Path) -> None:
-    panel = load(tmp_path, rows("when,load", [f"{hour},{i}" for i, hour in enumerate(hourly(5))])).panel
-    assert (panel.series_ids, panel.schema.id, panel.schema.layout) == (("load",), "unique_id", "single")
-
-
 DAYS = daily(5)
 BACKWARDS = "rows stood before an earlier time of their series; the rows were sorted by time"
 
@@ -128,13 +123,6 @@ def test_steps_without_a_row_are_missing(
     assert np.flatnonzero(np.isnan(panel.target)).tolist() == missing
 
 
-def test_the_frame_is_not_changed() -> None:
-    frame = pd.DataFrame({"ds": pd.to_datetime(["2024-01-03", "2024-01-01", "2024-01-02"]), "y": [3.0, 1.0, np.nan]})
-    before = frame.copy(deep=True)
-    build_panel(table_from_frame(frame), DataConfig())
-    pd.testing.assert_frame_equal(frame, before)
-
-
 def test_integer_steps_make_a_panel(tmp_path: Path) -> None:
     panel = load(tmp_path, rows("step,y", [f"{step},{step}" for step in (3, 4, 7)])).panel
     assert (panel.starts.tolist(), panel.lengths.tolist(), panel.frequency.unit) == ([3], [5], "integer")
@@ -157,21 +145,6 @@ def test_joined_ids_name_the_series(columns: str, first: tuple[str, ...]) -> Non
 @pytest.mark.parametrize(
     ("content", "config", "message"),
     [
-        (
-            rows("ds,y", [f"{day}," for day in daily(3)]),
-            DataConfig(),
-            r"column 'y': every value is missing\. Name another column with --target",
-        ),
-        (
-            rows("ds,y", [f"{hour},1" for hour in hourly(5)]),
-            DataConfig(freq="MS"),
-            r"data\.csv, line 3, column 'ds': --freq MS \(monthly at month start\) contradicts the data",
-        ),
-        (
-            rows("ds,y", [f"2024-01-01 {clock},1" for clock in ("00:00", "00:07", "00:20", "00:31")]),
-            DataConfig(),
-            r"data\.csv, line 4, column 'ds': the times are not evenly spaced",
-        ),
         (
             rows(
                 "unique_id,ds,y",
@@ -289,14 +262,6 @@ def test_options_may_be_given_when_the_panel_is_built(tmp_path: Path) -> None:
     table = read(tmp_path, "ds;y\n2024-01-01;1,5\n2024-01-02;gone\n")
     panel = build_panel(table, DataConfig(), ReadOptions(na_values=("gone",))).panel
     assert (panel.target[0], bool(np.isnan(panel.target[1]))) == (1.5, True)
-
-
-@pytest.mark.parametrize(
-    "name", ["[red]x[/]", "=1+1", "../../etc", "\x1b[31m", "a\nb", "NA", "007", " padded ", "x" * 2_000, ":smile:"]
-)
-def test_any_series_name_is_kept(tmp_path: Path, name: str) -> None:
-    content = rows("unique_id,ds,y", [f'"{name}",{day},1' for day in daily(2)])
-    assert load(tmp_path, content).panel.series_ids == (name,)
 
 
 def test_ids_of_a_frame_must_not_be_missing() -> None:

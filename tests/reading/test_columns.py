@@ -35,11 +35,6 @@ def read_covariate(table: Table, column: str) -> object:
     return read_covariates(table, (column,))
 
 
-@pytest.mark.parametrize("word", ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "#N/A", "<NA>", "None"])
-def test_the_usual_words_mean_missing(tmp_path: Path, word: str) -> None:
-    assert np.isnan(read_numbers(read(tmp_path, _lines(["1", word])), "y")[1])
-
-
 @pytest.mark.parametrize(
     ("text", "number"),
     [("+5", 5.0), (" 5 ", 5.0), ("1e3", 1e3), (".5", 0.5), ("5.", 5.0), ("18446744073709551616", 2.0**64)],
@@ -52,34 +47,19 @@ def test_numbers_are_read_however_they_are_spelled(tmp_path: Path, text: str, nu
     ("values", "message"),
     [
         (
-            ["1", "abc"],
-            r"data\.csv, line 3, column 'y': 'abc' is not a number\. If it means \"missing\", add --na-value abc",
-        ),
-        (
             ["abc", "1", "d", "abc"],
             r"line 2, column 'y': 'abc' is not a number\. Also 'd' on line 4, 'abc' on line 5\. 3 such",
         ),
-        (["1", "$5"], r"'\$5' is not a number\. Remove currency, percent and thousands signs"),
-        (["1", "1 000"], r"'1 000' is not a number\. Remove currency"),
-        (["1", "y"], r"line 3, column 'y': 'y' repeats the header\. Remove the repeated header lines"),
-        (["1", "inf"], r"line 3, column 'y': 'inf' is not a finite number\. Correct the value"),
-        (
-            ["1", "1e400"],
-            r"line 3, column 'y': 'inf' is not a finite number\. Remove or correct the value \(1 in all\)",
-        ),
+        (["1", "1e400"], r"line 3, column 'y': 'inf' is not a finite number\. Remove or correct .* \(1 in all\)"),
         (["1", "1e400"], r"A number beyond 1\.8e308 counts as infinite"),
         (["1", "1\u202f000"], r"is not a number\. Remove currency, percent and thousands signs"),
         (["1", "5\u200b"], r"is not a number\. Remove the characters in it that are not printed"),
         (["1", "#N/D"], r"is not a number\. If it means \"missing\", add --na-value '#N/D'\."),
-        (["1", "1_000"], r"'1_000' is not a number"),
-        (["1", "0x1F"], r"'0x1F' is not a number"),
-        (["1", "٣"], r"'٣' is not a number"),
         (["1", "\x1b[31mred"], r"'\\x1b\[31mred' is not a number"),
         (
             [f"a{i}" for i in range(7)],
             r"'a1' on line 3, 'a2' on line 4, 'a3' on line 5, 'a4' on line 6\. 7 such values",
         ),
-        ([f"{i}.5" for i in range(30_001)] + ["abc"], r"line 30003, column 'y': 'abc' is not a number"),
     ],
 )
 def test_what_is_not_a_number_is_named(tmp_path: Path, values: list[str], message: str) -> None:
@@ -103,12 +83,6 @@ def test_targets_and_covariates_refuse_what_is_not_a_number(
 ) -> None:
     with pytest.raises(DataError, match=message):
         read_column(read(tmp_path, _lines(values), ReadOptions(decimal=decimal)), "y")
-
-
-@pytest.mark.parametrize("values", [["1", "gone"], [*(f"{i}.{i}5" for i in range(7)), "gone"]])
-def test_a_declared_word_means_missing(tmp_path: Path, values: list[str]) -> None:
-    numbers = read_numbers(read(tmp_path, _lines(values), ReadOptions(na_values=("gone",))), "y")
-    assert np.flatnonzero(np.isnan(numbers)).tolist() == [len(values) - 1]
 
 
 NOON = datetime(2024, 1, 1, 12)

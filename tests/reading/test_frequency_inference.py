@@ -28,31 +28,10 @@ def _range(alias: str, num: int = 29, start: str = "2023-01-01") -> np.ndarray:
     return pd.date_range(start, periods=num, freq=alias).to_numpy()
 
 
-@pytest.mark.parametrize(
-    "alias",
-    [
-        "250ms",
-        "7us",
-        "us",
-        "s",
-        "15min",
-        "h",
-        "2h",
-        "D",
-        "3D",
-        "W-WED",
-        "2W-SUN",
-        "B",
-        "MS",
-        "ME",
-        "2MS",
-        "QS-FEB",
-        "QE-DEC",
-        "YS-JAN",
-        "YE-JUN",
-        "YS-APR",
-    ],
-)
+REGULAR = "250ms 7us us s 15min h 2h D 3D W-WED 2W-SUN B MS ME 2MS QS-FEB QE-DEC YS-JAN YE-JUN YS-APR"
+
+
+@pytest.mark.parametrize("alias", REGULAR.split())
 def test_the_frequency_of_a_regular_range_is_found(alias: str) -> None:
     assert infer_frequency(_axis(_range(alias))) == parse_frequency(alias)
 
@@ -77,17 +56,6 @@ def test_gaps_do_not_change_the_frequency(gaps: set[int]) -> None:
         (_axis(["2024-01-01T00", "2024-01-01T01", "2024-01-01T03", "2024-01-01T05"]), "h"),
         (_axis(["2024-01-01"], _range("D", 7), ["2024-03-05"]), "D"),
         (_axis(_range("D", 11), _range("2D", 4)), "D"),
-    ],
-    ids=[
-        *(
-            "day of the month",
-            "day that February lacks",
-            "four weeks",
-            "days with weekends",
-            "holidays",
-            "five weekdays",
-        ),
-        *("weeks on different days", "quarters in different months", "common smaller step", "single rows", "holes"),
     ],
 )
 def test_the_frequency_of_incomplete_ranges_is_found(axis: TimeAxis, alias: str) -> None:

@@ -100,43 +100,7 @@ def test_whole_numbers_are_the_time_under_a_usual_name(tmp_path: Path, name: str
 @pytest.mark.parametrize(
     ("content", "config", "message"),
     [
-        (LONG, DataConfig(target=("Y",)), r"data\.csv, column 'Y': there is no target column 'Y'\. Did you mean 'y'\?"),
-        (LONG, DataConfig(time="date"), r"no time column 'date'\. Columns are 'unique_id', 'ds', 'y'\."),
-        (LONG, DataConfig(id="uniqe_id"), r"no id column 'uniqe_id'\. Did you mean 'unique_id'\?"),
-        (LONG, DataConfig(known=("price",)), r"no known covariate column 'price'"),
-        (LONG, DataConfig(past=("price",)), r"no past covariate column 'price'"),
-        (LONG, DataConfig(static=("price",)), r"no static covariate column 'price'"),
-        (
-            rows("a,b,y", ["2024-01-01,2024-01-02,1"]),
-            FOUND,
-            r"several columns may be the time: 'a', 'b'\. Say which with --time",
-        ),
-        (
-            rows("a,b", ["x,1"]),
-            FOUND,
-            r"no time column was found among 'a', 'b'\. Name it with --time, and the delimiter",
-        ),
         (rows("date,t,y", ["1,2,1"]), FOUND, r"several columns may be the time: 'date', 't'"),
-        (
-            rows("ds,y,shop,item", [f"{day},1,{shop},{shop}" for day in DAYS for shop in "ab"]),
-            FOUND,
-            r"several columns may name the series: 'shop', 'item'\. Say which with --id shop, or join .*: --id shop,item",
-        ),
-        (
-            rows("unique_id,ds,a,b", ["x,2024-01-01,1,2"]),
-            FOUND,
-            r"several columns may be the target: 'a', 'b'\. Say which with",
-        ),
-        (
-            rows("unique_id,ds", ["x,2024-01-01"]),
-            FOUND,
-            r"no numeric column to forecast was found among 'unique_id', 'ds'\. Name",
-        ),
-        (
-            rows("unique_id,ds,a,b", ["x,2024-01-01,1,2"]),
-            DataConfig(target=("a", "b"), id="unique_id"),
-            r"2 target columns and the id column 'unique_id': a table is either long or wide\. Give",
-        ),
         (
             _repeating("ds,y,shop,item", ",1,"),
             DataConfig(id="shop,item", static=("shop",)),

@@ -20,7 +20,7 @@ from seqcast.reading import tabular
 from seqcast.reading.columns import read_numbers, text_column
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.tabular import read_table, table_from_frame
-from tests.reading.making_tables import daily, read, rows, write
+from tests.reading.making_tables import daily, read, rows
 
 MANY = tuple(f"c{i}" for i in range(20_011))
 LONG = "unique_id,ds,y\nNA,2024-01-01,1.5\n007,2024-01-01,2.5\n"
@@ -65,15 +65,6 @@ def test_bytes_that_are_not_utf_8_are_found_behind_a_piece(tmp_path: Path, monke
         read(tmp_path, LONG.encode() + "Zürich,2024-01-01,1\n".encode("latin-1"))
 
 
-@pytest.mark.parametrize(
-    ("delimiter", "word"), [(";", "semicolon"), ("\t", "tab"), ("|", "vertical bar")], ids=["semicolon", "tab", "bar"]
-)
-def test_other_delimiters_are_found_and_said(tmp_path: Path, delimiter: str, word: str) -> None:
-    table = read(tmp_path, LONG.replace(",", delimiter))
-    assert table.columns == ("unique_id", "ds", "y")
-    assert [notice.text for notice in table.notices] == [f"columns are separated by {word}"]
-
-
 @pytest.mark.parametrize("given_delimiter", [":", "tab", "\\t"])
 def test_a_given_delimiter_is_taken_without_a_word(tmp_path: Path, given_delimiter: str) -> None:
     character = ":" if given_delimiter == ":" else "\t"
@@ -98,44 +89,16 @@ def test_decimal_commas_are_read_with_a_loud_notice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("\n \r\n", "the file is blank"),
-        ("ds,y\n", "the file has a header and no rows"),
         ("ds,y\n\n\n", "the file has a header and no rows"),
-        ("ds,y,y\n2024-01-01,1,2\n", r"line 1, column 'y': the header names 'y' more than once \(fields 2, 3\)"),
-        (
-            "2024-01-01,5\n2024-01-02,6\n",
-            r"line 1: the first line is data, not column names: '2024-01-01', '5'\. Add a",
-        ),
-        ("1,2\n3,4\n", "the first line is data, not column names"),
         ("ds;y\n2024-01-01;1;5\n", r"line 2: the row has 3 fields where the header has 2: '2024-01-01;1;5'"),
-        ("ds,y\n2024-01-01,1,5\n", r"line 2: the row has 3 fields where the header has 2: '2024-01-01,1,5'\. Complete"),
-        ("ds,y\n2024-01-01,1\n2024-01-02\n2024-01-03\n", r"line 3: the row has 1 field where the header has 2"),
         ('ds,y\n"2024\n-01",1\n2024-01-02,1,2\n', r"line 4: the row has 3 fields where the header has 2"),
-        (
-            "# sales\nds,y\n2024-01-01,1\n",
-            r"line 2: the row has 2 fields .*: 'ds,y'\. Remove the lines above the column",
-        ),
         ("# a,b\n# c\nds,y\n", r"line 2: the row has 1 field .* Remove the lines above the column names"),
         ("sep=;\nds;y\n2024-01-01;1\n", r"line 1: the first line 'sep=;' is an instruction to Excel.* --delimiter ';'"),
-        ('ds,y\n2024-01-01,1\n2024-01-02,"5\n', r"line 3: a quote is opened and never closed\. Close it; the file may"),
         ('ds,a"b\nc"\n2024-01-01,1\n', r"line 2: the header has a line end inside a quote that does not begin a field"),
         ('ds,"y\n' + "2024-01-01,5\n" * 100_000, "a header and no rows"),
         (
             rows("ds,y,note", ["2024-01-01,1,a", f"2024-01-02,1,{'x' * 200_000}", "2024-01-03,1,b,c"]),
             r"line 4: the row has 4 fields where the header has 3",
-        ),
-        (
-            rows("ds,y", [f"{day},1" for day in daily(30_005)]) + "2124-01-01,1,5\n",
-            r"data\.csv, line 30007: the row has 3 fields",
-        ),
-        (
-            "ds;y\n2024-01-01;1,250\n2024-01-02;2,500\n",
-            r"column 'y': '1,250' may be a number with a decimal comma or with a comma between",
-        ),
-        (LONG.replace("2.5", "2\x00.5"), r"line 3: byte 49 is a NUL character"),
-        (
-            LONG.encode() + "Zürich,2024-01-01,1\n".encode("latin-1"),
-            r"data\.csv, line 4: byte 53 \(0xfc\) is not UTF-8\. Give the file's --encoding",
         ),
     ],
 )
@@ -147,11 +110,8 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str | bytes
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (ReadOptions(encoding="klingon"), r"--encoding 'klingon' is not known\. Try latin-1"),
         (ReadOptions(encoding=""), "--encoding '' is not known"),
-        (ReadOptions(encoding="ascii"), r"the bytes are not ascii: .*\. Give another --encoding"),
-        (ReadOptions(decimal="x"), "--decimal 'x' is no decimal mark"),
-        *((ReadOptions(delimiter=mark), "cannot separate fields") for mark in ("::", "", '"', "\n", "a", "é")),
+        (ReadOptions(delimiter="a"), "cannot separate fields"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused(tmp_path: Path, options: ReadOptions, message: str) -> None:
@@ -306,11 +266,6 @@ def test_periods_are_the_times_they_begin_at(tmp_path: Path) -> None:
 def test_an_extension_type_is_what_it_is_stored_as() -> None:
     frame = pd.DataFrame({"y": pd.arrays.ArrowExtensionArray(pa.array([b"x" * 16] * 2, pa.uuid()))})
     assert table_from_frame(frame).arrow.schema.field("y").type == pa.binary(16)
-
-
-def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.csv: the Parquet file is damaged \("):
-        read_table(write(tmp_path, b"PAR1 and nothing more"))
 
 
 def test_a_data_frame_is_read_without_changing_it() -> None:

@@ -117,10 +117,16 @@ TABLES: list[Row] = [
     ("a long row after many", daily(5001, {4000: "2034-12-10,5,6"}), "", DATA, "line 4000 ... 3 fields"),
     ("thousands separators in a comma file", daily(61, {9: "2024-01-08,1,234"}), "", DATA, "line 9 ... 3 fields"),
     ("more fields than names", rows("ds,y", [f"{line},1" for line in lines(61)]), "", DATA, "line 2 ... 3 fields"),
-    ("an open quote", daily(61, {20: '2024-01-19,"50'}), "", DATA, "line 20: a quote is opened and"),
+    ("an open quote", daily(61, {20: '2024-01-19,"50'}), "", DATA, "line 20: a quote is opened and never closed"),
     ("a 4 MB field", LONG_FIELD, "", DONE, ""),
     ("a 4 MB number", daily(61, {9: "2024-01-08," + "9x" * 2_000_000}), "", DATA, "line 9 ... is not a number"),
-    ("a comment in front", "# made by nobody\n" + PLAIN, "", DATA, "line 2 ... 2 fields where the header has 1"),
+    (
+        "a comment in front",
+        "# made by nobody\n" + PLAIN,
+        "",
+        DATA,
+        "line 2 ... has 2 fields ... Remove the lines above",
+    ),
 ]
 
 
@@ -149,15 +155,15 @@ def test_a_name_with_a_leading_dash_works_after_two_dashes(in_tmp_path: Path) ->
 
 PATHS = {
     "dta.csv": "there is no such file ... Did you mean ... data.csv",
-    "absent/d.csv": "there is no such file ... There is no folder",
+    "absent/d.csv": "there is no such file. There is no folder ... absent' either.",
     "dangling.csv": "there is no such file",
-    "circle.csv": "in a circle",
-    ".": "this is a directory",
-    "/dev/zero": "this is a device",
+    "circle.csv": "its symbolic links go round in a circle",
+    ".": "this is a directory, not a file. Name one file in it",
+    "/dev/zero": "this is a device, not a file",
     "http://example.com/d.csv": "this is an address ... Download it first",
     "https:/example.com/d.csv": "this is an address ... Download it first",
     "s3:/bucket/d.csv": "this is an address ... Download it first",
-    "a\0b.csv": "NUL",
+    "a\0b.csv": "the file cannot be read: its name holds a NUL character",
     "x" * 5000: "xxx...: the file cannot be read: file name too long",
     "-": "<stdin>: the file is empty",
 }
@@ -175,13 +181,6 @@ def test_a_link_works(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text(PLAIN)
     (tmp_path / "link.csv").symlink_to("data.csv")
     expect(orderly("check", tmp_path / "link.csv"), 0, ["daily"])
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text(PLAIN)
-    (tmp_path / "data.csv").chmod(0)
-    expect(orderly("check", tmp_path / "data.csv"), 3, ["permission denied"])
 
 
 def test_a_file_that_the_system_will_not_open_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqcast.training import loop
-from tests.reliability.attacks import change_record
 from tests.reliability.conftest import SMALL, write_shops
-from tests.reliability.hazards import daily, dates, expect, orderly, panel, rows, values
+from tests.reliability.hazards import daily, dates, expect, orderly, rows, values
 from tests.running import Ran, Trained, done, hours, wave, write_rows
 
 
@@ -42,42 +40,17 @@ def test_a_future_table_works(shops: Trained, tmp_path: Path) -> None:
     assert forecast(ahead(shops, tmp_path))["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3
 
 
-def test_the_target_in_the_future_table_never_changes_the_forecast(shops: Trained, tmp_path: Path) -> None:
-    table = pd.read_csv(shops.future, dtype=str)
-    table["y"] = "nonsense"
-    table.to_csv(tmp_path / "other.csv", index=False)
-    assert predict(shops, future=tmp_path / "other.csv").out == predict(shops).out
-
-
-def test_no_future_table_is_asked_for(shops: Trained) -> None:
-    expect(orderly("predict", "--run", shops.run), 3, ["needs the future values of 'price', 'weather'", "--future"])
-
-
 @pytest.mark.parametrize(
     ("change", "by", "words"),
     [
-        ("price", "cost", ["future.csv", "no known covariate column 'price'"]),
-        ("unique_id", "shop", ["future.csv", "'unique_id'"]),
-        ("ds,", "when,", ["future.csv", "'ds'"]),
         ("2024-01-03 13:00:00", "2024-01-03 13:20:00", ["there is no row for 2024-01-03 13:00", "'a'"]),
-        ("2024-01-03 13:00:00", "2024-01-09 13:00:00", ["there is no row for 2024-01-03 13:00", "'a'"]),
         ("b,2024-01-03 05:00:00", "zz,2024-01-03 05:00:00", ["there is no row for 2024-01-03 05:00", "'b'"]),
-        (",1.1,", ",cheap,", ["future.csv", "'cheap' is not a number"]),
-        (",1.1,", ",,", ["there is no value, but the forecast needs it", "Fill the value in"]),
         (",1.1,", ",inf,", ["is not a finite number"]),
         ("2024-01-03 13:00:00", "soon", ["future.csv", "'soon' is not a time"]),
-        ("2024-01-03 14:00:00", "2024-01-03 13:00:00", ["give different values for one time"]),
     ],
 )
 def test_a_bad_future_table_is_refused(change: str, by: str, words: list[str], shops: Trained, tmp_path: Path) -> None:
     expect(ahead(shops, tmp_path, change, by), 3, words)
-
-
-def test_a_future_table_too_short_is_refused(shops: Trained, tmp_path: Path) -> None:
-    text = "\n".join(line for line in shops.future.read_text().splitlines() if not line.startswith("b,"))
-    (tmp_path / "future.csv").write_text(text)
-    ran = orderly("predict", "--run", shops.run, "--future", tmp_path / "future.csv")
-    expect(ran, 3, ["3 of 6 rows are missing", "Every series needs the 3 steps"])
 
 
 @pytest.mark.parametrize("source", ["absent.csv", "."])
@@ -127,14 +100,6 @@ def test_one_row_of_each_series_is_forecast_with_its_future(shops: Trained, tmp_
     assert table["ds"].tolist()[::3] == ["2024-01-03 05:00:00"] * 2
 
 
-def test_a_series_without_any_value_needs_no_future_rows(shops: Trained, tmp_path: Path) -> None:
-    table = pd.read_csv(shops.data, dtype=str)
-    table.loc[table["unique_id"] == "b", "y"] = ""
-    table.to_csv(tmp_path / "d.csv", index=False)
-    found = forecast(predict(shops, tmp_path / "d.csv"), "1 series have no observed value and are not forecast")
-    assert found["unique_id"].unique().tolist() == ["a"]
-
-
 def test_an_unseen_series_works_with_a_notice(shops: Trained, tmp_path: Path) -> None:
     lengths = {"a": 61, "stranger": 59}
     data = write_shops(tmp_path / "new.csv", lengths)
@@ -178,24 +143,11 @@ def test_any_length_and_size_of_history_gives_finite_numbers(
     assert len(forecast(predict(single, tmp_path / "d.csv"))) == 3
 
 
-def test_missing_last_values_say_where_the_forecast_starts(single: Trained, tmp_path: Path) -> None:
-    write_rows(tmp_path / "d.csv", "ds,y", [hours(61), [*wave(59), "", ""]])
-    ran = predict(single, tmp_path / "d.csv")
-    assert forecast(ran, "end with missing values", hours(61)[59][:16])["ds"][0] == hours(61)[59]
-
-
 def test_a_gap_before_the_end_is_counted(single: Trained, tmp_path: Path) -> None:
     every = [f"{time},{value}" for time, value in zip(hours(61), wave(61), strict=True)]
     (tmp_path / "d.csv").write_text(rows("ds,y", every[:50] + every[58:]))
     ran = predict(single, tmp_path / "d.csv")
     assert forecast(ran, "8 time steps have no row")["ds"][0] == hours(62)[61]
-
-
-def test_a_run_with_a_given_frequency_reads_its_own_table_again(in_tmp_path: Path) -> None:
-    every = [f"{moment},{value}" for moment, value in zip(hours(80)[::2], wave(40), strict=True)]
-    Path("d.csv").write_text(rows("ds,y", every))
-    done("train", "d.csv", *SMALL, "--freq", "h", "--run", "run")
-    assert forecast(orderly("predict", "--run", "run", "--output", "-"))["ds"][0] == hours(80)[79]
 
 
 ABSURD = [
@@ -209,29 +161,6 @@ ABSURD = [
 def test_an_absurd_option_is_refused(option: tuple[str, str], word: str, single: Trained, in_tmp_path: Path) -> None:
     expect(orderly("predict", "--run", single.run, *option), 2, [word])
     assert not list(in_tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("name", ["absent/forecast.csv", "folder.csv"])
-def test_an_output_that_cannot_be_written_is_refused(name: str, single: Trained, in_tmp_path: Path) -> None:
-    (in_tmp_path / "folder.csv").mkdir()
-    expect(orderly("predict", "--run", single.run, "--output", name), 1, [name, "cannot be written"])
-    assert [path.name for path in in_tmp_path.rglob("*")] == ["folder.csv"]
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "words"),
-    [
-        ("changed.csv", 0, ["warning: ", "has changed since the run was trained"]),
-        ("gone.csv", 4, ["gone.csv", "is not there", "seqcast predict DATA"]),
-    ],
-)
-def test_data_changed_or_gone_since_training_is_named(
-    name: str, code: int, words: list[str], single: Trained, tmp_path: Path
-) -> None:
-    write_rows(tmp_path / "changed.csv", "ds,y", [hours(71), wave(71)])
-    copy = single.copied(tmp_path)
-    change_record(copy, lambda record: record["data"].update(path=str(tmp_path / name)))
-    expect(orderly("predict", "--run", copy, "--output", "-"), code, words)
 
 
 STRANGE_TABLES = {
@@ -250,48 +179,3 @@ def test_strange_numbers_are_trained_on_and_forecast_as_finite_numbers(name: str
     Path("d.csv").write_text(STRANGE_TABLES[name])
     done("train", "d.csv", *SMALL, "--run", "run")
     forecast(orderly("predict", "--run", "run", "--output", "-"))
-
-
-def test_ids_are_written_exactly_as_read(in_tmp_path: Path) -> None:
-    names = ["007", "NA", " padded ", "=1+1", "[bold]x[/]", ":smile:", "n" * 2000, "../../x", "\x1b[31mred"]
-    Path("d.csv").write_text(panel(names))
-    done("train", "d.csv", *SMALL, "--run", "run")
-    ran = orderly("predict", "--run", "run", "--output", "forecast.csv")
-    assert ran.code == 0
-    table = pd.read_csv("forecast.csv", dtype={"unique_id": str}, keep_default_na=False)
-    assert table["unique_id"].unique().tolist() == names
-    assert sorted(path.name for path in in_tmp_path.iterdir()) == ["d.csv", "forecast.csv", "run"]
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_stops_at_once(
-    bad: float, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Path("d.csv").write_text(daily())
-    monkeypatch.setattr(loop, "take_step", lambda *_: bad)
-    ran = orderly("train", "d.csv", *SMALL, "--run", "run")
-    expect(ran, 5, ["diverged", "step 1", "learning rate", "the weights of step 0 are kept", "--learning-rate"])
-    expect(orderly("predict", "--run", "run", "--output", "-"), 0, ["the training of this run diverged"])
-
-
-@pytest.fixture
-def stopped(single: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
-    """A run that says it was stopped, and its table, in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    data = write_rows(tmp_path / "d.csv", "ds,y", [hours(61), wave(61)])
-    run = single.copied(tmp_path)
-    change_record(run, lambda record: record.update(status="stopped"))
-    return Trained(data, run)
-
-
-def test_options_changed_since_the_stop_are_named(stopped: Trained) -> None:
-    ran = orderly("train", stopped.data, *SMALL, "--seed", "7", "--dropout", "0.3", "--run", stopped.run, "--resume")
-    expect(ran, 4, ["model.dropout was 0.1 and is 0.3 now", "training.seed was 0 and is 7 now", "--overwrite"])
-
-
-def test_data_changed_since_the_stop_are_not_resumed_on(stopped: Trained) -> None:
-    stopped.data.write_text(stopped.data.read_text().replace(",50.0", ",55"))
-    before = {path: path.read_bytes() for path in stopped.run.iterdir() if path.name != ".lock"}
-    ran = orderly("train", stopped.data, *SMALL, "--run", stopped.run, "--resume")
-    expect(ran, 4, ["other data or options", "d.csv has other content"])
-    assert {path: path.read_bytes() for path in before} == before
