@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +11,7 @@ from seqcast.forecasting import AttentionMaps, attention_maps, predict
 from seqcast.panel.frequency import TimeArray, parse_frequency
 from seqcast.results.forecast import AttentionMap
 from tests.forecasts import changed, full_model, future_table, model_of, wave_model
-from tests.panels import CONTEXT, HORIZON, full_panel, make_panel, one_thread, wave_panel, waves
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
+from tests.panels import CONTEXT, HORIZON, full_panel, make_panel, wave_panel, waves
 
 
 def maps_of(found: AttentionMaps) -> AttentionMap:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from seqcast.reading.future import pad_panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import latest_origins, observed_ends, rolling_origins
 from tests.forecasts import assert_same, changed, full_model, future_table, model_of, wave_model
-from tests.panels import CONTEXT, HORIZON, LENGTHS, covariates, full_panel, make_panel, one_thread, wave_panel
+from tests.panels import CONTEXT, HORIZON, LENGTHS, covariates, full_panel, make_panel, wave_panel
 
 MECHANISMS: dict[str, dict[str, Any]] = {
     "direct": {},
@@ -26,12 +26,6 @@ MECHANISMS: dict[str, dict[str, Any]] = {
     "no attention": {"attention": "none"},
     "bidirectional": {"bidirectional": True, "layers": 2, "cell": "gru"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from seqcast.run.load import load_trained_model
 from seqcast.run.source import Source, read_source, resolve_roles
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
-from tests.panels import CPU, one_thread, planted_series, small_config
+from tests.panels import CPU, planted_series, small_config
 
 HORIZON, CONTEXT, STEPS = 5, 23, 4
 SCORES = ("dot", "general", "concat", "location", "cosine", "additive", "hybrid")
@@ -52,12 +51,6 @@ MECHANISMS: dict[str, dict[str, Any]] = {
     "no bias, no copy": {"lag_bias": False, "copy_gate": False},
     "no bias, local-m": {"lag_bias": False, "attention": "local-m"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +95,11 @@ def test_it_trains_stops_resumes_loads_forecasts_and_is_inspected(
     resumed = train_with_a_stop(job, RunDirectory(tmp_path / "stopped"))
     for name, value in whole.model.network.state_dict().items():
         assert torch.equal(value, resumed.model.network.state_dict()[name]), name
-
     directory = RunDirectory(tmp_path / "stopped")
     model = load_trained_model(directory, directory.read_record(), torch.device("cpu"))
     forecast = predict(model, source.panel, 2 * HORIZON).forecast
     assert np.array_equal(forecast.point, predict(whole.model, source.panel, 2 * HORIZON).forecast.point)
     assert np.isfinite(forecast.quantiles).all()
-
     if mechanism.get("attention") == "none":
         assert model.attention is None
         return

@@ -124,7 +124,7 @@ class TestAttentionTable:
         attention = make_attention()
         rows = attention_table(attention).to_pandas()
         assert list(rows.columns) == [
-            *("unique_id", "cutoff", "ds", "step", "lag_origin", "lag_target", "attended_ds", "weight", "observed"),
+            *("unique_id", "cutoff", "ds", "step", "lag_origin", "lag_target", "attended_ds", "weight", "observed")
         ]
         assert len(rows) == len(rows[["unique_id", "cutoff", "step", "lag_origin"]].drop_duplicates()) == 2 * 3 * 5
         hour = pd.Timedelta("1h")

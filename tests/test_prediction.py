@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -14,13 +12,7 @@ from seqcast.reading.future import head_panel, pad_panel
 from seqcast.reading.tabular import table_from_frame
 from seqcast.results.origins import latest_origins, rolling_origins
 from tests.forecasts import assert_same, full_model, future_table, model_of, wave_model
-from tests.panels import CONTEXT, HORIZON, LENGTHS, full_panel, make_panel, one_thread, wave_panel, waves
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
+from tests.panels import CONTEXT, HORIZON, LENGTHS, full_panel, make_panel, wave_panel, waves
 
 
 def test_a_forecast_begins_one_step_after_the_last_value_of_each_series() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,13 +9,6 @@ from seqcast import runtime
 from seqcast.config import Precision
 from seqcast.errors import UsageError
 from seqcast.runtime import Runtime, flushed_denormals, keep_freed_memory, resolve_runtime, seed_step
-from tests.panels import one_thread
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture
@@ -104,10 +96,8 @@ def test_auto_takes_an_apple_gpu_in_float32(apple_gpu: None) -> None:
 def test_autocast_computes_in_the_precision_of_the_runtime(dtype: torch.dtype, product: torch.dtype) -> None:
     chosen = Runtime(torch.device("cpu"), dtype, "test")
     matrix = torch.ones(3, 3)
-
     with chosen.autocast():
         found = matrix @ matrix
-
     assert found.dtype == product
     assert (matrix @ matrix).dtype == torch.float32
 
@@ -118,7 +108,6 @@ def test_denormal_numbers_are_flushed_to_zero_for_a_while_only() -> None:
 
     with flushed_denormals():
         assert denormal() == 0.0
-
     assert denormal() > 0
 
 
@@ -128,7 +117,6 @@ def test_a_step_seed_depends_on_seed_and_step_alone() -> None:
         return float(torch.rand(()))
 
     draws = {(seed, step): draw(seed, step) for seed in (0, 1, 2**63 - 1) for step in (0, 1, 2, 10_000_000)}
-
     assert len(set(draws.values())) == len(draws)
     torch.rand(7)
     assert draw(1, 2) == draws[1, 2]
@@ -137,5 +125,4 @@ def test_a_step_seed_depends_on_seed_and_step_alone() -> None:
 def test_where_the_c_library_is_not_glibc_its_memory_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(runtime.ctypes, "CDLL", None)  # would fail if it were called
-
     keep_freed_memory()

@@ -45,43 +45,39 @@ def epf_future(data: Path, made: Path) -> Path:
 class Case:
     """What a person would say of one file, and what must come out."""
 
-    series: int
+    layout: str
     frequency: str
+    series: int
+    rows: int
+    missing: int = 0
     options: tuple[str, ...] = ()
     future: Ahead | None = None
     columns: tuple[str, str] = ("unique_id", "ds")
 
 
+EPF = ("--known", "Exogenous1,Exogenous2,day_0,day_1,day_2,day_3,day_4,day_5,day_6")
+STALLION = (
+    *("--id", "agency,sku", "--time", "date", "--target", "volume", "--known", STALLION_KNOWN),
+    *("--past", "industry_volume,soda_volume,avg_max_temp"),
+    *("--static", "avg_population_2017,avg_yearly_household_income_2017"),
+)
+TOURISM = ("--static", "State,Region,Purpose")
+VIC = ("--target", "demand", "--known", "temperature,holiday")
 CASES = {
-    "air_passengers.csv": Case(1, "MS"),
-    "epf_short.csv": Case(
-        3,
-        "h",
-        ("--known", "Exogenous1,Exogenous2,day_0,day_1,day_2,day_3,day_4,day_5,day_6"),
-        epf_future,
-    ),
-    "ETTh1.csv": Case(7, "h", columns=("unique_id", "date")),
-    "exchange_rate.csv": Case(8, "D", columns=("unique_id", "date")),
-    "m4_hourly.csv.gz": Case(414, "h"),
-    "m4_hourly_test.csv": Case(414, "h", ("--context", "11")),
-    "nn5_daily.csv.gz": Case(111, "D"),
-    "nyc_taxi.csv": Case(1, "30min", columns=("unique_id", "timestamp")),
-    "peyton_manning.csv": Case(1, "D"),
-    "stallion.parquet": Case(
-        350,
-        "MS",
-        (
-            *("--id", "agency,sku", "--time", "date", "--target", "volume", "--known", STALLION_KNOWN),
-            *("--past", "industry_volume,soda_volume,avg_max_temp"),
-            *("--static", "avg_population_2017,avg_yearly_household_income_2017"),
-        ),
-        stallion_future,
-        ("unique_id", "date"),
-    ),
-    "sunspots_monthly.csv": Case(1, "MS"),
-    "tourism_quarterly.csv.gz": Case(304, "QS", ("--static", "State,Region,Purpose")),
-    "vic_elec_30min.csv.gz": Case(1, "30min", ("--target", "demand", "--known", "temperature,holiday"), vic_future),
-    "yosemite_temps.csv": Case(1, "5min"),
+    "air_passengers.csv": Case("single", "MS", 1, 144),
+    "epf_short.csv": Case("long", "h", 3, 5_040, 0, EPF, epf_future),
+    "ETTh1.csv": Case("wide", "h", 7, 7 * 17_420, columns=("unique_id", "date")),
+    "exchange_rate.csv": Case("wide", "D", 8, 8 * 7_588, columns=("unique_id", "date")),
+    "m4_hourly.csv.gz": Case("long", "h", 414, 353_500),
+    "m4_hourly_test.csv": Case("long", "h", 414, 414 * 48, 0, ("--context", "11")),
+    "nn5_daily.csv.gz": Case("long", "D", 111, 87_801, 1_677),
+    "nyc_taxi.csv": Case("single", "30min", 1, 10_320, columns=("unique_id", "timestamp")),
+    "peyton_manning.csv": Case("single", "D", 1, 2_964, 59),
+    "stallion.parquet": Case("long", "MS", 350, 21_000, 0, STALLION, stallion_future, ("unique_id", "date")),
+    "sunspots_monthly.csv": Case("single", "MS", 1, 2_820),
+    "tourism_quarterly.csv.gz": Case("long", "QS-JAN", 304, 24_320, 0, TOURISM),
+    "vic_elec_30min.csv.gz": Case("single", "30min", 1, 52_608, 0, VIC, vic_future),
+    "yosemite_temps.csv": Case("single", "5min", 1, 18_721, 12),
 }
 
 
@@ -96,7 +92,9 @@ def test_a_real_file_trains_predicts_and_is_inspected(
 ) -> None:
     data = shared_data / name
     record = done("train", data, *TINY, *case.options, "--run", "run", "--json").document()
-    assert (record["data"]["num_series"], record["frequency"].partition("-")[0]) == (case.series, case.frequency)
+    found, layout = record["data"], record["columns"]["layout"]
+    assert (layout, record["frequency"], found["num_series"]) == (case.layout, case.frequency, case.series)
+    assert (found["num_rows"], found["num_rows"] - found["num_observed"]) == (case.rows, case.missing)
     future = () if case.future is None else ("--future", case.future(data, in_tmp_path / "future.csv"))
     done("predict", "--run", "run", *future, "--output", "forecast.parquet")
     forecast = pd.read_parquet("forecast.parquet")

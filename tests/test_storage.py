@@ -17,14 +17,7 @@ import pytest
 
 from seqcast import storage
 from seqcast.errors import RunError, SeqcastError
-from seqcast.storage import (
-    LOCK_NAME,
-    lock_directory,
-    output_file,
-    read_regular_file,
-    sha256_hex,
-    write_atomically,
-)
+from seqcast.storage import LOCK_NAME, lock_directory, output_file, read_regular_file, sha256_hex, write_atomically
 
 
 def names_in(folder: Path) -> list[str]:
@@ -285,10 +278,7 @@ class TestLock:
 
     @pytest.mark.parametrize(
         ("make", "reason"),
-        [
-            (Path.symlink_to, "cannot be locked"),
-            (Path.hardlink_to, "cannot be locked: it has another name elsewhere"),
-        ],
+        [(Path.symlink_to, "cannot be locked"), (Path.hardlink_to, "cannot be locked: it has another name elsewhere")],
     )
     def test_a_link_in_its_place_is_refused_and_its_target_untouched(
         self, tmp_path: Path, make: Callable[[Path, Path], None], reason: str
@@ -311,8 +301,5 @@ class TestLock:
             assert names_in(tmp_path) == [LOCK_NAME, ".seqcast-0123456789abcdef.tmp"]
 
     def test_an_absent_directory_is_refused(self, tmp_path: Path) -> None:
-        with (
-            pytest.raises(RunError, match="absent: there is no such directory"),
-            lock_directory(tmp_path / "absent"),
-        ):
+        with pytest.raises(RunError, match="absent: there is no such directory"), lock_directory(tmp_path / "absent"):
             pass

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from seqcast.model.attention import LagAttention
 from seqcast.panel.panel import Panel
 from seqcast.run.load import TrainedModel
-from tests.panels import linear_model, make_panel, one_thread, planted_series, small_config
+from tests.panels import linear_model, make_panel, planted_series, small_config
 
 LAGS = (7, 11)
 HORIZON, CONTEXT = 5, 23
@@ -20,12 +18,6 @@ def attention_of(model: TrainedModel) -> LagAttention:
     return network.decoder.attention
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
 @pytest.fixture(scope="session")
 def planted_panel() -> Panel:
     """Daily series in which every value follows from those 7 and 11 days before."""
@@ -35,5 +27,4 @@ def planted_panel() -> Panel:
 @pytest.fixture
 def planted_model(planted_panel: Panel) -> TrainedModel:
     """Looks at the planted lags, as its warm start makes it."""
-    with one_thread():
-        return linear_model(planted_panel, small_config(model={"horizon": HORIZON, "context": CONTEXT}))
+    return linear_model(planted_panel, small_config(model={"horizon": HORIZON, "context": CONTEXT}))

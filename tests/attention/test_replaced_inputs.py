@@ -22,14 +22,7 @@ NUM_LAGS = CONTEXT + HORIZON - 1
 
 @pytest.mark.parametrize(
     ("context", "horizon", "stride", "num_windows"),
-    [
-        (64, 24, 1, 62),
-        (336, 48, 1, 11),
-        (1000, 48, 6, 8),
-        (1000, 1, 1, 4),
-        (1000, 8, 2, 4),
-        (5000, 48, 12, 4),
-    ],
+    [(64, 24, 1, 62), (336, 48, 1, 11), (1000, 48, 6, 8), (1000, 1, 1, 4), (1000, 8, 2, 4), (5000, 48, 12, 4)],
 )
 def test_a_long_context_is_sampled(context: int, horizon: int, stride: int, num_windows: int) -> None:
     assert sampling(context, horizon) == (stride, num_windows)

@@ -15,11 +15,7 @@ import tempfile
 import time
 
 SEQCAST = "from seqcast.cli.app import main; main()"
-COMMANDS = {
-    "import torch": ["import torch"],
-    "seqcast --help": [SEQCAST, "--help"],
-    "seqcast runs": [SEQCAST, "runs"],
-}
+COMMANDS = {"import torch": ["import torch"], "seqcast --help": [SEQCAST, "--help"], "seqcast runs": [SEQCAST, "runs"]}
 
 
 def seconds_of(arguments: list[str], folder: str) -> float:

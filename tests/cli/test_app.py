@@ -241,7 +241,6 @@ run()
 @pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["check", "nowhere.csv"], 3), (["--nonsense"], 2)])
 def test_the_program_ends_with_its_exit_code_whatever_libraries_still_do(words: list[str], code: int) -> None:
     ended = subprocess.run([sys.executable, "-c", LINGERING, *words], capture_output=True, check=False, timeout=50)
-
     assert ended.returncode == code
     assert ended.stdout.endswith(b"the end\n")
     assert b"Traceback" not in ended.stderr
@@ -259,7 +258,5 @@ def test_the_program_runs_what_was_registered_for_its_end(
     monkeypatch.setattr(app, "main", end)
     monkeypatch.setattr(app.atexit, "_run_exitfuncs", lambda: ended.append("registered"))
     monkeypatch.setattr(app.os, "_exit", ended.append)
-
     app.run()
-
     assert ended == ["registered", code]

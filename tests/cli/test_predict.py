@@ -9,16 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.cli.conftest import LENGTHS
-from tests.running import (
-    HORIZON,
-    TINY,
-    Trained,
-    done,
-    hours,
-    wave,
-    write_hourly,
-    write_rows,
-)
+from tests.running import HORIZON, TINY, Trained, done, hours, wave, write_hourly, write_rows
 
 BOUNDS = ["seqcast-lo-80", "seqcast-hi-80", "seqcast-lo-95", "seqcast-hi-95"]
 

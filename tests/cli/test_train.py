@@ -11,18 +11,7 @@ import pytest
 from seqcast.run.configuration_file import read_config
 from seqcast.run.directory import OWN_FILES
 from seqcast.training import loop
-from tests.running import (
-    CONTEXT,
-    HORIZON,
-    TINY,
-    Trained,
-    done,
-    refused,
-    seqcast,
-    write_hourly,
-    write_panel,
-    write_rows,
-)
+from tests.running import CONTEXT, HORIZON, TINY, Trained, done, refused, seqcast, write_hourly, write_panel, write_rows
 
 
 def contents(folder: Path) -> dict[str, bytes]:

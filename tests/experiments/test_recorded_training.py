@@ -22,15 +22,7 @@ from seqcast.experiments.recorded_training import (
 )
 from seqcast.run.directory import OWN_FILES, RunDirectory
 from seqcast.run.load import load_trained_model
-from seqcast.run.record import (
-    CHECKPOINT_FILE,
-    CONFIG_FILE,
-    METRICS_FILE,
-    MODEL_FILE,
-    RUN_FILE,
-    SCALERS_FILE,
-    RunRecord,
-)
+from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
 from seqcast.storage import LOCK_NAME, lock_directory, sha256_hex
 from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks, Progress
@@ -103,7 +95,6 @@ def test_a_finished_run_holds_every_file_and_vouches_for_those_of_a_forecast(
 ) -> None:
     job, trained = finished
     files = files_of(trained.directory)
-
     assert files.keys() == set(OWN_FILES)
     assert trained.record.files == {name: sha256_hex(files[name]) for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE)}
     assert trained.directory.read_record() == trained.record
@@ -115,7 +106,6 @@ def test_a_finished_run_holds_every_file_and_vouches_for_those_of_a_forecast(
 def test_the_record_of_a_finished_run_tells_what_was_done(finished: tuple[TrainingJob, TrainedRun]) -> None:
     job, trained = finished
     record, result = trained.record, trained.record.result
-
     assert (record.status, record.device, record.precision) == ("finished", "cpu", "float32")
     assert (record.program_version, record.frequency) == (__version__, "D")
     assert record.series_ids == ("one", "two", "short")
@@ -137,7 +127,6 @@ def test_metrics_have_a_line_per_validation_and_the_model_file_holds_the_weights
     finished: tuple[TrainingJob, TrainedRun],
 ) -> None:
     trained = finished[1]
-
     history = [asdict(record) for record in trained.fitted.history]
     assert metrics_of(trained.directory) == history
     assert [record["step"] for record in history] == [0, 2, 4, 6]
@@ -159,7 +148,6 @@ def test_while_training_the_record_vouches_for_no_model_and_progress_is_told_aft
         told.append((progress.step, directory.has_checkpoint()))
 
     run(job, directory, hooks=Hooks(on_progress=tell))
-
     assert {record.status for record in seen} == {"training"}
     assert seen[0].files.keys() == {CONFIG_FILE, SCALERS_FILE}
     assert seen[0].result is None
@@ -171,7 +159,6 @@ def test_a_stopped_and_resumed_run_writes_what_the_uninterrupted_run_writes(
     step: int, finished: tuple[TrainingJob, TrainedRun], data: Path, tmp_path: Path
 ) -> None:
     directory, whole = empty(tmp_path / "stopped"), finished[1]
-
     stop_after(make_job(data, config_of()), directory, step)
     begun = directory.read_record()
     assert begun.status == "stopped"
@@ -179,7 +166,6 @@ def test_a_stopped_and_resumed_run_writes_what_the_uninterrupted_run_writes(
     assert files_of(directory).keys() == set(OWN_FILES) - {MODEL_FILE}
     directory.write_record(begun.model_copy(update={"created": "2001-01-01T00:00:00+00:00"}))
     resumed = run(make_job(data, config_of()), directory, resume=True)
-
     expected, found = files_of(whole.directory), files_of(directory)
     for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE, METRICS_FILE, CHECKPOINT_FILE):
         assert found[name] == expected[name], name
@@ -193,9 +179,7 @@ def test_metrics_that_a_kill_left_behind_are_written_again_from_the_state(job: T
     (directory.path / METRICS_FILE).write_bytes(expected.splitlines(keepends=True)[0])
     record = directory.read_record()
     directory.write_record(record.model_copy(update={"status": "training"}))
-
     run(job, directory, resume=True)
-
     assert files_of(directory)[METRICS_FILE] == expected
 
 
@@ -205,7 +189,6 @@ def test_without_a_record_training_starts_afresh_whatever_lies_there(
 ) -> None:
     directory = empty(tmp_path / "run")
     directory.write_checkpoint(b"of something else")
-
     assert run(job, directory, resume=resume).fitted.result.num_steps == 6
 
 
@@ -215,7 +198,6 @@ def test_resuming_with_other_options_or_data_is_refused_and_changes_no_file(
     directory = run(job, empty(tmp_path / "run")).directory
     before = files_of(directory)
     other = make_job(data, config_of(training={"learning_rate": 0.5}))
-
     begun = "begun with other data or options"
     with pytest.raises(RunError, match=begun + r": training\.learning_rate was 0\.\d+ and is 0\.5 now\. Resume with"):
         run(other, directory, resume=True)
@@ -232,7 +214,6 @@ def test_resuming_from_a_damaged_state_is_refused_and_changes_no_file(job: Train
     content[-7] ^= 1
     (directory.path / CHECKPOINT_FILE).write_bytes(bytes(content))
     before = files_of(directory)
-
     with pytest.raises(RunError, match=r"checkpoint\.safetensors is damaged"):
         run(job, directory, resume=True)
     assert files_of(directory) == before
@@ -248,10 +229,8 @@ def diverge_at(step: int) -> Hooks:
 
 def test_a_run_that_diverges_forecasts_with_its_last_good_weights(job: TrainingJob, tmp_path: Path) -> None:
     directory = empty(tmp_path / "run")
-
     with pytest.raises(DivergedError):
         run(job, directory, hooks=diverge_at(3))
-
     record = directory.read_record()
     assert [line["step"] for line in metrics_of(directory)] == [0, 2]
     assert record.status == "diverged"
@@ -265,7 +244,6 @@ def test_options_are_compared_before_the_first_state_is_saved_too(job: TrainingJ
     directory = empty(tmp_path / "run")
     stop_after(job, directory, 3)
     (directory.path / CHECKPOINT_FILE).unlink()
-
     with pytest.raises(RunError, match=r"training\.seed was 0 and is 5 now"):
         run(make_job(data, config_of(training={"seed": 5})), directory, resume=True)
 
@@ -274,7 +252,6 @@ def test_other_threads_versions_and_devices_are_told(job: TrainingJob, tmp_path:
     directory = empty(tmp_path / "run")
     stop_after(job, directory, 3)
     record = directory.read_record()
-
     assert changed_surroundings(job, record) == ()
     other = record.model_copy(
         update={"num_threads": 77, "torch_version": "1.0", "device": "cuda", "precision": "float16"}
@@ -291,10 +268,8 @@ def test_a_run_trained_in_memory_is_saved_like_one_trained_in_its_directory(
     finished: tuple[TrainingJob, TrainedRun], tmp_path: Path
 ) -> None:
     job, expected = finished
-
     directory = empty(tmp_path / "saved")
     record = save_run(job, train_model(job.source.panel, job.plan, CPU), directory)
-
     saved, trained = files_of(directory), files_of(expected.directory)
     assert saved.keys() == set(OWN_FILES) - {CHECKPOINT_FILE}
     assert all(saved[name] == trained[name] for name in saved if name != RUN_FILE)
@@ -307,7 +282,6 @@ def test_a_directory_that_another_process_writes_is_refused(
 ) -> None:
     job, trained = finished
     directory = empty(tmp_path / "run")
-
     with lock_directory(directory.path), pytest.raises(RunError, match="is being written by process"):
         run(job, directory) if write == "train" else save_run(job, trained.fitted, directory)
     assert files_of(directory) == {}

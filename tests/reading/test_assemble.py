@@ -212,8 +212,7 @@ def test_conflicting_duplicates_ask_for_the_id(tmp_path: Path, column: str, valu
         "ds,y,price,sky", ["2024-01-01,1,2,u", *[",".join(["2024-01-02", *row.values()]) for row in (first, second)]]
     )
     with pytest.raises(
-        DataError,
-        match=rf"line 4: the same time occurs with different values: 2024-01-02 \({shown}\)\. Was",
+        DataError, match=rf"line 4: the same time occurs with different values: 2024-01-02 \({shown}\)\. Was"
     ):
         load(tmp_path, content, DataConfig(known=("price",), past=("sky",)))
 

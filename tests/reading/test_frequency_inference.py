@@ -149,8 +149,7 @@ def test_the_time_that_contradicts_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alias", "axis", "kind"),
-    [("1", _axis(_range("D")), "dates"), ("h", _joined([np.arange(5)]), "whole numbers")],
+    ("alias", "axis", "kind"), [("1", _axis(_range("D")), "dates"), ("h", _joined([np.arange(5)]), "whole numbers")]
 )
 def test_steps_and_dates_do_not_mix(alias: str, axis: TimeAxis, kind: str) -> None:
     with pytest.raises(UsageError, match=f"--freq {alias} does not fit: the times are {kind}"):

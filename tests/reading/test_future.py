@@ -125,10 +125,7 @@ def test_options_apply_to_the_future_table(tmp_path: Path) -> None:
         (_future(2, "unique_id,ds,price,clouds"), r"there is no known covariate column 'sky'"),
         (_future(2, "unique_id,date,price,sky"), r"there is no time column 'ds'"),
         (_future(2, "shop,ds,price,sky"), r"there is no id column 'unique_id'"),
-        (
-            _future(1),
-            r"column 'ds': there is no row for 2024-01-07 of series 'b' \(2 of 4 rows are missing\)\. Every",
-        ),
+        (_future(1), r"column 'ds': there is no row for 2024-01-07 of series 'b' \(2 of 4 rows are missing\)\. Every"),
         (_future().replace("a,", "A,"), r"there is no row for 2024-01-04 of series 'a' \(2 of 4 rows are missing\)"),
         (_future().replace("15.5", "late"), r"data\.csv, line 3, column 'price': 'late' is not a number"),
         (

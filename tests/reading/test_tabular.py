@@ -109,10 +109,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str | bytes
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [
-        (ReadOptions(encoding=""), "--encoding '' is not known"),
-        (ReadOptions(delimiter="a"), "cannot separate fields"),
-    ],
+    [(ReadOptions(encoding=""), "--encoding '' is not known"), (ReadOptions(delimiter="a"), "cannot separate fields")],
 )
 def test_an_option_that_makes_no_sense_is_refused(tmp_path: Path, options: ReadOptions, message: str) -> None:
     with pytest.raises((DataError, UsageError), match=message):

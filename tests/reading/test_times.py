@@ -53,8 +53,7 @@ def test_a_known_format_is_read(tmp_path: Path, text: str, time: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["2024-01-01T00:00:00.123456", "1500-01-01T00:00:00.5", "9999-12-31", "0001-01-01", "1500-01-01T05:00:00Z"],
+    "text", ["2024-01-01T00:00:00.123456", "1500-01-01T00:00:00.5", "9999-12-31", "0001-01-01", "1500-01-01T05:00:00Z"]
 )
 def test_times_of_four_digit_years_keep_every_microsecond(tmp_path: Path, text: str) -> None:
     time = read_times(_table(tmp_path, [text, text]), "ds").values[0]
@@ -62,8 +61,7 @@ def test_times_of_four_digit_years_keep_every_microsecond(tmp_path: Path, text: 
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["2024-01-01 00:00:00.123456000", "2024-01-01T00:00:00.123456000Z", "01/02/2024 00:00:00.1234560"],
+    "text", ["2024-01-01 00:00:00.123456000", "2024-01-01T00:00:00.123456000Z", "01/02/2024 00:00:00.1234560"]
 )
 def test_zeros_after_the_microseconds_are_read(tmp_path: Path, text: str) -> None:
     options = ReadOptions(time_format="%d/%m/%Y %H:%M:%S.%f") if "/" in text else ReadOptions()

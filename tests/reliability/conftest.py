@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.panels import one_thread
 from tests.running import Trained, done, hours, wave, write_rows
 
 HORIZON, CONTEXT = 3, 12
 SMALL = ("--horizon", "3", "--context", "12", "--hidden", "4", "--max-steps", "4", "--batch-size", "5", "-q")
 """Options of the smallest training run."""
 LENGTHS = {"a": 61, "b": 53}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def write_shops(path: Path, lengths: dict[str, int] = LENGTHS, first: int = 0, header: str = "unique_id,ds,y") -> Path:

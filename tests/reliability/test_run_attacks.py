@@ -372,9 +372,7 @@ BY_RECORD = [
         ("is said to be finished, but has no result",),
     ),
     Attack(
-        "no checksum of the scalers",
-        lambda run: change_record(run, lambda found: found["files"].pop(SCALERS)),
-        code=0,
+        "no checksum of the scalers", lambda run: change_record(run, lambda found: found["files"].pop(SCALERS)), code=0
     ),
     Attack("a checksum of a file elsewhere", record("files", "../../etc/passwd", value="0" * 64), (), 0),
     Attack("other columns", record("columns", "target", value=["x" * 1000]), (RECORD, "the target columns")),
@@ -428,7 +426,7 @@ BY_RECORD.append(
 BY_FILES = [
     Attack(
         "weights of three gigabytes of nothing", lambda run: os.truncate(run / MODEL, 3 * 2**30), (MODEL, "too large")
-    ),
+    )
 ]
 BY_FILES += [
     Attack(f"{kind} for {name}", in_place_of(name, make), *(((), 0) if name == SCALERS else ((name,), 4)))

@@ -8,20 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from tests.reliability.hazards import (
-    DATA,
-    DONE,
-    USAGE,
-    WARNED,
-    Row,
-    daily,
-    dates,
-    each_of,
-    lines,
-    meet,
-    rows,
-    timed,
-)
+from tests.reliability.hazards import DATA, DONE, USAGE, WARNED, Row, daily, dates, each_of, lines, meet, rows, timed
 
 PLAIN = daily()
 NUM = 61

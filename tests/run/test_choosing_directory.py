@@ -44,13 +44,11 @@ def test_a_run_without_name_is_named_after_its_data(data: str, name: str, in_tmp
 
 def test_each_run_gets_the_first_free_number(in_tmp_path: Path) -> None:
     (in_tmp_path / "runs" / "sales-2").mkdir(parents=True)
-
     assert [choose(None).path.name for _ in range(3)] == ["sales-1", "sales-3", "sales-4"]
 
 
 def test_a_runs_folder_that_cannot_be_made_is_named(in_tmp_path: Path) -> None:
     (in_tmp_path / "runs").write_text("a file")
-
     with pytest.raises(RunError, match=r"runs: cannot be made: .*\. Give another --run"):
         choose(None)
 
@@ -79,13 +77,11 @@ def test_a_named_run_is_made_with_its_parents(overwrite: bool, tmp_path: Path) -
 def test_a_directory_with_nothing_but_what_a_kill_left_may_be_used(left: tuple[str, ...], tmp_path: Path) -> None:
     for name in left:
         (tmp_path / name).write_text("process 1 on host\n")
-
     assert choose(tmp_path).path == tmp_path
 
 
 def test_a_run_is_never_overwritten_silently(tmp_path: Path) -> None:
     directory = bare_run(tmp_path / "run", MODEL_FILE)
-
     with pytest.raises(RunError, match=r"there is a run here already\. Give --resume, --overwrite or another --run"):
         choose(directory.path)
     assert (directory.path / MODEL_FILE).read_text() == "x"
@@ -94,7 +90,6 @@ def test_a_run_is_never_overwritten_silently(tmp_path: Path) -> None:
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_directory_of_other_files_is_refused(overwrite: bool, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-
     for path in (tmp_path, tmp_path / "thesis.tex"):
         with pytest.raises(RunError, match=r"it is not empty and holds no run\. Give another --run"):
             choose(path, overwrite=overwrite)
@@ -105,7 +100,6 @@ def test_a_directory_of_other_files_is_refused(overwrite: bool, tmp_path: Path) 
 def test_what_a_kill_before_the_first_record_leaves_is_overwritten_when_asked(left: list[str], tmp_path: Path) -> None:
     for name in left:
         (tmp_path / name).write_text("x")
-
     with pytest.raises(RunError, match=r"it is not empty and holds no run\. Give --overwrite or another --run"):
         choose(tmp_path)
     assert choose(tmp_path, overwrite=True).path == tmp_path
@@ -122,7 +116,6 @@ def test_a_name_that_no_directory_can_have_is_refused(name: str, in_tmp_path: Pa
 
 def test_the_name_of_a_run_is_looked_up_where_nothing_has_that_path(in_tmp_path: Path) -> None:
     bare_run(Path("runs/sales-1"))
-
     assert find_run(Path("sales-1")).path == choose(Path("sales-1"), resume=True).path == Path("runs/sales-1")
     Path("sales-1").mkdir()
     assert find_run(Path("sales-1")).path == Path("sales-1")
@@ -130,16 +123,13 @@ def test_the_name_of_a_run_is_looked_up_where_nothing_has_that_path(in_tmp_path:
 
 def test_a_run_of_nearly_that_name_is_named(in_tmp_path: Path) -> None:
     bare_run(Path("runs/sales-1"))
-
     with pytest.raises(RunError, match=r"sale-1: there is no seqcast run here .* Did you mean 'runs/sales-1'\?"):
         find_run(Path("sale-1")).read_record()
 
 
 def test_overwriting_removes_the_files_of_a_run_and_no_others(tmp_path: Path) -> None:
     directory = bare_run(tmp_path / "run", *OWN_FILES[1:], "notes.txt")
-
     choose(directory.path, overwrite=True)
-
     assert {path.name for path in directory.path.iterdir()} - {LOCK_NAME} == {"notes.txt"}
 
 
@@ -147,16 +137,13 @@ def test_overwriting_removes_a_link_and_not_what_it_points_to(tmp_path: Path) ->
     directory = bare_run(tmp_path / "run")
     (tmp_path / "precious").write_text("x")
     (directory.path / MODEL_FILE).symlink_to(tmp_path / "precious")
-
     choose(directory.path, overwrite=True)
-
     assert (tmp_path / "precious").read_text() == "x"
     assert {path.name for path in directory.path.iterdir()} <= {LOCK_NAME}
 
 
 def test_a_run_that_is_being_trained_is_not_overwritten(tmp_path: Path) -> None:
     directory = bare_run(tmp_path / "run", CHECKPOINT_FILE)
-
     with lock_directory(directory.path), pytest.raises(RunError, match="is being written by process"):
         choose(directory.path, overwrite=True)
     assert directory.has_checkpoint()
@@ -165,7 +152,6 @@ def test_a_run_that_is_being_trained_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_a_run_to_resume_is_left_as_it_is(tmp_path: Path) -> None:
     directory = bare_run(tmp_path / "run", CHECKPOINT_FILE)
-
     assert choose(directory.path, resume=True) == directory
     assert directory.has_checkpoint()
 
@@ -180,7 +166,6 @@ def test_without_name_the_newest_run_is_resumed(in_tmp_path: Path) -> None:
     bare_run(in_tmp_path / "runs" / "a-1")
     set_age(in_tmp_path / "runs" / "a-1", 10)
     bare_run(in_tmp_path / "runs" / "b-1")
-
     assert choose(None, resume=True).path == Path("runs/b-1")
 
 
@@ -194,7 +179,6 @@ def test_runs_are_listed_newest_first_by_their_record(tmp_path: Path) -> None:
         set_age(bare_run(tmp_path / name).path, age)
     (tmp_path / "no-run").mkdir()
     (tmp_path / "file").write_text("x")
-
     assert [run.path.name for run in list_runs(tmp_path)] == ["b-1", "a-2", "a-1"]
     assert newest_run(tmp_path).path == tmp_path / "b-1"
 
@@ -210,11 +194,9 @@ def test_the_newest_finished_run_is_used_although_a_stopped_one_is_newer(tmp_pat
     set_age(tmp_path / "older", 20)
     bare_run(tmp_path / "stopped")
     (bare_run(tmp_path / "damaged").path / RUN_FILE).write_text("{")
-
     assert newest_finished_run(tmp_path).path == tmp_path / "older"
 
 
 def test_without_a_finished_run_the_newest_says_what_it_lacks(tmp_path: Path) -> None:
     bare_run(tmp_path / "stopped")
-
     assert newest_finished_run(tmp_path).path == tmp_path / "stopped"

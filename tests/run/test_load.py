@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -21,7 +20,7 @@ from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.run.record import CHECKSUM_KEY, CONFIG_FILE, MODEL_FILE, RUN_FILE
 from seqcast.run.scaler_tensors import scaler_tensors
 from seqcast.storage import sha256_hex
-from tests.panels import HORIZON, one_thread, small_config
+from tests.panels import HORIZON, small_config
 from tests.run.making_runs import MadeRun, make_run
 
 DEVICE = torch.device("cpu")
@@ -29,9 +28,8 @@ BIAS = "final.members.0.decoder.head.step_bias"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeRun]:
-    with one_thread():
-        yield make_run(tmp_path_factory.mktemp("made"))
+def made(tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
+    return make_run(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -67,7 +65,6 @@ def forecast_of(model: TrainedModel, made: MadeRun) -> Forecast:
 
 def test_a_loaded_model_is_the_saved_one(made: MadeRun) -> None:
     model = load_from(made.directory)
-
     expected = made.trained.model
     weights = model.network.state_dict()
     assert weights.keys() == expected.network.state_dict().keys()
@@ -81,7 +78,6 @@ def test_a_loaded_model_is_the_saved_one(made: MadeRun) -> None:
 
 def test_a_loaded_model_gives_bit_equal_forecasts(made: MadeRun) -> None:
     found, expected = forecast_of(load_from(made.directory), made), forecast_of(made.trained.model, made)
-
     np.testing.assert_array_equal(found.quantiles, expected.quantiles)
     np.testing.assert_array_equal(found.point, expected.point)
 
@@ -98,9 +94,7 @@ def test_a_loaded_model_gives_bit_equal_forecasts(made: MadeRun) -> None:
 def test_every_mechanism_gives_bit_equal_forecasts_and_maps_when_loaded(model: dict[str, Any], tmp_path: Path) -> None:
     made = make_run(tmp_path, small_config(model=model))
     loaded, saved, panel = load_from(made.directory), made.trained.model, made.job.source.panel
-
     found, expected = (predict(each, panel).forecast for each in (loaded, saved))
-
     np.testing.assert_array_equal(found.quantiles, expected.quantiles)
     if model.get("attention") != "none":
         (one,), (other,) = (attention_maps(each, panel).maps for each in (loaded, saved))
@@ -111,9 +105,7 @@ def test_a_run_trained_on_a_gpu_is_loaded_on_the_cpu(directory: RunDirectory, ma
     edit_record(directory, device="cuda", precision="bfloat16")
     text = (directory.path / CONFIG_FILE).read_text().replace('device = "cpu"', 'device = "cuda:3"')
     replace_file(directory, CONFIG_FILE, text.encode())
-
     model = load_from(directory)
-
     assert model.config.training.device == "cuda:3"
     assert {parameter.device for parameter in model.network.parameters()} == {DEVICE}
     np.testing.assert_array_equal(forecast_of(model, made).point, forecast_of(made.trained.model, made).point)
@@ -123,7 +115,6 @@ def test_an_unfinished_run_says_how_to_finish_it(directory: RunDirectory) -> Non
     record = directory.read_record()
     files = {name: checksum for name, checksum in record.files.items() if name != MODEL_FILE}
     directory.write_record(record.model_copy(update={"status": "stopped", "files": files}))
-
     with pytest.raises(
         RunError, match=r"no finished model \(its status is 'stopped'\)\. Finish it with .*copy --resume"
     ):
@@ -132,5 +123,4 @@ def test_an_unfinished_run_says_how_to_finish_it(directory: RunDirectory) -> Non
 
 def test_the_sizes_of_the_network_are_read_off_it(made: MadeRun) -> None:
     model = load_from(made.directory)
-
     assert (model.horizon, model.context, model.season) == (HORIZON, 11, 7)

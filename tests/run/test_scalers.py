@@ -35,7 +35,6 @@ DAYS = "scalers.known.categories.0"
 
 def test_scalers_come_back_from_their_tensors_to_the_last_bit() -> None:
     again = scaler_tensors(scalers_from(TENSORS, FORMS))
-
     assert list(again) == list(TENSORS)
     assert all(value.dtype == again[name].dtype and torch.equal(value, again[name]) for name, value in TENSORS.items())
 
@@ -75,9 +74,7 @@ def test_a_notebook_finds_a_fitted_object_for_each_role_with_columns(loaded: dic
 
 def test_a_notebook_scales_and_encodes_as_seqcast_does(loaded: dict[str, Any]) -> None:
     wide, target = np.random.default_rng(4).normal(100, 13, (2, 7)), loaded["target"]
-
     scaled = target.transform(wide)
-
     np.testing.assert_array_equal(scaled, (wide - SCALERS.target.mean) / SCALERS.target.scale)
     np.testing.assert_allclose(target.inverse_transform(scaled), wide)
     np.testing.assert_array_equal(target.var_, SCALERS.target.variance)

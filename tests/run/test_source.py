@@ -33,9 +33,7 @@ def reread(made: MadeRun, data: Path | None) -> Source:
 
 def test_a_source_holds_the_panel_and_where_it_came_from(tmp_path: Path) -> None:
     path = write_table(tmp_path / "data.csv", LENGTHS)
-
     source = source_of(path, **COVARIATES)
-
     assert source.panel.series_ids == ("one", "two")
     assert source.panel.schema.known == ("price", "kind")
     assert len(source.fingerprint) == 64
@@ -47,9 +45,7 @@ def test_the_record_of_a_source_says_what_was_read(tmp_path: Path) -> None:
     frame = daily_frame(LENGTHS)
     frame.iloc[7, 2] = np.nan
     frame.to_csv(path, index=False)
-
     record = source_of(path, ReadOptions(na_values=("?",)), **COVARIATES).record()
-
     assert isinstance(record, DataRecord)
     assert (record.path, record.size_bytes) == (str(path), path.stat().st_size)
     assert (record.num_series, record.num_rows, record.num_observed) == (2, 114, 113)
@@ -63,17 +59,14 @@ def test_a_file_of_static_covariates_is_read_and_remembered(tmp_path: Path) -> N
     daily_frame(LENGTHS)[["unique_id", "ds", "y"]].to_csv(path, index=False)
     static = tmp_path / "static.csv"
     pd.DataFrame({"unique_id": ["two", "one"], "size": [7, 3]}).to_csv(static, index=False)
-
     config = Config().override(data={"static": ("size",)}).data
     source = read_source(str(path), config, ReadOptions(), str(static))
-
     assert source.panel.static.numeric[:, 0].tolist() == [3, 7]
     assert source.record().static_path == str(static)
 
 
 def test_a_name_that_is_not_a_file_is_kept(in_tmp_path: Path) -> None:
     (in_tmp_path / "data.csv").write_text("x")
-
     assert absolute_name("data.csv") == str(in_tmp_path / "data.csv")
     assert absolute_name("<stdin>") == "<stdin>"
     assert absolute_name("DataFrame") == "DataFrame"
@@ -81,9 +74,7 @@ def test_a_name_that_is_not_a_file_is_kept(in_tmp_path: Path) -> None:
 
 def test_roles_and_frequency_that_were_found_are_written_out(tmp_path: Path) -> None:
     source = source_of(write_table(tmp_path / "data.csv", LENGTHS), **COVARIATES)
-
     resolved = resolve_roles(Config().override(data=COVARIATES), source.panel).data
-
     assert (resolved.id, resolved.time, resolved.target) == ("unique_id", "ds", ("y",))
     assert (resolved.known, resolved.past, resolved.static) == (("price", "kind"), ("visits",), ("region",))
     assert resolved.freq == "D"
@@ -92,13 +83,11 @@ def test_roles_and_frequency_that_were_found_are_written_out(tmp_path: Path) -> 
 def test_a_table_without_ids_is_given_none(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     daily_frame({"one": 31})[["ds", "y"]].to_csv(path, index=False)
-
     assert resolve_roles(Config(), source_of(path).panel).data.id is None
 
 
 def test_a_run_reads_its_own_table_again(made: MadeRun) -> None:
     source = reread(made, None)
-
     np.testing.assert_array_equal(source.panel.target, made.job.source.panel.target)
     np.testing.assert_array_equal(source.panel.known.codes, made.job.source.panel.known.codes)
     assert source.notices[0].kind == "decision"
@@ -107,9 +96,7 @@ def test_a_run_reads_its_own_table_again(made: MadeRun) -> None:
 
 def test_a_table_that_has_changed_is_read_with_a_warning(made: MadeRun) -> None:
     write_table(made.data, {"one": 67, "two": 53})
-
     source = reread(made, None)
-
     assert source.panel.lengths.tolist() == [67, 53]
     assert source.notices[0].kind == "repair"
     assert "has changed since the run was trained; its present content is used" in source.notices[0].text
@@ -117,9 +104,7 @@ def test_a_table_that_has_changed_is_read_with_a_warning(made: MadeRun) -> None:
 
 def test_another_table_is_read_with_the_roles_of_the_run(made: MadeRun, tmp_path: Path) -> None:
     other = write_table(tmp_path / "other.csv", {"three": 43})
-
     source = reread(made, other)
-
     assert source.panel.schema.known == ("price", "kind")
     assert source.notices[0].text == f"data: {other}, not the table the run was trained on"
 
@@ -130,7 +115,6 @@ def test_naming_the_table_of_the_run_gives_no_notice(made: MadeRun) -> None:
 
 def test_a_table_that_is_gone_is_an_error_that_says_what_to_do(made: MadeRun) -> None:
     made.data.unlink()
-
     with pytest.raises(RunError, match=r"data\.csv: the table this run was trained on is not there\. Name a table: "):
         reread(made, None)
 
@@ -138,14 +122,12 @@ def test_a_table_that_is_gone_is_an_error_that_says_what_to_do(made: MadeRun) ->
 def test_a_run_trained_on_a_stream_needs_a_table(made: MadeRun) -> None:
     record = made.directory.read_record()
     record = record.model_copy(update={"data": record.data.model_copy(update={"path": "<stdin>"})})
-
     with pytest.raises(RunError, match="<stdin>: the table this run was trained on is not there"):
         read_run_source(record, made.directory.read_config(record), None)
 
 
 def test_a_table_of_another_frequency_is_refused(made: MadeRun, tmp_path: Path) -> None:
     other = write_table(tmp_path / "other.csv", {"one": 101}, freq="h")
-
     with pytest.raises(DataError, match=r"its frequency is 'h'; this run was trained on 'D'\. Train a run for this"):
         reread(made, other)
 
@@ -153,9 +135,7 @@ def test_a_table_of_another_frequency_is_refused(made: MadeRun, tmp_path: Path) 
 def test_a_short_table_that_looks_coarser_is_read_with_the_frequency_of_the_run(made: MadeRun, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     daily_frame({"one": 31}).iloc[::2].to_csv(other, index=False)
-
     source = reread(made, other)
-
     assert source.panel.frequency.alias == "D"
     assert source.panel.lengths.tolist() == [31]
     assert int(np.isfinite(source.panel.target).sum()) == 16
@@ -164,7 +144,5 @@ def test_a_short_table_that_looks_coarser_is_read_with_the_frequency_of_the_run(
 def test_ids_that_look_like_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
     frame = daily_frame({"007": 61, "7": 53})
     frame.to_csv(tmp_path / "data.csv", index=False)
-
     source = source_of(tmp_path / "data.csv", id="unique_id")
-
     assert source.panel.series_ids == ("007", "7")

@@ -46,10 +46,8 @@ def test_a_gathered_batch_equals_a_plain_loop(make: Callable[[], Panel]) -> None
     panel.target[[3, 20]] = np.nan
     scalers = fit_scalers(panel, panel.lengths)
     windows = [(0, 8), (2, 3), (1, 6), (2, 0), (0, 1)]  # the last three reach back before the series begins
-
     series, origins = (torch.tensor(column) for column in zip(*windows, strict=True))
     batch = tensors_of(panel, scalers).gather(series, origins, CONTEXT, HORIZON)
-
     scaled = scale_target(scalers, panel)
     known, past = transform_numeric(scalers.known, panel.known), transform_numeric(scalers.past, panel.past)
     known_codes = encode(scalers.known, panel.known)
@@ -79,34 +77,27 @@ def test_a_gathered_batch_equals_a_plain_loop(make: Callable[[], Panel]) -> None
 
 def test_steps_before_the_series_are_not_observed_and_hold_nothing_of_the_series_before() -> None:
     panel = wave_panel()
-
     batch = tensors_of(panel).gather(torch.tensor([1]), torch.tensor([2]), CONTEXT, HORIZON)
-
     assert batch.context_observed[0].tolist() == [False] * 5 + [True] * 2
     assert batch.context_target[0, :5].tolist() == [0.0] * 5
 
 
 def test_a_missing_value_is_zero_and_not_observed() -> None:
     batch = tensors_of(wave_panel()).gather(torch.tensor([0]), torch.tensor([7]), CONTEXT, HORIZON)
-
     assert batch.context_observed[0].tolist() == [True] * 4 + [False, False, True]
     assert batch.context_target[0, 4:6].tolist() == [0.0, 0.0]
 
 
 def test_series_on_one_grid_share_their_calendar() -> None:
     starts = np.array(["2024-01-03", "2024-01-01", "2024-01-20"], "datetime64[us]")
-
     tensors = tensors_of(make_panel(waves((11, 13, 7)), starts=starts))
-
     assert len(tensors.calendar) == 26  # 1 to 26 January
     assert tensors.calendar_offsets.tolist() == [2, 0, 19]
 
 
 def test_series_on_different_weekdays_have_a_calendar_each() -> None:
     panel = weekly_panel()
-
     tensors = tensors_of(panel)
-
     for number in range(panel.num_series):
         length = int(panel.lengths[number])
         times = panel.times(np.full(length, number), np.arange(length))
@@ -118,27 +109,21 @@ def test_series_on_different_weekdays_have_a_calendar_each() -> None:
 
 def test_a_frequency_without_cycles_has_no_calendar() -> None:
     tensors = tensors_of(make_panel(waves(), frequency=parse_frequency("1")))
-
     batch = tensors.gather(torch.tensor([0, 2]), torch.tensor([9, 9]), CONTEXT, HORIZON)
-
     assert batch.known_features.shape == (2, CONTEXT + HORIZON, 0)
 
 
 def test_only_the_cycles_asked_for_are_in_the_calendar() -> None:
     panel = wave_panel()
     scalers = fit_scalers(panel, panel.lengths)
-
     tensors = panel_to_tensors(panel, scalers, np.arange(3), panel.lengths, ("week",), CPU)
-
     np.testing.assert_allclose(tensors.calendar[:7].square().sum(dim=1).numpy(), 1, atol=1e-6)
     assert tensors.calendar.shape[1] == 2
 
 
 def test_a_small_wave_on_a_level_of_a_billion_survives() -> None:
     wave = np.where(np.arange(20) % 2, 1.0, -1.0)
-
     tensors = tensors_of(make_panel([1e9 + wave]))
-
     np.testing.assert_allclose(tensors.target.numpy(), wave, atol=1e-6)
     back = tensors.target.double().numpy() * tensors.scale + tensors.mean
     np.testing.assert_allclose(back, 1e9 + wave, atol=1e-6, rtol=0)
@@ -147,9 +132,7 @@ def test_a_small_wave_on_a_level_of_a_billion_survives() -> None:
 def test_scaling_does_not_change_the_panel() -> None:
     panel = full_panel()
     before = panel.target.copy(), panel.known.numeric.copy(), panel.past.codes.copy()
-
     tensors_of(panel)
-
     np.testing.assert_array_equal(panel.target, before[0])
     np.testing.assert_array_equal(panel.known.numeric, before[1])
     np.testing.assert_array_equal(panel.past.codes, before[2])
@@ -168,9 +151,7 @@ def listed(pairs: list[tuple[int, int]]) -> tuple[WindowRange, list[tuple[int, i
 @given(RANGES)
 def test_a_window_number_finds_the_window_of_the_written_out_list(pairs: list[tuple[int, int]]) -> None:
     windows, expected = listed(pairs)
-
     series, origins = windows.locate(np.arange(len(windows), dtype=np.int64))
-
     assert len(windows) == len(expected)
     assert list(zip(series.tolist(), origins.tolist(), strict=True)) == expected
 
@@ -180,9 +161,7 @@ def test_spread_windows_are_in_order_distinct_and_reach_from_the_first_to_the_la
     pairs: list[tuple[int, int]], at_most: int
 ) -> None:
     windows, everything = listed(pairs)
-
     series, origins = windows.spread(at_most)
-
     places = [everything.index(window) for window in zip(series.tolist(), origins.tolist(), strict=True)]
     assert len(places) == min(at_most, len(everything))
     assert places == sorted(set(places))

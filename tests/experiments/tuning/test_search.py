@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,10 @@ from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source
 from seqcast.training.fit import fit, train_model
 from seqcast.training.loop import Hooks, Progress
-from tests.panels import CPU, make_panel, one_thread, small_config, small_setup, wave_panel
+from tests.panels import CPU, make_panel, small_config, small_setup, wave_panel
 from tests.running import write_hourly
 
 FIXED = frozenset({"model.context", "model.hidden", "model.layers", "model.score"})
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def search_of(folder: Path, panel: Panel | None = None, config: Config | None = None) -> Search:
