@@ -42,14 +42,6 @@ def sentences(hint: Hint | None) -> tuple[str, ...]:
     return (hint,) if isinstance(hint, str) else hint or ()
 
 
-def _in_shell(marked: re.Match[str]) -> str:
-    return f"--{marked[1].replace('_', '-')}{' ' if marked[2] else ''}"
-
-
-def _in_python(marked: re.Match[str]) -> str:
-    return f"{marked[1]}="
-
-
 @dataclass(frozen=True)
 class Place:
     """Where in the input a problem stands; every part is optional."""
@@ -102,7 +94,11 @@ class SeqcastError(Exception):
         return {"error": str(self), "kind": self.kind, **asdict(self.place), "hint": hint}
 
     def _spelled(self, text: str) -> str:
-        return _MARKED.sub(_in_python if self.for_python else _in_shell, text)
+        def spell(marked: re.Match[str]) -> str:
+            in_shell = f"--{marked[1].replace('_', '-')}{' ' if marked[2] else ''}"
+            return f"{marked[1]}=" if self.for_python else in_shell
+
+        return _MARKED.sub(spell, text)
 
 
 class UsageError(SeqcastError):

@@ -116,11 +116,7 @@ def _resolve_device(name: str) -> tuple[torch.device, str]:
 
 
 def _own_device(chosen: torch.device, asked: str, world: World) -> torch.device:
-    """The device of one of several processes, which get a GPU each.
-
-    Raises:
-        UsageError: There are too few GPUs, or the user named one of them.
-    """
+    """The device of one of several processes, which get a GPU each; refuses too few, and one that the user named."""
     if chosen.type == "mps":
         raise UsageError("several processes cannot share an Apple GPU.", hint=f"Give {option('device', 'cpu')}.")
     if chosen.type != "cuda":

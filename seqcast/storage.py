@@ -15,8 +15,9 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 import filelock
 
@@ -25,7 +26,6 @@ from seqcast.errors import Place, RunError, SeqcastError, option
 LOCK_NAME = ".lock"
 """The lock file of a directory; it holds the process id and the host of its newest writer."""
 
-_PIECE = 2**20
 _TEMPORARY = re.compile(r"\.seqcast-[0-9a-f]{16}\.tmp")
 
 _HINTS = {
@@ -160,14 +160,11 @@ def fingerprint_regular_file(path: Path, max_bytes: int) -> str:
         RunError: The file is absent, unreadable, not a plain file, or too large.
     """
     with open_regular_file(path, max_bytes) as (file, _):
-        digest = hashlib.sha256()
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-        return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def open_regular_file(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
+def open_regular_file(path: Path, max_bytes: int) -> Iterator[tuple[BufferedReader, int]]:
     """Open a plain file of at most `max_bytes` for reading; yield it and its size in bytes.
 
     Raises:
@@ -186,15 +183,9 @@ def open_regular_file(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, in
                 raise RunError(f"is too large: {status.st_size:,} bytes, at most {max_bytes:,} allowed.", place=place)
             yield file, status.st_size
     except OSError as error:
-        _refuse_unreadable(error, place)
-
-
-def _refuse_unreadable(error: OSError, place: Place) -> NoReturn:
-    if error.errno == errno.ELOOP:
-        raise RunError("is a symbolic link, not a plain file.", place=place) from None
-    if error.errno == errno.ENOENT:
-        raise RunError("there is no such file.", place=place) from None
-    raise RunError(f"cannot be read: {error.strerror}.", place=place) from None
+        known = {errno.ELOOP: "is a symbolic link, not a plain file", errno.ENOENT: "there is no such file"}
+        reason = known.get(error.errno or 0, f"cannot be read: {error.strerror}")
+        raise RunError(f"{reason}.", place=place) from None
 
 
 def _describe(mode: int) -> str:
@@ -240,7 +231,9 @@ def lock_directory(path: Path) -> Iterator[None]:
         with _failures_named(path, RunError):
             # Written in place: the lock belongs to this very file, so a new one must not take its name.
             file.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
-            _remove_left_temporaries(path)
+            for name in filter(is_left_temporary, os.listdir(path)):  # noqa: PTH208 (names alone, whatever they point to)
+                with suppress(OSError):  # a folder of that name is not ours
+                    (path / name).unlink(missing_ok=True)
         yield
     finally:
         lock.release()
@@ -269,10 +262,3 @@ def _holder(file: Path) -> str:
 def is_left_temporary(name: str) -> bool:
     """Return whether a file has the name of a temporary file of this module."""
     return _TEMPORARY.fullmatch(name) is not None
-
-
-def _remove_left_temporaries(directory: Path) -> None:
-    for name in os.listdir(directory):  # noqa: PTH208 (names alone, whatever they point to)
-        if is_left_temporary(name):
-            with suppress(OSError):  # a folder of that name is not ours
-                (directory / name).unlink(missing_ok=True)

@@ -42,52 +42,37 @@ def check_seasons(report: LagReport, panel: Panel) -> tuple[SeasonFinding, ...]:
     peaks = [peak.lag for peak in found.peaks()]
     suggested = [season for season in panel.frequency.seasons if season not in peaks]
     bands = report.by_target().bands()
-    findings = [_peak_finding(lag, report, found, bands) for lag in peaks]
-    findings += [_suggestion_finding(lag, report, found, bands) for lag in suggested]
+    findings = [_finding(lag, lag in peaks, report, found) for lag in (*peaks, *suggested)]
     findings += [_unexplained_finding(band, found) for band in bands if _is_unexplained(band, peaks)]
     return tuple(findings)
 
 
-def _peak_finding(lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]) -> SeasonFinding:
-    """The finding about a lag at which the data repeat: attended, beyond the context, or not attended."""
-    frequency = report.overall.frequency
-    named, correlation = _named(lag, frequency), float(found.values[lag])
-    direct = next((band for band in bands if _meets(band, lag)), None)
-    multiple = next((band for band in bands if _meets_multiple(band, lag)), None)
-    band = direct or multiple
+def _finding(lag: int, is_peak: bool, report: LagReport, found: Autocorrelation) -> SeasonFinding:
+    """The finding about a peak of the autocorrelation, or about another season of the frequency."""
+    frequency, bands = report.overall.frequency, report.by_target().bands()
+    named, value = _named(lag, frequency), found.at(lag)
+    band = next((band for band in bands if _meets(band, lag)), None)
+    multiple = next((band for band in bands if is_peak and _meets_multiple(band, lag)), None)
+    attended = band or multiple
+    suggested = named if is_peak else f"{named}, which the frequency suggests"
     status: Status = "agree"
-    if direct is not None:
-        text = f"agree: {named}"
+    if not is_peak and lag > found.longest_lag:
+        attended, status = None, "cannot tell"
+        text = f"the series are too short to tell whether they repeat after {named}"
+    elif not is_peak and (value is None or value < SMALLEST_CORRELATION):
+        attended, status, text = None, "no repetition", f"the data do not repeat after {suggested}"
+    elif band is not None:
+        text = f"agree: {suggested}"
     elif multiple is not None:
         text = f"agree: {named}, at its multiple {_named(multiple.peak_lag, frequency)}"
     elif lag > report.context:
-        status, text = "context too short", f"the context of {report.context} is too short to see {named}"
-    else:
+        status, text = "context too short", f"the context of {report.context} is too short to see {suggested}"
+    elif is_peak:
         status, text = "disagree", f"disagree: the data repeat after {named}, no band of attention is there"
-    share = 0.0 if band is None else band.share
-    return SeasonFinding(lag, frequency.duration(lag), status, correlation, share, text)
-
-
-def _suggestion_finding(
-    lag: int, report: LagReport, found: Autocorrelation, bands: tuple[LagBand, ...]
-) -> SeasonFinding:
-    """The finding about a season of the frequency that is no peak of the autocorrelation."""
-    frequency = report.overall.frequency
-    named, duration = f"{_named(lag, frequency)}, which the frequency suggests", frequency.duration(lag)
-    if lag > found.longest_lag:
-        text = f"the series are too short to tell whether they repeat after {_named(lag, frequency)}"
-        return SeasonFinding(lag, duration, "cannot tell", None, 0.0, text)
-    value = found.at(lag)
-    if value is None or value < SMALLEST_CORRELATION:
-        text = f"the data do not repeat after {named}"
-        return SeasonFinding(lag, duration, "no repetition", value, 0.0, text)
-    band = next((band for band in bands if _meets(band, lag)), None)
-    if band is not None:
-        return SeasonFinding(lag, duration, "agree", value, band.share, f"agree: {named}")
-    if lag > report.context:
-        text = f"the context of {report.context} is too short to see {named}"
-        return SeasonFinding(lag, duration, "context too short", value, 0.0, text)
-    return SeasonFinding(lag, duration, "not attended", value, 0.0, f"no band of attention is at {named}")
+    else:
+        status, text = "not attended", f"no band of attention is at {suggested}"
+    share = 0.0 if attended is None else attended.share
+    return SeasonFinding(lag, frequency.duration(lag), status, value, share, text)
 
 
 def _unexplained_finding(band: LagBand, found: Autocorrelation) -> SeasonFinding:

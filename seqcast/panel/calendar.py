@@ -28,34 +28,6 @@ def month_numbers(times: TimeArray) -> IntArray:
     return months
 
 
-def _of_hour(times: Times) -> FloatArray:
-    return _seconds_into(times, "datetime64[h]") / 3600
-
-
-def _of_day(times: Times) -> FloatArray:
-    return _seconds_into(times, "datetime64[D]") / 86_400
-
-
-def _of_week(times: Times) -> FloatArray:
-    return weekdays(times) / 7
-
-
-def _of_month(times: Times) -> FloatArray:
-    return _days_into(times, "M")
-
-
-def _of_year(times: Times) -> FloatArray:
-    return _days_into(times, "Y")
-
-
-def _month_of_year(times: Times) -> FloatArray:
-    return month_numbers(times) % 12 / 12
-
-
-def _quarter_of_year(times: Times) -> FloatArray:
-    return month_numbers(times) % 12 // 3 / 4
-
-
 def _seconds_into(times: Times, unit: str) -> FloatArray:
     cycle: Times = times.astype(unit).astype(times.dtype)
     return np.asarray((times - cycle) / np.timedelta64(1, "s"), np.float64)
@@ -71,13 +43,13 @@ def _days_into(times: Times, unit: Literal["M", "Y"]) -> FloatArray:
 
 
 CYCLES: tuple[tuple[str, Phase], ...] = (
-    ("hour", _of_hour),
-    ("day", _of_day),
-    ("week", _of_week),
-    ("month", _of_month),
-    ("year", _of_year),
-    ("month-of-year", _month_of_year),
-    ("quarter-of-year", _quarter_of_year),
+    ("hour", lambda times: _seconds_into(times, "datetime64[h]") / 3600),
+    ("day", lambda times: _seconds_into(times, "datetime64[D]") / 86_400),
+    ("week", lambda times: weekdays(times) / 7),
+    ("month", lambda times: _days_into(times, "M")),
+    ("year", lambda times: _days_into(times, "Y")),
+    ("month-of-year", lambda times: month_numbers(times) % 12 / 12),
+    ("quarter-of-year", lambda times: month_numbers(times) % 12 // 3 / 4),
 )
 """Each cycle and the phase of a time in it; a further calendar feature is a line here and one in `_resolves`."""
 

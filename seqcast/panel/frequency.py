@@ -151,9 +151,10 @@ class Frequency:
             return "every business day" if self.multiple == 1 else f"every {self.multiple} business days"
         if self.unit == "month":
             rhythm = _MONTHLY.get(self.multiple, f"every {self.multiple} months")
-            return f"{rhythm} {_anchor_name(self.anchor)}"
+            named = {1: "at month start", MONTH_END: "at month end"}
+            return f"{rhythm} {named.get(self.anchor, f'on day {self.anchor}')}"
         if self.multiple in _EVERY:
-            weekday = _weekday_of_alias(self.alias) if self.multiple == WEEK else None
+            weekday = weekday_of(self) if self.multiple == WEEK else None
             return _EVERY[self.multiple] + (f" on {WEEKDAYS[weekday]}s" if weekday is not None else "")
         return "every " + self.duration(1)
 
@@ -221,7 +222,8 @@ def month_frequency(multiple: int, anchor: int, month: int | None = None) -> Fre
 
 def weekday_of(frequency: Frequency) -> int | None:
     """Returns the weekday (0 = Monday) that a weekly alias such as `W-SUN` names, or None."""
-    return _weekday_of_alias(frequency.alias) if frequency.unit == "microsecond" else None
+    match = re.search(r"W-([A-Z]{3})$", frequency.alias)
+    return _WEEKDAY_CODES.index(match.group(1)) if match and frequency.unit == "microsecond" else None
 
 
 def month_of(frequency: Frequency) -> int | None:
@@ -231,35 +233,26 @@ def month_of(frequency: Frequency) -> int | None:
 
 
 def _named_frequency(alias: str, code: str, multiple: int, suffix: str | None, day: str | None) -> Frequency:
+    names, anchored = (_WEEKDAY_CODES if code == "W" else _MONTH_NAMES), suffix is not None
+    place = names.index(suffix.upper()) if suffix is not None and suffix.upper() in names else None
+    too_long = UsageError(f"{option('freq', repr(alias))}: a step that long is not supported.")
     if code in ("N", "ns"):
         raise UsageError(f"{option('freq', repr(alias))}: steps below a microsecond are not supported.")
-    fixed = _FIXED_CODES.get(code)
-    plain = suffix is None and day is None
-    if fixed is not None and plain:
-        if multiple * fixed >= _LONGEST_STEP:
-            raise UsageError(f"{option('freq', repr(alias))}: a step that long is not supported.")
-        return fixed_frequency(multiple * fixed)
-    if code == "B" and plain:
+    if anchored and place is None:
+        raise _unknown(alias)
+    if code in _FIXED_CODES and day is None and (code == "W" or not anchored):
+        if multiple * _FIXED_CODES[code] >= _LONGEST_STEP:
+            raise too_long
+        return fixed_frequency(multiple * _FIXED_CODES[code], place)
+    if code == "B" and day is None and not anchored:
         return Frequency(f"{_times(multiple)}B", "business_day", multiple)
-    if code == "W" and day is None:
-        return _weekly(alias, multiple, suffix)
     if code in _MONTH_CODES and (day is None or 1 <= int(day) <= MONTH_END):
         size, anchor = _MONTH_CODES[code]
-        month = None if suffix is None else _index_of(suffix, _MONTH_NAMES)
-        if suffix is None or (month is not None and size > 1):
-            if multiple * size > 12_000:
-                raise UsageError(f"{option('freq', repr(alias))}: a step that long is not supported.")
-            return month_frequency(multiple * size, int(day) if day else anchor, None if month is None else month + 1)
+        if multiple * size > 12_000:
+            raise too_long
+        if size > 1 or not anchored:
+            return month_frequency(multiple * size, int(day) if day else anchor, None if place is None else place + 1)
     raise _unknown(alias)
-
-
-def _weekly(alias: str, multiple: int, suffix: str | None) -> Frequency:
-    weekday = None if suffix is None else _index_of(suffix, _WEEKDAY_CODES)
-    if suffix is not None and weekday is None:
-        raise _unknown(alias)
-    if multiple * WEEK >= _LONGEST_STEP:
-        raise UsageError(f"{option('freq', repr(alias))}: a step that long is not supported.")
-    return fixed_frequency(multiple * WEEK, weekday)
 
 
 def _unknown(alias: str) -> UsageError:
@@ -270,6 +263,7 @@ def _unknown(alias: str) -> UsageError:
 
 
 _FIXED_CODES = {
+    "W": WEEK,
     **dict.fromkeys(("D", "d"), DAY),
     **dict.fromkeys(("H", "h"), HOUR),
     **dict.fromkeys(("T", "min"), MINUTE),
@@ -287,25 +281,12 @@ _MONTH_CODES = {
 }
 
 
-def _index_of(suffix: str, names: tuple[str, ...]) -> int | None:
-    return names.index(suffix.upper()) if suffix.upper() in names else None
-
-
-def _weekday_of_alias(alias: str) -> int | None:
-    match = re.search(r"W-([A-Z]{3})$", alias)
-    return _WEEKDAY_CODES.index(match.group(1)) if match else None
-
-
 def _times(multiple: int) -> str:
     return "" if multiple == 1 else str(multiple)
 
 
 def _whole(step: int, periods: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(period // step for period in periods if period % step == 0 and period > step)
-
-
-def _anchor_name(anchor: int) -> str:
-    return {1: "at month start", MONTH_END: "at month end"}.get(anchor, f"on day {anchor}")
 
 
 def _clock(times: _Ticks) -> _Ticks:

@@ -78,7 +78,10 @@ def build_panel(
     schema = replace(roles.schema, static=(*own_static, *file_static))
     roles = replace(roles, schema=schema)
     times = read_times(table, schema.time)
-    ids = read_ids(table, roles.id_columns) if roles.id_columns else _no_ids(table, roles)
+    # A wide table is split into a series for each target column later.
+    ids = SeriesIds((schema.target[0],), np.zeros(table.num_rows, np.int32))
+    if roles.id_columns:
+        ids = read_ids(table, roles.id_columns)
     times = to_utc(times, table.options.timezone, ids.codes, table, schema.time)
     values = _read_steps(table, roles)
     grouping = group_rows(table, ids, times.values, values)
@@ -92,11 +95,6 @@ def build_panel(
     found = (*table.notices, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
     notices = (*found, *covered, *grouping.notices, *frequency_notices)
     return LoadedPanel(panel, notices + _missing_notices(panel, grid, table))
-
-
-def _no_ids(table: Table, roles: Roles) -> SeriesIds:
-    """Returns one name for all rows; a wide table is split into a series per target column later."""
-    return SeriesIds((roles.schema.target[0],), np.zeros(table.num_rows, np.int32))
 
 
 def _unnamed_notices(ids: SeriesIds) -> tuple[Notice, ...]:
@@ -127,16 +125,12 @@ def _in_order(values: StepValues, grouping: Grouping) -> StepValues:
 
 
 def _find_grid(axis: TimeAxis, alias: str | None) -> tuple[Grid, tuple[Notice, ...]]:
-    """Finds the regular time axis of every series.
-
-    Raises:
-        DataError: There is no common frequency, or the gaps are absurd.
-        UsageError: The given frequency contradicts the data.
-    """
+    """Finds the regular time axis of every series; refuses absurd gaps."""
     frequency = infer_frequency(axis) if alias is None else check_frequency(parse_frequency(alias), axis)
     found = "given" if alias is not None else "inferred over all series" if len(axis.series_ids) > 1 else "inferred"
     notices = (Notice("decision", f"frequency: {frequency.name} ({frequency.alias}), {found}"),)
-    if _has_no_gaps(axis, frequency):
+    has_spacings = frequency.unit in ("integer", "microsecond")  # others have steps of varying length
+    if has_spacings and axis.spacings.ticks.tolist() == [frequency.multiple]:
         return Grid(frequency, axis.offsets, None), notices
     steps = frequency.steps_between(axis.start_of_row, axis.times)
     lengths = steps[axis.offsets[1:] - 1] + 1
@@ -146,14 +140,6 @@ def _find_grid(axis: TimeAxis, alias: str | None) -> tuple[Grid, tuple[Notice, .
         return Grid(frequency, offsets, None), notices
     positions = steps + np.repeat(offsets[:-1], np.diff(axis.offsets))
     return Grid(frequency, offsets, positions), notices
-
-
-def _has_no_gaps(axis: TimeAxis, frequency: Frequency) -> bool:
-    """Returns whether every spacing is one step, without computing the step of each row."""
-    if frequency.unit not in ("integer", "microsecond"):
-        return False
-    ticks = axis.spacings.ticks
-    return len(ticks) == 1 and int(ticks[0]) == frequency.multiple
 
 
 def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, lengths: IntArray) -> None:
@@ -210,11 +196,7 @@ def _place_on_grid(roles: Roles, axis: TimeAxis, grid: Grid, values: StepValues,
 
 
 def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ...]:
-    """Returns notices of steps without a row, of missing target values and of series without any value.
-
-    Raises:
-        DataError: Every value is missing.
-    """
+    """Returns notices of steps without a row, of missing target values and of series without any; refuses no value."""
     observed = ~np.isnan(panel.target)
     counts = np.add.reduceat(observed, panel.offsets[:-1], dtype=np.int64)
     if not counts.any():

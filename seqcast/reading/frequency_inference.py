@@ -150,7 +150,7 @@ def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
     _, on_grid = frequency.locate(axis.start_of_row, axis.times)
     named = on_grid & _on_named_anchor(frequency, axis)
     if not np.all(named):
-        first = int(np.flatnonzero(~named)[0])
+        first = int(np.argmin(named))
         series = int(np.searchsorted(axis.offsets, first, side="right")) - 1
         raise UsageError(
             f"{option('freq', frequency.alias)} ({frequency.name}) contradicts the data: series "
@@ -182,11 +182,7 @@ def _suggestion(axis: TimeAxis) -> Hint:
 
 
 def _common_step(spacings: Spacings) -> int:
-    """Returns the spacing that all others are multiples of, if enough of them equal it.
-
-    Raises:
-        DataError: There is none, or some series keep to a longer one.
-    """
+    """Returns the spacing that all others are multiples of; refuses other spacings, and series with longer ones."""
     _refuse_mixed(spacings)
     step = int(np.gcd.reduce(spacings.ticks))
     counts = dict(zip(spacings.ticks.tolist(), spacings.counts.tolist(), strict=True))
@@ -204,15 +200,12 @@ def _irregular(spacings: Spacings) -> DataError:
     if _shifts_by_an_hour(spacings):
         return DataError(message, place=axis.place, hint=_CLOCK_HINT)
     usual = int(spacings.ticks[np.argmax(spacings.counts)])
-    if spacings.unit == "month":
+    odd = _odd_days_of_month(axis) if spacings.unit == "microsecond" and usual >= 28 * DAY else None
+    if spacings.unit == "month" or (odd is not None and not len(odd)):
         return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
-    if usual >= 28 * DAY and not axis.is_integer:
-        odd = _odd_days_of_month(axis)
-        if not len(odd):
-            return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
-        row = int(odd[0])
-        message += f" {show_time(axis.times[row])} is on another day of the month than most."
-        return DataError(message, place=axis.place_of(row), hint=_IRREGULAR_HINT)
+    if odd is not None:
+        message += f" {show_time(axis.times[odd[0]])} is on another day of the month than most."
+        return DataError(message, place=axis.place_of(int(odd[0])), hint=_IRREGULAR_HINT)
     ticks: IntArray = axis.times.astype(np.int64, copy=False)
     is_odd = np.diff(ticks) % usual != 0
     is_odd[axis.offsets[1:-1] - 1] = False
@@ -242,14 +235,10 @@ def _shifts_by_an_hour(spacings: Spacings) -> bool:
 def _named(axis: TimeAxis, step: int, spacings: Spacings) -> Frequency:
     if axis.is_integer:
         return Frequency(str(step), "integer", step)
-    if step == DAY and _leaves_weekends_out(axis, spacings):
+    if step == DAY and 3 * DAY in spacings.ticks and not np.any(weekdays(axis.times) >= 5):
         return Frequency("B", "business_day", 1)
     first_weekdays = np.unique(weekdays(axis.starts))
     return fixed_frequency(step, int(first_weekdays[0]) if len(first_weekdays) == 1 else None)
-
-
-def _leaves_weekends_out(axis: TimeAxis, spacings: Spacings) -> bool:
-    return 3 * DAY in spacings.ticks and not np.any(weekdays(axis.times) >= 5)
 
 
 def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:

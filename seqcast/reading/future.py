@@ -73,7 +73,8 @@ def _time_column(future: Table, schema: Schema, config: DataConfig) -> str:
 
 def pad_panel(panel: Panel, num_steps: int) -> Panel:
     """Adds `num_steps` steps without any value to the end of every series."""
-    rows = _rows_after_extension(panel, num_steps)
+    rows = np.full(len(panel.target) + panel.num_series * num_steps, -1, np.int64)
+    rows[np.arange(len(panel.target)) + panel.series_of_row * num_steps] = np.arange(len(panel.target))
     target = np.where(rows < 0, np.nan, panel.target[rows])
     offsets = panel.offsets + np.arange(panel.num_series + 1) * num_steps
     return replace(panel, offsets=offsets, target=target, known=panel.known.take(rows), past=panel.past.take(rows))
@@ -92,13 +93,6 @@ def head_panel(panel: Panel, ends: IntArray) -> Panel:
     return replace(
         panel, offsets=offsets, target=panel.target[rows], known=panel.known.take(rows), past=panel.past.take(rows)
     )
-
-
-def _rows_after_extension(panel: Panel, num_steps: int) -> IntArray:
-    """Returns the row of the panel that each row of the longer panel comes from; -1 for added rows."""
-    rows = np.full(len(panel.target) + panel.num_series * num_steps, -1, np.int64)
-    rows[np.arange(len(panel.target)) + panel.series_of_row * num_steps] = np.arange(len(panel.target))
-    return rows
 
 
 def _with_future(known: Covariates, panel: Panel, num_steps: int, future: Table, config: DataConfig) -> Covariates:
@@ -143,11 +137,7 @@ def _require_present(missing: NDArray[np.bool_], future: Table, column: str, sou
 
 
 def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig) -> IntArray:
-    """Returns the (series * num_steps,) row of the future table for each added step.
-
-    Raises:
-        DataError: A step has no row, or two that differ.
-    """
+    """Returns the (series * num_steps,) row of the table for each added step; refuses none, or two that differ."""
     time = _time_column(future, panel.schema, config)
     times = read_times(future, time)
     id_columns = _future_ids(future, panel, config)

@@ -118,14 +118,14 @@ def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
         candidates = [
             column for column, kind in kinds.items() if column.strip().lower() in _TIME_NAMES and kind != "empty"
         ]
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
+    if len(candidates) > 1:
         raise DataError(
             f"several columns may be the time: {name_list(candidates)}.",
             place=table.place(),
             hint=f"Say which with {option('time')}.",
         )
+    if candidates:
+        return candidates[0]
     raise DataError(
         f"no time column was found among {name_list(table.columns)}.",
         place=table.place(),
@@ -168,15 +168,15 @@ def _refuse_clock(table: Table, time: str, texts: list[str]) -> None:
 
 
 def _times_repeat(table: Table, time: str) -> bool:
-    values = read_times(table, time).values
-    ticks = values.astype(np.int64, copy=False)
+    ticks = read_times(table, time).values.astype(np.int64, copy=False)
     return not bool(np.all(np.diff(ticks) > 0)) and len(np.unique(ticks)) < len(ticks)
 
 
 def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> tuple[str, ...]:
     if DEFAULT_TARGET in kinds:
         return (DEFAULT_TARGET,)
-    numeric = [column for column, kind in kinds.items() if kind in ("number", "integer") and not _is_row_number(column)]
+    numeric = [column for column, kind in kinds.items() if kind in ("number", "integer")]
+    numeric = [column for column in numeric if not column.startswith("Unnamed: ")]  # the index that pandas writes
     if len(numeric) == 1 or (numeric and not ids):
         return tuple(numeric)
     if numeric:
@@ -193,11 +193,6 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
         place=table.place(),
         hint=f"Name it with {option('target')}.",
     )
-
-
-def _is_row_number(column: str) -> bool:
-    """Returns whether the column has no name, as the index that pandas writes."""
-    return column.startswith("Unnamed: ")
 
 
 def _decisions(schema: Schema, ids: tuple[str, ...], unused: tuple[str, ...], config: DataConfig) -> tuple[Notice, ...]:

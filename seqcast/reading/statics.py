@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError, option
-from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, Schema
 from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.columns import column_kind, read_covariates
 from seqcast.reading.grouping import SeriesIds, read_ids
-from seqcast.reading.roles import DEFAULT_ID, split_id
+from seqcast.reading.roles import DEFAULT_ID
 from seqcast.reading.table import MOST_EXAMPLES, Table, missing_column
 
 Names = tuple[str, ...]
@@ -43,11 +42,10 @@ def split_statics(table: Table, config: DataConfig, static_table: Table | None) 
 
 def _static_ids(static_table: Table, config: DataConfig, id_columns: Names) -> Names:
     """Returns the columns of the static table that name the series."""
-    for candidate in (
-        id_columns,
-        split_id(static_table, config.id) if _has_all(static_table, config.id) else (),
-        (DEFAULT_ID,),
-    ):
+    asked: tuple[Names, ...] = (
+        () if config.id is None else ((config.id,), tuple(part.strip() for part in config.id.split(",")))
+    )
+    for candidate in (id_columns, *asked, (DEFAULT_ID,)):
         if candidate and set(candidate) <= set(static_table.columns):
             return candidate
     texts = [column for column in static_table.columns if column_kind(static_table, column) == "text"]
@@ -70,12 +68,6 @@ def static_notices(static_table: Table | None, columns: Names, id_columns: Names
     if key not in (id_columns, (DEFAULT_ID,)):
         found.append(Notice("decision", f"id column {quoted(key[0])}"))
     return tuple(replace(notice, text=f"static table: {notice.text}") for notice in found)
-
-
-def _has_all(table: Table, id_option: str | None) -> bool:
-    return id_option is not None and (
-        id_option in table.columns or all(part.strip() in table.columns for part in id_option.split(","))
-    )
 
 
 def read_statics(
@@ -105,28 +97,21 @@ def read_statics(
 
 def _constant_within(table: Table, covariates: Covariates, series: SeriesIds) -> Covariates:
     """Returns the first present value of each series, after checking that the others equal it."""
-    num_series = len(series.names)
-    numeric = np.full((num_series, covariates.numeric.shape[1]), np.nan)
-    codes = np.full((num_series, covariates.codes.shape[1]), -1, np.int32)
+    numeric = np.empty((len(series.names), len(covariates.numeric_names)))
+    codes = np.empty((len(series.names), len(covariates.categorical_names)), np.int32)
     for i, column in enumerate(covariates.numeric_names):
-        rows = np.flatnonzero(~np.isnan(covariates.numeric[:, i]))
-        numeric[:, i] = _one_value(table, column, covariates.numeric[:, i], rows, series, numeric[:, i])
+        numeric[:, i] = _one_value(table, column, covariates.numeric[:, i], series, np.float64("nan"))
     for i, column in enumerate(covariates.categorical_names):
-        rows = np.flatnonzero(covariates.codes[:, i] >= 0)
-        codes[:, i] = _one_value(table, column, covariates.codes[:, i], rows, series, codes[:, i])
+        codes[:, i] = _one_value(table, column, covariates.codes[:, i], series, np.int32(-1))
     return replace(covariates, numeric=numeric, codes=codes)
 
 
 def _one_value(
-    table: Table,
-    column: str,
-    values: NDArray[Number],
-    rows: IntArray,
-    series: SeriesIds,
-    empty: NDArray[Number],
+    table: Table, column: str, values: NDArray[Number], series: SeriesIds, missing: Number
 ) -> NDArray[Number]:
-    """Returns the (series,) value that all given rows of a series share; that of `empty` if there are none."""
-    found = empty.copy()
+    """Returns the (series,) value that all rows of a series with a value share; `missing` if it has none."""
+    rows = np.flatnonzero(~((values == missing) | np.isnan(values)))
+    found = np.full(len(series.names), missing)
     # written backwards, so that the first row of each series stays
     found[series.codes[rows[::-1]]] = values[rows[::-1]]
     changed = rows[values[rows] != found[series.codes[rows]]]

@@ -45,8 +45,8 @@ def read_table(source: str | Path, options: ReadOptions = AS_FOUND) -> Table:
     """
     content = read_content(source)
     if content.format == "parquet":
-        arrow = _read_parquet(content)
-        return _table(content, _normalised(arrow, content.name), options)
+        arrow = _normalised(_read_parquet(content), content.name)
+        return Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
     return _read_csv(content, options)
 
 
@@ -96,10 +96,6 @@ def _fingerprint(arrow: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _table(content: Content, arrow: pa.Table, options: ReadOptions) -> Table:
-    return Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
-
-
 def _read_parquet(content: Content) -> pa.Table:
     try:
         # Texts that repeat stay in their dictionaries, where they take no more memory than the file says.
@@ -114,11 +110,7 @@ def _read_parquet(content: Content) -> pa.Table:
 
 
 def _refuse_bomb(metadata: pa.parquet.FileMetaData, content: Content) -> None:
-    """Raises, before anything is unpacked, for contents out of proportion to the file.
-
-    Raises:
-        DataError: The columns would take far more bytes than the file has.
-    """
+    """Raises, before anything is unpacked, if the columns would take far more bytes than the file has."""
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     size = sum(max(8 * chunk.num_values, chunk.total_uncompressed_size) for chunk in chunks)
@@ -151,7 +143,7 @@ def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
         values = values.cast(kind.value_type)
         kind, is_dictionary = values.type, False
     if is_dictionary or any(is_text(kind) for is_text in _TEXT_CHECKS):
-        return _as_text(values)
+        return values if values.type == TEXT_TYPE else values.cast(pa.string()).dictionary_encode().cast(TEXT_TYPE)
     plain = next((plain for check, plain in _PLAIN_TYPES if check(kind)), kind)
     return values if plain == kind else values.cast(plain, safe=False)
 
@@ -162,13 +154,6 @@ def _without_extension(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if isinstance(series.dtype, pd.PeriodDtype):
         return pa.chunked_array([pa.Array.from_pandas(series.dt.to_timestamp())])
     return pa.chunked_array([chunk.storage for chunk in values.chunks], values.type.storage_type)
-
-
-def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    if values.type == TEXT_TYPE:
-        return values
-    plain = values.cast(pa.string())
-    return plain.dictionary_encode().cast(TEXT_TYPE)
 
 
 def _read_csv(content: Content, options: ReadOptions) -> Table:

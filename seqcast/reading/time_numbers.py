@@ -42,19 +42,18 @@ def from_numbers(table: Table, column: str, numbers: IntArray) -> Times:
             raise _wrong_dates(table, column, numbers, numbers[np.isnat(days)], pattern)
         notice = Notice("decision", f"numbers of column {column!r} were read as dates, such as {show_time(days[0])}")
         return Times(days, () if given else (notice,))
-    found = unit or _epoch_unit(numbers)
-    if found is None and _may_be_excel_days(numbers):
+    low, high = int(numbers.min()), int(numbers.max())
+    found = unit or next((each for each, least, most in _EPOCH_UNITS if least <= low and high < most), None)
+    if found is None and _EXCEL_DAYS[0] <= low and high <= _EXCEL_DAYS[1]:
         raise DataError(
             f"whole numbers such as {numbers[0]} may be day numbers of Excel, or steps.",
             place=table.place(column, value=str(numbers[0])),
             hint=f"Say which with {option('time_unit', 'excel')} or {option('time_unit', 'step')}.",
         )
     if found is None or found == "step":
-        if int(numbers.max()) - int(numbers.min()) > _FARTHEST_STEP:
-            raise DataError(
-                f"steps from {numbers.min()} to {numbers.max()} are too far apart.", place=table.place(column)
-            )
-        notice = Notice("decision", f"column {column!r} counts steps ({numbers.min():,} to {numbers.max():,})")
+        if high - low > _FARTHEST_STEP:
+            raise DataError(f"steps from {low} to {high} are too far apart.", place=table.place(column))
+        notice = Notice("decision", f"column {column!r} counts steps ({low:,} to {high:,})")
         return Times(numbers, () if unit else (notice,))
     return _since_origin(table, column, numbers, found)
 
@@ -71,11 +70,7 @@ def _since_origin(table: Table, column: str, numbers: IntArray, unit: str) -> Ti
 
 
 def _date_pattern(table: Table, column: str, numbers: IntArray) -> str | None:
-    """Returns the format in which all numbers are dates, such as `%Y%m%d`; None if they are not dates.
-
-    Raises:
-        DataError: Most of them are dates, and some are not.
-    """
+    """Returns the format in which all numbers are dates, such as `%Y%m%d`, or None; refuses a few wrong dates."""
     distinct = np.unique(numbers)
     low, high = int(distinct[0]), int(distinct[-1])
     num_digits = len(str(high))
@@ -119,12 +114,3 @@ def _wrong_dates(table: Table, column: str, numbers: IntArray, wrong: IntArray, 
     hint = share_hint(rows, len(numbers), f"Correct them, or give {option('time_unit', 'step')}.")
     what = f"is not a time in the format {pattern} of the others"
     return cell_error(table, column, rows, lambda row: str(numbers[row]), what, hint)
-
-
-def _may_be_excel_days(numbers: IntArray) -> bool:
-    return bool(numbers.min() >= _EXCEL_DAYS[0] and numbers.max() <= _EXCEL_DAYS[1])
-
-
-def _epoch_unit(numbers: IntArray) -> str | None:
-    low, high = int(numbers.min()), int(numbers.max())
-    return next((unit for unit, least, most in _EPOCH_UNITS if least <= low and high < most), None)

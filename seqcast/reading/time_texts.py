@@ -205,11 +205,7 @@ def _first_day(match: re.Match[str] | None) -> date | None:
 
 
 def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
-    """Reads every text in the one listed format that fits all of them.
-
-    Raises:
-        DataError: No format does, or several do and disagree.
-    """
+    """Reads every text in the one listed format that fits all of them; refuses none, or several that disagree."""
     tried = [(pattern, strptime(values, pattern)) for pattern in _FORMATS if _may_fit(values, pattern)]
     fitting = [(pattern, parsed) for pattern, parsed in tried if not np.isnat(parsed).any()]
     readings = {parsed.tobytes(): (pattern, parsed) for pattern, parsed in reversed(fitting)}
@@ -231,6 +227,5 @@ def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
 
 def _may_fit(values: list[str], pattern: str) -> bool:
     """Returns whether the marks of the first or last text agree with the format, because parsing is slow."""
-    marks = re.sub(r"%[A-Za-z]", "", pattern)
-    ends = (values[0], values[-1])
-    return any(re.sub(r"\w", "", value) == re.sub(r"\w", "", marks) for value in ends)
+    marks = re.sub(r"%[A-Za-z]|\w", "", pattern)
+    return any(re.sub(r"\w", "", value) == marks for value in (values[0], values[-1]))

@@ -75,18 +75,14 @@ def _from_text(table: Table, column: str) -> Times:
     absent = np.flatnonzero(missing[text.codes])
     if len(absent):
         raise _missing_time(table, column, absent)
-    is_fraction = np.array([not _is_whole(value) for value in values])
-    if not is_fraction.any() and table.options.time_format is None:
+    is_whole = np.array([INTEGER.fullmatch(value) is not None and abs(int(value)) < 2**63 for value in values])
+    if is_whole.all() and table.options.time_format is None:
         numbers = np.array([int(value) for value in values], np.int64)
         return from_numbers(table, column, numbers[text.codes])
     if table.options.time_unit is not None:
-        raise texts.error(is_fraction, f"is not a whole number, as {option('time_unit')} needs it", "Correct them.")
+        raise texts.error(~is_whole, f"is not a whole number, as {option('time_unit')} needs it", "Correct them.")
     parsed = parse_texts(texts)
     return Times(parsed.values[text.codes], parsed.notices, parsed.is_zoned)
-
-
-def _is_whole(value: str) -> bool:
-    return INTEGER.fullmatch(value) is not None and abs(int(value)) < 2**63
 
 
 def _missing_time(table: Table, column: str, rows: NDArray[np.intp]) -> DataError:

@@ -17,22 +17,17 @@ from seqcast.run.record import (
     LARGEST_RECORD,
     METRICS_FILE,
     MODEL_FILE,
-    MOST_MARKS,
     RUN_FILE,
     SCALERS_FILE,
     RunRecord,
     dump_record,
     parse_record,
 )
-from seqcast.run.untrusted.bounded_json import parse_json
 from seqcast.run.untrusted.bounded_toml import LARGEST_TOML, parse_toml
-from seqcast.run.untrusted.state_file import check_state
 from seqcast.storage import (
     LOCK_NAME,
-    fingerprint_regular_file,
     is_left_temporary,
     lock_directory,
-    open_regular_file,
     read_regular_file,
     refuse_special,
     sha256_hex,
@@ -42,9 +37,6 @@ from seqcast.storage import (
 OWN_FILES = (RUN_FILE, CONFIG_FILE, MODEL_FILE, SCALERS_FILE, CHECKPOINT_FILE, METRICS_FILE)
 RUNS_ROOT = Path("runs")
 LARGEST_TENSORS = 4 * 2**30
-LARGEST_CHECKPOINT = 3 * LARGEST_TENSORS
-"""Room for five sets of one network's weights (newest, averaged, best, two moments) and two of each earlier member."""
-LARGEST_METRICS = 16 * 2**20
 LONGEST_SHOWN = 200
 """Number of letters shown of a path that is wrong itself."""
 
@@ -70,21 +62,14 @@ class RunDirectory:
         Raises:
             RunError: It is absent, damaged, or has another format version.
         """
-        return parse_record(self.read_record_bytes(), str(self.path / RUN_FILE))
-
-    def read_record_bytes(self) -> bytes:
-        """Read the bytes of run.json.
-
-        Raises:
-            RunError: It is absent, not a plain file, or too large.
-        """
         if not self.has_record():
             raise RunError(
                 f"{self.path}: there is no seqcast run here (no {RUN_FILE}).",
                 hint=_near_run(self.path)
                 or "`seqcast runs` lists the runs under runs/; `seqcast train DATA` makes one.",
             )
-        return read_regular_file(self.path / RUN_FILE, LARGEST_RECORD)
+        file = self.path / RUN_FILE
+        return parse_record(read_regular_file(file, LARGEST_RECORD), str(file))
 
     def has_record(self) -> bool:
         """Return whether there is a run.json.
@@ -117,7 +102,7 @@ class RunDirectory:
         Raises:
             RunError: It is absent, or its checksum is not the one in run.json.
         """
-        text = self.read_verified(CONFIG_FILE, record)
+        text = self.read_verified(CONFIG_FILE, record, LARGEST_TOML)
         try:
             return parse_config(parse_toml(text), CONFIG_FILE)
         except (ValueError, UsageError) as error:
@@ -140,32 +125,6 @@ class RunDirectory:
         """
         return read_regular_file(self.path / CHECKPOINT_FILE, max_bytes)
 
-    def verify_checkpoint(self) -> None:
-        """Compare checkpoint.safetensors with the checksum inside it, without holding its tensors in memory.
-
-        Raises:
-            RunError: There is none, or it is not a plain file, too large, or damaged.
-        """
-        file = self.path / CHECKPOINT_FILE
-        with open_regular_file(file, LARGEST_CHECKPOINT) as (opened, num_bytes):
-            try:
-                check_state(opened, num_bytes)
-            except ValueError as error:
-                raise RunError(f"{file}: damaged: {error}.") from None
-
-    def read_metrics(self) -> list[object]:
-        """Return the validations in metrics.jsonl.
-
-        Raises:
-            RunError: The file is absent, not a plain file, too large, or not JSON lines.
-        """
-        file = self.path / METRICS_FILE
-        lines = read_regular_file(file, LARGEST_METRICS).splitlines()
-        try:
-            return [parse_json(line, MOST_MARKS) for line in lines]
-        except ValueError as error:
-            raise RunError(f"{file}: damaged: {error}.") from None
-
     def has_checkpoint(self) -> bool:
         """Return whether anything has the name of the checkpoint; reading it refuses all but a plain file."""
         return os.path.lexists(self.path / CHECKPOINT_FILE)
@@ -175,15 +134,14 @@ class RunDirectory:
         lines = [json.dumps(asdict(record)) + "\n" for record in history if is_dataclass(record)]  # type: ignore[arg-type]
         write_atomically(self.path / METRICS_FILE, "".join(lines).encode())
 
-    def read_verified(self, name: str, record: RunRecord, max_bytes: int | None = None) -> bytes:
+    def read_verified(self, name: str, record: RunRecord, max_bytes: int) -> bytes:
         """Read a file whose checksum is in run.json.
 
         Raises:
-            RunError: The file is absent, not a plain file, larger than `max_bytes` or than any such file may be, or its
-                checksum differs.
+            RunError: The file is absent, not a plain file, larger than `max_bytes`, or its checksum differs.
         """
-        data = read_regular_file(self.path / name, max_bytes or _largest(name))
-        self._require_checksum(name, record, sha256_hex(data))
+        data = read_regular_file(self.path / name, max_bytes)
+        self.require_checksum(name, record, sha256_hex(data))
         return data
 
     def require_writable(self) -> None:
@@ -195,34 +153,17 @@ class RunDirectory:
         for name in OWN_FILES:
             refuse_special(self.path / name, RunError)
 
-    def size_of(self, name: str) -> int:
-        """Return the size of a file in bytes.
+    def require_checksum(self, name: str, record: RunRecord, found: str) -> None:
+        """Compare the checksum that was found for a file with the one in run.json.
 
         Raises:
-            RunError: The file is absent, not a plain file, or too large.
+            RunError: They differ.
         """
-        with open_regular_file(self.path / name, _largest(name)) as (_, num_bytes):
-            return num_bytes
-
-    def verify(self, name: str, record: RunRecord) -> None:
-        """Compare a file with its checksum in run.json, without holding it in memory.
-
-        Raises:
-            RunError: The file is absent, not a plain file, too large, or its checksum differs.
-        """
-        self._require_checksum(name, record, fingerprint_regular_file(self.path / name, _largest(name)))
-
-    def _require_checksum(self, name: str, record: RunRecord, found: str) -> None:
         if record.files.get(name) != found:
             raise RunError(
                 f"{self.path / name}: damaged: its checksum is not the one in {RUN_FILE}.",
                 hint="Restore the directory from a copy, or train again.",
             )
-
-
-def _largest(name: str) -> int:
-    """Return the size limit of a file of a run, in bytes."""
-    return LARGEST_TOML if name == CONFIG_FILE else LARGEST_TENSORS
 
 
 def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resume: bool) -> RunDirectory:
@@ -250,12 +191,12 @@ def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resum
     # Before run.json is written there is only what training begins with.
     is_ours = RUN_FILE in occupants or set(occupants) <= {CONFIG_FILE, SCALERS_FILE}
     if occupants and not (overwrite and is_ours):
-        hint = (
-            f"Give {option('overwrite')} or another {option('run')}." if is_ours else f"Give another {option('run')}."
-        )
-        raise RunError(f"{run}: it is not empty and holds no run.", hint=hint)
+        remedy = f"{option('overwrite')} or another" if is_ours else "another"
+        raise RunError(f"{run}: it is not empty and holds no run.", hint=f"Give {remedy} {option('run')}.")
     if occupants:
-        _remove_own_files(run)
+        with lock_directory(run):  # never those of a run that is being trained
+            for name in reversed(OWN_FILES):  # run.json last, so that a kill on the way leaves a run to overwrite
+                (run / name).unlink(missing_ok=True)
     make_directory(run)
     return RunDirectory(run)
 
@@ -278,12 +219,6 @@ def _no_directory(run: Path, error: OSError | ValueError) -> RunError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
     place = Place(file=str(run)[:LONGEST_SHOWN])
     return RunError(f"cannot be used: {reason}.", place=place, hint=f"Give another {option('run')}.")
-
-
-def _remove_own_files(path: Path) -> None:
-    with lock_directory(path):  # never those of a run that is being trained
-        for name in reversed(OWN_FILES):  # run.json last, so that a kill on the way leaves a run to overwrite
-            (path / name).unlink(missing_ok=True)
 
 
 def _make_numbered(data_name: str) -> RunDirectory:

@@ -11,9 +11,10 @@ from seqcast.config import Config
 from seqcast.errors import Place, RunError
 from seqcast.model.ensemble import Ensemble, Networks, build_networks
 from seqcast.model.shape import NetworkShape
-from seqcast.run.directory import RunDirectory
+from seqcast.run.directory import LARGEST_TENSORS, RunDirectory
 from seqcast.run.record import MODEL_FILE, RunRecord
 from seqcast.run.scaler_tensors import PREFIX, Form, expected_forms, form, most_bytes, scaler_tensors, scalers_from
+from seqcast.storage import open_regular_file
 from seqcast.tensors.scaling import PanelScalers
 
 LARGEST_HEADER = 16 * 2**20
@@ -70,17 +71,16 @@ def read_model(directory: RunDirectory, record: RunRecord, config: Config) -> tu
 
 def _require_room_for_categories(directory: RunDirectory, shape: NetworkShape, num_members: int) -> None:
     num_tables = num_members * sum(map(len, (shape.past_categories, shape.known_categories, shape.static_categories)))
-    if num_tables > MANY_TABLES and num_tables * SHORTEST_ENTRY > directory.size_of(MODEL_FILE):
-        place = Place(file=str(directory.path / MODEL_FILE))
-        raise RunError("its tensors do not fit the configuration: it is too short for its categories.", place=place)
+    file = directory.path / MODEL_FILE
+    if num_tables > MANY_TABLES:
+        with open_regular_file(file, LARGEST_TENSORS) as (_, num_bytes):
+            if num_tables * SHORTEST_ENTRY > num_bytes:
+                reason = "its tensors do not fit the configuration: it is too short for its categories."
+                raise RunError(reason, place=Place(file=str(file)))
 
 
 def _require_forms(tensors: dict[str, Tensor], expected: dict[str, Form], place: Place) -> None:
-    """Check the names, shapes, types and numbers of all tensors.
-
-    Raises:
-        RunError: They are not those that the configuration asks for, or are not finite.
-    """
+    """Raise if the names, shapes, types or numbers of the tensors are not those that the configuration asks for."""
     found = {name: form(name, value) for name, value in tensors.items()}
     if found != expected:
         odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

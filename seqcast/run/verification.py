@@ -7,17 +7,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seqcast.errors import RunError
-from seqcast.run.directory import OWN_FILES, RunDirectory
+from seqcast.run.directory import LARGEST_TENSORS, OWN_FILES, RunDirectory
 from seqcast.run.record import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
+    LARGEST_RECORD,
     METRICS_FILE,
     MODEL_FILE,
+    MOST_MARKS,
     RUN_FILE,
     SCALERS_FILE,
     RunRecord,
     has_own_checksum,
 )
+from seqcast.run.untrusted.bounded_json import parse_json
+from seqcast.run.untrusted.state_file import check_state
+from seqcast.storage import fingerprint_regular_file, open_regular_file, read_regular_file
+
+LARGEST_CHECKPOINT = 3 * LARGEST_TENSORS
+"""Room for five sets of one network's weights (newest, averaged, best, two moments) and two of each earlier member."""
+LARGEST_METRICS = 16 * 2**20
 
 State = Literal["intact", "damaged", "missing", "unchecked", "absent"]
 """`missing`: the run needs the file; `absent`: it was never written."""
@@ -57,6 +66,8 @@ def _state(directory: RunDirectory, name: str, record: RunRecord) -> FileState:
         return FileState(name, *_check(directory, name, record))
     except RunError as error:
         return FileState(name, "damaged", str(error))
+    except ValueError as error:
+        return FileState(name, "damaged", f"{directory.path / name}: damaged: {error}.")
 
 
 def _reason_to_be(name: str, record: RunRecord) -> str:
@@ -69,21 +80,20 @@ def _reason_to_be(name: str, record: RunRecord) -> str:
 
 
 def _check(directory: RunDirectory, name: str, record: RunRecord) -> tuple[State, str]:
-    """Return the state of an existing file, and the reason.
-
-    Raises:
-        RunError: It is damaged.
-    """
+    """Return the state of an existing file, and the reason; raises a RunError or a ValueError if it is damaged."""
+    file = directory.path / name
     if name == RUN_FILE:
-        if has_own_checksum(directory.read_record_bytes(), RUN_FILE):
+        if has_own_checksum(read_regular_file(file, LARGEST_RECORD), RUN_FILE):
             return "intact", "its own checksum agrees"
         return "unchecked", "its own checksum was taken out"
     if name == CHECKPOINT_FILE:
-        directory.verify_checkpoint()
+        with open_regular_file(file, LARGEST_CHECKPOINT) as (opened, num_bytes):
+            check_state(opened, num_bytes)
         return "intact", "its own checksum agrees"
     if name == METRICS_FILE:
-        return "unchecked", f"it has no checksum; its {len(directory.read_metrics())} lines can be read"
+        validations = [parse_json(line, MOST_MARKS) for line in read_regular_file(file, LARGEST_METRICS).splitlines()]
+        return "unchecked", f"it has no checksum; its {len(validations)} lines can be read"
     if name == MODEL_FILE and name not in record.files:
         return "unchecked", "training has not ended, so no checksum of it is known"
-    directory.verify(name, record)
+    directory.require_checksum(name, record, fingerprint_regular_file(file, LARGEST_TENSORS))
     return "intact", f"its checksum in {RUN_FILE} agrees"

@@ -173,11 +173,8 @@ def target_scale(
     return mean, scale
 
 
-def scale_target(
-    scalers: PanelScalers, panel: Panel, series_map: IntArray | None = None, ends: IntArray | None = None
-) -> FloatArray:
-    """(rows,) scaled targets in float64, NaN where not observed; arguments as for `target_scale`."""
-    mean, scale = target_scale(scalers, panel, series_map, ends)
+def scale_target(panel: Panel, mean: FloatArray, scale: FloatArray) -> FloatArray:
+    """(rows,) scaled targets in float64, NaN where not observed; mean and scale as from `target_scale`."""
     with np.errstate(over="ignore"):  # what overflows is limited just below
         scaled = panel.target - np.repeat(mean, panel.lengths)
         scaled /= np.repeat(scale, panel.lengths)

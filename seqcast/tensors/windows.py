@@ -124,8 +124,7 @@ class WindowRange:
 
     def spread(self, at_most: int) -> tuple[IntArray, IntArray]:
         """At most `at_most` windows, evenly spread over all of them, in order."""
-        total = len(self)
-        return self.locate(evenly_spread(total, at_most))
+        return self.locate(evenly_spread(len(self), at_most))
 
 
 def panel_to_tensors(
@@ -152,7 +151,7 @@ def panel_to_tensors(
     require_fitted_kinds(scalers, panel)
     mean, scale = target_scale(scalers, panel, series_map, ends)
     observed = np.isfinite(panel.target)
-    scaled = np.nan_to_num(scale_target(scalers, panel, series_map, ends), copy=False, nan=0.0)
+    scaled = np.nan_to_num(scale_target(panel, mean, scale), copy=False, nan=0.0)
     calendar, calendar_offsets = _calendar_grid(panel, cycles)
 
     def number(values: np.ndarray) -> Tensor:

@@ -59,7 +59,7 @@ def test_a_numbered_run_that_cannot_be_made_is_named(in_tmp_path: Path, monkeypa
     def full(_path: Path, *_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("seqcast.run.directory._make", lambda _path: None)
+    monkeypatch.setattr("seqcast.run.directory.make_directory", lambda _path: None)
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(RunError, match=r"runs/sales-1: cannot be made: No space left on device"):
         choose(None)

@@ -50,7 +50,7 @@ def test_a_file_that_is_not_the_one_that_was_written_is_refused(name: str, tmp_p
     (tmp_path / name).write_bytes(b"other")
     for files in ({name: sha256_hex(b"written")}, {}):
         with pytest.raises(RunError, match=rf"{name}: damaged: its checksum is not the one in run\.json\. Restore"):
-            RunDirectory(tmp_path).read_verified(name, RECORD.model_copy(update={"files": files}))
+            RunDirectory(tmp_path).read_verified(name, RECORD.model_copy(update={"files": files}), 100)
 
 
 def test_a_linked_file_is_refused_even_with_the_right_content(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_linked_file_is_refused_even_with_the_right_content(tmp_path: Path) ->
     (tmp_path / MODEL_FILE).symlink_to(tmp_path / "elsewhere")
     record = RECORD.model_copy(update={"files": {MODEL_FILE: sha256_hex(b"model")}})
     with pytest.raises(RunError, match=r"model\.safetensors: is a symbolic link"):
-        RunDirectory(tmp_path).read_verified(MODEL_FILE, record)
+        RunDirectory(tmp_path).read_verified(MODEL_FILE, record, 100)
 
 
 def test_written_bytes_come_back_and_their_checksum_is_told(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_written_bytes_come_back_and_their_checksum_is_told(tmp_path: Path) -> N
         SCALERS_FILE: directory.write(SCALERS_FILE, b"scalers"),
     }
     record = RECORD.model_copy(update={"files": checksums})
-    assert directory.read_verified(MODEL_FILE, record) == b"model"
-    assert directory.read_verified(SCALERS_FILE, record) == b"scalers"
+    assert directory.read_verified(MODEL_FILE, record, 100) == b"model"
+    assert directory.read_verified(SCALERS_FILE, record, 100) == b"scalers"
 
 
 def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path) -> None:

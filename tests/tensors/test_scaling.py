@@ -83,7 +83,7 @@ class TestTarget:
             assert scalers.target.count[series] == np.isfinite(rows).sum()
 
     def test_rows_scale_with_the_numbers_of_their_series(self, panel: Panel, scalers: PanelScalers) -> None:
-        scaled = scale_target(scalers, panel)
+        scaled = scale_target(panel, *target_scale(scalers, panel))
         mean, scale = scalers.target.mean[panel.series_of_row], scalers.target.scale[panel.series_of_row]
         np.testing.assert_array_equal(scaled, (panel.target - mean) / scale)
         np.testing.assert_array_equal(np.isnan(scaled), np.isnan(panel.target))
@@ -116,11 +116,11 @@ class TestTarget:
         target = scalers.target
         assert np.isfinite([target.mean, target.variance, target.scale]).all()
         np.testing.assert_allclose(target.scale / size, np.std([-1.0, 0.5, 1.0, -0.25, 1.0]), rtol=1e-12)
-        np.testing.assert_allclose(scale_target(scalers, panel).std(), 1.0)
+        np.testing.assert_allclose(scale_target(panel, *target_scale(scalers, panel)).std(), 1.0)
 
     def test_values_far_out_of_range_are_limited(self) -> None:
         panel = make_panel(np.array([1.0, 1.0, 1.7e308, -1.7e308, 2.0]), (5,))
-        scaled = scale_target(fit_scalers(panel, np.array([2])), panel)
+        scaled = scale_target(panel, *target_scale(fit_scalers(panel, np.array([2])), panel))
         assert scaled.tolist() == [0.0, 0.0, LARGEST_SCALED_TARGET, -LARGEST_SCALED_TARGET, 1.0]
 
     def test_a_hundred_thousand_series_fit_at_once(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seqcast.panel.calendar import calendar_features, resolved_cycles
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Panel
-from seqcast.tensors.scaling import PanelScalers, encode, fit_scalers, scale_target, transform_numeric
+from seqcast.tensors.scaling import PanelScalers, encode, fit_scalers, scale_target, target_scale, transform_numeric
 from seqcast.tensors.windows import PanelTensors, WindowRange, panel_to_tensors
 from tests.panels import covariates, full_panel, make_panel, wave_panel, waves
 
@@ -48,7 +48,7 @@ def test_a_gathered_batch_equals_a_plain_loop(make: Callable[[], Panel]) -> None
     windows = [(0, 8), (2, 3), (1, 6), (2, 0), (0, 1)]  # the last three reach back before the series begins
     series, origins = (torch.tensor(column) for column in zip(*windows, strict=True))
     batch = tensors_of(panel, scalers).gather(series, origins, CONTEXT, HORIZON)
-    scaled = scale_target(scalers, panel)
+    scaled = scale_target(panel, *target_scale(scalers, panel))
     known, past = transform_numeric(scalers.known, panel.known), transform_numeric(scalers.past, panel.past)
     known_codes = encode(scalers.known, panel.known)
     past_codes = encode(scalers.past, panel.past)
