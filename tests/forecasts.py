@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.panel.panel import Panel
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import table_from_frame
-from seqcast.results.forecast import Forecast
+from seqcast.results.forecast import AttentionMap, Forecast
 from seqcast.run.load import TrainedModel
 from tests.panels import full_panel, random_model, small_config, wave_panel
+
+HOURLY = parse_frequency("h")
+FIRST_CUTOFF = np.datetime64("2024-02-29T22", "us")
 
 
 def model_of(panel: Panel, **sections: dict[str, Any]) -> TrainedModel:
@@ -49,6 +55,27 @@ def future_table(panel: Panel, num_steps: int) -> Table:
             pd.DataFrame({"unique_id": panel.series_ids[number], "ds": times, "price": price, "price kind": kind})
         )
     return table_from_frame(pd.concat(frames))
+
+
+def make_map(
+    weights: NDArray[np.floating],
+    ids: Sequence[str] | None = None,
+    observed: NDArray[np.bool_] | None = None,
+    frequency: Frequency = HOURLY,
+    start: np.datetime64 | int = FIRST_CUTOFF,
+) -> AttentionMap:
+    """Attention of windows whose cutoffs are a step apart, as though every observed value were 1."""
+    num_windows, horizon, context = weights.shape
+    seen = np.ones((num_windows, context), bool) if observed is None else observed
+    return AttentionMap(
+        frequency=frequency,
+        series_ids=tuple(ids or (f"s{window}" for window in range(num_windows))),
+        cutoffs=frequency.advance(np.array([start]), np.arange(num_windows)),
+        weights=weights.astype(np.float32),
+        observed=seen,
+        values=np.where(seen, 1.0, np.nan),
+        point=np.zeros((num_windows, horizon)),
+    )
 
 
 def assert_same(found: Forecast, expected: Forecast) -> None:

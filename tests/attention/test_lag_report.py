@@ -9,33 +9,13 @@ from numpy.typing import NDArray
 
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.errors import UsageError
-from seqcast.panel.frequency import Frequency, parse_frequency
+from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.wording import WEEKDAYS
 from seqcast.results.forecast import AttentionMap
+from tests.forecasts import FIRST_CUTOFF as CUTOFF
+from tests.forecasts import HOURLY, make_map
 
-HOURLY = parse_frequency("h")
-CUTOFF = np.datetime64("2024-02-29T22", "us")
 WINDOWS, HORIZON, CONTEXT = 5, 7, 11
-
-
-def make_map(
-    weights: NDArray[np.float64],
-    ids: tuple[str, ...] | None = None,
-    observed: NDArray[np.bool_] | None = None,
-    frequency: Frequency = HOURLY,
-    start: np.datetime64 | int = CUTOFF,
-) -> AttentionMap:
-    num_windows, horizon, context = weights.shape
-    seen = np.ones((num_windows, context), bool) if observed is None else observed
-    return AttentionMap(
-        frequency=frequency,
-        series_ids=ids or tuple(f"s{window}" for window in range(num_windows)),
-        cutoffs=frequency.advance(np.array([start]), np.arange(num_windows)),
-        weights=weights.astype(np.float32),
-        observed=seen,
-        values=np.where(seen, 1.0, np.nan),
-        point=np.zeros((num_windows, horizon)),
-    )
 
 
 def random_weights(seed: int = 0, num_windows: int = WINDOWS) -> NDArray[np.float64]:

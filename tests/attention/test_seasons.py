@@ -7,13 +7,10 @@ import pytest
 
 from seqcast.attention.lag_report import LagReport, Relative, lag_report
 from seqcast.attention.seasons import check_seasons
-from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Panel
-from seqcast.results.forecast import AttentionMap
 from seqcast.results.lag_profile import by_lag
+from tests.forecasts import HOURLY, make_map
 from tests.panels import make_panel, waves
-
-HOURLY = parse_frequency("h")
 
 
 def attending(lags: tuple[int, ...], context: int, horizon: int = 3, relative: Relative = "target") -> LagReport:
@@ -23,16 +20,7 @@ def attending(lags: tuple[int, ...], context: int, horizon: int = 3, relative: R
         for lag in lags:
             weights[0, step, context - lag + step] = 1
     weights /= weights.sum(axis=2, keepdims=True)
-    attention = AttentionMap(
-        frequency=HOURLY,
-        series_ids=("s0",),
-        cutoffs=np.array([np.datetime64("2024-01-01", "us")]),
-        weights=weights,
-        observed=np.ones((1, context), bool),
-        values=np.ones((1, context)),
-        point=np.zeros((1, horizon)),
-    )
-    return lag_report([attention], relative)
+    return lag_report([make_map(weights)], relative)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,9 @@
 
 Trains with few steps: memory is reached in the first of them. Every measurement is a process of its own, on the same
 file, which was read once before, so that none pays for the disk. Prints one JSON document.
+
+The panel is written as FILE where there is none: hourly values with a daily season of a size, level and phase of each
+series' own, and noise; a series at a time, so that memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.benchmarks.make_large_panel import write_large_panel
+import numpy as np
 
 PANDAS_READ = "import sys, pandas; pandas.read_csv(sys.argv[1], engine='pyarrow')"
 SEQCAST_READ = (
@@ -34,6 +37,24 @@ class Cost:
 
     seconds: float
     peak_mib: float
+
+
+def series_lines(index: int, stamps: list[str]) -> str:
+    """The rows of one series; the same for the same index and number of steps."""
+    random = np.random.default_rng([0, index])
+    level, size, phase = random.uniform(50, 150), random.uniform(5, 20), random.uniform(0, 2 * np.pi)
+    season = size * np.sin(2 * np.pi * np.arange(len(stamps)) / 24 + phase)
+    values = level + season + random.normal(0, 2, len(stamps))
+    name = f"s{index:05d}"
+    return "".join(f"{name},{stamp},{value:.3f}\n" for stamp, value in zip(stamps, values.tolist(), strict=True))
+
+
+def write_panel(path: Path, num_series: int, num_steps: int) -> None:
+    times = np.datetime64("2024-01-01T00", "s") + np.arange(num_steps) * np.timedelta64(1, "h")
+    stamps = [str(time).replace("T", " ") for time in times]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write("unique_id,ds,y\n")
+        file.writelines(series_lines(index, stamps) for index in range(num_series))
 
 
 def cost_of(command: list[str]) -> Cost:
@@ -79,12 +100,12 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--max-steps", type=int, default=20)
-    parser.add_argument("--file", type=Path, help="A panel made before; default: made now and removed.")
+    parser.add_argument("--file", type=Path, help="Where the panel is kept; default: made now and removed.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         file = given.file or Path(folder) / "large.csv"
         if not file.exists():
-            write_large_panel(file, given.series, given.steps)
+            write_panel(file, given.series, given.steps)
         print(json.dumps(measure(file, Path(folder) / "run", given.max_steps), indent=1))
 
 

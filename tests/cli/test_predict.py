@@ -18,10 +18,6 @@ def forecast(trained: Trained, *words: object) -> pd.DataFrame:
     return done("predict", "--run", trained.run, "--output", "-", *words).table()
 
 
-def test_the_table_has_exactly_the_columns_of_the_contract(hourly_run: Trained) -> None:
-    assert list(forecast(hourly_run)) == ["unique_id", "ds", "seqcast", *BOUNDS]
-
-
 def test_each_level_asked_for_has_its_columns_in_the_order_asked(hourly_run: Trained) -> None:
     table = forecast(hourly_run, "--level", "97.5,80,95")
     assert list(table)[3:] == ["seqcast-lo-97.5", "seqcast-hi-97.5", *BOUNDS]

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from utilsforecast import losses
 
-from seqcast.errors import UsageError
 from seqcast.evaluation.baselines import point_forecast
 from seqcast.evaluation.metrics import MEASURES, ModelScores, Scores, SeasonalScales, score, seasonal_scales
 from seqcast.panel.arrays import FloatArray
@@ -175,11 +174,6 @@ def test_measures_follow_their_definitions(
     scores = score(np.array([observed]), {"m": forecast}, SeasonalScales(1, ("b",), np.array([2.0]), np.array([4.0])))
     found = {name: float(getattr(model(scores).overall, name)) for name in expected}
     assert found == pytest.approx(expected, nan_ok=True)
-
-
-def test_a_level_outside_0_to_100_is_refused() -> None:
-    with pytest.raises(UsageError, match="between 0 and 100, got 120"):
-        scored(levels=(120,))
 
 
 class TestScales:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 from collections.abc import Callable
@@ -11,22 +12,20 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
+from seqcast.config import parse_config
+from seqcast.run.untrusted.bounded_toml import parse_toml
 from seqcast.training.checkpoint import _fingerprint
+from seqcast.training.setup import work_identity
 from tests.reliability.attacks import MARKER, bounded, change_record, sign
 from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import expect
 from tests.running import Trained
+from tests.training.states import contents
 
 NAME = "checkpoint.safetensors"
-State = tuple[dict[str, Tensor], dict[str, Any]]
-
-
-def opened(data: bytes) -> State:
-    size = struct.unpack("<Q", data[:8])[0]
-    return load(data), json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["state"].partition(" ")[2])
 
 
 def sealed(tensors: dict[str, Tensor], text: str) -> bytes:
@@ -36,7 +35,7 @@ def sealed(tensors: dict[str, Tensor], text: str) -> bytes:
 
 def forged(change: Callable[[dict[str, Tensor], dict[str, Any]], object]) -> Callable[[bytes], bytes]:
     def spoil(data: bytes) -> bytes:
-        tensors, counters = opened(data)
+        tensors, counters = contents(data)
         change(tensors, counters)
         return sealed(tensors, json.dumps(counters))
 
@@ -48,16 +47,12 @@ def counter(name: str, value: object) -> Callable[[bytes], bytes]:
 
 
 def with_text(text: str) -> Callable[[bytes], bytes]:
-    return lambda data: sealed(opened(data)[0], text)
+    return lambda data: sealed(contents(data)[0], text)
 
 
 def tensors_with(change: Callable[[Tensor], Tensor], prefix: str = "") -> Callable[[bytes], bytes]:
     """Change all tensors whose names begin with `prefix`."""
-    return forged(
-        lambda tensors, _: tensors.update(
-            {name: change(value) for name, value in tensors.items() if name.startswith(prefix)}
-        )
-    )
+    return forged(lambda found, _: found.update({k: change(v) for k, v in found.items() if k.startswith(prefix)}))
 
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -67,7 +62,7 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "a header without end": lambda data: struct.pack("<Q", 2**60) + data[8:],
     "a pickle": lambda _: b"\x80\x04cposix\nsystem\n(S'touch marker'\ntR.",
     "a flipped weight": lambda data: data[:-9] + bytes([data[-9] ^ 64]) + data[-8:],
-    "no metadata": lambda data: save(opened(data)[0]),
+    "no metadata": lambda data: save(contents(data)[0]),
     "text that is no JSON": with_text("hello"),
     "a list for counters": with_text("[]"),
     "deep nesting": with_text("[" * 100_000),
@@ -87,13 +82,9 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "a history with wrong types": counter(
         "history", [{"step": "x", "train_loss": [], "validation_loss": {}, "relative_mae": "", "learning_rate": None}]
     ),
-    "moments that are missing": forged(
-        lambda tensors, _: [tensors.pop(name) for name in list(tensors) if "exp_avg" in name]
-    ),
+    "moments that are missing": forged(lambda found, _: [found.pop(name) for name in [*found] if "exp_avg" in name]),
     "parameters said to have no moments": counter("without_moments", 5),
-    "a tensor less": forged(
-        lambda tensors, _: tensors.pop(next(name for name in tensors if name.startswith("network.")))
-    ),
+    "a tensor less": forged(lambda found, _: found.pop(next(name for name in found if name.startswith("network.")))),
     "a tensor of another shape": tensors_with(lambda value: value.reshape(-1)),
     "a tensor of another type": tensors_with(lambda value: value.to(torch.int64)),
     "weights that are not finite": tensors_with(lambda value: value * NAN),
@@ -103,8 +94,8 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "a refit of ten million steps": counter("refit_step", 10_000_000),
     "a loss that is NaN": forged(lambda _, counters: counters["history"][0].update(validation_loss=NAN)),
     "a loss without end": lambda data: sealed(
-        opened(data)[0],
-        re.sub(r'"validation_loss": [0-9.e-]+', '"validation_loss": 1e999', json.dumps(opened(data)[1])),
+        contents(data)[0],
+        re.sub(r'"validation_loss": [0-9.e-]+', '"validation_loss": 1e999', json.dumps(contents(data)[1])),
     ),
     "a best loss without end": counter("best_loss", INFINITE),
     "a best step of ten million": forged(
@@ -116,7 +107,7 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     "a history out of order": forged(lambda _, counters: counters["history"].reverse()),
     "a history of another network": forged(lambda _, counters: counters["history"][0].update(member=2)),
     "a history of a million numbers": counter("history", [1] * 3_000_000),
-    "a key twice": lambda data: sealed(opened(data)[0], json.dumps(opened(data)[1])[:-1] + ', "step": 4}'),
+    "a key twice": lambda data: sealed(contents(data)[0], json.dumps(contents(data)[1])[:-1] + ', "step": 4}'),
     "a million lists": with_text('{"format": 1, "a": [' + "[]," * 4_000_000 + "1]}"),
     "a finished network that nobody asked for": forged(
         lambda tensors, counters: (
@@ -134,9 +125,7 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
         )
     ),
     "a tensor more": forged(lambda tensors, _: tensors.update(evil=torch.zeros(3))),
-    "a hundred thousand tensors more": forged(
-        lambda tensors, _: tensors.update({f"e{number}": torch.zeros(0) for number in range(100_000)})
-    ),
+    "100,000 tensors more": forged(lambda found, _: found.update({f"e{i}": torch.zeros(0) for i in range(100_000)})),
     "parameters without moments that are none": counter("without_moments", ["x"]),
     "moments of 64 bits": tensors_with(lambda value: value.double(), "optimizer."),
     "negative moments": tensors_with(lambda value: value - 9, "optimizer.exp_avg_sq."),
@@ -178,10 +167,6 @@ def test_a_stopped_run_whose_state_is_gone_is_refused(shops: Trained, tmp_path: 
 
 
 def test_a_network_larger_than_its_state_is_refused_before_it_is_built(shops: Trained, tmp_path: Path) -> None:
-    from seqcast.config import parse_config
-    from seqcast.run.untrusted.bounded_toml import parse_toml
-    from seqcast.training.setup import work_identity
-
     run = stopped(shops, tmp_path)
     config = (
         (run / "config.toml").read_text().replace("hidden = 4", "hidden = 4096").replace("layers = 1", "layers = 8")
@@ -206,8 +191,6 @@ def test_nothing_is_trained_that_could_not_be_written(name: str, shops: Trained,
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe"])
 def test_a_checkpoint_that_is_no_file_is_refused(kind: str, shops: Trained, tmp_path: Path) -> None:
-    import os
-
     run = stopped(shops, tmp_path)
     path = run / NAME
     path.rename(tmp_path / "elsewhere")

@@ -207,12 +207,6 @@ def test_a_full_disk_at_any_moment_of_writing_leaves_the_old_or_the_new_file(
     assert every_fault(lambda: orderly(*words), folder, old, check) >= 4
 
 
-def test_a_full_device_ends_in_words(single: Trained) -> None:
-    ran = orderly("predict", "--run", single.run, "--output", "/dev/full", "--format", "csv")
-    assert ran.code == 1
-    assert "error: /dev/full: cannot be written: No space left on device" in ran.err
-
-
 def start(*words: object, **options: Any) -> subprocess.Popen[bytes]:
     code = "import sys; from seqcast.cli.app import main; sys.argv[0] = 'seqcast'; main()"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -257,29 +251,3 @@ def test_a_killed_training_loses_nothing_that_was_saved(single: Trained, tmp_pat
 @pytest.mark.timeout(1800)
 def test_a_hundred_kills_lose_nothing_that_was_saved(single: Trained, tmp_path: Path) -> None:
     kill_and_resume(100, tmp_path, single, random.Random(1))
-
-
-SAVER = """
-import sys
-from pathlib import Path
-from seqcast.storage import write_atomically
-path = Path(sys.argv[1])
-print("ready", flush=True)
-for number in range(10**9):
-    write_atomically(path, bytes([number % 251]) * 100_003)
-"""
-
-
-@pytest.mark.parametrize("kills", [7, pytest.param(150, marks=pytest.mark.long)])
-def test_a_kill_while_saving_leaves_the_old_or_the_new_file(kills: int, tmp_path: Path) -> None:
-    path, dice = tmp_path / "state", random.Random(kills)
-    for _ in range(kills):
-        process = subprocess.Popen([sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(dice.uniform(0.01, 0.05))
-        process.kill()
-        process.communicate()
-        data = path.read_bytes()
-        assert len(data) == 100_003
-        assert len(set(data)) == 1

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from seqcast.errors import UsageError
 from seqcast.panel.frequency import parse_frequency
 from seqcast.report.forecasts import forecast_preview
 from seqcast.results.forecast import Forecast
@@ -69,8 +68,3 @@ def test_it_says_from_which_step_on_forecasts_build_on_forecasts() -> None:
 
 def test_names_of_series_are_shown_safely() -> None:
     assert "[red]\\x1b[0m: 3 steps" in shown(forecast_preview(make_forecast(3, ["[red]\x1b[0m"])))
-
-
-def test_a_level_outside_0_to_100_is_refused() -> None:
-    with pytest.raises(UsageError, match="between 0 and 100, got 0"):
-        forecast_preview(make_forecast(3), [0])

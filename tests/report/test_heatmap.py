@@ -7,24 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from seqcast.attention.lag_report import Relative, lag_report
-from seqcast.panel.frequency import parse_frequency
 from seqcast.report.heatmap import GREYS, Heatmap
-from seqcast.results.forecast import AttentionMap
+from tests.forecasts import make_map
 from tests.report.rendering import ColorSystem, shown, shown_in_colour
 
 
 def make_heatmap(weights: NDArray[np.float64], relative: Relative = "origin") -> Heatmap:
-    horizon, context = weights.shape
-    attention = AttentionMap(
-        frequency=parse_frequency("h"),
-        series_ids=("a",),
-        cutoffs=np.array([np.datetime64("2024-01-01", "us")]),
-        weights=weights[None].astype(np.float32),
-        observed=np.ones((1, context), bool),
-        values=np.ones((1, context)),
-        point=np.zeros((1, horizon)),
-    )
-    return Heatmap(lag_report([attention], relative))
+    return Heatmap(lag_report([make_map(weights[None])], relative))
 
 
 def one_hot(horizon: int, context: int, lags: list[int]) -> NDArray[np.float64]:

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.panel.frequency import parse_frequency
 from seqcast.report.lags import LagTable, lag_report_view
-from seqcast.results.forecast import AttentionMap
+from tests.forecasts import make_map
 from tests.report.rendering import shown, shown_in_colour
 
 HORIZON, CONTEXT = 7, 29
@@ -30,19 +29,6 @@ def make_report(
     weights = np.exp(logits)
     weights /= weights.sum(axis=2, keepdims=True)
     return lag_report([make_map(weights.astype(np.float32), ids)], relative, group_by)
-
-
-def make_map(weights: NDArray[np.float32], ids: tuple[str, ...] | None = None) -> AttentionMap:
-    num_windows, horizon, context = weights.shape
-    return AttentionMap(
-        frequency=parse_frequency("h"),
-        series_ids=ids or tuple(f"s{window}" for window in range(num_windows)),
-        cutoffs=np.full(num_windows, np.datetime64("2024-03-01T05", "us")),
-        weights=weights,
-        observed=np.ones((num_windows, context), bool),
-        values=np.ones((num_windows, context)),
-        point=np.zeros((num_windows, horizon)),
-    )
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -76,7 +62,7 @@ class TestTable:
 
     def test_one_window_shows_times_instead_of_a_spread(self) -> None:
         text = shown(lag_report_view(make_report(num_windows=1)))
-        for part in ("attended time", "Thu 29 Feb 19:00", "7 steps ahead of 2024-03-01 05:00, context of 29."):
+        for part in ("attended time", "Thu 29 Feb 12:00", "7 steps ahead of 2024-02-29 22:00, context of 29."):
             assert part in text
         assert "spread" not in text
         several = shown(lag_report_view(make_report()))

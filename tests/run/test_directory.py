@@ -53,14 +53,6 @@ def test_a_file_that_is_not_the_one_that_was_written_is_refused(name: str, tmp_p
             RunDirectory(tmp_path).read_verified(name, RECORD.model_copy(update={"files": files}), 100)
 
 
-def test_a_linked_file_is_refused_even_with_the_right_content(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").write_bytes(b"model")
-    (tmp_path / MODEL_FILE).symlink_to(tmp_path / "elsewhere")
-    record = RECORD.model_copy(update={"files": {MODEL_FILE: sha256_hex(b"model")}})
-    with pytest.raises(RunError, match=r"model\.safetensors: is a symbolic link"):
-        RunDirectory(tmp_path).read_verified(MODEL_FILE, record, 100)
-
-
 def test_written_bytes_come_back_and_their_checksum_is_told(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     checksums = {
