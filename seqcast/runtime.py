@@ -52,8 +52,7 @@ class Runtime:
         """Context for the network; losses and scaling stay outside."""
         if self.dtype is torch.float32:
             return contextlib.nullcontext()
-        context: AbstractContextManager[None] = torch.autocast(self.device.type, dtype=self.dtype)
-        return context
+        return torch.autocast(self.device.type, dtype=self.dtype)
 
     def describe(self) -> str:
         """Text such as `cpu with 2 threads, float32 (no GPU found; float32 is the fastest here)`."""

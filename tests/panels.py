@@ -67,7 +67,13 @@ def make_panel(
     static = static or Covariates.empty(num_series)
     first = np.datetime64("2024-01-01", "us") if frequency.unit != "integer" else np.int64(0)
     return Panel(
-        schema=Schema("long", "unique_id", "ds", ("y",), known.names, past.names, static.names),
+        schema=Schema(
+            "long",
+            "unique_id",
+            "ds",
+            ("y",),
+            *(part.numeric_names + part.categorical_names for part in (known, past, static)),
+        ),
         frequency=frequency,
         series_ids=tuple(ids) if ids is not None else tuple(f"s{number}" for number in range(num_series)),
         starts=np.full(num_series, first) if starts is None else starts,

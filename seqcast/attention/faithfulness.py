@@ -194,8 +194,7 @@ def _effect(sums: list[float]) -> Effect:
 def _outside(band: tuple[int, int], horizon: int, context: int) -> BoolArray:
     """(H, S) True for context steps outside the band of lags before the forecast step."""
     lags = context - np.arange(context)[None, :] + np.arange(horizon)[:, None]
-    outside: BoolArray = (lags < band[0]) | (lags > band[1])
-    return outside
+    return (lags < band[0]) | (lags > band[1])
 
 
 def _control_bands(profile: LagProfile, band: LagBand, seed: int) -> list[tuple[int, int]]:

@@ -57,14 +57,9 @@ class LagReport:
 
     def as_dict(self, top: int | None = None) -> dict[str, object]:
         """The numbers of the printed report under the same names; `top` lags of each profile, or all."""
+        plain = ("relative", "group_by", "horizon", "context", "num_windows", "num_series", "share_not_observed")
         return {
-            "relative": self.relative,
-            "group_by": self.group_by,
-            "horizon": self.horizon,
-            "context": self.context,
-            "num_windows": self.num_windows,
-            "num_series": self.num_series,
-            "share_not_observed": self.share_not_observed,
+            **{name: getattr(self, name) for name in plain},
             **self.overall.as_dict(top),
             "groups": [group.as_dict(top) for group in self.groups],
         }
@@ -276,8 +271,7 @@ class _OriginSums:
         freedom = self._num_windows - self._num_series
         if freedom <= 0:
             return None
-        within: FloatArray = np.sqrt(np.maximum(squares - self._closed(), 0) / freedom)
-        return within
+        return np.sqrt(np.maximum(squares - self._closed(), 0) / freedom)
 
     def _closed(self) -> FloatArray:
         return self._squared_means + np.square(self._sum) / max(1, self._count)

@@ -62,8 +62,7 @@ class InputEffects:
     @property
     def forecast_change(self) -> FloatArray:
         """(L,) mean absolute change; NaN for a lag that no step reaches."""
-        mean: FloatArray = np.where(self.windows > 0, self.moved / np.maximum(self.windows, 1), np.nan)
-        return mean
+        return np.where(self.windows > 0, self.moved / np.maximum(self.windows, 1), np.nan)
 
     def of_band(self, first_lag: int, last_lag: int) -> Effect:
         """The mean effect over the lags of a band, each replaced alone."""

@@ -39,7 +39,7 @@ def check_seasons(report: LagReport, panel: Panel) -> tuple[SeasonFinding, ...]:
     about bands that nothing explains.
     """
     found = autocorrelation(panel)
-    peaks = [peak.lag for peak in found.peaks()]
+    peaks = found.peaks()
     suggested = [season for season in panel.frequency.seasons if season not in peaks]
     bands = report.by_target().bands()
     findings = [_finding(lag, lag in peaks, report, found) for lag in (*peaks, *suggested)]
@@ -83,7 +83,7 @@ def _unexplained_finding(band: LagBand, found: Autocorrelation) -> SeasonFinding
     return SeasonFinding(band.peak_lag, band.peak_duration, "disagree", found.at(band.peak_lag), band.share, text)
 
 
-def _is_unexplained(band: LagBand, peaks: list[int]) -> bool:
+def _is_unexplained(band: LagBand, peaks: tuple[int, ...]) -> bool:
     """Whether a large band is at no peak. The newest values (lags 1 and 2) need no season as an explanation."""
     explained = band.first_lag <= 2 or any(_meets(band, lag) or _meets_multiple(band, lag) for lag in peaks)
     return band.share >= UNEXPLAINED_SHARE and not explained

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from seqcast.cli.console import Screen
@@ -19,30 +18,25 @@ class TrainingProgress:
 
     def __init__(self, screen: Screen, *, validations: bool = True) -> None:
         """`validations`: whether each validation is a line where there is no bar."""
-        self.screen, self.validations = screen, validations
-        self.bar: Bar | None = None
-        self.task: TaskID | None = None
-        self.validation = ""
-        if screen.err.is_terminal and not screen.quiet:
-            self.bar = Bar(
-                MofNCompleteColumn(),
-                BarColumn(bar_width=None),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[numbers]}"),
-                console=screen.err,
-                transient=True,
-                expand=True,
-            )
+        self.screen, self.validations, self.validation = screen, validations, ""
+        self.is_drawn = screen.err.is_terminal and not screen.quiet
+        self.bar = Bar(
+            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            console=screen.err,
+            transient=True,
+            expand=True,
+            disable=not self.is_drawn,
+        )
 
     def __enter__(self) -> Self:
-        if self.bar is not None:
-            self.bar.start()
+        self.bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.bar is not None:
+    def __exit__(self, *_: object) -> None:
+        if self.is_drawn:  # elsewhere it would print a blank line
             self.bar.stop()
 
     def show(self, progress: Progress) -> None:
@@ -57,21 +51,20 @@ class TrainingProgress:
         phase = _phase(progress)
         self._move(progress.step, progress.max_steps, f"{phase} {numbers}".strip())
         is_line = record is not None or (progress.refit and progress.step == progress.max_steps)
-        if self.bar is None and self.validations and is_line:
+        if not self.is_drawn and self.validations and is_line:
             place = f"{phase} step {progress.step}/{progress.max_steps}".strip()
             self.screen.say(f"{place}: {numbers.replace('/s', ' windows/s')}")
 
     def show_windows(self, done: int, total: int) -> None:
         """Move the bar by the windows that statistical models have forecast; without a bar, print ten lines."""
         self._move(done, total, "windows of statistical models")
-        if self.bar is None and (done == total or done % max(1, total // 10) == 0):
+        if not self.is_drawn and (done == total or done % max(1, total // 10) == 0):
             self.screen.say(f"statistical models: window {done}/{total}")
 
     def _move(self, completed: int, total: int, numbers: str) -> None:
-        if self.bar is not None:
-            if self.task is None:
-                self.task = self.bar.add_task("", total=total, numbers=numbers)
-            self.bar.update(self.task, completed=completed, total=total, numbers=numbers)
+        if not self.bar.task_ids:
+            self.bar.add_task("", total=total, numbers=numbers)
+        self.bar.update(self.bar.task_ids[0], completed=completed, total=total, numbers=numbers)
 
 
 def _phase(progress: Progress) -> str:

@@ -24,8 +24,7 @@ def weekdays(times: TimeArray) -> IntArray:
 
 def month_numbers(times: TimeArray) -> IntArray:
     """Returns the months from January 1970 to each time."""
-    months: IntArray = times.astype("datetime64[M]").astype(np.int64)
-    return months
+    return times.astype("datetime64[M]").astype(np.int64)
 
 
 def _seconds_into(times: Times, unit: str) -> FloatArray:

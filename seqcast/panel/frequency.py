@@ -74,13 +74,12 @@ class Frequency:
         times: _Ticks
         if self.unit == "microsecond":
             times = origins + units.astype("timedelta64[us]")
-        elif self.unit == "month":
-            months: _Ticks = origins.astype("datetime64[M]") + units.astype("timedelta64[M]")
-            times = _on_anchor(months, self.anchor).astype(origins.dtype) + _clock(origins)
+            return times
+        if self.unit == "month":
+            times = _on_anchor(origins.astype("datetime64[M]") + units.astype("timedelta64[M]"), self.anchor)
         else:
-            days: _Ticks = np.busday_offset(origins.astype("datetime64[D]"), units, roll="forward")
-            times = days.astype(origins.dtype) + _clock(origins)
-        return times
+            times = np.busday_offset(origins.astype("datetime64[D]"), units, roll="forward")
+        return times.astype(origins.dtype) + _clock(origins)
 
     def steps_between(self, starts: TimeArray, times: TimeArray) -> IntArray:
         """Returns the whole steps from `starts` to `times`; inverse of `advance`.

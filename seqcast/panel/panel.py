@@ -37,11 +37,6 @@ class Covariates:
         """Returns covariates without columns for `num_rows` rows."""
         return cls((), np.empty((num_rows, 0)), (), (), np.empty((num_rows, 0), np.int32))
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Numeric columns, then categorical columns."""
-        return self.numeric_names + self.categorical_names
-
     def take(self, rows: IntArray) -> Covariates:
         """Returns the given rows, in the given order; a row of -1 gives missing values."""
         absent = rows < 0

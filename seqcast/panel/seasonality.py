@@ -35,15 +35,6 @@ CLEARLY_HIGHER = 0.02
 MOST_PEAKS = 5
 
 
-@dataclass(frozen=True)
-class AutocorrelationPeak:
-    """A lag at which changes recur."""
-
-    lag: int
-    correlation: float
-    """Mean over series, -1 to 1."""
-
-
 @dataclass(frozen=True, eq=False)
 class Autocorrelation:
     """Mean autocorrelation of the changes of a panel."""
@@ -67,28 +58,26 @@ class Autocorrelation:
         value = float(self.values[lag]) if lag <= self.longest_lag else float("nan")
         return None if np.isnan(value) else value
 
-    def peaks(self) -> tuple[AutocorrelationPeak, ...]:
-        """Returns the clear peaks, by falling correlation, at most `MOST_PEAKS`.
+    def peaks(self) -> tuple[int, ...]:
+        """Returns the lags of the clear peaks, by falling correlation, at most `MOST_PEAKS`.
 
         A lag is a peak if it is the highest within an eighth of itself to either side, is above `SMALLEST_CORRELATION`,
         and exceeds what chance would show at any lag. Peaks that others explain are left out: a multiple of a shorter
         peak that does not stand above the multiples beside it (a week stands above six and eight days), the sum or
         difference of two other peaks, and a peak of less than half the correlation of its own multiple.
         """
-        found = [AutocorrelationPeak(lag, float(self.values[lag])) for lag in self._candidates()]
-        own = [peak for peak in found if not any(self._is_echo(peak.lag, other.lag) for other in found)]
-        own = [peak for peak in own if not _is_sum(peak, own)]
-        own = [peak for peak in own if not _is_difference(peak, own)]
-        whole = [peak for peak in own if not any(_is_part(peak, other) for other in own)]
-        strongest = sorted(whole, key=lambda peak: -peak.correlation)[:MOST_PEAKS]
-        return tuple(self._on_season(peak) for peak in strongest)
+        found = self._candidates()
+        own = [lag for lag in found if not any(self._is_echo(lag, other) for other in found)]
+        own = [lag for lag in own if not self._is_sum(lag, own)]
+        own = [lag for lag in own if not self._is_difference(lag, own)]
+        whole = [lag for lag in own if not any(self._is_part(lag, other) for other in own)]
+        strongest = sorted(whole, key=lambda lag: -self.values[lag])[:MOST_PEAKS]
+        return tuple(self._on_season(lag) for lag in strongest)
 
-    def _on_season(self, peak: AutocorrelationPeak) -> AutocorrelationPeak:
-        """Moves a peak to the natural season it stands for: the top of a broad peak may lie a step beside it."""
-        for season in self.seasons:
-            if _is_near(peak.lag, season) and self.values[season] > peak.correlation - CLEARLY_HIGHER:
-                return AutocorrelationPeak(season, float(self.values[season]))
-        return peak
+    def _on_season(self, lag: int) -> int:
+        """Returns the natural season that a peak stands for: the top of a broad peak may lie a step beside it."""
+        near = (season for season in self.seasons if _is_near(lag, season))
+        return next((season for season in near if self.values[season] > self.values[lag] - CLEARLY_HIGHER), lag)
 
     def _candidates(self) -> list[int]:
         score = NormalDist().inv_cdf(1 - FALSE_PEAK_CHANCE / len(self.values))
@@ -111,11 +100,23 @@ class Autocorrelation:
         margin = max(CLEARLY_HIGHER, 1.5 * float(self._standard_error[lag]))
         return float(self.values[lag]) < max(beside) + margin
 
+    def _is_sum(self, lag: int, found: list[int]) -> bool:
+        """Whether the lag is the sum of two others that are not much lower."""
+        high = [other for other in found if self.values[other] > 0.75 * self.values[lag]]
+        return any(abs(first + second - lag) <= 1 for first in high for second in high if first < second < lag)
+
+    def _is_difference(self, lag: int, found: list[int]) -> bool:
+        """Whether the lag is the difference of two others that are both higher."""
+        higher = [other for other in found if self.values[other] > self.values[lag]]
+        return any(abs(first - second - lag) <= 1 for first in higher for second in higher if first > second)
+
+    def _is_part(self, lag: int, other: int) -> bool:
+        return _is_multiple(other, lag) and bool(self.values[lag] < self.values[other] / 2)
+
     @property
     def _standard_error(self) -> FloatArray:
         """(lags + 1,) standard error of each value if the changes were white noise."""
-        error: FloatArray = 1 / np.sqrt(np.maximum(1, self.num_independent))
-        return error
+        return 1 / np.sqrt(np.maximum(1, self.num_independent))
 
     def _highest_near(self, lag: int) -> float:
         near = self.values[max(1, lag - 1) : lag + 2]
@@ -164,8 +165,7 @@ def _lagged_products(values: FloatArray, longest: int) -> FloatArray:
     """Sum over t of values[t] values[t + lag], for lags 0 to `longest`."""
     size = 1 << (2 * len(values)).bit_length()
     spectrum = np.fft.rfft(values, size)
-    products: FloatArray = np.fft.irfft(spectrum * np.conj(spectrum), size)[: longest + 1]
-    return products
+    return np.fft.irfft(spectrum * np.conj(spectrum), size)[: longest + 1]
 
 
 def _is_near(lag: int, other: int) -> bool:
@@ -176,22 +176,6 @@ def _is_near(lag: int, other: int) -> bool:
 def _is_multiple(lag: int, of: int) -> bool:
     times = round(lag / of)
     return times >= 2 and _is_near(lag, times * of)
-
-
-def _is_sum(peak: AutocorrelationPeak, found: list[AutocorrelationPeak]) -> bool:
-    """Whether the lag is the sum of two others that are not much lower."""
-    high = [other.lag for other in found if other.correlation > 0.75 * peak.correlation]
-    return any(abs(first + second - peak.lag) <= 1 for first in high for second in high if first < second < peak.lag)
-
-
-def _is_difference(peak: AutocorrelationPeak, found: list[AutocorrelationPeak]) -> bool:
-    """Whether the lag is the difference of two others that are both higher."""
-    higher = [other.lag for other in found if other.correlation > peak.correlation]
-    return any(abs(first - second - peak.lag) <= 1 for first in higher for second in higher if first > second)
-
-
-def _is_part(peak: AutocorrelationPeak, other: AutocorrelationPeak) -> bool:
-    return _is_multiple(other.lag, peak.lag) and peak.correlation < other.correlation / 2
 
 
 @dataclass(frozen=True)

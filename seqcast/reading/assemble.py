@@ -175,24 +175,15 @@ def _place_on_grid(roles: Roles, axis: TimeAxis, grid: Grid, values: StepValues,
         filled = np.full((grid.num_rows, target.shape[1]), np.nan)
         filled[grid.positions] = target
         target = filled
-    if roles.schema.layout != "wide":
-        flat = np.ascontiguousarray(target[:, 0])
-        return Panel(
-            roles.schema, grid.frequency, axis.series_ids, axis.starts, grid.offsets, flat, known, past, statics
-        )
-    num_series = target.shape[1]
-    every = np.tile(np.arange(grid.num_rows), num_series)
-    return Panel(
-        roles.schema,
-        grid.frequency,
-        roles.schema.target,
-        axis.starts[np.zeros(num_series, np.int64)],
-        np.arange(num_series + 1) * grid.num_rows,
-        target.ravel(order="F"),
-        known.take(every),
-        past.take(every),
-        statics,
-    )
+    series_ids, starts, offsets = axis.series_ids, axis.starts, grid.offsets
+    if roles.schema.layout == "wide":
+        num_series = target.shape[1]
+        every = np.tile(np.arange(grid.num_rows), num_series)
+        known, past = known.take(every), past.take(every)
+        series_ids, starts = roles.schema.target, starts[np.zeros(num_series, np.int64)]
+        offsets = np.arange(num_series + 1) * grid.num_rows
+    flat = target.ravel(order="F")
+    return Panel(roles.schema, grid.frequency, series_ids, starts, offsets, flat, known, past, statics)
 
 
 def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ...]:

@@ -78,8 +78,7 @@ def _by_lag(report: LagReport) -> tuple[FloatArray, FloatArray]:
 
 
 def _column_sums(values: FloatArray, size: int) -> FloatArray:
-    sums: FloatArray = np.add.reduceat(values, np.arange(0, values.shape[1], size), axis=1)
-    return sums
+    return np.add.reduceat(values, np.arange(0, values.shape[1], size), axis=1)
 
 
 def _row_means(values: FloatArray, size: int) -> FloatArray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seqcast.panel.schema import Schema
+from seqcast.panel.wording import counted
 from seqcast.report.summary import covariate_rows, key_value_table, list_table, note_text, title_text
 from seqcast.report.text import SENTENCE_WIDTH, plain
 from seqcast.run.record import ResultRecord, RunRecord
@@ -51,7 +51,7 @@ def forecasters_text(num_members: int, linear_share: float) -> str:
     if linear_share == 1:
         return "the closed-form start alone"
     num_trained = num_members - (linear_share > 0)
-    trained = f"{num_trained} trained network{'' if num_trained == 1 else 's'}"
+    trained = counted(num_trained, "trained network")
     if linear_share == 0:
         return trained
     return f"{trained} and the closed-form start, which has {100 * linear_share:.0f} % of the weight"
@@ -79,15 +79,18 @@ def _list_row(path: str, record: RunRecord | None) -> tuple[str, ...]:
 def run_detail(path: str, record: RunRecord) -> RenderableType:
     """Everything known about a run."""
     data, columns, shape = record.data, record.columns, record.shape
+    id_column = f"id {columns.id}, " if columns.layout == "long" else ""
+    threads = counted(record.num_threads, "thread")
+    processes = threads if record.num_processes == 1 else f"{record.num_processes} processes of {threads} each"
     rows = [
         ("status", record.status),
         ("written by", f"seqcast {record.program_version}, torch {record.torch_version}, {record.created}"),
-        ("device", f"{record.device}, {record.precision}, {_counted_processes(record)}"),
+        ("device", f"{record.device}, {record.precision}, {processes}"),
         ("data", data.path),
         ("fingerprint", data.fingerprint),
         ("series", f"{data.num_series:,} with {data.num_rows:,} steps, {data.num_observed:,} observed"),
         ("time", f"{data.first_time} to {data.last_time}, frequency {record.frequency}"),
-        ("columns", _columns_text(columns)),
+        ("columns", f"{columns.layout}: {id_column}time {columns.time}, target {', '.join(columns.target)}"),
         *covariate_rows(columns.known, columns.past, columns.static),
         ("horizon, context, season", f"{shape.horizon}, {shape.context}, {shape.season}"),
     ]
@@ -101,16 +104,6 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
         parts += ["", title_text("Notices")]
     parts += [Text(plain(_as_printed(notice), SENTENCE_WIDTH)) for notice in record.notices]
     return Group(*parts)
-
-
-def _columns_text(columns: Schema) -> str:
-    id_column = f"id {columns.id}, " if columns.layout == "long" else ""
-    return f"{columns.layout}: {id_column}time {columns.time}, target {', '.join(columns.target)}"
-
-
-def _counted_processes(record: RunRecord) -> str:
-    threads = "1 thread" if record.num_threads == 1 else f"{record.num_threads} threads"
-    return threads if record.num_processes == 1 else f"{record.num_processes} processes of {threads} each"
 
 
 def _as_printed(notice: str) -> str:

@@ -40,11 +40,11 @@ def test_a_long_table_becomes_a_panel(tmp_path: Path) -> None:
 
 def test_covariates_of_every_role_are_read(tmp_path: Path) -> None:
     panel = load(tmp_path, _long(tmp_path), LONG).panel
-    assert (panel.known.names, panel.past.names, panel.static.names) == (
-        ("price", "promo"),
-        ("visits",),
-        ("area", "region"),
-    )
+    assert [(part.numeric_names, part.categorical_names) for part in (panel.known, panel.past, panel.static)] == [
+        (("price",), ("promo",)),
+        (("visits",), ()),
+        (("area",), ("region",)),
+    ]
     assert panel.known.numeric[:3, 0].tolist() == [0.25, 11.25, 22.25]
     assert panel.known.categories == (("no", "yes"),)
     assert panel.known.codes[:3, 0].tolist() == [0, 1, 0]

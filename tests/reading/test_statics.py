@@ -24,7 +24,7 @@ def _load(folder: Path, series: str, statics: str, config: DataConfig = DataConf
 
 def test_every_column_of_the_static_table_is_used_when_none_is_named(tmp_path: Path) -> None:
     panel = _load(tmp_path, SERIES, "unique_id,size,kind\na,1.5,x\nb,2.5,y\nc,3.5,x\nd,9,z\n").panel
-    assert (panel.schema.static, panel.static.names) == (("size", "kind"), ("size", "kind"))
+    assert (panel.static.numeric_names, panel.static.categorical_names) == (("size",), ("kind",))
     assert panel.static.numeric[:, 0].tolist() == [3.5, 1.5, 2.5]
     assert [panel.static.categories[0][code] for code in panel.static.codes[:, 0]] == ["x", "x", "y"]
 
@@ -32,7 +32,7 @@ def test_every_column_of_the_static_table_is_used_when_none_is_named(tmp_path: P
 def test_named_columns_come_from_both_tables(tmp_path: Path) -> None:
     config = DataConfig(static=("size", "region"))
     panel = _load(tmp_path, SERIES, "unique_id,size,kind\na,1,x\nb,2,y\nc,3,x\n", config).panel
-    assert (panel.schema.static, panel.static.names) == (("region", "size"), ("size", "region"))
+    assert (panel.static.numeric_names, panel.static.categorical_names) == (("size",), ("region",))
     assert panel.static.numeric[:, 0].tolist() == [3, 1, 2]
 
 
