@@ -60,10 +60,13 @@ class Trained:
 
 
 class Pipe(io.BytesIO):
-    """A stream that cannot seek, like a pipe."""
+    """A stream that can neither seek nor tell, like a pipe."""
 
     def seekable(self) -> bool:
         return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
 
 
 def seqcast(*words: object, stdin: bytes = b"") -> Ran:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqcast import forecasting
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import DataError
 from seqcast.forecasting import AttentionMaps, attention_maps, predict
 from seqcast.panel.frequency import TimeArray, parse_frequency
 from seqcast.results.forecast import AttentionMap
@@ -95,11 +95,6 @@ def test_an_origin_may_be_an_integer_step() -> None:
     origin: TimeArray = np.array([30])
     one = maps_of(attention_maps(model_of(panel), panel, origin=origin))
     assert one.cutoffs.tolist() == [30, 30, 30]
-
-
-def test_fewer_windows_than_one_are_refused() -> None:
-    with pytest.raises(UsageError, match="--windows 0: at least one origin is needed"):
-        attention_maps(wave_model(), wave_panel(), windows=0)
 
 
 def test_with_known_covariates_the_newest_origin_is_one_whose_covariates_are_known() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,40 +12,24 @@ import pandas as pd
 import pytest
 
 from seqcast.samples import CO2, PLANTED, PLANTED_FUTURE, sample_path
+from tests.reliability.test_environment import COMMAND, require_orderly
 from tests.running import done, hours, wave, write_rows
 
 TINY = ("--hidden", 7, "--max-steps", 3)
 
 
-def command(folder: Path, *words: str) -> str:
+def command(*words: str) -> str:
     """Run `seqcast` in a process of its own, as a shell does; its stdout."""
-    code = "from seqcast.cli.app import main; main()"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *words],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert "Warning" not in ended.stderr
-    assert "\x1b" not in ended.stdout + ended.stderr
-    return ended.stdout
+    return require_orderly([sys.executable, "-W", "error", "-c", COMMAND, *words])[0]
 
 
 @pytest.mark.slow
-def test_three_commands_lead_from_a_file_to_a_forecast_and_its_lags(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_rows(tmp_path / "data.csv", "ds,y", [hours(197), wave(197)])
-    assert "runs/data-1" in command(tmp_path, "train", "data.csv", "--max-steps", "3")
-    assert "y: 48 steps after 2024-01-09 04:00" in command(tmp_path, "predict", "--horizon", "48")
-    monkeypatch.chdir(tmp_path)
+def test_three_commands_lead_from_a_file_to_a_forecast_and_its_lags(in_tmp_path: Path) -> None:
+    write_rows(in_tmp_path / "data.csv", "ds,y", [hours(197), wave(197)])
+    assert "runs/data-1" in command("train", "data.csv", "--max-steps", "3")
+    assert "y: 48 steps after 2024-01-09 04:00" in command("predict", "--horizon", "48")
     assert "Attended lags relative to the forecast step" in done("inspect").out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv", "runs"]
+    assert sorted(path.name for path in in_tmp_path.iterdir()) == ["data.csv", "runs"]
 
 
 def test_the_planted_lags_of_the_sample_are_found_and_the_forecast_is_better_than_naive(in_tmp_path: Path) -> None:

@@ -11,16 +11,15 @@ import pytest
 import torch
 
 from seqcast.attention.inspection import Question, inspect
-from seqcast.config import Config
 from seqcast.errors import StoppedError
 from seqcast.experiments.recorded_training import TrainedRun, TrainingJob, train_in_directory
 from seqcast.forecasting import predict
 from seqcast.run.directory import RunDirectory
 from seqcast.run.load import load_trained_model
-from seqcast.run.source import Source, read_source, resolve_roles
+from seqcast.run.source import Source
 from seqcast.training.loop import Hooks
-from seqcast.training.plan import make_plan
-from tests.panels import CPU, planted_series, small_config
+from tests.panels import small_config
+from tests.run.making_runs import job_of, planted_source
 
 HORIZON, CONTEXT, STEPS = 5, 23, 4
 SCORES = ("dot", "general", "concat", "location", "cosine", "additive", "hybrid")
@@ -55,20 +54,13 @@ MECHANISMS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    path = tmp_path_factory.mktemp("planted") / "planted.csv"
-    lines = ["unique_id,ds,y"]
-    for number, values in enumerate(planted_series(3, 101, (7, 11))):
-        times = np.datetime64("2024-01-01") + np.arange(len(values))
-        lines += [f"s{number},{time},{value:.6f}" for time, value in zip(times, values, strict=True)]
-    path.write_text("\n".join(lines) + "\n")
-    return read_source(str(path), Config().data)
+    return planted_source(tmp_path_factory.mktemp("planted") / "planted.csv", 3, 101)
 
 
 def make_job(source: Source, mechanism: dict[str, Any]) -> TrainingJob:
     model = {"horizon": HORIZON, "context": CONTEXT} | mechanism
     training = {"max_steps": STEPS, "validate_every": 2, "batch_size": 5}
-    config = small_config(model=model, training=training)
-    return TrainingJob(source, make_plan(source.panel, resolve_roles(config, source.panel)), CPU)
+    return job_of(source, small_config(model=model, training=training))
 
 
 def train_with_a_stop(job: TrainingJob, directory: RunDirectory) -> TrainedRun:
@@ -97,13 +89,15 @@ def test_it_trains_stops_resumes_loads_forecasts_and_is_inspected(
         assert torch.equal(value, resumed.model.network.state_dict()[name]), name
     directory = RunDirectory(tmp_path / "stopped")
     model = load_trained_model(directory, directory.read_record(), torch.device("cpu"))
-    forecast = predict(model, source.panel, 2 * HORIZON).forecast
-    assert np.array_equal(forecast.point, predict(whole.model, source.panel, 2 * HORIZON).forecast.point)
+    forecast, expected = (predict(each, source.panel, 2 * HORIZON).forecast for each in (model, whole.model))
+    np.testing.assert_array_equal(forecast.quantiles, expected.quantiles)
+    np.testing.assert_array_equal(forecast.point, expected.point)
     assert np.isfinite(forecast.quantiles).all()
     if mechanism.get("attention") == "none":
         assert model.attention is None
         return
-    report = inspect(model, source.panel, Question(windows=2)).report
+    report, other = (inspect(each, source.panel, Question(windows=2)).report for each in (model, whole.model))
+    np.testing.assert_array_equal(report.step_weights, other.step_weights)
     assert report.overall.share.sum() == pytest.approx(1, abs=1e-5)
     assert model.attention is not None
     assert len(model.attention.profile) == CONTEXT + HORIZON - 1

@@ -29,6 +29,7 @@ from seqcast.output import (
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Schema
 from seqcast.results.forecast import AttentionMap, Forecast
+from tests.running import Pipe
 
 SCHEMA = Schema("long", "shop", "day", ("sold",))
 LEVELS = (0.1, 0.5, 0.9)
@@ -258,16 +259,6 @@ class TestParquet:
         frame = forecast_frame(make_forecast(), SCHEMA, [80])
         write_frame(frame, tmp_path / "f.parquet", "parquet")
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "f.parquet"), frame)
-
-
-class Pipe(io.BytesIO):
-    """Standard output that can neither seek nor tell."""
-
-    def seekable(self) -> bool:
-        return False
-
-    def tell(self) -> int:
-        raise io.UnsupportedOperation
 
 
 class TestDestination:

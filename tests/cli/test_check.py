@@ -28,19 +28,14 @@ def test_roles_frequency_lengths_and_seasons_are_reported(panel_run: Trained) ->
         assert told in out
 
 
-def test_given_splits_are_planned_with(in_tmp_path: Path) -> None:
-    words = ("check", write_hourly(in_tmp_path / "h.csv"), "--json")
-    usual, given = done(*words).document(), done(*words, "--validation-size", 24, "--test-size", 24).document()
-    assert given["plan"]["config"]["data"]["test_size"] == 24
-    assert given["plan"]["config"]["data"]["validation_size"] == 24
-    assert given["plan"]["num_train_windows"] < usual["plan"]["num_train_windows"]
-
-
-def test_a_given_horizon_and_context_are_planned_with(in_tmp_path: Path) -> None:
+def test_given_splits_horizon_and_context_are_planned_with(in_tmp_path: Path) -> None:
     words = ("check", write_hourly(in_tmp_path / "h.csv"), "--horizon", 7, "--context", 29)
-    assert "horizon           7 steps" in done(*words).out
-    plan = done(*words, "--json").document()["plan"]
+    given = (*words, "--validation-size", 24, "--test-size", 24)
+    usual, plan = (done(*each, "--json").document()["plan"] for each in (words, given))
+    assert (plan["config"]["data"]["validation_size"], plan["config"]["data"]["test_size"]) == (24, 24)
     assert (plan["config"]["model"]["horizon"], plan["config"]["model"]["context"]) == (7, 29)
+    assert plan["num_train_windows"] < usual["num_train_windows"]
+    assert "horizon           7 steps" in done(*words).out
 
 
 def test_json_is_one_document_with_the_same_facts(panel_run: Trained) -> None:

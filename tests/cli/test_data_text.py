@@ -24,7 +24,7 @@ NAMES = {
     "not available": "NA",
     "leading zeros": "007",
     "padded": "  padded  ",
-    "path": "../../etc/passwd",
+    "path": "../evil",
     "long": "n" * 2000,
     "accents": "Zürich 東京",
 }
@@ -59,6 +59,8 @@ def test_a_series_name_is_written_exactly_and_printed_safely(name: str, in_tmp_p
     assert list(pd.read_parquet("f.parquet")["unique_id"].unique()) == [name, "plain"]
     table = done("inspect", "--format", "csv", "--series", name).out
     assert {row[0] for row in list(csv.reader(io.StringIO(table)))[1:]} == {name}
+    assert {path.name for path in in_tmp_path.iterdir()} == {"t.csv", "runs", "f.parquet"}
+    assert not [path for path in in_tmp_path.parent.iterdir() if "evil" in path.name]
 
 
 @pytest.mark.parametrize("name", ["[red]x[/]", "\x1b[31mred", ":smile:", "東京", "=1+1"])
@@ -88,13 +90,6 @@ def test_an_error_shows_data_text_safely(in_tmp_path: Path) -> None:
     message = refused(3, "check", data)
     assert "[32m[/]" in message
     assert message.isprintable()
-
-
-def test_an_id_never_becomes_a_file_name(in_tmp_path: Path) -> None:
-    done("train", write_table(in_tmp_path / "t.csv", "../../evil"), *TINY)
-    done("predict", "--output", "f.csv")
-    assert sorted(path.name for path in in_tmp_path.iterdir()) == ["f.csv", "runs", "t.csv"]
-    assert sorted(path.name for path in in_tmp_path.parent.iterdir() if "evil" in path.name) == []
 
 
 def test_a_file_name_is_printed_safely(in_tmp_path: Path) -> None:

@@ -59,11 +59,6 @@ def test_all_of_one_run_is_shown(panel_run: Trained) -> None:
     for told in (
         "status                    finished",
         f"data                      {panel_run.data}"[:60],
-        "series                    3 with 371 steps, 371 observed",
-        "columns                   long: id unique_id, time ds, target y",
-        "known covariates          promo",
-        "static covariates         region",
-        "horizon, context, season  5, 23, 24",
         "steps                     3 (budget spent)",
         "Automatic choices",
         "frequency: hourly (h), inferred over all series",

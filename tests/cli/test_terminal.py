@@ -75,9 +75,10 @@ def as_if_at_terminal(*words: object) -> str:
     return both.read()
 
 
-def test_training_shows_a_bar_and_no_lines_of_steps(in_tmp_path: Path) -> None:
-    text = as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY)
+def test_training_shows_a_bar_with_the_network_at_work_and_no_lines_of_steps(in_tmp_path: Path) -> None:
+    text = as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--ensemble", 2)
     assert "━" in text
+    assert "network 2/2" in text
     assert "step 1/3" not in text
     assert all(cell_len(line) <= 80 for line in lines_of(text))
 
@@ -88,12 +89,6 @@ def test_a_backtest_that_takes_time_shows_a_bar(made_models: None, hourly_run: T
     assert "━" in text
     assert "training 1 of 2, on data up to" in text
     assert "statistical models: window" not in text
-
-
-def test_the_bar_tells_which_network_of_an_ensemble_is_at_work(in_tmp_path: Path) -> None:
-    text = as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--ensemble", 2)
-    assert "network 2/2" in text
-    assert all(cell_len(line) <= 80 for line in lines_of(text))
 
 
 def test_quiet_training_shows_no_bar(in_tmp_path: Path) -> None:

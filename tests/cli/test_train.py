@@ -9,17 +9,12 @@ from pathlib import Path
 import pytest
 
 from seqcast.run.configuration_file import read_config
-from seqcast.run.directory import OWN_FILES
 from seqcast.training import loop
 from tests.running import CONTEXT, HORIZON, TINY, Trained, done, refused, seqcast, write_hourly, write_panel, write_rows
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
-
-
-def test_a_run_holds_the_files_of_the_design_and_nothing_else(hourly_run: Trained) -> None:
-    assert set(contents(hourly_run.run)) == set(OWN_FILES)
 
 
 def test_what_was_found_and_chosen_is_told_on_stderr(in_tmp_path: Path) -> None:

@@ -7,27 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqcast.config import Config
 from seqcast.errors import DivergedError, StoppedError
 from seqcast.experiments.compare import Variant, VariantResult, compare_variants, recovery, variants_of
 from seqcast.experiments.recorded_training import TrainedRun, TrainingJob, train_in_directory
 from seqcast.results.lag_profile import LagProfile
 from seqcast.run.directory import RunDirectory
-from seqcast.run.source import Source, read_source, resolve_roles
+from seqcast.run.source import Source
 from seqcast.training.loop import Hooks
-from seqcast.training.plan import make_plan
-from tests.panels import CPU, DAILY, planted_series, small_config
+from tests.panels import DAILY, small_config
+from tests.run.making_runs import job_of, planted_source
 
 DOT, NONE = Variant("global", "dot", 3), Variant("none", None, 3)
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    path = tmp_path_factory.mktemp("planted") / "planted.csv"
-    values = planted_series(1, 199, (7, 11))[0]
-    days = np.datetime64("2024-01-01") + np.arange(len(values))
-    path.write_text("ds,y\n" + "".join(f"{day},{value:.6f}\n" for day, value in zip(days, values, strict=True)))
-    return read_source(str(path), Config().data)
+    return planted_source(tmp_path_factory.mktemp("planted") / "planted.csv", 1, 199)
 
 
 class Bench:
@@ -39,8 +34,7 @@ class Bench:
         self.failing: dict[str, Exception] = {}
 
     def job(self, variant: Variant) -> TrainingJob:
-        config = variant.config(self.base)
-        return TrainingJob(self.source, make_plan(self.source.panel, resolve_roles(config, self.source.panel)), CPU)
+        return job_of(self.source, variant.config(self.base))
 
     def train(self, job: TrainingJob, directory: RunDirectory, resume: bool) -> TrainedRun:
         name = directory.path.name

@@ -207,18 +207,6 @@ def test_resuming_with_other_options_or_data_is_refused_and_changes_no_file(
     assert files_of(directory) == before
 
 
-def test_resuming_from_a_damaged_state_is_refused_and_changes_no_file(job: TrainingJob, tmp_path: Path) -> None:
-    directory = empty(tmp_path / "run")
-    stop_after(job, directory, 3)
-    content = bytearray((directory.path / CHECKPOINT_FILE).read_bytes())
-    content[-7] ^= 1
-    (directory.path / CHECKPOINT_FILE).write_bytes(bytes(content))
-    before = files_of(directory)
-    with pytest.raises(RunError, match=r"checkpoint\.safetensors is damaged"):
-        run(job, directory, resume=True)
-    assert files_of(directory) == before
-
-
 def diverge_at(step: int) -> Hooks:
     def spoil(progress: Progress) -> None:
         if progress.step == step:

@@ -41,12 +41,6 @@ def rows(header: str, lines: Iterable[str]) -> str:
     return "\n".join([header, *lines]) + "\n"
 
 
-def hourly(num_rows: int, start: str = "2024-01-01") -> list[str]:
-    """ISO times one hour apart."""
-    times = np.datetime64(start, "s") + np.arange(num_rows) * np.timedelta64(3600, "s")
-    return [str(time).replace("T", " ") for time in times]
-
-
 def daily(num_rows: int, start: str = "2024-01-01") -> list[str]:
     """ISO dates one day apart."""
     return [str(day) for day in np.datetime64(start, "D") + np.arange(num_rows)]

@@ -17,7 +17,8 @@ from seqcast.errors import DataError, UsageError
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.tabular import table_from_frame
-from tests.reading.making_tables import daily, decisions, hourly, load, read, repairs, rows, times_of
+from tests.reading.making_tables import daily, decisions, load, read, repairs, rows, times_of
+from tests.running import hours
 
 LONG = DataConfig(known=("price", "promo"), past=("visits",), static=("region", "area"))
 
@@ -239,7 +240,7 @@ def test_gaps_of_a_wide_table_are_counted_once(tmp_path: Path) -> None:
 
 
 def test_the_frequency_is_said_after_what_was_found_in_reading(tmp_path: Path) -> None:
-    content = rows("ds;y", [f"{hour};1" for hour in hourly(5)])
+    content = rows("ds;y", [f"{hour};1" for hour in hours(5)])
     given_frequency = load(tmp_path, content, DataConfig(freq="30min"))
     read_first = "columns are separated by semicolon"
     assert decisions(load(tmp_path, content)) == [read_first, "frequency: hourly (h), inferred"]
@@ -249,12 +250,12 @@ def test_the_frequency_is_said_after_what_was_found_in_reading(tmp_path: Path) -
 
 @pytest.mark.parametrize("position", [0, 3, 11])
 def test_a_mistyped_year_is_refused(tmp_path: Path, position: int) -> None:
-    hours = hourly(12)
-    hours[position] = hours[position].replace("2024", "2204")
+    times = hours(12)
+    times[position] = times[position].replace("2024", "2204")
     message = r"filling the gaps would make 1,577,\d{3} rows of 12: series 'y' jumps from 2024-.* to 2204-01-01.* later"
     with pytest.raises(DataError, match=message) as caught:
-        load(tmp_path, rows("ds,y", [f"{hour},{i}" for i, hour in enumerate(hours)]))
-    assert caught.value.place.value == hours[position].removesuffix(" 00:00:00")
+        load(tmp_path, rows("ds,y", [f"{hour},{i}" for i, hour in enumerate(times)]))
+    assert caught.value.place.value == times[position].removesuffix(" 00:00:00")
 
 
 def test_options_may_be_given_when_the_panel_is_built(tmp_path: Path) -> None:

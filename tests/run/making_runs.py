@@ -16,7 +16,7 @@ from seqcast.run.directory import RunDirectory
 from seqcast.run.source import Source, read_source, resolve_roles
 from seqcast.training.loop import Hooks
 from seqcast.training.plan import make_plan
-from tests.panels import CPU, small_config
+from tests.panels import CPU, planted_series, small_config
 
 COVARIATES: dict[str, Any] = {"known": ("price", "kind"), "past": ("visits",), "static": ("region",)}
 
@@ -72,6 +72,16 @@ def make_job(data: Path, config: Config | None = None) -> TrainingJob:
 
 def job_of(source: Source, config: Config) -> TrainingJob:
     return TrainingJob(source, make_plan(source.panel, resolve_roles(config, source.panel)), CPU)
+
+
+def planted_source(path: Path, num_series: int, length: int) -> Source:
+    """The source of a table in which every value follows from those 7 and 11 days before."""
+    lines = ["unique_id,ds,y"]
+    for number, values in enumerate(planted_series(num_series, length, (7, 11))):
+        days = np.datetime64("2024-01-01") + np.arange(length)
+        lines += [f"s{number},{day},{value:.6f}" for day, value in zip(days, values, strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+    return read_source(str(path), Config().data)
 
 
 def make_run(folder: Path, config: Config | None = None) -> MadeRun:

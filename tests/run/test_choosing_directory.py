@@ -12,9 +12,7 @@ from seqcast.run.directory import (
     RunDirectory,
     choose_directory,
     find_run,
-    list_runs,
     newest_finished_run,
-    newest_run,
 )
 from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE
 from seqcast.storage import LOCK_NAME, lock_directory
@@ -172,21 +170,6 @@ def test_without_name_the_newest_run_is_resumed(in_tmp_path: Path) -> None:
 def set_age(path: Path, seconds: float) -> None:
     then = time.time() - seconds
     os.utime(path / RUN_FILE, (then, then))
-
-
-def test_runs_are_listed_newest_first_by_their_record(tmp_path: Path) -> None:
-    for name, age in (("a-1", 30), ("b-1", 10), ("a-2", 20)):
-        set_age(bare_run(tmp_path / name).path, age)
-    (tmp_path / "no-run").mkdir()
-    (tmp_path / "file").write_text("x")
-    assert [run.path.name for run in list_runs(tmp_path)] == ["b-1", "a-2", "a-1"]
-    assert newest_run(tmp_path).path == tmp_path / "b-1"
-
-
-def test_without_a_runs_folder_there_are_no_runs(tmp_path: Path) -> None:
-    assert list_runs(tmp_path / "runs") == []
-    with pytest.raises(RunError, match=r"there is no run under .*runs/\. Train one with `seqcast train DATA`"):
-        newest_run(tmp_path / "runs")
 
 
 def test_the_newest_finished_run_is_used_although_a_stopped_one_is_newer(tmp_path: Path) -> None:

@@ -119,13 +119,6 @@ def test_a_table_that_is_gone_is_an_error_that_says_what_to_do(made: MadeRun) ->
         reread(made, None)
 
 
-def test_a_run_trained_on_a_stream_needs_a_table(made: MadeRun) -> None:
-    record = made.directory.read_record()
-    record = record.model_copy(update={"data": record.data.model_copy(update={"path": "<stdin>"})})
-    with pytest.raises(RunError, match="<stdin>: the table this run was trained on is not there"):
-        read_run_source(record, made.directory.read_config(record), None)
-
-
 def test_a_table_of_another_frequency_is_refused(made: MadeRun, tmp_path: Path) -> None:
     other = write_table(tmp_path / "other.csv", {"one": 101}, freq="h")
     with pytest.raises(DataError, match=r"its frequency is 'h'; this run was trained on 'D'\. Train a run for this"):
@@ -139,10 +132,3 @@ def test_a_short_table_that_looks_coarser_is_read_with_the_frequency_of_the_run(
     assert source.panel.frequency.alias == "D"
     assert source.panel.lengths.tolist() == [31]
     assert int(np.isfinite(source.panel.target).sum()) == 16
-
-
-def test_ids_that_look_like_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
-    frame = daily_frame({"007": 61, "7": 53})
-    frame.to_csv(tmp_path / "data.csv", index=False)
-    source = source_of(tmp_path / "data.csv", id="unique_id")
-    assert source.panel.series_ids == ("007", "7")
