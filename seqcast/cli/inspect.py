@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seqcast.attention.inspection import Inspection
-    from seqcast.forecasting import AttentionMaps
     from seqcast.panel.frequency import TimeArray
     from seqcast.panel.panel import Panel
     from seqcast.run.load import TrainedModel
@@ -83,6 +82,7 @@ def inspect(
     from seqcast.attention.inspection import Question
     from seqcast.attention.inspection import inspect as ask
     from seqcast.forecasting import attention_maps
+    from seqcast.output import attention_table, write_tables
     from seqcast.report.heatmap import Heatmap
 
     table = TableOutput.from_options(output, None if format == "table" else format)
@@ -90,8 +90,10 @@ def inspect(
     panel = loaded.source.panel if series is None else one_series(loaded.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
     if wanted:
-        found_maps = attention_maps(loaded.model, panel, 1 if windows is None else windows, moment)
-        write_attention(screen, loaded, found_maps, table)
+        written = attention_maps(loaded.model, panel, 1 if windows is None else windows, moment)
+        screen.notices(written.notices)
+        write_tables(map(attention_table, written.maps), table.target, table.file_format)
+        table.tell(screen, written.num_windows * loaded.model.horizon * loaded.model.context)
         return
     other = None if compare is None else open_other(screen, compare, loaded, device)
     question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare))
@@ -105,15 +107,6 @@ def inspect(
     if heatmap:
         screen.result("")
         screen.result(Heatmap(found.report))
-
-
-def write_attention(screen: Screen, loaded: LoadedRun, found: AttentionMaps, table: TableOutput) -> None:
-    """Write the whole attention table, a part at a time."""
-    from seqcast.output import attention_table, write_tables
-
-    screen.notices(found.notices)
-    write_tables((attention_table(part) for part in found.maps), table.target, table.file_format)
-    table.tell(screen, found.num_windows * loaded.model.horizon * loaded.model.context)
 
 
 def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: bool) -> RenderableType:

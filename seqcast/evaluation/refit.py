@@ -44,15 +44,8 @@ def refitted_forecast(
     """Forecast the origins with models trained at every `every`-th origin of each series on the rows before it.
 
     Settings, budget and seed are those of the run. The newest steps before each origin are the validation part of its
-    training. Values of the run's test part are used for training as soon as they lie before an origin.
-
-    Args:
-        model: The model of the run, for its settings only.
-        panel: The series.
-        origins: Origins at equal distances within each series.
-        every: Origins from one training to the next.
-        on_refit: Called before each training.
-        hooks: Hooks of the training loop.
+    training. Values of the run's test part are used for training as soon as they lie before an
+    origin. The origins of a series are at equal distances. `on_refit` is called before each training.
 
     Raises:
         DataError: There are too few rows before an origin to train on.

@@ -85,12 +85,7 @@ def statistical_forecasts(
 ) -> StatisticalForecasts:
     """Forecast from the origins by every model of the task. A failed fit does not stop the others.
 
-    Args:
-        task: Models, horizon, seasons and quantiles.
-        panel: The series.
-        origins: Where the windows begin.
-        like: A forecast of the same windows.
-        on_window: Called with the number of finished windows.
+    `like` is a forecast of the same windows; `on_window` is called with the number of finished windows.
     """
     if not task.names:
         return StatisticalForecasts({}, ())

@@ -102,12 +102,7 @@ def compare_variants(
 ) -> Iterator[VariantResult]:
     """Train every unfinished variant, examine it, and update the table. A failure becomes a row.
 
-    Args:
-        variants: The mechanisms and seeds.
-        make_job: Makes the training job of a variant.
-        root: The directory that holds the table and one run directory per variant.
-        train: Trains a job.
-        planted: The true lags of a made table, if they are known.
+    `root` holds the table and one run directory per variant; `planted` are the true lags of a made table, if known.
 
     Raises:
         StoppedError: A signal stopped training; the table holds the finished variants.

@@ -90,9 +90,9 @@ class Panel:
         """Returns the times at `positions` (0 = first row; any integer) of `series`; the arrays broadcast."""
         return self.frequency.advance(self.starts[series], positions)
 
-    def take_series(self, series: IntArray) -> Panel:
-        """Returns the given series alone, in the given order."""
-        lengths = self.lengths[series]
+    def take_series(self, series: IntArray, lengths: IntArray | None = None) -> Panel:
+        """Returns the given series alone, in the given order; of each the first `lengths` rows, or all."""
+        lengths = self.lengths[series] if lengths is None else lengths
         offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(self.offsets[series] - offsets[:-1], lengths)
         return replace(

@@ -55,13 +55,9 @@ class Grid:
 def build_panel(
     table: Table, config: DataConfig, options: ReadOptions | None = None, static_table: Table | None = None
 ) -> LoadedPanel:
-    """Turns a table into a panel.
+    """Turns a long, wide or single series into a panel, with static covariates from `static_table` (a row per series).
 
-    Args:
-        table: Long, wide or single series.
-        config: Roles and frequency that were given.
-        options: How texts are read; None: as when the table was read.
-        static_table: One row per series with its static covariates.
+    Options that are None are those that the table was read with.
 
     Returns:
         The panel, series in order of first appearance and each on a regular time axis, and all notices about the

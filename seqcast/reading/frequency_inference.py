@@ -44,10 +44,6 @@ _CLOCK_HINT = (
 )
 
 
-def _on_no_line(_row: int) -> None:
-    """Returns no line, for rows that did not come from a text file."""
-
-
 @dataclass(frozen=True)
 class TimeAxis:
     """The observed times of every series, sorted and without duplicates, and where they came from."""
@@ -57,7 +53,7 @@ class TimeAxis:
     """(series + 1,) series i owns `times[offsets[i]:offsets[i + 1]]`, never empty."""
     series_ids: tuple[str, ...]
     place: Place = NOWHERE
-    line_of: Callable[[int], int | None] = _on_no_line
+    line_of: Callable[[int], int | None] = lambda _row: None
     """Returns the line of the file that a row of `times` was read from."""
 
     def place_of(self, row: int) -> Place:

@@ -81,18 +81,9 @@ def pad_panel(panel: Panel, num_steps: int) -> Panel:
 
 
 def head_panel(panel: Panel, ends: IntArray) -> Panel:
-    """Returns the first `ends[i]` rows of each series i.
-
-    Args:
-        panel: The panel to cut.
-        ends: (series,) rows to keep, from 0 to the length of the series.
-    """
+    """Returns the first `ends[i]` rows of each series i; `ends` is (series,), from 0 to the length of the series."""
     assert np.all((ends >= 0) & (ends <= panel.lengths))
-    offsets = np.append(0, np.cumsum(ends)).astype(np.int64)
-    rows = np.arange(offsets[-1]) + np.repeat(panel.offsets[:-1] - offsets[:-1], ends)
-    return replace(
-        panel, offsets=offsets, target=panel.target[rows], known=panel.known.take(rows), past=panel.past.take(rows)
-    )
+    return panel.take_series(np.arange(panel.num_series), ends)
 
 
 def _with_future(known: Covariates, panel: Panel, num_steps: int, future: Table, config: DataConfig) -> Covariates:

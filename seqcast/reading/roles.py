@@ -42,11 +42,7 @@ class Roles:
 
 
 def find_roles(table: Table, config: DataConfig) -> Roles:
-    """Decides the role of every column.
-
-    Args:
-        table: The table of observations.
-        config: Roles that were given; static columns that the table lacks belong to a table of their own.
+    """Decides the role of every column; static columns that were given and the table lacks belong to another table.
 
     Raises:
         DataError: A column is absent, or what was not given is ambiguous.

@@ -75,7 +75,6 @@ _FOREIGN: dict[str, bytes | tuple[bytes, ...]] = {
 """First bytes of formats that are no tables; the first match counts."""
 _ADDRESSES = ("http:/", "https:/", "ftp:/", "s3:/", "gs:/", "file:/")
 """Beginnings of addresses, with the one slash of two that `Path` keeps."""
-_TAR = (257, b"ustar")
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ def _decompress(stored: Bytes, compression: str, name: str) -> bytes:
 def _refuse_foreign(data: Bytes, name: str) -> None:
     start = bytes(data[:256]).removeprefix(b"\xef\xbb\xbf").lstrip()
     looks = next((what for what, magic in _FOREIGN.items() if start.startswith(magic)), None)
-    if data[_TAR[0] : _TAR[0] + len(_TAR[1])] == _TAR[1]:
+    if data[257:262] == b"ustar":
         looks = "a tar archive"
     if looks is not None:
         raise DataError(f"this looks like {looks}.", place=Place(name), hint="Give CSV (plain, gzip, zstd) or Parquet.")

@@ -70,15 +70,9 @@ class Table:
 def cell_error(
     table: Table, column: str, rows: NDArray[np.intp], text_of: Callable[[int], str], what: str, hint: Hint
 ) -> DataError:
-    """Returns an error about cells: the first is placed, up to five are shown.
+    """Returns an error about the cells in some rows of a column: the first is placed, up to five are shown.
 
-    Args:
-        table: Table the cells are in.
-        column: Column they are in.
-        rows: Rows of all cells that are wrong.
-        text_of: Returns the text of the cell in a row.
-        what: What is wrong with the first, such as `is not a number`.
-        hint: What to do.
+    `text_of` returns the text of the cell in a row; `what` says what is wrong with it, such as `is not a number`.
     """
     first, *others = [(int(row), text_of(int(row))) for row in rows[:MOST_EXAMPLES]]
     message = f"{quoted(first[1])} {what}."

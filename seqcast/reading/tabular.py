@@ -189,12 +189,12 @@ def _find_lines(
 
 def _may_have_blank_lines(arrow: pa.Table) -> bool:
     """Returns whether every column has a null or an empty text, as a blank line would give."""
+
+    def holds_empty_text(column: pa.ChunkedArray) -> bool:
+        return column.type == TEXT_TYPE and any(pc.index(part.dictionary, "").as_py() >= 0 for part in column.chunks)
+
     typed_first = sorted(arrow.columns, key=lambda column: column.type == TEXT_TYPE)
-    return all(column.null_count or _holds_empty_text(column) for column in typed_first)
-
-
-def _holds_empty_text(column: pa.ChunkedArray) -> bool:
-    return column.type == TEXT_TYPE and any(pc.index(chunk.dictionary, "").as_py() >= 0 for chunk in column.chunks)
+    return all(column.null_count or holds_empty_text(column) for column in typed_first)
 
 
 def _parse(data: Bytes, dialect: Dialect, options: ReadOptions, name: str, ignore_blank: bool) -> pa.Table:

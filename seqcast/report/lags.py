@@ -29,14 +29,10 @@ _LAGS_OF_A_GROUP = 3
 def lag_report_view(
     report: LagReport, top: int = TOP, *, fed_back: bool = False, two_way: bool = False, forecasters: str = ""
 ) -> RenderableType:
-    """The whole report.
+    """The whole report: the `top` strongest lags, bands, groups and definitions.
 
-    Args:
-        report: The attention by lag.
-        top: Number of lags to show, strongest first.
-        fed_back: Whether the decoder reads the previous value (autoregressive decoding).
-        two_way: Whether the encoder is bidirectional.
-        forecasters: The networks that forecast, such as `2 trained networks`.
+    `fed_back` is true for autoregressive decoding, `two_way` for a bidirectional encoder; `forecasters` names the
+    networks that forecast, such as `2 trained networks`.
     """
     parts: list[RenderableType] = [lag_summary(report), LagTable(report.overall, top), band_view(report.overall)]
     if len(report.groups) > 1 and report.group_by != "error":
@@ -74,7 +70,11 @@ class LagTable:
         yield self._table(min(_MAX_BAR, max(_MIN_BAR, _MIN_BAR + options.max_width - needed)))
 
     def _table(self, bar_width: int) -> Table:
-        table = self._empty_table()
+        # Only the words give way on a narrow terminal, so that no number is cut.
+        words = ["duration"] if self.profile.attended_times is None else ["duration", "attended time"]
+        headings = ["share", "cumulative", "lift"] + ([] if self.profile.spread is None else ["spread"])
+        lag = Column("lag", justify="right", no_wrap=True, style="bold")
+        table = open_table(lag, *map(Column, words), Column("weight", no_wrap=True), *headings)
         rows = self.profile.rows(self.top)
         largest = max((row.share for row in rows), default=0.0) or 1.0
         times = self._attended_times([row.lag - 1 for row in rows])
@@ -94,13 +94,6 @@ class LagTable:
         is_within_week = frequency.unit == "microsecond" and frequency.multiple < WEEK
         write = weekday_texts if is_within_week or frequency.unit == "business_day" else time_texts
         return write(self.profile.attended_times[lags])
-
-    def _empty_table(self) -> Table:
-        # Only the words give way on a narrow terminal, so that no number is cut.
-        words = ["duration"] if self.profile.attended_times is None else ["duration", "attended time"]
-        numbers = ["share", "cumulative", "lift"] + ([] if self.profile.spread is None else ["spread"])
-        lag = Column("lag", justify="right", no_wrap=True, style="bold")
-        return open_table(lag, *map(Column, words), Column("weight", no_wrap=True), *numbers)
 
 
 def band_view(profile: LagProfile) -> RenderableType:

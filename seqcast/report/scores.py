@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
 
 from seqcast.evaluation.baselines import SEASONAL_NAIVE
-from seqcast.evaluation.metrics import MEASURES, Metrics, Scores
+from seqcast.evaluation.metrics import MEASURES, Scores
 from seqcast.evaluation.significance import SIGNIFICANCE, Comparison
 from seqcast.panel.arrays import evenly_spread
 from seqcast.report.summary import note_text, open_table, title_text
@@ -18,12 +19,7 @@ _STEPS_SHOWN = 12
 
 
 def score_view(scores: Scores, comparisons: Sequence[Comparison] = ()) -> RenderableType:
-    """The scores overall and by forecast step, and what they mean and leave out.
-
-    Args:
-        scores: The scores of every model.
-        comparisons: The first model against the others.
-    """
+    """The scores overall and by forecast step, what they mean and leave out, and how the first model compares."""
     values = max(model.num_values for model in scores.models)
     counted = f"{scores.num_windows:,} windows of {len(scores.series_ids):,} series"
     title = title_text(f"Scores of {values:,} forecast values: {counted}")
@@ -43,7 +39,10 @@ def _score_table(scores: Scores, comparisons: Sequence[Comparison]) -> Table:
     for measure in MEASURES:
         table.add_row(measure, *(number_text(float(getattr(model.overall, measure))) for model in scores.models))
     for level in dict.fromkeys(level for model in scores.models for level in model.overall.coverage):
-        table.add_row(f"in {level} %", *(_coverage_text(model.overall, level) for model in scores.models))
+        table.add_row(
+            f"in {level} %",
+            *(percent_text(float(model.overall.coverage.get(level, np.nan))) for model in scores.models),
+        )
     if _has_reference(scores):
         skills = [scores.skill(model.model, SEASONAL_NAIVE) for model in scores.models]
         table.add_row("skill", *(percent_text(skill) for skill in skills))
@@ -114,7 +113,3 @@ def _omissions(scores: Scores) -> Iterable[str]:
 
 def _has_reference(scores: Scores) -> bool:
     return any(model.model == SEASONAL_NAIVE for model in scores.models)
-
-
-def _coverage_text(metrics: Metrics, level: str) -> str:
-    return percent_text(float(metrics.coverage[level])) if level in metrics.coverage else "-"

@@ -12,12 +12,7 @@ _ROLES = ("time", "target", "known", "past")
 
 
 def require_agreement(record: RunRecord, config: Config, file: str) -> None:
-    """Check that both files of a run say the same.
-
-    Args:
-        record: Content of run.json.
-        config: Content of config.toml, which has no automatic values left.
-        file: Name of run.json, for messages.
+    """Check that run.json (`record`, in `file`) and config.toml (`config`, without automatic values) say the same.
 
     Raises:
         RunError: They contradict each other.
@@ -42,13 +37,7 @@ def require_agreement(record: RunRecord, config: Config, file: str) -> None:
 
 
 def require_same_settings(name: str, began: Config, now: Config, *others: str) -> None:
-    """Check that a run is resumed with the settings it was started with.
-
-    Args:
-        name: Name of the run, for messages.
-        began: Settings the run was started with.
-        now: Settings it is to be resumed with.
-        others: Other differences, in words.
+    """Check that the run `name` is resumed with the settings it began with; `others` are differences in words.
 
     Raises:
         RunError: A setting that affects the result was changed.

@@ -63,11 +63,10 @@ class RunDirectory:
             RunError: It is absent, damaged, or has another format version.
         """
         if not self.has_record():
-            raise RunError(
-                f"{self.path}: there is no seqcast run here (no {RUN_FILE}).",
-                hint=_near_run(self.path)
-                or "`seqcast runs` lists the runs under runs/; `seqcast train DATA` makes one.",
-            )
+            near = difflib.get_close_matches(self.path.name, [run.path.name for run in list_runs()], 1, cutoff=0.75)
+            hint = "`seqcast runs` lists the runs under runs/; `seqcast train DATA` makes one."
+            hint = f"Did you mean {str(RUNS_ROOT / near[0])!r}?" if near else hint
+            raise RunError(f"{self.path}: there is no seqcast run here (no {RUN_FILE}).", hint=hint)
         file = self.path / RUN_FILE
         return parse_record(read_regular_file(file, LARGEST_RECORD), str(file))
 
@@ -249,12 +248,6 @@ def make_directory(path: Path) -> None:
         raise _no_directory(path, error) from None
     except OSError as error:
         raise RunError(f"{path}: cannot be made: {error.strerror}.", hint=f"Give another {option('run')}.") from None
-
-
-def _near_run(path: Path) -> str | None:
-    """Return a hint that names a run under runs/ with a similar name."""
-    close = difflib.get_close_matches(path.name, [each.path.name for each in list_runs()], n=1, cutoff=0.75)
-    return f"Did you mean {str(RUNS_ROOT / close[0])!r}?" if close else None
 
 
 def list_runs(root: Path = RUNS_ROOT) -> list[RunDirectory]:

@@ -63,7 +63,10 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
             hint=f"Finish it with `seqcast train DATA {option('run')} {directory.path} {option('resume')}`.",
         )
     config = directory.read_config(record)
-    frequency = _frequency(directory, record)
+    try:
+        frequency = parse_frequency(record.frequency)
+    except UsageError:
+        raise RunError(f"{directory.path / RUN_FILE}: damaged: {record.frequency[:40]!r} is no frequency.") from None
     require_agreement(record, config, str(directory.path / RUN_FILE))
     networks, scalers = read_model(directory, record, config)
     networks = networks.to(device).eval()
@@ -77,10 +80,3 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
         record.attention,
         networks.validated,
     )
-
-
-def _frequency(directory: RunDirectory, record: RunRecord) -> Frequency:
-    try:
-        return parse_frequency(record.frequency)
-    except UsageError:
-        raise RunError(f"{directory.path / RUN_FILE}: damaged: {record.frequency[:40]!r} is no frequency.") from None

@@ -61,7 +61,8 @@ def read_model(directory: RunDirectory, record: RunRecord, config: Config) -> tu
     with torch.device("meta"):
         networks = build_networks(config, shape, num_members)
     networks.load_state_dict(weights, assign=True)
-    if not all(_are_shares(each.shares) for each in networks.modules() if isinstance(each, Ensemble)):
+    shares = [each.shares.double() for each in networks.modules() if isinstance(each, Ensemble)]
+    if not all((each >= 0).all() and abs(float(each.sum()) - 1) < LARGEST_ROUNDING for each in shares):
         raise RunError("refused: the shares of its networks in the forecast do not add up to one.", place=place)
     try:
         return networks, scalers_from(tensors, scaler_forms)
@@ -100,7 +101,3 @@ def _expected_weights(config: Config, shape: NetworkShape, num_members: int) -> 
         size = torch.Size([num_members]) if name.endswith(".shares") else value.shape
         expected |= dict.fromkeys(names, (size, value.dtype))
     return expected
-
-
-def _are_shares(shares: Tensor) -> bool:
-    return bool((shares >= 0).all()) and abs(float(shares.double().sum()) - 1) < LARGEST_ROUNDING

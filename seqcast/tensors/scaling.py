@@ -207,7 +207,8 @@ def require_fitted_kinds(scalers: PanelScalers, panel: Panel) -> None:
         DataError: A role has more or fewer categorical columns than in training.
     """
     for role in ROLES:
-        covariates, fitted = _of_role(scalers, panel, role)
+        covariates: Covariates = getattr(panel, role)
+        fitted: CovariateScalers = getattr(scalers, role)
         if len(covariates.numeric_names) != len(fitted.numeric):
             texts = f" ({name_list(covariates.categorical_names)})" if covariates.categorical_names else ""
             raise DataError(
@@ -221,7 +222,8 @@ def unknown_categories(scalers: PanelScalers, panel: Panel) -> tuple[Notice, ...
     """One notice for each column in which the panel has categories that were not fitted."""
     notices = []
     for role in ROLES:
-        covariates, fitted = _of_role(scalers, panel, role)
+        covariates: Covariates = getattr(panel, role)
+        fitted: CovariateScalers = getattr(scalers, role)
         for name, texts, codes, names in zip(
             covariates.categorical_names, covariates.categories, covariates.codes.T, fitted.categories, strict=True
         ):
@@ -230,7 +232,3 @@ def unknown_categories(scalers: PanelScalers, panel: Panel) -> tuple[Notice, ...
                 text = f"column {quoted(name)}: {len(strange):,} categories were not in the training data and count as "
                 notices.append(Notice("repair", f"{text}unknown: {name_list(strange, MOST_EXAMPLES)}", len(strange)))
     return tuple(notices)
-
-
-def _of_role(scalers: PanelScalers, panel: Panel, role: str) -> tuple[Covariates, CovariateScalers]:
-    return getattr(panel, role), getattr(scalers, role)

@@ -22,9 +22,7 @@ Value = str | int | float
 def search_space(plan: Plan, fixed: frozenset[str] = frozenset()) -> dict[str, BaseDistribution]:
     """The settings of a search around the configuration of `plan`, whose own values are always among those to try.
 
-    Args:
-        plan: The plan of training without a search.
-        fixed: Settings that are not searched, as `section.name`.
+    Settings in `fixed` (as `section.name`) are not searched.
     """
     model, training = plan.config.model, plan.config.training
     rate = training.learning_rate
