@@ -39,7 +39,8 @@ class ImpliedForecast:
         """The numbers of the printed table under the same names."""
         columns = {"attention_implied": self.implied, MODEL: self.forecast, SEASONAL_NAIVE: self.seasonal_naive}
         steps = [
-            {"ds": iso_time(time), **{name: _or_none(values[step]) for name, values in columns.items()}}
+            {"ds": iso_time(time)}
+            | {name: float(row[step]) if np.isfinite(row[step]) else None for name, row in columns.items()}
             for step, time in enumerate(self.times)
         ]
         cutoff = iso_time(self.cutoff[0])
@@ -103,7 +104,3 @@ def _mean_seen(values: FloatArray) -> FloatArray:
     seen = np.isfinite(values)
     mean: FloatArray = np.where(seen, values, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     return mean
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -103,22 +103,22 @@ def backtest(
     forecast, notices = _own_forecast(model, panel, origins, plan.refit_every, hooks)
     actuals = origins.actuals(panel, model.horizon)
     task = StatisticalTask(plan.models, model.horizon, model.season, panel.frequency.seasons, forecast.quantile_levels)
-    statistical = statistical_forecasts(
+    statistical, remarks = statistical_forecasts(
         task, panel, origins, forecast, lambda done: hooks.on_window(done, len(origins))
     )
     naive_forecasts = _baselines(model, panel, origins, forecast) if plan.baselines else {}
-    forecasts = {MODEL: forecast} | naive_forecasts | statistical.forecasts
+    forecasts = {MODEL: forecast} | naive_forecasts | statistical
     levels: Sequence[float] = plan.levels if forecast.quantile_levels else ()
     scales = seasonal_scales(panel, split.train_ends, model.season)
     return Backtest(
         forecast=forecast,
         actuals=actuals,
-        statistical=statistical.forecasts,
+        statistical=statistical,
         scores=score(actuals, forecasts, scales, levels),
         comparisons=compare_models(actuals, forecasts, scales, MODEL),
         part=plan.part,
         stride=stride,
-        notices=(*notices, *statistical.notices),
+        notices=(*notices, *remarks),
     )
 
 

@@ -49,14 +49,6 @@ class StatisticalTask:
     quantile_levels: tuple[float, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class StatisticalForecasts:
-    """The forecast of each model, NaN where its fit failed."""
-
-    forecasts: dict[str, Forecast]
-    notices: tuple[Notice, ...]
-
-
 def check_statistical(names: Sequence[str], num_windows: int) -> None:
     """Check the models and the number of windows before anything is computed.
 
@@ -82,13 +74,13 @@ def statistical_forecasts(
     origins: Origins,
     like: Forecast,
     on_window: Callable[[int], None] = lambda _done: None,
-) -> StatisticalForecasts:
-    """Forecast from the origins by every model of the task. A failed fit does not stop the others.
+) -> tuple[dict[str, Forecast], tuple[Notice, ...]]:
+    """Return the forecast of each model of the task from the origins, NaN where its fit failed, and notices about them.
 
     `like` is a forecast of the same windows; `on_window` is called with the number of finished windows.
     """
     if not task.names:
-        return StatisticalForecasts({}, ())
+        return {}, ()
     filled = filled_target(panel, task.season)
     starts = panel.offsets[origins.series]
     begins, ends = starts + np.maximum(origins.positions - LONGEST_HISTORY, 0), starts + origins.positions
@@ -106,7 +98,7 @@ def statistical_forecasts(
     forecasts = {name: _as_forecast(like, found, task.quantile_levels) for name, found in values.items()}
     missing = np.isnan(panel.take_series(np.unique(origins.series)).target)
     notices = _history_notices(task, int(missing.sum()), int(np.sum(origins.positions > LONGEST_HISTORY)))
-    return StatisticalForecasts(forecasts, (*notices, *_failure_notices(failures, like)))
+    return forecasts, (*notices, *_failure_notices(failures, like))
 
 
 def filled_target(panel: Panel, season: int) -> FloatArray:

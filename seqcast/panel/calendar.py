@@ -54,7 +54,6 @@ CYCLES: tuple[tuple[str, Phase], ...] = (
 
 _LENGTHS = {"hour": HOUR, "day": DAY, "week": WEEK, "month": 30 * DAY}
 """Lengths of the cycles that are shorter than a year, in microseconds."""
-_YEAR = 365 * DAY
 
 
 def resolved_cycles(frequency: Frequency) -> tuple[str, ...]:
@@ -71,7 +70,7 @@ def recurring_cycles(frequency: Frequency, starts: TimeArray, ends: TimeArray) -
     if not cycles:
         return ()
     span = (ends.max() - starts.min()) / np.timedelta64(1, "us")
-    return tuple(name for name in cycles if span >= 2 * _LENGTHS.get(name, _YEAR))
+    return tuple(name for name in cycles if span >= 2 * _LENGTHS.get(name, 365 * DAY))
 
 
 def calendar_names(cycles: tuple[str, ...]) -> tuple[str, ...]:

@@ -68,11 +68,11 @@ def to_utf8(data: Bytes, encoding: str | None, name: str) -> tuple[Bytes, tuple[
         UsageError: There is no such encoding.
     """
     marked = next((kind for mark, kind in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
-    found = marked if encoding is None else encoding
     notices: tuple[Notice, ...] = ()
-    if found is not None and _codec_name(found, name) not in ("utf-8", "utf-8-sig"):
-        data = _transcode(data, found, name)
-        notices = (Notice("decision", f"read as {found}"),) if encoding is None else ()
+    if encoding is not None:
+        data = _transcode(data, encoding, name)
+    elif marked is not None:
+        data, notices = _transcode(data, marked, name), (Notice("decision", f"read as {marked}"),)
     if data.startswith(codecs.BOM_UTF8):
         data = data[len(codecs.BOM_UTF8) :]
     nul = data.find(b"\0")
@@ -183,28 +183,22 @@ def record_lines(data: Bytes, dialect: Dialect) -> NDArray[np.int64]:
     return dialect.first_line + np.flatnonzero((quotes_before % 2 == 0) & ~is_blank)
 
 
-def _codec_name(encoding: str, name: str) -> str:
+def _transcode(data: Bytes, encoding: str, name: str) -> Bytes:
+    """Returns the text as UTF-8; text that is UTF-8 already keeps its byte order mark."""
+    message = f"{option('encoding', repr(encoding[:40]))} is not known."
+    unknown = UsageError(message, place=Place(name), hint="Try latin-1 or cp1252.")
     try:
-        return codecs.lookup(encoding).name
+        if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
+            return data
     except (LookupError, ValueError):
-        raise _unknown_encoding(encoding, name) from None
-
-
-def _unknown_encoding(encoding: str, name: str) -> UsageError:
-    return UsageError(
-        f"{option('encoding', repr(encoding[:40]))} is not known.", place=Place(name), hint="Try latin-1 or cp1252."
-    )
-
-
-def _transcode(data: Bytes, encoding: str, name: str) -> bytes:
+        raise unknown from None
     try:
         return data.decode(encoding).encode("utf-8")
     except LookupError:  # a codec that does not make text, such as hex
-        raise _unknown_encoding(encoding, name) from None
+        raise unknown from None
     except UnicodeError as error:
-        raise DataError(
-            f"the bytes are not {encoding}: {error}.", place=Place(name), hint=f"Give another {option('encoding')}."
-        ) from None
+        hint = f"Give another {option('encoding')}."
+        raise DataError(f"the bytes are not {encoding}: {error}.", place=Place(name), hint=hint) from None
 
 
 def _require_utf8(data: Bytes, name: str) -> None:

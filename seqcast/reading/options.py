@@ -33,7 +33,3 @@ class ReadOptions:
     def missing_words(self) -> frozenset[str]:
         """All words that mean *missing*."""
         return MISSING_WORDS | frozenset(self.na_values)
-
-
-AS_FOUND = ReadOptions()
-"""Everything found from the data."""

@@ -14,7 +14,7 @@ from seqcast.errors import DataError, Hint, Place
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.wording import name_list, quoted
-from seqcast.reading.options import AS_FOUND, ReadOptions
+from seqcast.reading.options import ReadOptions
 
 MOST_EXAMPLES = 5
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
@@ -32,7 +32,7 @@ class Table:
     """sha256 of the bytes as stored."""
     size_bytes: int
     notices: tuple[Notice, ...] = ()
-    options: ReadOptions = AS_FOUND
+    options: ReadOptions = ReadOptions()
     """Options it was read with, including the decimal mark that was found."""
     first_line: int | None = None
     """Line of the first row in a text file; None where rows have no lines."""

@@ -18,7 +18,7 @@ from seqcast.errors import DataError, Place, UsageError
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.wording import quoted
 from seqcast.reading.dialect import Dialect, bad_record, find_dialect, open_quote, record_lines, to_utf8
-from seqcast.reading.options import AS_FOUND, ReadOptions
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes, Content, largest_expansion, read_content
 from seqcast.reading.table import TEXT_TYPE, Table
 
@@ -36,7 +36,7 @@ _PLAIN_TYPES = (
 """Types that columns of Parquet files and data frames are cast to; unsigned 64-bit numbers may not fit into int64."""
 
 
-def read_table(source: str | Path, options: ReadOptions = AS_FOUND) -> Table:
+def read_table(source: str | Path, options: ReadOptions = ReadOptions()) -> Table:
     """Reads a CSV (plain, gzip, zstd) or Parquet file, or CSV from standard input for `-`.
 
     Raises:

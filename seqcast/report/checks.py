@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from rich.console import Group, RenderableType
 
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import Schema
 from seqcast.panel.seasonality import PanelSummary, SeasonStrength
 from seqcast.report.summary import covariate_rows, key_value_table
+from seqcast.run.source import Source
 from seqcast.training.plan import Plan
 
 
@@ -17,18 +17,19 @@ from seqcast.training.plan import Plan
 class CheckedTable:
     """A table and the training that would follow from it."""
 
-    name: str
-    schema: Schema
-    frequency: str
-    frequency_name: str
+    source: Source
     summary: PanelSummary
-    notices: tuple[Notice, ...]
     plan: Plan
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return (*self.source.notices, *self.plan.notices)
 
 
 def check_view(checked: CheckedTable) -> RenderableType:
     """The facts about the table, then the plan."""
-    schema, summary, plan = checked.schema, checked.summary, checked.plan
+    panel, summary, plan = checked.source.panel, checked.summary, checked.plan
+    schema, frequency = panel.schema, panel.frequency
     lengths = f"{summary.shortest:,} to {summary.longest:,} steps, median {summary.median_length:,.0f}"
     rows = [
         ("layout", schema.layout),
@@ -40,7 +41,7 @@ def check_view(checked: CheckedTable) -> RenderableType:
         ("lengths", f"{summary.longest:,} steps" if summary.shortest == summary.longest else lengths),
         ("time", f"{summary.first_time} to {summary.last_time}"),
         *_ends(summary),
-        ("frequency", f"{checked.frequency_name} ({checked.frequency})"),
+        ("frequency", f"{frequency.name} ({frequency.alias})"),
         ("missing", f"{summary.num_missing:,} of {summary.num_rows:,} steps"),
         *((f"season {season.season}", _season_text(season)) for season in summary.seasons),
     ]
@@ -52,15 +53,15 @@ def check_view(checked: CheckedTable) -> RenderableType:
         ("attention", f"{model.attention}, {model.score} score, {model.decoding} decoding"),
         ("training windows", f"{plan.num_train_windows:,}"),
     ]
-    return Group(key_value_table(checked.name, rows), "", key_value_table("train would use", planned))
+    return Group(key_value_table(checked.source.table.name, rows), "", key_value_table("train would use", planned))
 
 
 def check_document(checked: CheckedTable) -> dict[str, object]:
     """The same facts as one JSON document."""
     return {
-        "data": checked.name,
-        "columns": asdict(checked.schema),
-        "frequency": checked.frequency,
+        "data": checked.source.table.name,
+        "columns": asdict(checked.source.panel.schema),
+        "frequency": checked.source.panel.frequency.alias,
         **asdict(checked.summary),
         "notices": [asdict(notice) for notice in checked.notices],
         "plan": {

@@ -181,23 +181,15 @@ def _calendar_grid(panel: Panel, cycles: tuple[str, ...]) -> tuple[np.ndarray, I
     """Calendar features of every distinct time once; series whose grids differ in phase get grids of their own."""
     grids: list[np.ndarray] = []
     offsets = np.zeros(panel.num_series, dtype=np.int64)
-    used = 0
-    for phase_start, members in _phases(panel):
-        ahead = panel.frequency.steps_between(np.full(len(members), phase_start), panel.starts[members])
-        length = int((ahead + panel.lengths[members]).max())
-        offsets[members] = used + ahead
-        times = panel.frequency.advance(np.full(length, phase_start), np.arange(length))
-        grids.append(calendar_features(cycles, times))
-        used += length
-    return np.concatenate(grids), offsets
-
-
-def _phases(panel: Panel) -> list[tuple[np.generic, IntArray]]:
-    """Groups of series whose starts are whole steps apart, each with its earliest start."""
-    left, groups = np.argsort(panel.starts, kind="stable"), []
+    used, left = 0, np.argsort(panel.starts, kind="stable")
     while len(left):
         start = panel.starts[left[0]]
         _, together = panel.frequency.locate(start, panel.starts[left])
-        groups.append((start, left[together]))
-        left = left[~together]
-    return groups
+        members, left = left[together], left[~together]
+        ahead = panel.frequency.steps_between(np.full(len(members), start), panel.starts[members])
+        length = int((ahead + panel.lengths[members]).max())
+        offsets[members] = used + ahead
+        times = panel.frequency.advance(np.full(length, start), np.arange(length))
+        grids.append(calendar_features(cycles, times))
+        used += length
+    return np.concatenate(grids), offsets

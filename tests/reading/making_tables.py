@@ -10,7 +10,7 @@ import numpy as np
 from seqcast.config import DataConfig
 from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import LoadedPanel, build_panel
-from seqcast.reading.options import AS_FOUND, ReadOptions
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table
 
@@ -24,13 +24,13 @@ def write(folder: Path, content: str | bytes, name: str = "data.csv") -> Path:
     return path
 
 
-def read(folder: Path, content: str | bytes, options: ReadOptions = AS_FOUND) -> Table:
+def read(folder: Path, content: str | bytes, options: ReadOptions = ReadOptions()) -> Table:
     """The table of a CSV file with this content."""
     return read_table(write(folder, content), options)
 
 
 def load(
-    folder: Path, content: str | bytes, config: DataConfig = FOUND, options: ReadOptions = AS_FOUND
+    folder: Path, content: str | bytes, config: DataConfig = FOUND, options: ReadOptions = ReadOptions()
 ) -> LoadedPanel:
     """The panel of a CSV file with this content."""
     return build_panel(read(folder, content, options), config)

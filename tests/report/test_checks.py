@@ -2,12 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
+
 from seqcast.config import Config
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.panel.seasonality import summarise
+from seqcast.reading.table import Table
 from seqcast.report.checks import CheckedTable, check_document, check_view
+from seqcast.run.source import Source
 from seqcast.training.plan import make_plan
 from tests.panels import full_panel, make_panel, waves
 from tests.report.rendering import row_of, shown
@@ -15,9 +19,9 @@ from tests.report.rendering import row_of, shown
 
 def checked(panel: Panel, name: str = "sales.csv", **model: int) -> CheckedTable:
     plan = make_plan(panel, Config().override(model=model))
-    frequency = panel.frequency
-    notices = (Notice("repair", "2 rows are odd", 2),)
-    return CheckedTable(name, panel.schema, frequency.alias, frequency.name, summarise(panel), notices, plan)
+    table = Table(name, pa.table({}), "", 0)
+    source = Source(panel, table, None, (Notice("repair", "2 rows are odd", 2),))
+    return CheckedTable(source, summarise(panel), plan)
 
 
 def test_past_covariates_and_the_weekly_season_of_days_have_rows() -> None:
@@ -48,8 +52,9 @@ def test_the_document_holds_the_notices_and_the_choices() -> None:
 
 
 def test_an_unmeasurable_season_and_hostile_names_fit_any_width() -> None:
-    table = checked(make_panel(waves(), frequency=parse_frequency("h")), name="[red]\x1b[31m.csv")
-    table = replace(table, schema=replace(table.schema, target=("[/]\n", "\u202eb")))
+    panel = make_panel(waves(), frequency=parse_frequency("h"))
+    panel = replace(panel, schema=replace(panel.schema, target=("[/]\n", "\u202eb")))
+    table = checked(panel, name="[red]\x1b[31m.csv")
     text = shown(check_view(table))
     assert text.splitlines()[0] == "[red]\\x1b[31m.csv"
     assert row_of(text, "target") == "[/]\\n, \\u202eb"
