@@ -32,8 +32,6 @@ def num_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     first = function.body[0]
     has_docstring = ast.get_docstring(function, clean=False) is not None
     begin = first.end_lineno if has_docstring else first.lineno - 1
-    assert begin is not None
-    assert function.end_lineno is not None
     return function.end_lineno - begin
 
 

@@ -71,8 +71,6 @@ def acceptance_script() -> ModuleType:
     if not path.is_file():
         pytest.skip(f"the acceptance script is not at {path}")
     spec = importlib.util.spec_from_file_location("accept", path)
-    assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -99,5 +99,4 @@ def test_it_trains_stops_resumes_loads_forecasts_and_is_inspected(
     report, other = (inspect(each, source.panel, Question(windows=2)).report for each in (model, whole.model))
     np.testing.assert_array_equal(report.step_weights, other.step_weights)
     assert report.overall.share.sum() == pytest.approx(1, abs=1e-5)
-    assert model.attention is not None
     assert len(model.attention.profile) == CONTEXT + HORIZON - 1

@@ -255,7 +255,6 @@ class TestLock:
 
     def test_a_killed_holder_frees_it(self, tmp_path: Path) -> None:
         with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
             assert process.stdout.readline() == b"held\n"
             with pytest.raises(RunError, match=f"process {process.pid} on"), lock_directory(tmp_path):
                 pass

@@ -14,7 +14,6 @@ HORIZON, CONTEXT = 5, 23
 def attention_of(model: TrainedModel) -> LagAttention:
     """The attention of the only network of a model."""
     (network,) = model.network.networks
-    assert network.decoder.attention is not None
     return network.decoder.attention
 
 

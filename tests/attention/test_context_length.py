@@ -94,8 +94,6 @@ def test_a_position_keeps_its_lag_when_the_context_is_shortened(
 
 def test_lags_that_were_never_learned_get_the_lowest_lag_bias(planted_model: TrainedModel) -> None:
     attention, learned = attention_of(with_context(planted_model, LONGER)), attention_of(planted_model)
-    assert attention.lag_bias is not None
-    assert learned.lag_bias is not None
     assert torch.equal(attention.lag_bias[:, -CONTEXT:], learned.lag_bias)
     lowest = learned.lag_bias.amin(dim=1, keepdim=True).expand(-1, LONGER - CONTEXT)
     assert torch.equal(attention.lag_bias[:, :-CONTEXT], lowest)
@@ -112,8 +110,6 @@ def test_the_suggested_errors_are_those_of_the_model_with_that_context(
 ) -> None:
     whole = inspect(planted_model, planted_panel, Question(suggest=True)).context
     shorter = inspect(with_context(planted_model, 11), planted_panel, Question(suggest=True)).context
-    assert whole is not None
-    assert shorter is not None
     assert whole.rows[1].context == 11
     # Origins of the shorter model may begin earlier; both have the newest ones.
     assert whole.rows[1].error == pytest.approx(shorter.rows[0].error, rel=1e-4)
@@ -122,7 +118,6 @@ def test_the_suggested_errors_are_those_of_the_model_with_that_context(
 def test_the_network_before_refitting_looks_at_as_much(planted_model: TrainedModel) -> None:
     assert with_context(planted_model, SHORTER).validated is None
     validated = with_context(replace(planted_model, validated=planted_model.network), SHORTER).validated
-    assert validated is not None
     assert validated.shape.context == SHORTER
 
 

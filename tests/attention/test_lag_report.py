@@ -98,11 +98,7 @@ class TestShares:
         assert one.share_not_observed == pytest.approx(many.share_not_observed)
         assert (one.num_windows, one.num_series) == (many.num_windows, many.num_series) == (5, 3)
         assert np.allclose(one.step_weights, many.step_weights)
-        assert one.overall.spread is not None
-        assert many.overall.spread is not None
         assert np.allclose(one.overall.spread, many.overall.spread)
-        assert one.overall.origin_spread is not None
-        assert many.overall.origin_spread is not None
         assert np.allclose(one.overall.origin_spread, many.overall.origin_spread)
 
     def test_the_mean_map_keeps_step_and_position(self) -> None:
@@ -301,7 +297,6 @@ class TestStability:
         shares = np.stack([report_of(weights[[w]]).overall.share for w in range(5)])
         squares = sum(np.square(part - part.mean(axis=0)).sum(axis=0) for part in (shares[:3], shares[3:]))
         spread = lag_report([make_map(weights, ids)]).overall.origin_spread
-        assert spread is not None
         assert np.allclose(spread, np.sqrt(squares / (5 - 2)), atol=1e-6)
 
     def test_series_with_one_origin_each_have_none(self) -> None:

@@ -54,7 +54,6 @@ class TestImplied:
         assert found.times[0] == planted_panel.times(np.array([0]), np.array([211]))[0]
         assert np.array_equal(found.forecast, maps[0].point[2])
         assert np.array_equal(found.seasonal_naive, planted_panel.target[211 - 7 : 211 - 7 + HORIZON])
-        assert found.explained is not None
         assert 0.5 < found.explained < 1
 
     def test_maps_in_pieces_give_the_same(self, planted_model: TrainedModel, planted_panel: Panel) -> None:
@@ -90,7 +89,6 @@ class TestComparison:
     def test_a_run_is_compared_on_the_same_windows(self, planted_model: TrainedModel, planted_panel: Panel) -> None:
         question = Question(windows=2, relative="origin", other=planted_model, other_run="itself")
         found = inspect(planted_model, planted_panel, question).comparison
-        assert found is not None
         assert found.distance == pytest.approx(0, abs=1e-9)
         assert found.other_run == "itself"
 
@@ -100,7 +98,6 @@ class TestShorterContext:
         self, planted_model: TrainedModel, planted_panel: Panel
     ) -> None:
         found = inspect(planted_model, planted_panel, Question(suggest=True)).context
-        assert found is not None
         assert [row.context for row in found.rows] == [23, 11, 7, 5, 3, 2]
         assert found.rows[0].share == pytest.approx(1, abs=1e-5)
         assert found.rows[0].error_change == 0
@@ -119,7 +116,6 @@ class TestDrift:
 
     def test_weight_on_other_lags_is_a_warning(self, planted_model: TrainedModel, planted_panel: Panel) -> None:
         model = with_usual(planted_model, planted_panel)
-        assert model.attention is not None
         moved = np.roll(model.attention.profile, 3)
         elsewhere = replace(model, attention=AttentionRecord(profile=tuple(moved), usual_distance=0.07))
         (notice,) = drift_notices(elsewhere, planted_panel)

@@ -80,7 +80,6 @@ def _z_errors(work: Work, file: Path, run: Path, output: Path) -> Numbers:
     seqcast("backtest", "--run", run, "--test", "--stride", work.stride, "--output", output, "--quiet")
     frame, wide = pd.read_parquet(output), pd.read_csv(file)
     names = list(frame["unique_id"].unique())
-    assert work.validation_size is not None
     fit_rows = len(wide) - work.test_size - work.validation_size
     deviation = wide[names][:fit_rows].std(ddof=0).to_numpy()
     times = pd.to_datetime(wide.iloc[:, 0])

@@ -59,7 +59,6 @@ def test_equal_models_are_told_apart_about_as_often_as_promised(overlap: int) ->
     for seed in range(400):
         differences = np.convolve(noise(100 + overlap, seed=seed), np.ones(overlap), "valid")
         p_value = diebold_mariano(differences, overlap)
-        assert p_value is not None
         told_apart += p_value < 0.05
     assert 0.02 < told_apart / 400 < 0.09
 
@@ -67,7 +66,6 @@ def test_equal_models_are_told_apart_about_as_often_as_promised(overlap: int) ->
 def test_a_negative_variance_gives_way_to_weights_that_allow_none() -> None:
     alternating = np.array([1.0, -1.0] * 10) + 0.01 * noise(20)
     p_value = diebold_mariano(alternating, 2)
-    assert p_value is not None
     assert 0 <= p_value <= 1
 
 
@@ -155,7 +153,6 @@ def test_a_gain_on_one_series_alone_is_no_gain_over_series() -> None:
     ours = point_forecast(like, np.where(first[:, None], actuals, like.point))
     scales = seasonal_scales(panel, np.full(8, 30), 1)
     (found,) = compare_models(actuals, {"ours": ours, "naive": like}, scales, "ours")
-    assert found.p_value_over_cutoffs is not None
     assert found.p_value_over_cutoffs < 0.01
     assert found.verdict == "tie"
     assert found.series_won == 1

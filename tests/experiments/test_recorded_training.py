@@ -115,7 +115,6 @@ def test_the_record_of_a_finished_run_tells_what_was_done(finished: tuple[Traini
     assert [(c.name, c.value) for c in record.choices] == [(c.name, c.value) for c in job.plan.choices]
     assert any("'short'" in notice for notice in record.notices)
     assert len(record.notices) == len(job.notices)
-    assert result is not None
     assert (result.num_steps, result.ended_by) == (6, "budget spent")
     assert result.num_train_windows == job.plan.num_train_windows
     assert result.num_parameters == sum(p.numel() for p in trained.model.network.parameters())
@@ -222,7 +221,6 @@ def test_a_run_that_diverges_forecasts_with_its_last_good_weights(job: TrainingJ
     record = directory.read_record()
     assert [line["step"] for line in metrics_of(directory)] == [0, 2]
     assert record.status == "diverged"
-    assert record.result is not None
     assert record.result.ended_by == "divergence"
     model = load_trained_model(directory, record, torch.device("cpu"))
     assert all(bool(torch.isfinite(value).all()) for value in model.network.state_dict().values())

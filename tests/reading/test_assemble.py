@@ -155,11 +155,6 @@ def test_joined_ids_name_the_series(columns: str, first: tuple[str, ...]) -> Non
             r"series 's100' jumps from 2024-01-30 to 2204-01-31, .* later \(frequency: daily\)\. Correct that",
         ),
         (
-            rows("ds,y", [f"{year}-{month:02}-01,1" for year in (2023, 2024, 2204) for month in range(1, 13)]),
-            DataConfig(),
-            r"jumps from 2024-12-01 to 2204-01-01, 179 years 1 month later",
-        ),
-        (
             rows("ds,y,shop,item", ["2024-01-01,1,a/b,c", "2024-01-01,1,a,b/c"]),
             DataConfig(id="shop,item"),
             r"two combinations of 'shop', 'item' give the same series name 'a/b/c'",

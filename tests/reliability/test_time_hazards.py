@@ -91,7 +91,13 @@ FORMATS: list[Row] = [
     ("compact seconds", timed(written("%Y%m%dT%H%M%S", step="h")), "", DONE, ""),
     ("ISO with T", timed(written("%Y-%m-%dT%H:%M:%S", step="h")), "", DONE, ""),
     ("mixed formats", at(40, "08/02/2024"), "", DATA, "line 40 ... '08/02/2024' is not a time in the form 2024-01-31"),
-    ("a format that fits nothing", PLAIN, "--time-format %d/%m/%Y", DATA, "line 2 ... %d/%m/%Y"),
+    (
+        "a format that fits nothing",
+        PLAIN,
+        "--time-format %d/%m/%Y",
+        DATA,
+        "line 2 ... %d/%m/%Y. ... or the --time-format.",
+    ),
     ("an unknown format", PLAIN, "--time-format %Q", USAGE, "--time-format"),
     ("a format without fields", PLAIN, "--time-format abc", USAGE, "names no year"),
     ("a format without year", PLAIN, "--time-format %d", USAGE, "names no year"),
@@ -173,7 +179,7 @@ NUMBERS: list[Row] = [
     ("small seconds, by option", steps(0, by=60), "--time-unit s", DONE, "1970"),
     ("an unknown unit", steps(0), "--time-unit fortnight", USAGE, "--time-unit 'fortnight' is not one of"),
     ("an unknown unit for dates", PLAIN, "--time-unit fortnight", USAGE, "--time-unit"),
-    ("a unit for texts", PLAIN, "--time-unit s", DATA, "--time-unit"),
+    ("a unit for texts", PLAIN, "--time-unit s", DATA, "is not a whole number, as --time-unit"),
 ]
 
 FREQUENCIES: list[Row] = [

@@ -46,7 +46,6 @@ def test_the_document_holds_the_notices_and_the_choices() -> None:
     document = check_document(checked(full_panel(), horizon=5))
     assert document["notices"] == [{"kind": "repair", "text": "2 rows are odd", "count": 2}]
     plan = document["plan"]
-    assert isinstance(plan, dict)
     assert "horizon" not in {choice["name"] for choice in plan["choices"]}
     assert "context" in {choice["name"] for choice in plan["choices"]}
 

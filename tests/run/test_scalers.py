@@ -54,9 +54,7 @@ def test_any_number_of_letters_fits_but_no_other_number_of_categories_or_axes() 
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, Any]:
-    content = joblib.load(io.BytesIO(dump_scalers(SCALERS)))
-    assert isinstance(content, dict)
-    return content
+    return joblib.load(io.BytesIO(dump_scalers(SCALERS)))
 
 
 def test_a_notebook_finds_a_fitted_object_for_each_role_with_columns(loaded: dict[str, Any]) -> None:
