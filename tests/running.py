@@ -17,6 +17,7 @@ import pytest
 import typer
 
 from seqcast.cli import app
+from seqcast.storage import LOCK_NAME
 
 HORIZON, CONTEXT = 5, 23
 TINY = ("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7", "--max-steps", "3")
@@ -107,6 +108,11 @@ def refused(code: int, *words: object) -> str:
     message = ran.err.splitlines()[-1]
     assert message.startswith("error: ")
     return message.removeprefix("error: ")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file but the lock."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOCK_NAME}
 
 
 def hours(num_rows: int, start: str = "2024-01-01") -> list[str]:

@@ -58,17 +58,6 @@ def test_changing_values_after_the_origin_changes_nothing(mechanism: str) -> Non
     assert_same(after, before)
 
 
-def test_changing_values_after_the_origin_changes_no_forecast_of_an_unseen_series() -> None:
-    panel, model = wave_panel(), wave_model()
-    unseen = replace(panel, series_ids=("n0", "n1", "n2"))
-    origins = rolling_origins(np.full(3, 20), np.full(3, 31), 11)
-    ends = origins.earliest(panel.lengths)
-    before = Forecasting(model, unseen, ends).forecast(origins)
-    after = Forecasting(model, changed(unseen, np.arange(20, 61)), ends).forecast(origins)
-    np.testing.assert_array_equal(after.point[0], before.point[0])
-    assert (after.point[1] != before.point[1]).any()  # its context holds changed values
-
-
 def test_a_past_covariate_after_the_origin_does_not_enter_a_forecast_that_is_rolled_on() -> None:
     panel, model = full_panel(), full_model()
     ends = panel.lengths - 20

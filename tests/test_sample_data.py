@@ -10,7 +10,7 @@ import pytest
 from seqcast import samples
 from seqcast.errors import UsageError
 from seqcast.samples import CO2, PLANTED, PLANTED_FUTURE, SAMPLES, sample_path
-from tests.benchmarks.make_sample_data import LAGS, NUM_SERIES, make_tables
+from tests.benchmarks.make_sample_data import NUM_SERIES, make_tables
 
 
 def rows_of(name: str) -> list[dict[str, str]]:
@@ -32,20 +32,6 @@ def test_the_script_reproduces_the_planted_files_byte_for_byte() -> None:
     table, future = make_tables()
     assert table.encode() == sample_path(PLANTED).read_bytes()
     assert future.encode() == sample_path(PLANTED_FUTURE).read_bytes()
-
-
-def test_the_planted_lags_and_the_covariate_can_be_found_by_regression() -> None:
-    lags = [1, *LAGS, 48, 61]
-    pieces = []
-    for value, promo in planted_series().values():
-        past = [np.concatenate([np.full(lag, np.nan), value[:-lag]]) for lag in lags]
-        pieces.append(np.column_stack([value, *past, promo]) - [*[np.nanmean(value)] * (len(lags) + 1), 0])
-    table = np.concatenate(pieces)
-    table = table[np.isfinite(table).all(axis=1)]
-    inputs = np.column_stack([table[:, 1:], np.ones(len(table))])
-    weights = np.linalg.lstsq(inputs, table[:, 0], rcond=None)[0]
-    np.testing.assert_allclose(weights[: len(lags)], [0, *LAGS.values(), 0, 0], atol=0.04)
-    assert weights[len(lags)] == pytest.approx(3.0, abs=0.2)
 
 
 def test_the_planted_panel_has_gaps_empty_values_and_late_series() -> None:

@@ -18,12 +18,12 @@ def attention_of(model: TrainedModel) -> LagAttention:
 
 
 @pytest.fixture(scope="session")
-def planted_panel() -> Panel:
+def panel() -> Panel:
     """Daily series in which every value follows from those 7 and 11 days before."""
     return make_panel(planted_series(7, 211, LAGS))
 
 
 @pytest.fixture
-def planted_model(planted_panel: Panel) -> TrainedModel:
+def planted(panel: Panel) -> TrainedModel:
     """Looks at the planted lags, as its warm start makes it."""
-    return linear_model(planted_panel, small_config(model={"horizon": HORIZON, "context": CONTEXT}))
+    return linear_model(panel, small_config(model={"horizon": HORIZON, "context": CONTEXT}))

@@ -39,10 +39,8 @@ def replace_attention(model: TrainedModel, kind: str) -> None:
 
 
 class TestVerify:
-    def test_a_model_that_looks_where_the_data_come_from_is_faithful(
-        self, planted_model: TrainedModel, planted_panel: Panel
-    ) -> None:
-        found = verify(planted_model, planted_panel, 16)
+    def test_a_model_that_looks_where_the_data_come_from_is_faithful(self, planted: TrainedModel, panel: Panel) -> None:
+        found = verify(planted, panel, 16)
         assert found.verdict == "faithful", found.reason
         assert {band.first_lag for band in found.bands} >= {7, 11}
         assert found.num_windows == 7 * 16
@@ -51,21 +49,17 @@ class TestVerify:
             assert each.replaced.forecast_change > 2 * each.replaced_control.forecast_change
 
     @pytest.mark.parametrize("kind", ["uniform", "permuted"])
-    def test_one_whose_attention_was_replaced_is_not(
-        self, kind: str, planted_model: TrainedModel, planted_panel: Panel
-    ) -> None:
-        replace_attention(planted_model, kind)
-        found = verify(planted_model, planted_panel, 16)
+    def test_one_whose_attention_was_replaced_is_not(self, kind: str, planted: TrainedModel, panel: Panel) -> None:
+        replace_attention(planted, kind)
+        found = verify(planted, panel, 16)
         assert found.verdict in ("weak", "contradicted"), found.reason
 
-    def test_the_panel_and_the_network_stay_as_they_are(
-        self, planted_model: TrainedModel, planted_panel: Panel
-    ) -> None:
-        before = {name: value.clone() for name, value in planted_model.network.state_dict().items()}
-        target = planted_panel.target.copy()
-        verify(planted_model, planted_panel, 2)
-        assert np.array_equal(planted_panel.target, target)
-        assert all(torch.equal(before[name], value) for name, value in planted_model.network.state_dict().items())
+    def test_the_panel_and_the_network_stay_as_they_are(self, planted: TrainedModel, panel: Panel) -> None:
+        before = {name: value.clone() for name, value in planted.network.state_dict().items()}
+        target = panel.target.copy()
+        verify(planted, panel, 2)
+        assert np.array_equal(panel.target, target)
+        assert all(torch.equal(before[name], value) for name, value in planted.network.state_dict().items())
 
     def test_without_attention_there_is_nothing_to_verify(self) -> None:
         panel = make_panel(waves())
@@ -75,14 +69,14 @@ class TestVerify:
 
 
 class TestKnownOrigins:
-    def test_their_whole_horizon_was_observed(self, planted_model: TrainedModel) -> None:
+    def test_their_whole_horizon_was_observed(self, planted: TrainedModel) -> None:
         panel = make_panel([np.arange(61.0), np.arange(53.0)])
         panel.target[-3:] = np.nan
         origins = known_origins(panel, 5, 23, 2)
         assert origins.series.tolist() == [0, 0, 1, 1]
         assert origins.positions.tolist() == [51, 56, 40, 45]
 
-    def test_series_shorter_than_the_horizon_have_none(self, planted_model: TrainedModel) -> None:
+    def test_series_shorter_than_the_horizon_have_none(self, planted: TrainedModel) -> None:
         with pytest.raises(DataError, match="no series has 5 observed steps behind an origin"):
             known_origins(make_panel([np.arange(4.0)]), 5, 23, 1)
 

@@ -30,14 +30,14 @@ def test_a_long_context_is_sampled(context: int, horizon: int, stride: int, num_
 
 @pytest.mark.parametrize("stride", [1, 3])
 def test_each_value_is_replaced_alone_and_its_effect_counted_by_lag(
-    stride: int, planted_model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+    stride: int, planted: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = make_panel(planted_series(2, 101, (7, 11)))
     panel.target[[90, 99, 150]] = np.nan
     monkeypatch.setattr(replaced_inputs, "sampling", lambda context, horizon: (stride, 6))
     monkeypatch.setattr(replaced_inputs, "_REPLACED_AT_ONCE", 7)
     origins = known_origins(panel, HORIZON, CONTEXT, 3)
-    forecasting = Forecasting(planted_model, panel, panel.lengths)
+    forecasting = Forecasting(planted, panel, panel.lengths)
     found = replace_inputs(forecasting, origins)
     counts, moved, worse = plain_effects(forecasting, panel, stride)
     assert np.array_equal(found.windows, counts)

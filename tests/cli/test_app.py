@@ -101,12 +101,6 @@ def test_an_error_of_ours_is_told_to_people_and_programs_alike(monkeypatch: pyte
     assert ran.document()["error"] == "no good. Do better."
 
 
-def test_running_out_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = fail_with(monkeypatch, MemoryError())
-    assert (ran.code, ran.document()["kind"]) == (1, "error")
-    assert "out of memory. Give a smaller --batch-size or --context" in ran.err
-
-
 def test_a_failing_disk_is_no_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = fail_with(monkeypatch, OSError(errno.EIO, "Input/output error", "runs"))
     assert ran.err == "error: runs: cannot be read or written: Input/output error.\n"

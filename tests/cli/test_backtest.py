@@ -55,14 +55,6 @@ def test_the_metrics_are_those_of_the_table(hourly_run: Trained) -> None:
     assert [step["mae"] for step in metrics["by_step"]] == pytest.approx(by_step.tolist())
 
 
-def test_skill_is_the_share_of_the_seasonal_naive_error_that_is_avoided(panel_run: Trained) -> None:
-    metrics = done("backtest", "--run", panel_run.run, "--test", "--json").document()["metrics"]
-    base = metrics["seasonal_naive"]["mase"]
-    assert {name: numbers["skill"] for name, numbers in metrics.items()} == pytest.approx(
-        {name: 1 - numbers["mase"] / base for name, numbers in metrics.items()}
-    )
-
-
 def test_json_says_whether_a_difference_is_more_than_chance(panel_run: Trained) -> None:
     document = done("backtest", "--run", panel_run.run, "--test", "--stride", 1, "--json").document()
     metrics = document["metrics"]

@@ -26,18 +26,6 @@ def test_the_attention_table_has_a_row_per_series_cutoff_step_and_lag(wide_run: 
     assert list(table["unique_id"].unique()) == ["north", "east"]
 
 
-def test_imputed_steps_are_marked_and_get_no_weight(in_tmp_path: Path) -> None:
-    values: list[object] = list(wave(131))
-    values[120:123] = ["", "", ""]
-    data = write_rows(in_tmp_path / "holes.csv", "ds,y", [hours(131), values])
-    done("train", data, *TINY, "--quiet")
-    table = done("inspect", "--format", "csv").table()
-    hidden = table[~table["observed"]]
-    assert sorted(hidden["attended_ds"].unique()) == hours(131)[120:123]
-    assert (hidden["weight"] == 0).all()
-    assert (table[table["observed"]]["weight"] > 0).any()
-
-
 def test_stdout_can_be_json_rows(hourly_run: Trained) -> None:
     rows = done("inspect", "--run", hourly_run.run, "--format", "json").document()
     assert list(rows[0]) == COLUMNS
@@ -57,15 +45,6 @@ def test_the_report_names_lags_durations_shares_and_defines_its_numbers(hourly_r
     ):
         assert definition in out
     assert sum("█" in line for line in out.splitlines()) <= 4
-
-
-def test_the_report_as_json_holds_the_same_shares(hourly_run: Trained) -> None:
-    report = done("inspect", "--run", hourly_run.run, "--json", "--top", 3).document()
-    assert (report["relative"], report["horizon"], report["context"]) == ("target", HORIZON, CONTEXT)
-    assert len(report["lags"]) == 3
-    share = attention(hourly_run).groupby("lag_target")["weight"].sum() / HORIZON
-    for lag in report["lags"]:
-        assert lag["share"] == pytest.approx(share[lag["lag"]], rel=1e-5)
 
 
 def test_lags_can_be_counted_from_the_origin(hourly_run: Trained) -> None:

@@ -76,7 +76,6 @@ def test_one_run_as_json_is_its_record(panel_run: Trained) -> None:
 
 def test_verifying_an_intact_run_says_so_of_every_file(hourly_run: Trained) -> None:
     files = done("runs", "verify", hourly_run.run, "--json").document()["files"]
-    assert {file["name"] for file in files} >= {"run.json", "config.toml", "model.safetensors", "scalers.joblib"}
     assert {file["name"]: file["state"] for file in files} == {
         "run.json": "intact",
         "config.toml": "intact",

@@ -10,11 +10,19 @@ import pytest
 
 from seqcast.run.configuration_file import read_config
 from seqcast.training import loop
-from tests.running import CONTEXT, HORIZON, TINY, Trained, done, refused, seqcast, write_hourly, write_panel, write_rows
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+from tests.running import (
+    CONTEXT,
+    HORIZON,
+    TINY,
+    Trained,
+    contents,
+    done,
+    refused,
+    seqcast,
+    write_hourly,
+    write_panel,
+    write_rows,
+)
 
 
 def test_what_was_found_and_chosen_is_told_on_stderr(in_tmp_path: Path) -> None:
@@ -90,15 +98,6 @@ def test_options_reach_the_configuration(
     done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, *words)
     found = tomllib.loads((in_tmp_path / "runs/h-1/config.toml").read_text())[section]
     assert {key: found[key] for key in values} == values
-
-
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(in_tmp_path: Path) -> None:
-    data = write_hourly(in_tmp_path / "h.csv")
-    for run, seed in (("one", 5), ("two", 5), ("three", 6)):
-        done("train", data, *TINY, "--seed", seed, "--run", run)
-    first, same, other = ((in_tmp_path / run / "model.safetensors").read_bytes() for run in ("one", "two", "three"))
-    assert first == same
-    assert first != other
 
 
 def test_stdin_is_read_and_its_run_is_named_after_it(in_tmp_path: Path) -> None:

@@ -44,15 +44,6 @@ def test_with_overlap_it_is_the_formula_of_the_paper(overlap: int) -> None:
     assert diebold_mariano(differences, overlap) == pytest.approx(harvey_leybourne_newbold(differences, overlap))
 
 
-def test_the_correction_is_that_of_statsmodels() -> None:
-    stattools = pytest.importorskip("statsmodels.tsa.stattools")
-    if not hasattr(stattools, "diebold_mariano_test"):
-        pytest.skip("statsmodels is older than its test of Diebold and Mariano")
-    ours, theirs = noise(31), noise(31, seed=1)
-    found = stattools.diebold_mariano_test(np.zeros(31), ours, theirs, criterion="mad", lags=0, harvey_adj=True)
-    assert diebold_mariano(np.abs(ours) - np.abs(theirs)) == pytest.approx(found.pvalue)
-
-
 @pytest.mark.parametrize("overlap", [1, 4])
 def test_equal_models_are_told_apart_about_as_often_as_promised(overlap: int) -> None:
     told_apart = 0

@@ -23,12 +23,14 @@ from seqcast.experiments.recorded_training import (
 from seqcast.run.directory import OWN_FILES, RunDirectory
 from seqcast.run.load import load_trained_model
 from seqcast.run.record import CHECKPOINT_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
-from seqcast.storage import LOCK_NAME, lock_directory, sha256_hex
+from seqcast.storage import lock_directory, sha256_hex
 from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks, Progress
 from tests.panels import CPU, small_config
 from tests.run.making_runs import COVARIATES, make_job, write_table
+from tests.running import contents
 
+Finished = tuple[TrainingJob, TrainedRun]
 LENGTHS = {"one": 61, "two": 53, "short": 13}
 
 
@@ -65,10 +67,6 @@ def stop_after(job: TrainingJob, directory: RunDirectory, step: int, *, resume: 
         run(job, directory, resume=resume, hooks=hooks)
 
 
-def files_of(directory: RunDirectory) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.path.iterdir() if path.name != LOCK_NAME}
-
-
 def metrics_of(directory: RunDirectory) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (directory.path / METRICS_FILE).read_text().splitlines()]
 
@@ -83,18 +81,16 @@ def without_place(record: RunRecord) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingJob, TrainedRun]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A job and the run it became; tests only read it."""
     folder = tmp_path_factory.mktemp("finished")
     job = make_job(write_table(folder / "data.csv", LENGTHS), config_of())
     return job, run(job, empty(folder / "run"))
 
 
-def test_a_finished_run_holds_every_file_and_vouches_for_those_of_a_forecast(
-    finished: tuple[TrainingJob, TrainedRun],
-) -> None:
+def test_a_finished_run_holds_every_file_and_vouches_for_those_of_a_forecast(finished: Finished) -> None:
     job, trained = finished
-    files = files_of(trained.directory)
+    files = contents(trained.directory.path)
     assert files.keys() == set(OWN_FILES)
     assert trained.record.files == {name: sha256_hex(files[name]) for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE)}
     assert trained.directory.read_record() == trained.record
@@ -103,7 +99,7 @@ def test_a_finished_run_holds_every_file_and_vouches_for_those_of_a_forecast(
         pass
 
 
-def test_the_record_of_a_finished_run_tells_what_was_done(finished: tuple[TrainingJob, TrainedRun]) -> None:
+def test_the_record_of_a_finished_run_tells_what_was_done(finished: Finished) -> None:
     job, trained = finished
     record, result = trained.record, trained.record.result
     assert (record.status, record.device, record.precision) == ("finished", "cpu", "float32")
@@ -122,14 +118,12 @@ def test_the_record_of_a_finished_run_tells_what_was_done(finished: tuple[Traini
     assert result.seconds > 0
 
 
-def test_metrics_have_a_line_per_validation_and_the_model_file_holds_the_weights(
-    finished: tuple[TrainingJob, TrainedRun],
-) -> None:
+def test_metrics_have_a_line_per_validation_and_the_model_file_holds_the_weights(finished: Finished) -> None:
     trained = finished[1]
     history = [asdict(record) for record in trained.fitted.history]
     assert metrics_of(trained.directory) == history
     assert [record["step"] for record in history] == [0, 2, 4, 6]
-    stored = load(files_of(trained.directory)[MODEL_FILE])
+    stored = load(contents(trained.directory.path)[MODEL_FILE])
     weights = trained.fitted.networks.state_dict()
     assert weights.keys() <= stored.keys()
     assert all(bool((stored[name] == weights[name]).all()) for name in weights)
@@ -155,17 +149,17 @@ def test_while_training_the_record_vouches_for_no_model_and_progress_is_told_aft
 
 @pytest.mark.parametrize("step", [1, 5, 6])
 def test_a_stopped_and_resumed_run_writes_what_the_uninterrupted_run_writes(
-    step: int, finished: tuple[TrainingJob, TrainedRun], data: Path, tmp_path: Path
+    step: int, finished: Finished, data: Path, tmp_path: Path
 ) -> None:
     directory, whole = empty(tmp_path / "stopped"), finished[1]
     stop_after(make_job(data, config_of()), directory, step)
     begun = directory.read_record()
     assert begun.status == "stopped"
     assert [line["step"] for line in metrics_of(directory)] == [each for each in (0, 2, 4, 6) if each <= step]
-    assert files_of(directory).keys() == set(OWN_FILES) - {MODEL_FILE}
+    assert contents(directory.path).keys() == set(OWN_FILES) - {MODEL_FILE}
     directory.write_record(begun.model_copy(update={"created": "2001-01-01T00:00:00+00:00"}))
     resumed = run(make_job(data, config_of()), directory, resume=True)
-    expected, found = files_of(whole.directory), files_of(directory)
+    expected, found = contents(whole.directory.path), contents(directory.path)
     for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE, METRICS_FILE, CHECKPOINT_FILE):
         assert found[name] == expected[name], name
     assert without_place(resumed.record) == without_place(whole.record)
@@ -174,12 +168,12 @@ def test_a_stopped_and_resumed_run_writes_what_the_uninterrupted_run_writes(
 
 def test_metrics_that_a_kill_left_behind_are_written_again_from_the_state(job: TrainingJob, tmp_path: Path) -> None:
     directory = empty(tmp_path / "run")
-    expected = files_of(run(job, directory).directory)[METRICS_FILE]
+    expected = contents(run(job, directory).directory.path)[METRICS_FILE]
     (directory.path / METRICS_FILE).write_bytes(expected.splitlines(keepends=True)[0])
     record = directory.read_record()
     directory.write_record(record.model_copy(update={"status": "training"}))
     run(job, directory, resume=True)
-    assert files_of(directory)[METRICS_FILE] == expected
+    assert contents(directory.path)[METRICS_FILE] == expected
 
 
 @pytest.mark.parametrize("resume", [True, False])
@@ -195,7 +189,7 @@ def test_resuming_with_other_options_or_data_is_refused_and_changes_no_file(
     job: TrainingJob, data: Path, tmp_path: Path
 ) -> None:
     directory = run(job, empty(tmp_path / "run")).directory
-    before = files_of(directory)
+    before = contents(directory.path)
     other = make_job(data, config_of(training={"learning_rate": 0.5}))
     begun = "begun with other data or options"
     with pytest.raises(RunError, match=begun + r": training\.learning_rate was 0\.\d+ and is 0\.5 now\. Resume with"):
@@ -203,7 +197,7 @@ def test_resuming_with_other_options_or_data_is_refused_and_changes_no_file(
     write_table(data, LENGTHS | {"two": 59})
     with pytest.raises(RunError, match=begun + r": the table .* has other content\. Resume with"):
         run(make_job(data, config_of()), directory, resume=True)
-    assert files_of(directory) == before
+    assert contents(directory.path) == before
 
 
 def diverge_at(step: int) -> Hooks:
@@ -250,24 +244,20 @@ def test_other_threads_versions_and_devices_are_told(job: TrainingJob, tmp_path:
     assert notice.text.endswith("the last bits of its numbers may differ")
 
 
-def test_a_run_trained_in_memory_is_saved_like_one_trained_in_its_directory(
-    finished: tuple[TrainingJob, TrainedRun], tmp_path: Path
-) -> None:
+def test_a_run_trained_in_memory_is_saved_like_one_trained_in_its_directory(finished: Finished, tmp_path: Path) -> None:
     job, expected = finished
     directory = empty(tmp_path / "saved")
     record = save_run(job, train_model(job.source.panel, job.plan, CPU), directory)
-    saved, trained = files_of(directory), files_of(expected.directory)
+    saved, trained = contents(directory.path), contents(expected.directory.path)
     assert saved.keys() == set(OWN_FILES) - {CHECKPOINT_FILE}
     assert all(saved[name] == trained[name] for name in saved if name != RUN_FILE)
     assert without_place(record) == without_place(expected.record)
 
 
 @pytest.mark.parametrize("write", ["train", "save"])
-def test_a_directory_that_another_process_writes_is_refused(
-    write: str, finished: tuple[TrainingJob, TrainedRun], tmp_path: Path
-) -> None:
+def test_a_directory_that_another_process_writes_is_refused(write: str, finished: Finished, tmp_path: Path) -> None:
     job, trained = finished
     directory = empty(tmp_path / "run")
     with lock_directory(directory.path), pytest.raises(RunError, match="is being written by process"):
         run(job, directory) if write == "train" else save_run(job, trained.fitted, directory)
-    assert files_of(directory) == {}
+    assert contents(directory.path) == {}

@@ -26,14 +26,6 @@ MANY = tuple(f"c{i}" for i in range(20_011))
 LONG = "unique_id,ds,y\nNA,2024-01-01,1.5\n007,2024-01-01,2.5\n"
 
 
-def test_ids_stay_exactly_as_written(tmp_path: Path) -> None:
-    table = read(
-        tmp_path,
-        "unique_id,ds,y\nNA,2024-01-01,1\n007,2024-01-01,1\n 7 ,2024-01-01,1\n,2024-01-01,1\n1.50,2024-01-01,1\n",
-    )
-    assert text_column(table, "unique_id").values == ("NA", "007", " 7 ", "", "1.50")
-
-
 def test_a_column_of_numbers_named_as_text_keeps_its_spelling(tmp_path: Path) -> None:
     content = rows("store,ds,y", [f"{i}.50,2024-01-01,{i}.25" for i in range(7)])
     table = read(tmp_path, content, ReadOptions(text=("store",)))

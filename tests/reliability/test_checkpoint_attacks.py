@@ -23,6 +23,7 @@ from tests.reliability.attacks import MARKER, bounded, change_record, sign
 from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import expect
 from tests.running import Trained
+from tests.running import contents as files_of
 from tests.training.states import contents
 
 NAME = "checkpoint.safetensors"
@@ -154,9 +155,9 @@ def test_an_honest_checkpoint_is_resumed(shops: Trained, tmp_path: Path) -> None
 def test_an_attack_by_a_checkpoint_is_refused(name: str, shops: Trained, in_tmp_path: Path) -> None:
     run = stopped(shops, in_tmp_path)
     (run / NAME).write_bytes(ATTACKS[name]((run / NAME).read_bytes()))
-    before = {path.name: path.read_bytes() for path in run.iterdir() if path.name != ".lock"}
+    before = files_of(run)
     expect(resume(shops, run), 4, [NAME])
-    assert {path.name: path.read_bytes() for path in run.iterdir() if path.name != ".lock"} == before
+    assert files_of(run) == before
     assert not Path(MARKER).exists()
 
 

@@ -22,7 +22,7 @@ from seqcast.run.verification import verify_run
 from tests.reliability.attacks import change_record
 from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, orderly
-from tests.running import Ran, Trained, done
+from tests.running import Ran, Trained, contents, done
 
 MOST_CALLS = 400
 
@@ -109,10 +109,6 @@ def every_fault(
             return number - 1
         check(ran)
     raise AssertionError("the command never ended")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
 
 
 def require_free(run: Path) -> None:

@@ -160,13 +160,6 @@ def test_a_run_to_resume_must_be_there(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_without_name_the_newest_run_is_resumed(in_tmp_path: Path) -> None:
-    bare_run(in_tmp_path / "runs" / "a-1")
-    set_age(in_tmp_path / "runs" / "a-1", 10)
-    bare_run(in_tmp_path / "runs" / "b-1")
-    assert choose(None, resume=True).path == Path("runs/b-1")
-
-
 def set_age(path: Path, seconds: float) -> None:
     then = time.time() - seconds
     os.utime(path / RUN_FILE, (then, then))
