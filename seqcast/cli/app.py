@@ -107,7 +107,9 @@ def _as_expected(error: Exception) -> SeqcastError:
         wrong = str(error.format_message()).replace("Value error, ", "").rstrip(".")
         place = "seqcast" if error.ctx is None else error.ctx.command_path
         return UsageError(f"{wrong}.", hint=f"`{place} -h` shows the usage.")
-    if isinstance(error, MemoryError) or _is_out_of_memory(error):
+    # torch has an exception of its own for the memory of a GPU alone
+    no_memory = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if no_memory or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return SeqcastError("out of memory.", hint="Give a smaller --batch-size or --context, or less data.")
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
@@ -124,13 +126,6 @@ def _fitting_hint(hint: tuple[str, ...]) -> tuple[str, ...]:
     lacking = READING - signature(called).parameters.keys()
     kept = tuple(sentence for sentence in hint if not options_in(sentence) & lacking)
     return kept or ("Correct it, or train a new run with options for reading such a table.",)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether torch found no memory on a GPU, or on the CPU, for which it has no exception of its own."""
-    return isinstance(error, RuntimeError) and (
-        type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
-    )
 
 
 def _report(error: SeqcastError) -> int:

@@ -13,7 +13,7 @@ from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, Panel
-from seqcast.panel.wording import quoted, show_time
+from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import covariate_notices, read_covariates, read_numbers
 from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency
 from seqcast.reading.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
@@ -205,8 +205,7 @@ def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ..
         notices.append(Notice("repair", text, num_blank))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
-        shown = ", ".join(quoted(panel.series_ids[i]) for i in empty[:5])
-        text = f"{len(empty):,} series have no value at all: {shown}{' ...' if len(empty) > 5 else ''}"
+        text = f"{len(empty):,} series have no value at all: {name_list([panel.series_ids[i] for i in empty], 5)}"
         notices.append(Notice("repair", text, len(empty)))
     return tuple(notices)
 

@@ -17,7 +17,7 @@ from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates
 from seqcast.panel.wording import quoted
-from seqcast.reading.cell_patterns import CLOCK, DECORATED_NUMBER, NUMBER, looks_like_time
+from seqcast.reading.cell_patterns import DECORATED_NUMBER, NUMBER, looks_like_time
 from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error
 
 Kind = Literal["empty", "integer", "number", "time", "text", "other"]
@@ -73,7 +73,7 @@ def column_kind(table: Table, column: str) -> Kind:
         if pa.types.is_floating(kind) or pa.types.is_boolean(kind):
             return "number"
         return "time" if pa.types.is_timestamp(kind) else "other"
-    return _text_kind(_first_distinct(table, column), table)
+    return _text_kind(first_distinct(table, column), table)
 
 
 def read_numbers(table: Table, column: str) -> FloatArray:
@@ -221,7 +221,8 @@ def _read_numeric_covariate(table: Table, column: str) -> FloatArray:
         raise DataError(error.message, place=error.place, hint=hint) from None
 
 
-def _first_distinct(table: Table, column: str) -> list[str]:
+def first_distinct(table: Table, column: str) -> list[str]:
+    """Returns some distinct texts of a column without blanks around them, those that mean missing left out."""
     missing = table.options.missing_words
     values: list[str] = []
     for chunk in table.arrow.column(column).chunks:
@@ -246,14 +247,9 @@ def _text_kind(values: list[str], table: Table) -> Kind:
     return "number" if decorated >= enough else "text"
 
 
-def holds_clock_times(table: Table, column: str) -> bool:
-    """Returns whether the texts of a column are times of day, such as 23:59."""
-    return all(CLOCK.fullmatch(value) for value in _first_distinct(table, column))
-
-
 def holds_some_numbers(table: Table, column: str) -> bool:
     """Returns whether some texts of a column are numbers."""
-    return any(NUMBER.fullmatch(_with_point(value, table)) for value in _first_distinct(table, column))
+    return any(NUMBER.fullmatch(_with_point(value, table)) for value in first_distinct(table, column))
 
 
 def _with_point(text: str, table: Table) -> str:

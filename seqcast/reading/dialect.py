@@ -116,31 +116,28 @@ def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
     return Dialect(delimiter, decimal, names, types, body_start, first_line, has_quotes, notices)
 
 
-def bad_record(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
-    """Returns the error for the first row whose number of fields differs from the header's, if there is one."""
+def refuse_bad_record(data: Bytes, dialect: Dialect, name: str) -> None:
+    """Raises a DataError for the first row whose number of fields differs from the header's."""
     expected = len(dialect.names)
     for line, fields in _parsed_records(data, dialect):
         if isinstance(fields, csv.Error):
-            return DataError(f"the row cannot be read: {fields}.", place=Place(name, line))
+            raise DataError(f"the row cannot be read: {fields}.", place=Place(name, line))
         if fields and len(fields) != expected:
             hint = "Complete or remove the row; quote fields that hold the delimiter."
             if expected == 1 or dialect.names[0].startswith("#"):
                 hint = f"Remove the lines above the column names, or give {option('delimiter')}."
             found = f"{counted(len(fields), 'field')} where the header has {expected:,}"
             shown = quoted(dialect.delimiter.join(fields))
-            return DataError(f"the row has {found}: {shown}.", place=Place(name, line), hint=hint)
-    return None
+            raise DataError(f"the row has {found}: {shown}.", place=Place(name, line), hint=hint)
 
 
-def open_quote(data: Bytes, dialect: Dialect, name: str) -> DataError | None:
-    """Returns the error for a quote that is never closed, as in a file that was cut off inside a field."""
-    if not dialect.has_quotes or data.count(b'"', dialect.body_start) % 2 == 0:
-        return None
-    for line, fields in _parsed_records(data, dialect, strict=True):
-        if isinstance(fields, csv.Error) and "unexpected end" in str(fields):
-            hint = "Close it; the file may be cut off."
-            return DataError("a quote is opened and never closed.", place=Place(name, line), hint=hint)
-    return None
+def refuse_open_quote(data: Bytes, dialect: Dialect, name: str) -> None:
+    """Raises a DataError for a quote that is never closed, as in a file that was cut off inside a field."""
+    if dialect.has_quotes and data.count(b'"', dialect.body_start) % 2:
+        for line, fields in _parsed_records(data, dialect, strict=True):
+            if isinstance(fields, csv.Error) and "unexpected end" in str(fields):
+                hint = "Close it; the file may be cut off."
+                raise DataError("a quote is opened and never closed.", place=Place(name, line), hint=hint)
 
 
 def _parsed_records(

@@ -68,10 +68,7 @@ def read_ids(table: Table, columns: tuple[str, ...], joint: str = "/") -> Series
             )
     codes = parts[0].codes.astype(np.int64)
     for part in parts[1:]:
-        codes = codes * len(part.values) + part.codes
-        codes = np.unique(codes, return_inverse=True)[1] if len(parts) > 2 else codes
-    if len(parts) > 1:
-        codes = np.unique(codes, return_inverse=True)[1]
+        codes = np.unique(codes * len(part.values) + part.codes, return_inverse=True)[1]
     ordered, first_rows = _by_appearance(codes)
     names = tuple(joint.join(part.values[part.codes[row]] for part in parts) for row in first_rows)
     if len(set(names)) < len(names):

@@ -11,14 +11,8 @@ from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Layout, Schema
 from seqcast.panel.wording import name_list, quoted
-from seqcast.reading.columns import (
-    Kind,
-    column_kind,
-    holds_clock_times,
-    holds_some_numbers,
-    read_numbers,
-    text_column,
-)
+from seqcast.reading.cell_patterns import CLOCK
+from seqcast.reading.columns import Kind, column_kind, first_distinct, holds_some_numbers, read_numbers, text_column
 from seqcast.reading.table import Table, missing_column
 from seqcast.reading.times import read_times
 
@@ -91,13 +85,9 @@ def split_id(table: Table, id_option: str | None) -> tuple[str, ...]:
 
 def _require(table: Table, config: DataConfig) -> None:
     """Raises for the first column that was given and is absent."""
-    asked = [
-        *(("target", column) for column in config.target),
-        *(("time", column) for column in filter(None, (config.time,))),
-        *(("known covariate", column) for column in config.known),
-        *(("past covariate", column) for column in config.past),
-        *(("static covariate", column) for column in config.static),
-    ]
+    given = {"target": config.target, "time": filter(None, (config.time,)), "known covariate": config.known}
+    given |= {"past covariate": config.past, "static covariate": config.static}
+    asked = [(role, column) for role, columns in given.items() for column in columns]
     for role, column in asked:
         if column not in table.columns:
             raise missing_column(table, column, role)
@@ -151,7 +141,7 @@ def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]
 
 def _refuse_clock(table: Table, time: str, texts: list[str]) -> None:
     """Raises if days repeat because the time of day has a column of its own."""
-    clock = next((column for column in texts if holds_clock_times(table, column)), None)
+    clock = next((each for each in texts if all(map(CLOCK.fullmatch, first_distinct(table, each)))), None)
     if clock is not None:
         raise DataError(
             f"times repeat, and column {quoted(clock)} holds times of day.",

@@ -17,7 +17,7 @@ import pyarrow.parquet
 from seqcast.errors import DataError, Place, UsageError
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.wording import quoted
-from seqcast.reading.dialect import Dialect, bad_record, find_dialect, open_quote, record_lines, to_utf8
+from seqcast.reading.dialect import Dialect, find_dialect, record_lines, refuse_bad_record, refuse_open_quote, to_utf8
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes, Content, largest_expansion, read_content
 from seqcast.reading.table import TEXT_TYPE, Table
@@ -161,9 +161,7 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
     dialect = find_dialect(data, options, content.name)
     resolved = replace(options, decimal=dialect.decimal)
     arrow = _parse(data, dialect, resolved, content.name, ignore_blank=False)
-    unclosed = open_quote(data, dialect, content.name)
-    if unclosed is not None:
-        raise unclosed
+    refuse_open_quote(data, dialect, content.name)
     has_blank_lines = _may_have_blank_lines(arrow)
     if has_blank_lines:
         arrow = _parse(data, dialect, resolved, content.name, ignore_blank=True)
@@ -213,8 +211,9 @@ def _parse(data: Bytes, dialect: Dialect, options: ReadOptions, name: str, ignor
             contradicted = int(column.group(1)) if column else None
             types = tuple(TEXT_TYPE if contradicted in (None, i) else kind for i, kind in enumerate(types))
         else:
-            found = open_quote(data, dialect, name) or bad_record(data, dialect, name)
-            raise found or DataError(f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name))
+            refuse_open_quote(data, dialect, name)
+            refuse_bad_record(data, dialect, name)
+            raise DataError(f"the file cannot be read as CSV: {reason[:200]}.", place=Place(name))
 
 
 def _parse_as(

@@ -94,7 +94,7 @@ BACKWARDS = "rows stood before an earlier time of their series; the rows were so
             [*[np.nan] * 6, 1, 1, *[np.nan] * 6],
             [
                 "12 of 14 target values are missing; they are masked",
-                "6 series have no value at all: 's0', 's1', 's2', 's4', 's5' ...",
+                "6 series have no value at all: 's0', 's1', 's2', 's4', 's5' and 1 more",
             ],
         ),
     ],

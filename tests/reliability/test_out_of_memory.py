@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqcast.training import fit, loop, step
+from seqcast.training import loop, setup, step
 from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, expect, orderly
 from tests.running import Trained
@@ -47,7 +47,7 @@ def test_memory_that_ends_elsewhere_is_told_in_words(
         raise error
 
     Path("d.csv").write_text(daily())
-    monkeypatch.setattr(fit, "panel_to_tensors", fail)
+    monkeypatch.setattr(setup, "panel_to_tensors", fail)
     expect(orderly("train", "d.csv", *SMALL, "--run", "run"), 1, ["out of memory", "--batch-size"])
 
 

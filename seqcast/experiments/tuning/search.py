@@ -115,7 +115,12 @@ def tune(search: Search, directory: Path, budget: Budget, hooks: SearchHooks = S
             hooks.on_end(study.trials()[-1])
             _write_best(search, study, directory)
         _write_best(search, study, directory)  # an earlier process may have been killed before it could
-        return _found(search, study)
+        trials, best = study.trials(), study.best()
+        if best is None:
+            reason = trials[-1].reason if trials else "there was no time for one."
+            hint = f"Give more {option('time')} or {option('trials')}, or other options."
+            raise SeqcastError(f"no trial finished: {reason}", hint=hint)
+        return Tuning(tuple(space), trials, best, search.plan(best.values).config)
 
 
 def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) -> bool:
@@ -157,17 +162,6 @@ def _validation_error(search: Search, suggestion: Suggestion, deadline: float, h
 
     result = train_model(search.source.panel, single, search.runtime, replace(hooks, on_progress=judge)).result
     return result.validation_loss if result.relative_mae is None else result.relative_mae
-
-
-def _found(search: Search, study: Study) -> Tuning:
-    trials, best = study.trials(), study.best()
-    if best is None:
-        reason = trials[-1].reason if trials else "there was no time for one."
-        raise SeqcastError(
-            f"no trial finished: {reason}",
-            hint=f"Give more {option('time')} or {option('trials')}, or other options.",
-        )
-    return Tuning(tuple(study.space), trials, best, search.plan(best.values).config)
 
 
 def _identity(search: Search, space: dict[str, BaseDistribution]) -> str:
