@@ -203,8 +203,3 @@ def planted_series(num_series: int, length: int, lags: tuple[int, int], seed: in
             values[step] = 0.55 * values[step - lags[0]] + 0.40 * values[step - lags[1]] + noise
         series.append(values[-length:])
     return series
-
-
-def linear_model(panel: Panel, config: Config) -> TrainedModel:
-    """A model as its linear start leaves it, before any training: a linear forecast by attended values."""
-    return untrained_model(small_setup(panel, config))

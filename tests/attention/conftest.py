@@ -5,7 +5,7 @@ import pytest
 from seqcast.model.attention import LagAttention
 from seqcast.panel.panel import Panel
 from seqcast.run.load import TrainedModel
-from tests.panels import linear_model, make_panel, planted_series, small_config
+from tests.panels import make_panel, planted_series, small_config, small_setup, untrained_model
 
 LAGS = (7, 11)
 HORIZON, CONTEXT = 5, 23
@@ -26,4 +26,4 @@ def panel() -> Panel:
 @pytest.fixture
 def planted(panel: Panel) -> TrainedModel:
     """Looks at the planted lags, as its warm start makes it."""
-    return linear_model(panel, small_config(model={"horizon": HORIZON, "context": CONTEXT}))
+    return untrained_model(small_setup(panel, small_config(model={"horizon": HORIZON, "context": CONTEXT})))

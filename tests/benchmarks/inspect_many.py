@@ -23,7 +23,7 @@ from seqcast.forecasting import attention_maps
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Panel
 from seqcast.run.load import TrainedModel
-from tests.panels import linear_model, make_panel
+from tests.panels import make_panel, small_setup, untrained_model
 
 UNTRAINED = {"lag_bias": False}
 """Without a closed-form start, which takes longer than what is measured."""
@@ -49,9 +49,8 @@ def main() -> None:
     length = given.context + given.windows * given.horizon + 11 * given.horizon
     values = np.random.default_rng(0).normal(size=(given.series, length)).cumsum(axis=1)
     panel = make_panel(list(values), frequency=parse_frequency("h"))
-    model = linear_model(
-        panel, Config().override(model={"horizon": given.horizon, "context": given.context} | UNTRAINED)
-    )
+    config = Config().override(model={"horizon": given.horizon, "context": given.context} | UNTRAINED)
+    model = untrained_model(small_setup(panel, config))
     forward = seconds(lambda: num_windows_of(model, panel, given.windows))
     asked = Question(windows=given.windows, group_by=given.by)
     inspected = seconds(lambda: inspect(model, panel, asked))

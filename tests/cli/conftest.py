@@ -7,7 +7,7 @@ import pytest
 from tests.running import HORIZON, TINY, Trained, done, hours, wave, write_future, write_hourly, write_panel, write_rows
 
 LENGTHS = {"b": 131, "a": 113, "c": 127}
-"""Of the panel's series, in the order of the file."""
+"""Lengths of the panel's series, in the order of the file."""
 VALIDATION, TEST = 13, 17
 
 

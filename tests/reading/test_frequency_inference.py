@@ -67,7 +67,7 @@ def test_the_frequency_of_incomplete_ranges_is_found(axis: TimeAxis, alias: str)
     [
         (
             _axis(["2024-01-01"], ["2024-01-02"]),
-            r"no series has two different times, so the frequency cannot be found\. Check the id",
+            r"two different times, so the frequency cannot be found\. Check the id",
         ),
         (_joined([np.array([0, 2**62])]), "the times are too far apart: "),
         (

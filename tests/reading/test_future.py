@@ -118,7 +118,7 @@ def test_options_apply_to_the_future_table(tmp_path: Path) -> None:
         (_future().replace("15.5", "late"), r"data\.csv, line 3, column 'price': 'late' is not a number"),
         (
             _future().replace("15.5", ""),
-            r"line 3, column 'price': there is no value, but the forecast needs it \(1 such rows\)",
+            r"line 3, column 'price': there is no value, but the forecast needs it \(1 such rows\)\. Fill the value in",
         ),
         (
             _future().replace("s1", "NA"),

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.reading.making_tables import rows
 from tests.running import Ran, seqcast, wave
 
 MOST_SECONDS = 20
@@ -83,11 +84,6 @@ def expect(ran: Ran, code: int, words: Iterable[str]) -> None:
     if code:
         assert ran.out == ""
         assert ran.err.splitlines()[-1].startswith("error: ")
-
-
-def rows(header: str, lines: Iterable[str], end: str = "\n") -> str:
-    """CSV text."""
-    return end.join([header, *lines]) + end
 
 
 def dates(num_rows: int, start: str = "2024-01-01", step: str = "D", every: int = 1) -> list[str]:

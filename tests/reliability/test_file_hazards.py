@@ -47,7 +47,7 @@ TABLES: list[Row] = [
     ("only line ends", "\r\n\r\n", "", DATA, "the file is blank"),
     ("header only", "ds,y\n", "", DATA, "a header and no rows"),
     ("header without line end", "ds,y", "", DATA, "a header and no rows"),
-    ("one row", daily(1), "", DATA, "the frequency cannot be found"),
+    ("one row", daily(1), "", DATA, "no series has two different times, so the frequency cannot be found"),
     ("two rows", daily(2), "", DATA, "has 2 steps ... need"),
     ("three rows", daily(3), "", DONE, "context"),
     ("noise", bytes((i * 197 + 89) % 256 for i in range(4096)), "", DATA, "data.csv"),
@@ -120,13 +120,7 @@ TABLES: list[Row] = [
     ("an open quote", daily(61, {20: '2024-01-19,"50'}), "", DATA, "line 20: a quote is opened and never closed"),
     ("a 4 MB field", LONG_FIELD, "", DONE, ""),
     ("a 4 MB number", daily(61, {9: "2024-01-08," + "9x" * 2_000_000}), "", DATA, "line 9 ... is not a number"),
-    (
-        "a comment in front",
-        "# made by nobody\n" + PLAIN,
-        "",
-        DATA,
-        "line 2 ... has 2 fields ... Remove the lines above",
-    ),
+    ("a comment first", "# made by nobody\n" + PLAIN, "", DATA, "line 2 ... has 2 fields ... Remove the lines above"),
 ]
 
 

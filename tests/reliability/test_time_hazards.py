@@ -63,6 +63,23 @@ FISCAL = [str(np.datetime64("2022-01-03") + np.timedelta64(28 * i + 7 * (i // 3)
 ONE_SECOND_LATE = changed(dates(40, step="h"), 12, "2024-01-01 10:00:01")
 NANOSECONDS = [f"2024-01-01 00:00:00.{i:09}" for i in range(NUM)]
 MICROSECONDS = [f"2024-01-01 00:00:00.{i:06}" for i in range(NUM)]
+CONFLICTING = rows("ds,y", sorted([*lines(NUM), "2024-01-20,1"]))
+COVERED = "--target y --known p"
+DIFFERING = rows("ds,y,p", [*(f"{line},1" for line in lines(61)), f"{lines(61)[60]},2"])
+WIDE_TWICE = rows("ds,a,b", [*(f"{day},1,{i}" for i, day in enumerate(dates(61))), "2024-03-01,1,777"])
+SECOND_LATE = rows("unique_id,ds,y", [*(f"a,{t},1" for t in HOURS[:40]), *(f"b,{t},1" for t in ONE_SECOND_LATE[::-1])])
+MIXED = rows("unique_id,ds,y", [*(f"a,{line}" for line in lines(41)), *(f"b,{time},1" for time in HOURS)])
+SPLIT = rows("date,time,y", [f"{time.replace(' ', ',')},{i}" for i, time in enumerate(HOURS)])
+OFFSET_AND_ZONE = f"{OFFSET_FORMAT} {IN_BERLIN}"
+NO_COMPACT_DAY = (
+    "line 32, column 'ds': '20240230' is not a time in the format %Y%m%d of the others ... 1 of 61 times are like this ... "
+    "--time-unit step"
+)
+TEN_MINUTES_LATE = (
+    "line 32, column 'ds': the times are not evenly spaced ... 2024-01-02 06:10:00 comes 1 hour 10 minutes after the last "
+    "... --freq"
+)
+A_SECOND_LATE = "line 71, column 'ds' ... 2024-01-01 10:00:01 comes 1 hour 1 second after the last"
 OFF = "is on another day of the month than most"
 
 FORMATS: list[Row] = [
@@ -119,13 +136,7 @@ ZONES: list[Row] = [
     ("no offset on one time", at(9, HOURS[7], [t + "Z" for t in HOURS]), "", DATA, "line 9 ... with an offset"),
     ("a format, one offset", timed(written(f"{CLOCK} +0200", step="h")), OFFSET_FORMAT, WARNED, "2023-12-31 22:00"),
     ("a format, two offsets", timed(TWO_FORMATTED), OFFSET_FORMAT, WARNED, "1 time steps have no row"),
-    (
-        "a format and a zone",
-        timed(written(f"{CLOCK} +0100", step="h")),
-        f"{OFFSET_FORMAT} {IN_BERLIN}",
-        WARNED,
-        "2023-12-31 23:00",
-    ),
+    ("a format and a zone", timed(written(f"{CLOCK} +0100", step="h")), OFFSET_AND_ZONE, WARNED, "2023-12-31 23:00"),
     ("a zone for steps", steps(0), IN_BERLIN, USAGE, "--timezone does not fit"),
     ("an unknown zone", PLAIN, "--timezone Mars/Base", USAGE, "--timezone 'Mars/Base'"),
     ("a clock that goes back", timed(AUTUMN), IN_BERLIN, WARNED, "converted to UTC"),
@@ -152,13 +163,7 @@ NUMBERS: list[Row] = [
     ("hours in digits", timed(written("%Y%m%d%H", step="h")), "", DONE, "read as dates, such as 2024-01-01 ... hourly"),
     ("minutes in digits", timed(written("%Y%m%d%H%M", step="m")), "", DONE, "read as dates ... every minute"),
     ("seconds in digits", timed(written("%Y%m%d%H%M%S", step="s")), "", DONE, "read as dates ... every second"),
-    (
-        "a 30 February among numbers",
-        at(32, "20240230", written("%Y%m%d")),
-        "",
-        DATA,
-        "line 32, column 'ds': '20240230' is not a time in the format %Y%m%d of the others ... 1 of 61 times are like this ... --time-unit step",
-    ),
+    ("a 30 February among numbers", at(32, "20240230", written("%Y%m%d")), "", DATA, NO_COMPACT_DAY),
     ("a step index", steps(0), "", DONE, "counts steps (0 to 60)"),
     ("a step index that begins at 1", steps(1), "", DONE, "counts steps"),
     ("a step index by ten", steps(0, by=10), "", DONE, "counts steps"),
@@ -205,61 +210,19 @@ FREQUENCIES: list[Row] = [
     ("disorder", rows("ds,y", [*lines(NUM)[30:], *lines(NUM)[:30]]), "", WARNED, "rows were sorted by time"),
     ("newest first", rows("ds,y", lines(NUM)[::-1]), "", WARNED, "rows were sorted by time"),
     ("exact duplicates", rows("ds,y", sorted(lines(NUM) + lines(9))), "", WARNED, "9 rows repeat another row exactly"),
-    (
-        "conflicting duplicates",
-        rows("ds,y", sorted([*lines(NUM), "2024-01-20,1"])),
-        "",
-        DATA,
-        "same time occurs with different values ... 2024-01-20 ... --id",
-    ),
-    (
-        "duplicates that differ in a covariate",
-        rows("ds,y,p", [*(f"{line},1" for line in lines(61)), f"{lines(61)[60]},2"]),
-        "--target y --known p",
-        DATA,
-        "line 63 ... 2024-03-01 ('p' 1 on line 62, 2 on line 63)",
-    ),
-    (
-        "duplicates of a wide table",
-        rows("ds,a,b", [*(f"{day},1,{i}" for i, day in enumerate(dates(61))), "2024-03-01,1,777"]),
-        "",
-        DATA,
-        "2024-03-01 (60 on line 62, 777 on line 63)",
-    ),
+    ("conflicting duplicates", CONFLICTING, "", DATA, "same time occurs with different values ... 2024-01-20 ... --id"),
+    ("covariates that differ", DIFFERING, COVERED, DATA, "line 63 ... 2024-03-01 ('p' 1 on line 62, 2 on line 63)"),
+    ("duplicates of a wide table", WIDE_TWICE, "", DATA, "2024-03-01 (60 on line 62, 777 on line 63)"),
     ("gaps", rows("ds,y", lines(NUM)[:20] + lines(NUM)[24:]), "", WARNED, "4 time steps have no row, first 2024-01-21"),
     ("irregular times", timed(IRREGULAR), "", DATA, "not evenly spaced ... times)"),
     ("a fiscal calendar", timed(FISCAL), "", DATA, "4 weeks (20 times), 5 weeks (9 times) ... number them (1, 2"),
     ("last business days", timed(BUSINESS_MONTH_ENDS), "", DATA, "4 weeks ... number them"),
-    (
-        "one time off the grid",
-        at(32, "2024-01-02 06:10:00", HOURS),
-        "",
-        DATA,
-        "line 32, column 'ds': the times are not evenly spaced ... 2024-01-02 06:10:00 comes 1 hour 10 minutes after the last ... --freq",
-    ),
-    (
-        "one time off the grid of the second series, unsorted",
-        rows("unique_id,ds,y", [f"a,{t},1" for t in HOURS[:40]] + [f"b,{t},1" for t in reversed(ONE_SECOND_LATE)]),
-        "",
-        DATA,
-        "line 71, column 'ds' ... 2024-01-01 10:00:01 comes 1 hour 1 second after the last",
-    ),
+    ("one time off the grid", at(32, "2024-01-02 06:10:00", HOURS), "", DATA, TEN_MINUTES_LATE),
+    ("one time off the grid of the second series, unsorted", SECOND_LATE, "", DATA, A_SECOND_LATE),
     ("a month on day 2", at(32, "2020-07-02", dates(48, "2018-01", "M")), "", DATA, f"line 32 ... 2020-07-02 {OFF}"),
     ("a month end without leap day", at(3, "2024-02-28", MONTH_ENDS), "", DATA, f"line 3, ... 2024-02-28 {OFF}"),
-    (
-        "mixed frequencies",
-        rows("unique_id,ds,y", [*(f"a,{line}" for line in lines(41)), *(f"b,{time},1" for time in HOURS)]),
-        "",
-        DATA,
-        "different frequencies ... 'a' has a row every 1 day",
-    ),
-    (
-        "time of day in its own column",
-        rows("date,time,y", [f"{time.replace(' ', ',')},{i}" for i, time in enumerate(HOURS)]),
-        "",
-        DATA,
-        "column 'time' holds times of day ... Join both into one column",
-    ),
+    ("mixed frequencies", MIXED, "", DATA, "different frequencies ... 'a' has a row every 1 day"),
+    ("clock times beside", SPLIT, "", DATA, "column 'time' holds times of day ... Join both into one column"),
     ("a frequency that contradicts", PLAIN, "--freq W", USAGE, "--freq"),
     ("a frequency in months that contradicts", PLAIN, "--freq MS", USAGE, "month"),
     ("an unknown frequency", PLAIN, "--freq often", USAGE, "--freq ... 'often'"),

@@ -147,11 +147,7 @@ class TestGroups:
         ("origin", {}, "back from the start of the forecast, whichever step is forecast. lag_target = lag_origin +"),
         ("target", {}, "share divided by what equal weights on all 29 context steps would give"),
         ("target", {}, "The weights of a step are aligned with the value it predicts."),
-        (
-            "target",
-            {"fed_back": True},
-            "A step reads the value before it, so its weights may be aligned with that value",
-        ),
+        ("target", {"fed_back": True}, "A step reads the value before it, so its weights may be aligned with that"),
         ("target", {}, "summarises everything up to it"),
         ("target", {"two_way": True}, "summarises everything before and after it"),
         ("target", {"forecasters": "3 trained networks"}, "Forecast and weights come from 3 trained networks."),
