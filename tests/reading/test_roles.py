@@ -100,7 +100,7 @@ def test_whole_numbers_are_the_time_under_a_usual_name(tmp_path: Path, name: str
 @pytest.mark.parametrize(
     ("content", "config", "message"),
     [
-        (rows("date,t,y", ["1,2,1"]), FOUND, r"several columns may be the time: 'date', 't'"),
+        (rows("date,t,y", ["1,2,1"]), FOUND, r"several columns may be the time: 'date', 't'\. Say which with --time"),
         (
             _repeating("ds,y,shop,item", ",1,"),
             DataConfig(id="shop,item", static=("shop",)),

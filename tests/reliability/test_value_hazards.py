@@ -60,7 +60,7 @@ COLUMNS: list[Row] = [
     ("unnamed index column", rows(",ds,y", [f"{i},{line}" for i, line in enumerate(lines(61))]), "", DONE, ""),
     ("two unnamed columns", rows(",,ds,y", [f"{i},x,{line}" for i, line in enumerate(lines(61))]), "", DONE, "Unnamed"),
     ("no header", rows(lines(1)[0], lines(61)[1:]), "", DATA, "line 1 ... first line is data, not column names"),
-    ("headless panel", rows("a," + lines(1)[0], [f"a,{line}" for line in lines(61)]), "", DATA, "is data, not column"),
+    ("headless panel", rows("a," + lines(1)[0], [f"a,{line}" for line in lines(61)]), "", DATA, "Add a header line"),
     ("no header, numbers", rows("1,5", [f"{i},{i % 7}" for i in range(2, 61)]), "", DATA, "is data, not column names"),
     ("target is time", PLAIN, "--target ds --time ds", USAGE, "'ds' has two roles"),
     ("target is id", WITH_PRICE, "--target shop --id shop", USAGE, "'shop' has two roles"),
@@ -73,7 +73,7 @@ COLUMNS: list[Row] = [
     ("several targets", TWO_TARGETS.replace("u,", "unique_id,", 1), "", DATA, "'p', 'q'. Say which with --target"),
     ("several ids", TWO_IDS, "", DATA, "may name the series: 'u', 'v'. Say which with --id u, or join ... --id u,v"),
     ("two ids joined", TWO_IDS, "--id u,v", DONE, "6"),
-    ("long and wide", TWO_TARGETS, "--id u --target p,q", USAGE, "the id column 'u': a table is either long or wide"),
+    ("long and wide", TWO_TARGETS, "--id u --target p,q", USAGE, "column 'u': a table is either long or wide. Give"),
     ("unused columns", WITH_PRICE, "", DONE, "columns not used: 'price'"),
     ("wide", covered("12345" * 12).replace("y,p", "a,b"), "", DONE, "2 series from columns"),
     ("a header with spaces", rows("ds, y", lines(61)), "", DONE, "target column ' y'"),
@@ -134,7 +134,7 @@ NUMBERS: list[Row] = [
     ("a point", numbers(["1,5"] * 60 + ["1.5"], "ds;y"), "--decimal ,", DATA, "line 62 ... '1.5' is not a number"),
     ("a decimal mark that is none", PLAIN, "--decimal x", USAGE, "--decimal 'x' is no decimal mark"),
     *(
-        (f"infinite as {word}", values({20: word}), "", DATA, "line 20 ... is not a finite number")
+        (f"infinite as {word}", values({20: word}), "", DATA, "line 20 ... is not a finite number ... orrect the value")
         for word in ("inf", "-inf", "Infinity", "+INF", "1e999", "-1e400")
     ),
     ("1e300", numbers([f"{1 + i % 7}e300" for i in range(61)]), "", DONE, ""),
