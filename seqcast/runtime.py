@@ -40,7 +40,6 @@ class Runtime:
 
     @property
     def precision(self) -> Literal["float32", "bfloat16", "float16"]:
-        """Name of the precision."""
         return next(name for name, dtype in DTYPES.items() if dtype is self.dtype)
 
     @property
@@ -115,7 +114,7 @@ def _resolve_device(name: str) -> tuple[torch.device, str]:
 
 
 def _own_device(chosen: torch.device, asked: str, world: World) -> torch.device:
-    """The device of one of several processes, which get a GPU each; refuses too few, and one that the user named."""
+    """The device of one of several processes, which get a GPU each; raises if there are too few, or one was named."""
     if chosen.type == "mps":
         raise UsageError("several processes cannot share an Apple GPU.", hint=f"Give {option('device', 'cpu')}.")
     if chosen.type != "cuda":

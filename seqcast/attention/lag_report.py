@@ -127,7 +127,6 @@ class _LagSums:
         self._groups: dict[int | str, _GroupSums] = {}
 
     def add(self, attention: AttentionMap) -> None:
-        """Add the windows of one map."""
         assert attention.weights.shape[1:] == (self._horizon, self._context)
         num_windows = len(attention.series_ids)
         keys, codes = self._group_codes(attention)
@@ -154,7 +153,6 @@ class _LagSums:
             self._groups[key] = self._groups[key].plus(sums) if key in self._groups else sums
 
     def report(self) -> LagReport:
-        """The report of all maps that were added."""
         return LagReport(
             relative=self._relative,
             group_by=self._group_by,

@@ -72,7 +72,6 @@ def backtest(
 
 
 def _run(screen: Screen, loaded: LoadedRun, plan: BacktestPlan) -> Backtest:
-    """Backtest with progress on the screen."""
     from seqcast.evaluation.backtest import BacktestHooks
     from seqcast.evaluation.backtest import backtest as run_backtest
     from seqcast.evaluation.refit import Refit

@@ -18,11 +18,6 @@ LONGEST_LINE = 4000
 """Most characters of a line of progress; the rest is cut."""
 
 
-def _console(stream_is_stderr: bool) -> Console:
-    stream = sys.stderr if stream_is_stderr else sys.stdout
-    return Console(stderr=stream_is_stderr, markup=False, highlight=False, emoji=False, width=_width(stream))
-
-
 def _width(stream: TextIO) -> int:
     """The width that COLUMNS sets, otherwise that of the terminal."""
     told = os.environ.get("COLUMNS", "")
@@ -47,11 +42,13 @@ class Screen:
             # A name that the terminal's encoding lacks must not end a forecast.
             getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
         self.quiet = quiet
-        self.out, self.err = _console(stream_is_stderr=False), _console(stream_is_stderr=True)
+        self.out, self.err = (
+            Console(stderr=stream is sys.stderr, markup=False, highlight=False, emoji=False, width=_width(stream))
+            for stream in (sys.stdout, sys.stderr)
+        )
         self.out.quiet = self.err.quiet = silent
 
     def result(self, renderable: RenderableType) -> None:
-        """Show a result on stdout."""
         self.out.print(renderable)
 
     def document(self, value: object) -> None:

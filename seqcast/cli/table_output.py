@@ -41,7 +41,6 @@ class TableOutput:
         return cls(target, resolved, excel_safe)
 
     def write(self, screen: Screen, frame: pd.DataFrame) -> None:
-        """Write a table and tell how many rows it has."""
         from seqcast.output import formula_notices, without_formulas, write_frame
 
         if self.excel_safe:
@@ -53,6 +52,5 @@ class TableOutput:
         self.tell(screen, len(frame))
 
     def tell(self, screen: Screen, num_rows: int) -> None:
-        """Tell how many rows were written to a file."""
         if self.target != "-":
             screen.say(f"{num_rows:,} rows written to {self.target}")

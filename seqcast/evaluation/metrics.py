@@ -118,7 +118,6 @@ class Scores:
     """Number of series without a usable scale, which are left out of mase and rmsse."""
 
     def of(self, model: str) -> ModelScores:
-        """The scores of the named model."""
         return next(scores for scores in self.models if scores.model == model)
 
     def skill(self, model: str, reference: str) -> float:

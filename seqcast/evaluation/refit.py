@@ -54,13 +54,14 @@ def refitted_forecast(
     used, owner = np.unique(origins.series, return_inverse=True)
     panel = panel.take_series(used)
     origins = Origins(owner.astype(np.int64), origins.positions)
-    group = _rounds(origins) // every
+    rounds = _rounds(origins)
+    group = rounds // every
     groups = np.unique(group)
     runtime = resolve_runtime(str(next(model.network.parameters()).device), model.config.training.precision)
     parts: list[tuple[IntArray, Forecast]] = []
     for number, each in enumerate(groups, 1):
         windows = np.flatnonzero(group == each)
-        ends = _ends(origins, group, each)
+        ends = _ends(origins, rounds.max() - rounds[windows].min())
         last = panel.times(np.arange(panel.num_series), ends - 1)[ends > 0].max()
         on_refit(Refit(number, len(groups), show_time(last)))
         refitted = _trained(model, head_panel(panel, ends).take_series(np.flatnonzero(ends > 0)), runtime, hooks)
@@ -77,15 +78,13 @@ def _rounds(origins: Origins) -> IntArray:
     return rounds
 
 
-def _ends(origins: Origins, group: IntArray, number: int) -> IntArray:
-    """(series,) rows of each series before the first round of a group, on which the group is trained."""
-    rounds = _rounds(origins)
-    first_round = rounds[group == number].min()
+def _ends(origins: Origins, rounds_back: int) -> IntArray:
+    """(series,) rows of each series before the round that many rounds before the newest one."""
     newest = np.zeros(origins.series.max() + 1, np.int64)
     np.maximum.at(newest, origins.series, origins.positions)
     distances = np.diff(origins.positions)[np.diff(origins.series) == 0]
     stride = int(distances[0]) if len(distances) else 0
-    ends: IntArray = np.maximum(newest - (rounds.max() - first_round) * stride, 0)
+    ends: IntArray = np.maximum(newest - rounds_back * stride, 0)
     return ends
 
 

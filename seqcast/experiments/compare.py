@@ -43,7 +43,6 @@ class Variant:
         return "-".join(part for part in parts if part is not None)
 
     def config(self, base: Config) -> Config:
-        """The base configuration with this mechanism and seed."""
         mechanism = {"attention": self.attention} | ({} if self.score is None else {"score": self.score})
         return base.override(model=mechanism, training={"seed": self.seed})
 

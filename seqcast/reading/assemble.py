@@ -121,7 +121,7 @@ def _in_order(values: StepValues, grouping: Grouping) -> StepValues:
 
 
 def _find_grid(axis: TimeAxis, alias: str | None) -> tuple[Grid, tuple[Notice, ...]]:
-    """Finds the regular time axis of every series; refuses absurd gaps."""
+    """Finds the regular time axis of every series; raises if its gaps are absurd."""
     frequency = infer_frequency(axis) if alias is None else check_frequency(parse_frequency(alias), axis)
     found = "given" if alias is not None else "inferred over all series" if len(axis.series_ids) > 1 else "inferred"
     notices = (Notice("decision", f"frequency: {frequency.name} ({frequency.alias}), {found}"),)
@@ -183,7 +183,7 @@ def _place_on_grid(roles: Roles, axis: TimeAxis, grid: Grid, values: StepValues,
 
 
 def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ...]:
-    """Returns notices of steps without a row, of missing target values and of series without any; refuses no value."""
+    """Returns notices of absent steps, missing values and series without any; raises if every value is missing."""
     observed = ~np.isnan(panel.target)
     counts = np.add.reduceat(observed, panel.offsets[:-1], dtype=np.int64)
     if not counts.any():

@@ -57,7 +57,6 @@ class TimeAxis:
     """Returns the line of the file that a row of `times` was read from."""
 
     def place_of(self, row: int) -> Place:
-        """Returns the place of one of the times."""
         return replace(self.place, line=self.line_of(row), value=show_time(self.times[row]))
 
     @property
@@ -99,7 +98,6 @@ class Spacings:
         return ", ".join(words) + (f" and {rest:,} other spacings" if rest else "")
 
     def spell(self, ticks: int) -> str:
-        """Returns one spacing in words."""
         return Frequency("", self.unit, 1).duration(ticks)
 
 
@@ -178,7 +176,7 @@ def _suggestion(axis: TimeAxis) -> Hint:
 
 
 def _common_step(spacings: Spacings) -> int:
-    """Returns the spacing that all others are multiples of; refuses other spacings, and series with longer ones."""
+    """Returns the spacing that all others are multiples of; raises if there is none, or series keep to longer ones."""
     _refuse_mixed(spacings)
     step = int(np.gcd.reduce(spacings.ticks))
     counts = dict(zip(spacings.ticks.tolist(), spacings.counts.tolist(), strict=True))

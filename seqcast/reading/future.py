@@ -128,7 +128,7 @@ def _require_present(missing: NDArray[np.bool_], future: Table, column: str, sou
 
 
 def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig) -> IntArray:
-    """Returns the (series * num_steps,) row of the table for each added step; refuses none, or two that differ."""
+    """Returns the (series * num_steps,) row of the table for each added step; raises if one has none, or two."""
     time = _time_column(future, panel.schema, config)
     times = read_times(future, time)
     id_columns = _future_ids(future, panel, config)

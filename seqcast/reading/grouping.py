@@ -129,15 +129,12 @@ def _offsets(ids: SeriesIds) -> IntArray:
 
 def _sorted_rows(codes: NDArray[np.int32], ticks: IntArray) -> tuple[IntArray | None, int]:
     """Returns rows by series and time (None if in order), and how many stood before an earlier time."""
-    same_series = codes[1:] == codes[:-1]
-    backwards = ticks[1:] < ticks[:-1]
-    if np.all(codes[1:] >= codes[:-1]):
-        num_disordered = int(np.count_nonzero(backwards & same_series))
-        return (np.lexsort((ticks, codes)) if num_disordered else None), num_disordered
-    narrow = codes.astype(np.uint16) if codes.max() < _RADIX_LIMIT else codes
-    rows = np.argsort(narrow, kind="stable")
-    grouped_codes, grouped_ticks = codes[rows], ticks[rows]
-    backwards = (grouped_ticks[1:] < grouped_ticks[:-1]) & (grouped_codes[1:] == grouped_codes[:-1])
+    rows, ordered_codes, ordered_ticks = None, codes, ticks
+    if not np.all(codes[1:] >= codes[:-1]):
+        narrow = codes.astype(np.uint16) if codes.max() < _RADIX_LIMIT else codes
+        rows = np.argsort(narrow, kind="stable")
+        ordered_codes, ordered_ticks = codes[rows], ticks[rows]
+    backwards = (ordered_ticks[1:] < ordered_ticks[:-1]) & (ordered_codes[1:] == ordered_codes[:-1])
     num_disordered = int(np.count_nonzero(backwards))
     return (np.lexsort((ticks, codes)) if num_disordered else rows), num_disordered
 

@@ -54,7 +54,6 @@ class Table:
         return None if self.first_line is None else self.first_line + row
 
     def place(self, column: str | None = None, row: int | None = None, value: str | None = None) -> Place:
-        """Returns the place of a cell."""
         return Place(self.name, None if row is None else self.line(row), column, value)
 
     def where(self, row: int) -> str:

@@ -70,7 +70,7 @@ def _since_origin(table: Table, column: str, numbers: IntArray, unit: str) -> Ti
 
 
 def _date_pattern(table: Table, column: str, numbers: IntArray) -> str | None:
-    """Returns the format in which all numbers are dates, such as `%Y%m%d`, or None; refuses a few wrong dates."""
+    """Returns the format in which all numbers are dates, such as `%Y%m%d`, or None; raises if only a few are none."""
     distinct = np.unique(numbers)
     low, high = int(distinct[0]), int(distinct[-1])
     num_digits = len(str(high))

@@ -51,7 +51,6 @@ class TimeTexts:
         return [value.strip() for value in self.text.values]
 
     def error(self, is_wrong: BoolArray, what: str, remedy: str) -> DataError:
-        """Returns the error for the distinct texts that are wrong."""
         rows = np.flatnonzero(np.append(is_wrong, False)[self.text.codes])
         first = self.text_of(int(rows[0]))
         hint = share_hint(rows, len(self.text.codes), remedy)
@@ -205,7 +204,7 @@ def _first_day(match: re.Match[str] | None) -> date | None:
 
 
 def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
-    """Reads every text in the one listed format that fits all of them; refuses none, or several that disagree."""
+    """Reads every text in the one listed format that fits all; raises if none does, or several do and disagree."""
     tried = [(pattern, strptime(values, pattern)) for pattern in _FORMATS if _may_fit(values, pattern)]
     fitting = [(pattern, parsed) for pattern, parsed in tried if not np.isnat(parsed).any()]
     readings = {parsed.tobytes(): (pattern, parsed) for pattern, parsed in reversed(fitting)}

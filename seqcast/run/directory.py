@@ -113,7 +113,6 @@ class RunDirectory:
         return sha256_hex(data)
 
     def write_checkpoint(self, data: bytes) -> None:
-        """Write checkpoint.safetensors."""
         write_atomically(self.path / CHECKPOINT_FILE, data)
 
     def read_checkpoint(self, max_bytes: int) -> bytes:
