@@ -17,7 +17,6 @@ import torch
 
 from seqcast.distributed import ALONE, World
 from seqcast.errors import UsageError
-from seqcast.runtime import resolve_runtime
 from tests.running import done, refused, seqcast, write_hourly
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
@@ -97,33 +96,6 @@ def test_standard_input_is_not_shared(tmp_path: Path, monkeypatch: pytest.Monkey
     for name, value in {**TOLD, "RANK": "0"}.items():
         monkeypatch.setenv(name, value)
     assert refused(2, "train", "-", *OPTIONS).startswith("several processes cannot read one standard input.")
-
-
-class TestDevice:
-    @pytest.fixture(autouse=True)
-    def _two_gpus(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-        monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-        monkeypatch.setattr(torch.cuda, "set_device", lambda _device: None)
-
-    @pytest.mark.parametrize("asked", ["auto", "cuda"])
-    def test_each_process_of_a_machine_has_a_gpu_of_its_own(self, asked: str) -> None:
-        chosen = resolve_runtime(asked, "float32", World(rank=3, local_rank=1, size=4))
-        assert chosen.device == torch.device("cuda", 1)
-
-    def test_too_few_gpus_are_told(self) -> None:
-        with pytest.raises(UsageError, match="process 2 of this machine has no GPU: there are 2"):
-            resolve_runtime("auto", "float32", World(rank=2, local_rank=2, size=4))
-
-    def test_one_gpu_cannot_be_named_for_all(self) -> None:
-        with pytest.raises(UsageError, match="--device cuda:1: several processes take a GPU each"):
-            resolve_runtime("cuda:1", "float32", World(rank=1, local_rank=1, size=2))
-
-    def test_an_apple_gpu_is_not_shared(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-        with pytest.raises(UsageError, match="several processes cannot share an Apple GPU"):
-            resolve_runtime("mps", "float32", World(rank=1, local_rank=1, size=2))
 
 
 @pytest.mark.slow

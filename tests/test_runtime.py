@@ -7,6 +7,7 @@ import torch
 
 from seqcast import runtime
 from seqcast.config import Precision
+from seqcast.distributed import World
 from seqcast.errors import UsageError
 from seqcast.runtime import Runtime, flushed_denormals, keep_freed_memory, resolve_runtime, seed_step
 
@@ -90,6 +91,30 @@ def test_a_gpu_computes_in_bfloat16_if_it_can(
 
 def test_auto_takes_an_apple_gpu_in_float32(apple_gpu: None) -> None:
     assert resolve_runtime("auto", "auto").describe() == "mps, float32 (Apple GPU found; float32 is the safest here)"
+
+
+@pytest.mark.parametrize("asked", ["auto", "cuda"])
+def test_each_process_of_a_machine_has_a_gpu_of_its_own(
+    asked: str, two_gpus: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _device: None)
+    chosen = resolve_runtime(asked, "float32", World(rank=3, local_rank=1, size=4))
+    assert chosen.device == torch.device("cuda", 1)
+
+
+def test_too_few_gpus_for_the_processes_are_told(two_gpus: None) -> None:
+    with pytest.raises(UsageError, match="process 2 of this machine has no GPU: there are 2"):
+        resolve_runtime("auto", "float32", World(rank=2, local_rank=2, size=4))
+
+
+def test_one_gpu_cannot_be_named_for_all_processes(two_gpus: None) -> None:
+    with pytest.raises(UsageError, match="--device cuda:1: several processes take a GPU each"):
+        resolve_runtime("cuda:1", "float32", World(rank=1, local_rank=1, size=2))
+
+
+def test_an_apple_gpu_is_not_shared(apple_gpu: None) -> None:
+    with pytest.raises(UsageError, match="several processes cannot share an Apple GPU"):
+        resolve_runtime("mps", "float32", World(rank=1, local_rank=1, size=2))
 
 
 @pytest.mark.parametrize(("dtype", "product"), [(torch.float32, torch.float32), (torch.bfloat16, torch.bfloat16)])

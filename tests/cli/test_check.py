@@ -47,16 +47,6 @@ def test_json_is_one_document_with_the_same_facts(panel_run: Trained) -> None:
     assert any("not used" in notice["text"] for notice in document["notices"])
 
 
-def test_stdin_can_be_checked(in_tmp_path: Path) -> None:
-    content = write_hourly(in_tmp_path / "h.csv").read_bytes()
-    assert done("check", "-", stdin=content).out.startswith("<stdin>\n")
-
-
-def test_nothing_is_written(in_tmp_path: Path) -> None:
-    done("check", write_hourly(in_tmp_path / "h.csv"))
-    assert [path.name for path in in_tmp_path.iterdir()] == ["h.csv"]
-
-
 def test_a_table_that_train_would_refuse_is_refused_in_the_same_words(in_tmp_path: Path) -> None:
     short = write_hourly(in_tmp_path / "short.csv", 7)
     words = (short, "--horizon", 5, "--context", 5)

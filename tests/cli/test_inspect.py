@@ -26,12 +26,6 @@ def test_the_attention_table_has_a_row_per_series_cutoff_step_and_lag(wide_run: 
     assert list(table["unique_id"].unique()) == ["north", "east"]
 
 
-def test_stdout_can_be_json_rows(hourly_run: Trained) -> None:
-    rows = done("inspect", "--run", hourly_run.run, "--format", "json").document()
-    assert list(rows[0]) == COLUMNS
-    assert (rows[0]["observed"], rows[0]["step"]) == (True, 1)
-
-
 def test_the_report_names_lags_durations_shares_and_defines_its_numbers(hourly_run: Trained) -> None:
     out = done("inspect", "--run", hourly_run.run, "--top", 4).out
     assert "Attended lags relative to the forecast step" in out

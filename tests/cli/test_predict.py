@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.cli.conftest import LENGTHS
-from tests.running import HORIZON, TINY, Trained, done, hours, wave, write_hourly, write_rows
+from tests.running import HORIZON, TINY, Trained, done, hours, write_hourly
 
 BOUNDS = ["seqcast-lo-80", "seqcast-hi-80", "seqcast-lo-95", "seqcast-hi-95"]
 
@@ -50,13 +50,6 @@ def test_the_series_of_a_wide_table_are_named_after_their_columns(wide_run: Trai
     assert list(table["unique_id"]) == ["north"] * HORIZON + ["east"] * HORIZON
 
 
-def test_the_users_names_of_id_and_time_are_kept(in_tmp_path: Path) -> None:
-    names = ["left"] * 101 + ["right"] * 101
-    write_rows(in_tmp_path / "t.csv", "side,at,y", [names, hours(101) * 2, wave(101) + wave(101, 5)])
-    done("train", "t.csv", *TINY, "--id", "side", "--time", "at")
-    assert list(done("predict", "--output", "-").table())[:3] == ["side", "at", "seqcast"]
-
-
 def test_all_formats_hold_the_same_numbers(panel_run: Trained, in_tmp_path: Path) -> None:
     words = ("predict", "--run", panel_run.run, "--future", panel_run.future)
     for name in ("f.csv", "f.parquet", "f.json"):
@@ -75,17 +68,6 @@ def test_stdout_gets_the_table_when_it_is_asked_for(hourly_run: Trained, words: 
     ran = done("predict", "--run", hourly_run.run, *words)
     assert len(ran.table()) == HORIZON
     assert "rows written" not in ran.err
-
-
-def test_json_on_stdout_is_one_document(hourly_run: Trained) -> None:
-    document = done("predict", "--run", hourly_run.run, "--format", "json").document()
-    assert [record["ds"] for record in document] == [time.replace(" ", "T") for time in hours(131 + HORIZON)[131:]]
-
-
-def test_parquet_can_be_piped(hourly_run: Trained, tmp_path: Path) -> None:
-    ran = done("predict", "--run", hourly_run.run, "--format", "parquet")
-    (tmp_path / "piped.parquet").write_bytes(ran.out_bytes)
-    assert parquet.read_table(tmp_path / "piped.parquet").num_rows == HORIZON
 
 
 def test_without_output_a_person_sees_the_forecast(hourly_run: Trained) -> None:

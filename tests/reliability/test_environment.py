@@ -16,16 +16,6 @@ from tests.reliability.hazards import daily, lines, rows
 from tests.running import Trained, done
 
 COMMAND = "from seqcast.cli.app import main; import sys; sys.argv[0] = 'seqcast'; main()"
-TWO_COMMANDS = """
-import sys
-from seqcast.cli.app import main
-for words in (["train", "d.csv", *sys.argv[1:], "--run", "run"], ["predict", "--run", "run", "--output", "-"]):
-    sys.argv = ["seqcast", *words]
-    try:
-        main()
-    except SystemExit as end:
-        assert not end.code, words
-"""
 ASCII = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 LONG = pytest.mark.long
 
@@ -83,11 +73,6 @@ def test_a_forecast_is_the_same_in_every_time_zone_and_locale(single: Trained) -
     command = python("predict", "--run", single.run, "--output", "-")
     here = require_orderly(command, {"TZ": "UTC"})[0]
     assert here == require_orderly(command, {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "COLUMNS": "20"})[0]
-
-
-def test_warnings_as_errors_change_nothing(in_tmp_path: Path) -> None:
-    Path("d.csv").write_text(daily())
-    require_orderly([sys.executable, "-W", "error", "-c", TWO_COMMANDS, *SMALL])
 
 
 def test_a_strict_umask_is_kept(in_tmp_path: Path) -> None:

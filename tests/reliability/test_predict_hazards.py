@@ -109,11 +109,6 @@ def test_an_unseen_series_works_with_a_notice(shops: Trained, tmp_path: Path) ->
     assert forecast(ran, found)["unique_id"].unique().tolist() == ["a", "stranger"]
 
 
-def test_other_columns_are_refused(shops: Trained, tmp_path: Path) -> None:
-    (tmp_path / "d.csv").write_text(daily())
-    expect(orderly("predict", tmp_path / "d.csv", "--run", shops.run), 3, ["d.csv", "there is no"])
-
-
 HISTORIES = {
     "daily steps": (daily(), ["its frequency is 'D'", "'h'"]),
     "steps instead of times": (rows("ds,y", [f"{i},{value}" for i, value in enumerate(wave(61))]), ["frequency"]),

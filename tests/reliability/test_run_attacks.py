@@ -433,15 +433,6 @@ def test_a_record_that_is_shown_cannot_write_to_the_terminal(shops: Trained, tmp
     assert "\\x1b]0;owned\\x07[bold]" in bounded("runs", "show", run).out
 
 
-def test_a_list_of_runs_survives_a_spoilt_one(shops: Trained, in_tmp_path: Path) -> None:
-    (in_tmp_path / "runs").mkdir()
-    run = shops.copied(in_tmp_path / "runs")
-    (run / RECORD).write_bytes(b"[" * 100_000)
-    ran = bounded("runs")
-    assert ran.code == 0
-    assert "damaged" in ran.out
-
-
 @pytest.mark.parametrize("flips", [12, pytest.param(200, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", [RECORD, CONFIG, MODEL])
 def test_flipped_bytes_are_named_or_harmless(name: str, flips: int, shops: Trained, tmp_path: Path) -> None:
