@@ -81,13 +81,9 @@ def lag_report(
     group_by: GroupBy = "horizon",
     window_groups: WindowGroups | None = None,
 ) -> LagReport:
-    """The report of a stream of attention maps of one frequency, horizon and context.
+    """The report of a stream of at least one attention map, all of one frequency, horizon and context.
 
-    Args:
-        maps: At least one map. The windows of a series are next to each other.
-        relative: Where lags are counted back from.
-        group_by: Property of a forecast step by which groups are made.
-        window_groups: The groups of all windows for grouping by error, None otherwise.
+    The windows of a series are next to each other. `window_groups` are given for grouping by error alone.
 
     Raises:
         UsageError: Grouping by hour, weekday or month although the time column counts steps.

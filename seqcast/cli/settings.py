@@ -68,11 +68,9 @@ class Settings:
 
 
 def with_settings(*panels: str, omit: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each setting of some panels, in place of its parameter `settings`.
+    """Give a command an option for each setting of some `PANELS`, in place of its parameter `settings`.
 
-    Args:
-        panels: Keys of `PANELS`.
-        omit: Options of those panels that the command lacks, or has with a meaning of its own.
+    Options to `omit` are those that the command lacks, or has with a meaning of its own.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -128,11 +128,9 @@ class Scores:
         return 1 - float(getattr(ours, measure)) / base if base > 0 else float("nan")
 
     def as_dict(self, reference: str | None = None, most_series: int = MOST_SERIES) -> dict[str, object]:
-        """The measures of each model, overall, `by_step` (from 1 on) and `by_series`.
+        """The measures of each model, overall, `by_step` (from 1 on) and `by_series`, of the first `most_series`.
 
-        Args:
-            reference: Model whose error `skill` is relative to; None: no skill.
-            most_series: Number of series to list, the first of the table.
+        With a `reference` there is the `skill` relative to the error of that model.
         """
         return {scores.model: self._document(scores, reference, most_series) for scores in self.models}
 

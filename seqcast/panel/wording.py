@@ -35,12 +35,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def duration_text(amount: int, parts: tuple[tuple[int, str], ...], smallest: int) -> str:
-    """Returns a duration in words, such as `1 day 13 hours`.
+    """Returns a duration in words, such as `1 day 13 hours`; 0 is named in the largest unit up to `smallest`, one step.
 
-    Args:
-        amount: The duration, in the unit of `parts`.
-        parts: Size and name of each unit of time, largest first.
-        smallest: Size of one step; a duration of 0 is named in the largest unit that is not longer than it.
+    `parts` are size and name of each unit of time, largest first; the other numbers are in the same unit as the sizes.
     """
     if amount == 0:
         return counted(0, next((noun for size, noun in parts if size <= smallest), parts[-1][1]))

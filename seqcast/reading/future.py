@@ -28,15 +28,11 @@ def extend_panel(
     options: ReadOptions | None = None,
     config: DataConfig | None = None,
 ) -> Panel:
-    """Adds steps to the end of every series: target and past covariates missing, known covariates from `future`.
+    """Adds `num_steps` steps to every series: target and past covariates missing, known covariates from `future`.
 
-    Args:
-        panel: The observed panel.
-        num_steps: Steps to add to each series.
-        future: Known covariates under the panel's column names; a target column in it is never read, and rows of
-            other times or series are ignored. Without id column it holds for every series.
-        options: How texts are read; None: as when the table was read.
-        config: Names the id columns where they were joined, or the time column where it has another name.
+    That table has the panel's column names. A target column in it is never read, and rows of other times or series are
+    ignored. Without id column it holds for every series. `options` that are None are those it was read with; `config`
+    names the id columns where they were joined, or the time column where it has another name.
 
     Raises:
         DataError: Known covariates are needed and the table is absent, or lacks a column, row or value.

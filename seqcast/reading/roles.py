@@ -31,7 +31,6 @@ class Roles:
     schema: Schema
     id_columns: tuple[str, ...]
     """Columns whose joined texts name the series; empty where the table has none."""
-    unused: tuple[str, ...]
     notices: tuple[Notice, ...]
 
 
@@ -65,7 +64,7 @@ def find_roles(table: Table, config: DataConfig) -> Roles:
     )
     targets = set(target)
     unused = tuple(column for column in kinds if column not in targets)
-    return Roles(schema, ids, unused, _decisions(schema, ids, unused, config))
+    return Roles(schema, ids, _decisions(schema, ids, unused, config))
 
 
 def split_id(table: Table, id_option: str | None) -> tuple[str, ...]:
