@@ -5,6 +5,7 @@ A value of None means *automatic*: `training.plan` replaces it by a number chose
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +19,7 @@ Score = Literal["dot", "general", "concat", "location", "additive", "cosine", "h
 AdditiveOrder = Literal["previous", "current"]
 Normaliser = Literal["softmax", "sparsemax"]
 Decoding = Literal["direct", "autoregressive"]
+Location = Literal["last", "season", "mean"]
 Cell = Literal["lstm", "gru"]
 Format = Literal["csv", "parquet", "json"]
 """Formats a table can be written in."""
@@ -31,8 +33,13 @@ MOST_QUANTILES = 999
 MOST_CATEGORICAL = 1000
 """Largest number of categorical covariates in one role; each has a table of its own in the network."""
 MOST_TRAINING_STEPS = 10_000_000
+MOST_ROUNDS = 3
+"""Largest number of rounds of growing length in a training."""
 MOST_MEMBERS = 64
 """Largest number of networks in an ensemble."""
+DURATION = r"(?P<number>\d+(\.\d+)?)(?P<unit>s|m|min|h)?"
+"""A duration such as 600, 90s, 30m or 2h; a bare number counts seconds."""
+Duration = Annotated[str, Field(pattern=f"^{DURATION}$")]
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Names = Annotated[tuple[str, ...], Field(fail_fast=True)]
 """Any number of names; only the first one that is not text is reported."""
@@ -88,6 +95,10 @@ class ModelConfig(Section):
     """Steps to forecast; chosen from the frequency if not given."""
     context: Length | None = None
     """Past steps to read; chosen from frequency and length if not given."""
+    segment: Length | None = None
+    """Steps the recurrence takes at once; 1 is one step at a time, as published."""
+    location: Location | None = None
+    """Zero of a window's units: its last value, the mean of its last season, or its mean."""
     attention: Attention = "global"
     """Lags that may be attended to: all, a window (local-m, local-p), or none."""
     score: Score = "general"
@@ -141,15 +152,17 @@ class TrainingConfig(Section):
     """Loss that training minimises."""
     max_steps: Annotated[int, Field(ge=1, le=MOST_TRAINING_STEPS)] | None = None
     """Most optimiser steps; chosen from the data if not given."""
+    time_limit: Duration | None = None
+    """Time to train, such as 90s, 10m or 2h, in place of the automatic steps."""
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Windows in each optimiser step; chosen from the data if not given."""
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 5e-3
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 4e-3
     """Peak learning rate."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
     """Weight decay of AdamW."""
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest gradient norm."""
-    schedule: Literal["one-cycle", "cosine"] = "one-cycle"
+    schedule: Literal["cosine", "one-cycle"] = "cosine"
     """Course of the learning rate."""
     patience: Annotated[int, Field(ge=1)] = 10
     """Validations without improvement before training stops."""
@@ -165,6 +178,13 @@ class TrainingConfig(Section):
     """auto, cpu, cuda, cuda:N or mps."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Random seed; the same seed, machine and options give the same run."""
+
+
+def duration_seconds(text: str) -> float:
+    """Seconds of a duration that matches `DURATION`."""
+    found = re.fullmatch(DURATION, text)
+    assert found is not None
+    return float(found["number"]) * {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}[found["unit"]]
 
 
 class Config(Section):
@@ -200,6 +220,12 @@ def flat_settings(config: Config) -> dict[str, object]:
     return {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
 
 
+_PATTERN_WORDS = {
+    "device": "auto, cpu, cuda, cuda:N or mps",
+    "time_limit": "a duration such as 600, 90s, 10m or 2h",
+}
+
+
 def parse_config(values: dict[str, Any], source: str) -> Config:
     """Validate nested values; `source` names them in the message.
 
@@ -212,7 +238,7 @@ def parse_config(values: dict[str, Any], source: str) -> Config:
         first = error.errors(include_url=False)[0]
         what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
         if first["type"] == "string_pattern_mismatch":
-            what = "it should be auto, cpu, cuda, cuda:N or mps"  # the only text that has a pattern
+            what = f"it should be {_PATTERN_WORDS[str(first['loc'][-1])]}"
         if first["type"] != "value_error":
             key = ".".join(str(part) for part in first["loc"])
             what = f"{key} {str(first['input'])[:80]!r}: {what}"

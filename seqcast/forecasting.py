@@ -233,7 +233,7 @@ class Forecasting:
     ) -> Iterator[Result]:
         size = max(1, BATCH_STEPS // (self.model.context + self.model.horizon))
         for part, batch in self.batches(origins, size, tensors):
-            yield read(part, batch, self.model.network(batch))
+            yield read(part, batch, self.model.network(batch, write_out=read == self._attention_map))
 
     def batches(
         self, origins: Origins, size: int, tensors: PanelTensors | None = None

@@ -83,6 +83,11 @@ def resolve_runtime(device: str, precision: Precision, world: World = ALONE) -> 
             raise UsageError(
                 f"{option('precision', 'float16')} needs a GPU.", hint="Use bfloat16 or float32 on the CPU."
             )
+        if precision == "bfloat16" and chosen.type == "cpu" and not cpu_trains_in_bfloat16():
+            raise UsageError(
+                f"{option('precision', 'bfloat16')}: this processor cannot train recurrent networks in bfloat16.",
+                hint="Use float32.",
+            )
         return Runtime(chosen, DTYPES[precision], reason, world)
     fast, why = _bfloat16_is_faster(chosen)
     return Runtime(chosen, torch.bfloat16 if fast else torch.float32, f"{reason}; {why}", world)
@@ -132,6 +137,18 @@ def _own_device(chosen: torch.device, asked: str, world: World) -> torch.device:
     own = torch.device("cuda", world.local_rank)
     torch.cuda.set_device(own)
     return own
+
+
+def cpu_trains_in_bfloat16() -> bool:
+    """Whether an LSTM can be trained in bfloat16 on this processor; oneDNN has no such code for some."""
+    cell = torch.nn.LSTM(1, 1)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output, _ = cell(torch.zeros(1, 1, 1))
+        output.sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _bfloat16_is_faster(device: torch.device) -> tuple[bool, str]:

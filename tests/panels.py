@@ -126,7 +126,8 @@ def small_config(**sections: dict[str, Any]) -> Config:
     """A configuration that trains in milliseconds, with the given values of each section on top."""
     small: dict[str, dict[str, Any]] = {
         "data": {"validation_size": 7},
-        "model": {"horizon": HORIZON, "context": CONTEXT, "hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9)},
+        "model": {"horizon": HORIZON, "context": CONTEXT, "segment": 1, "location": "mean"}
+        | {"hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9)},
         "training": {"max_steps": 6, "batch_size": 3, "validate_every": 2, "refit": False}
         | {"device": "cpu", "precision": "float32"},
     }
@@ -177,7 +178,7 @@ def random_batch(shape: NetworkShape = FULL_SHAPE, num_windows: int = 3, seed: i
 
     observed = torch.from_numpy(random.random((num_windows, steps)) < 0.8)
     observed[:, [0, shape.context - 1, shape.context]] = True
-    target = numbers(num_windows, steps) * observed
+    target = numbers(num_windows, steps).double() * observed
     return WindowBatch(
         context_target=target[:, : shape.context],
         context_observed=observed[:, : shape.context],

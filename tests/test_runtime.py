@@ -49,6 +49,13 @@ def test_a_device_or_precision_that_is_not_there_is_an_error(
         resolve_runtime(device, precision)
 
 
+def test_bfloat16_is_refused_on_a_processor_that_cannot_train_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "cpu_trains_in_bfloat16", lambda: False)
+    message = r"--precision bfloat16: this processor cannot train recurrent networks in bfloat16\. Use float32\."
+    with pytest.raises(UsageError, match=message):
+        resolve_runtime("cpu", "bfloat16")
+
+
 def test_a_gpu_number_beyond_the_last_is_an_error(two_gpus: None) -> None:
     with pytest.raises(UsageError, match=r"--device cuda:2: there are 2 CUDA GPUs, numbered from 0\."):
         resolve_runtime("cuda:2", "auto")

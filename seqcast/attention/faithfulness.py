@@ -145,7 +145,7 @@ def _mean_weights(forecasting: Forecasting, origins: Origins) -> FloatArray:
     model = forecasting.model
     sums = np.zeros((model.horizon, model.context))
     for _, batch in forecasting.batches(origins, _AT_ONCE):
-        weights = model.network(batch).weights
+        weights = model.network(batch, write_out=True).weights
         assert weights is not None
         sums += weights.double().sum(dim=0).cpu().numpy()
     return sums / len(origins)

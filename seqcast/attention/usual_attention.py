@@ -42,7 +42,7 @@ def usual_attention(setup: TrainingSetup, network: Ensemble) -> AttentionRecord 
         return None
     pieces = []
     for _, _, batch in validation_batches(setup):
-        weights = network(batch).weights
+        weights = network(batch, write_out=True).weights
         assert weights is not None
         pieces.append(by_lag(weights.double().cpu().numpy() / setup.network.shape.horizon).astype(np.float32))
     profiles = np.concatenate(pieces)  # (windows, lags)

@@ -42,7 +42,7 @@ def compare(
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Train attention mechanisms under one budget and compare them.
+    """Train attention mechanisms under one budget and compare them, without a lag bias unless --lag-bias is given.
 
     Run the same command again to continue; finished variants are not trained again.
     """
@@ -58,6 +58,8 @@ def compare(
     attentions: list[Attention] = [_one_of("attention", name, get_args(Attention)) for name in opt.names(attention)]
     scores: list[Score] = [_one_of("score", name, get_args(Score)) for name in opt.names(score)]
     true_lags = _lags(planted)
+    # From the linear start every score attends the same lags, which would hide what a score itself finds.
+    settings.sections["model"].setdefault("lag_bias", False)
     base = settings.override(Config())
     variants = variants_of(attentions, scores, seeds, base.training.seed)
     runtime = resolve_runtime(base.training.device, base.training.precision)

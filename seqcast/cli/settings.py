@@ -23,9 +23,9 @@ PANELS = {
     for panel, names in {
         "Data": "target time id freq known past static static_file horizon context validation_size test_size",
         "Reading": "delimiter decimal encoding time_format time_unit na_value timezone",
-        "Network": "cell hidden layers dropout bidirectional decoding repeat_context reverse_input",
+        "Network": "segment location cell hidden layers dropout bidirectional decoding repeat_context reverse_input",
         "Attention": "attention score additive_order normaliser lag_bias copy input_feeding",
-        "Training": "loss max_steps batch_size learning_rate patience refit ensemble precision device seed",
+        "Training": "loss max_steps time_limit batch_size learning_rate patience refit ensemble precision device seed",
     }.items()
 }
 """Options of each panel of `--help`; a setting that is not here can be given in a configuration file alone."""

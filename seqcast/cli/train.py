@@ -129,7 +129,7 @@ def plan_job(screen: Screen, data: str, base: Config, settings: Settings) -> Tra
         )
     screen.notices(job.notices)
     for choice in plan.choices:
-        screen.say(f"{choice.name}: {choice.value} ({choice.reason})")
+        screen.say(choice.line)
     screen.say(f"device: {runtime.describe()}")
     return job
 
@@ -140,7 +140,11 @@ def run_job(screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume
     from seqcast.training.loop import Hooks
 
     with TrainingProgress(screen) as progress, stop_signals(repeated=job.runtime.world.size > 1) as stop_signal:
-        hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)
+        hooks = Hooks(
+            on_progress=progress.show,
+            on_choice=lambda choice: screen.say(choice.line),
+            stop_signal=stop_signal,
+        )
         return train_in_directory(job, directory, hooks, resume=resume)
 
 

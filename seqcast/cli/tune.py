@@ -14,7 +14,7 @@ from seqcast.cli.console import Screen
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.settings import PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
-from seqcast.config import Config
+from seqcast.config import DURATION, Config, duration_seconds
 from seqcast.errors import UsageError
 from seqcast.extras import import_extra
 from seqcast.run.configuration_file import read_config
@@ -24,22 +24,14 @@ if TYPE_CHECKING:
     from seqcast.experiments.tuning.space import Value
     from seqcast.experiments.tuning.study import Trial
 
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h)?")
-MEANT_AS_DURATION = re.compile(r"[-+]?\d+(?:\.\d+)?\s*[a-z]{0,7}")
-_SECONDS = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
-
-@with_settings(*PANELS, omit=("time",))
+@with_settings(*PANELS, omit=("time_limit",))
 def tune(
     data: opt.Data,
     *,
     trials: Annotated[int, typer.Option(min=1, help="Trials of the whole study.", rich_help_panel="Search")] = 20,
-    time: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="How long to search (600, 90s, 30m, 2h), or the time column; may be given twice.",
-            rich_help_panel="Search",
-        ),
+    budget: Annotated[
+        str | None, typer.Option(help="How long to search, such as 90s, 30m or 2h.", rich_help_panel="Search")
     ] = None,
     config: Annotated[
         Path | None,
@@ -56,7 +48,7 @@ def tune(
     Searched are context, hidden, layers, dropout, learning rate, score and loss, each unless it is given as an option.
     Run the same command again to continue an earlier search.
     """
-    column, seconds = column_and_seconds(time or [])
+    seconds = _budget_seconds(budget)
     screen = Screen(quiet=quiet)
     import_extra("optuna", "tune", "seqcast tune")
     from seqcast.experiments.tuning.search import Budget, Search
@@ -64,8 +56,6 @@ def tune(
     from seqcast.run.source import read_source
     from seqcast.runtime import resolve_runtime
 
-    if column is not None:
-        settings.sections["data"]["time"] = column
     base = settings.override(Config() if config is None else read_config(config))
     runtime = resolve_runtime(base.training.device, base.training.precision)
     source = read_source(data, base.data, settings.reading, settings.static_file)
@@ -78,23 +68,17 @@ def tune(
     _show(screen, data, directory, _run(screen, search, directory, Budget(trials, seconds)), json=json)
 
 
-def column_and_seconds(texts: list[str]) -> tuple[str | None, float]:
-    """Split the values of `--time` into the time column and the seconds to search.
+def _budget_seconds(text: str | None) -> float:
+    """The time to search, in seconds; endless if not given.
 
     Raises:
-        UsageError: Two values are of one kind, or one looks like a duration and is not.
+        UsageError: It is no duration, or leaves no time.
     """
-    durations = [match for match in map(DURATION.fullmatch, texts) if match]
-    columns = [text for text in texts if not DURATION.fullmatch(text)]
-    unclear = next(filter(MEANT_AS_DURATION.fullmatch, columns), None)
-    if unclear is not None:
-        raise UsageError(f"--time {unclear!r} is not a duration.", hint="Give one such as 600, 90s, 30m or 2h.")
-    if len(durations) > 1 or len(columns) > 1:
-        raise UsageError("--time takes one duration, such as 600, 90s, 30m or 2h, and one time column.")
-    seconds = float(durations[0][1]) * _SECONDS[durations[0][2]] if durations else float("inf")
-    if not seconds:
-        raise UsageError("--time 0 leaves no time to search.", hint="Give a duration such as 90s or 30m.")
-    return (columns[0] if columns else None), seconds
+    if text is None:
+        return float("inf")
+    if not re.fullmatch(DURATION, text) or not duration_seconds(text):
+        raise UsageError(f"--budget {text!r} is no time to search.", hint="Give one such as 600, 90s, 30m or 2h.")
+    return duration_seconds(text)
 
 
 def _run(screen: Screen, search: Search, directory: Path, budget: Budget) -> Tuning:

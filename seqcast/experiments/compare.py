@@ -141,7 +141,9 @@ def _trained(job: TrainingJob, directory: RunDirectory, train: Train) -> tuple[R
     begun = (directory.path / RUN_FILE).is_file()
     if begun:
         record = directory.read_record()
-        if directory.read_config(record) != job.plan.config or record.data.fingerprint != job.source.fingerprint:
+        config = directory.read_config(record)
+        job = replace(job, plan=job.plan.settled_by(config))
+        if config != job.plan.config or record.data.fingerprint != job.source.fingerprint:
             raise RunError(
                 f"{directory.path}: holds a run with other options or data.", hint=f"Give another {option('run')}."
             )

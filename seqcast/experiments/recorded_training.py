@@ -11,6 +11,7 @@ import seqcast
 from seqcast.attention.usual_attention import usual_attention
 from seqcast.errors import StoppedError
 from seqcast.model.network import ForecastNetwork
+from seqcast.model.skeleton import without_memory
 from seqcast.panel.notices import Notice
 from seqcast.run.agreement import require_agreement, require_same_settings
 from seqcast.run.directory import RunDirectory
@@ -25,6 +26,7 @@ from seqcast.training.checkpoint import TrainingState, largest_state, load_state
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.fit import Fit, fit
 from seqcast.training.loop import Hooks
+from seqcast.training.pace import settle_steps
 from seqcast.training.plan import Plan
 from seqcast.training.setup import TrainingSetup, prepare, work_identity
 
@@ -74,7 +76,7 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         earlier = directory.read_record() if resume and directory.has_record() else None
         if earlier is not None:
             _require_same_work(job, directory, earlier)
-        setup, state = _prepare(job, directory, earlier)
+        setup, state = _prepare(job, directory, earlier, hooks)
         record = _write_inputs(job, setup, directory, earlier)
 
         def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
@@ -105,14 +107,14 @@ def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: 
         DivergedError, StoppedError: As the first process.
     """
     with job.runtime.world.joined(job.runtime.device):
-        setup, state = _prepare(job, directory, None if directory is None else directory.read_record())
+        setup, state = _prepare(job, directory, None if directory is None else directory.read_record(), hooks)
         fitted = fit(setup, hooks, state)
         if fitted.failure is not None:
             raise fitted.failure
 
 
 def _prepare(
-    job: TrainingJob, directory: RunDirectory | None, earlier: RunRecord | None
+    job: TrainingJob, directory: RunDirectory | None, earlier: RunRecord | None, hooks: Hooks
 ) -> tuple[TrainingSetup, TrainingState | None]:
     """Returns the setup, which every process makes, and the saved state to go on from, if there is one.
 
@@ -122,6 +124,9 @@ def _prepare(
     """
     saved = None if directory is None or earlier is None else _read_state(job, directory, earlier)
     setup = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
+    setup = settle_steps(setup, job.source.fingerprint)
+    for choice in setup.plan.choices[len(job.plan.choices) :]:
+        hooks.on_choice(choice)
     job.runtime.world.require_same(setup.identity, job.runtime.device)
     return setup, None if saved is None else load_state(saved, setup)
 
@@ -135,9 +140,9 @@ def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -
     if earlier.status == "training" and not directory.has_checkpoint():
         return None  # killed before its first validation
     config = job.plan.config
-    with torch.device("meta"):
+    with without_memory():
         network = ForecastNetwork(config.model, config.training.loss, earlier.shape)
-    state = directory.read_checkpoint(largest_state(network, config.training.ensemble))
+    state = directory.read_checkpoint(largest_state(network, config.training))
     require_size(state, network, work_identity(config, job.source.fingerprint))
     return state
 
@@ -187,7 +192,7 @@ def _write_inputs(
 ) -> RunRecord:
     """Write the configuration, the scalers, and a record that vouches for them and for no model yet."""
     files = {
-        CONFIG_FILE: directory.write_config(job.plan.config),
+        CONFIG_FILE: directory.write_config(setup.config),
         SCALERS_FILE: directory.write(SCALERS_FILE, dump_scalers(setup.scalers)),
     }
     created = datetime.now(UTC).isoformat(timespec="seconds") if earlier is None else earlier.created
@@ -208,7 +213,7 @@ def _write_result(record: RunRecord, fitted: Fit, directory: RunDirectory) -> Ru
 
 
 def _first_record(job: TrainingJob, setup: TrainingSetup, created: str) -> RunRecord:
-    panel, plan, runtime = job.source.panel, job.plan, job.runtime
+    panel, plan, runtime = job.source.panel, setup.plan, job.runtime
     return RunRecord(
         program_version=seqcast.__version__,
         torch_version=torch.__version__,

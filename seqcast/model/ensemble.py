@@ -5,6 +5,7 @@ A combination of forecasts is rarely worse than the best of them, and steadier (
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,17 +71,27 @@ class Ensemble(nn.Module):
         """Whether there is attention to report."""
         return self.networks[0].decoder.attention is not None
 
-    def forward(self, batch: WindowBatch) -> NetworkOutput:
-        """Forecast a batch of B windows."""
-        return self.decode(batch, self.encode(batch))
+    def forward(self, batch: WindowBatch, *, write_out: bool = False) -> NetworkOutput:
+        """Forecast a batch of B windows; arguments as `ForecastNetwork.forward`."""
+        return self.decode(batch, self.encode(batch), write_out=write_out)
+
+    def with_context(self, context: int) -> Ensemble:
+        """A copy whose members look at `context` past steps; raises as `ForecastNetwork.with_context`."""
+        resized = copy.deepcopy(self)
+        for place, network in enumerate(self.networks):
+            resized.members[place] = network.with_context(context)
+        return resized
 
     def encode(self, batch: WindowBatch, standardisation: Standardisation | None = None) -> EncodedByEach:
         """What `decode` needs of the context; arguments as `ForecastNetwork.encode`."""
         return EncodedByEach(tuple(network.encode(batch, standardisation) for network in self.networks))
 
-    def decode(self, batch: WindowBatch, encoded: EncodedByEach) -> NetworkOutput:
+    def decode(self, batch: WindowBatch, encoded: EncodedByEach, *, write_out: bool = False) -> NetworkOutput:
         """Forecast a batch from its encoding."""
-        outputs = [network.decode(batch, part) for network, part in zip(self.networks, encoded.parts, strict=True)]
+        outputs = [
+            network.decode(batch, part, write_out=write_out)
+            for network, part in zip(self.networks, encoded.parts, strict=True)
+        ]
         if len(outputs) == 1:
             values, attention = outputs[0].values, outputs[0].weights
         else:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqcast.config import Loss
+from seqcast.model.segments import Segments
 
 SMALLEST_FREEDOM = 2.0
 """A Student t needs more than two degrees of freedom to have a variance."""
@@ -46,36 +47,53 @@ class OutputLayout:
 
 
 class CopyGate(nn.Module):
-    """g_t = softplus(w . h~_t + b_t): how much of the attended values sum_s a_ts y_s enters the output of step t.
+    """g_t = softplus(w_t . h~_i + v . g_t + b_t): how much of the attended values sum_s a_ts z_s enters step t.
 
-    Above 1 it continues a movement away from the mean of the window, as a non-negative linear forecast often must.
+    h~_i is the attentional state of the segment i that holds t, w_t belongs to the place of t in its segment, and g_t
+    are the known inputs of the step. Above 1 the gate continues a movement away from the location of the window, as
+    a non-negative linear forecast often must.
     """
 
-    def __init__(self, hidden: int, horizon: int) -> None:
+    def __init__(self, hidden: int, segments: Segments, num_step_features: int = 0) -> None:
         super().__init__()
-        self.weight = nn.Linear(hidden, 1, bias=False)
-        self.step_bias = nn.Parameter(torch.zeros(horizon))
+        self.segments = segments
+        self.weight = nn.Linear(hidden, segments.length, bias=False)
+        self.step_weight = nn.Linear(num_step_features, 1, bias=False) if num_step_features else None
+        self.step_bias = nn.Parameter(torch.zeros(segments.horizon))
         nn.init.zeros_(self.weight.weight)
+        if self.step_weight is not None:
+            nn.init.zeros_(self.step_weight.weight)
 
-    def forward(self, attentional: Tensor, first_step: int) -> Tensor:
-        """Gate (batch, horizon, 1) for attentional states (batch, horizon, hidden)."""
-        bias = self.step_bias[first_step - 1 : first_step - 1 + attentional.shape[1]]
-        return functional.softplus(self.weight(attentional) + bias[:, None])
+    def forward(self, attentional: Tensor, first: int, future: Tensor) -> Tensor:
+        """Gate (batch, steps) for attentional states (batch, segments, hidden) of segments `first` (from 0), ...
+
+        `future` (batch, horizon, features) are g_t.
+        """
+        steps = self.segments.steps_of(first, first + attentional.shape[1] - 1)
+        raw = self.weight(attentional).flatten(1)[:, : steps.stop - steps.start] + self.step_bias[steps]
+        if self.step_weight is not None:
+            raw = raw + self.step_weight(future[:, steps])[..., 0]
+        return functional.softplus(raw)
 
 
 class OutputHead(nn.Module):
-    """Linear map of h~_t plus a learned offset per step; starts at zero, so the copied values speak first."""
+    """Linear map of h~_i to every step of its segment plus a learned offset per step.
 
-    def __init__(self, hidden: int, horizon: int, width: int) -> None:
+    It starts at zero, so the copied values speak first.
+    """
+
+    def __init__(self, hidden: int, segments: Segments, width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(hidden, width, bias=False)
-        self.step_bias = nn.Parameter(torch.zeros(horizon, width))
+        self.segments, self.width = segments, width
+        self.linear = nn.Linear(hidden, segments.length * width, bias=False)
+        self.step_bias = nn.Parameter(torch.zeros(segments.horizon, width))
         nn.init.zeros_(self.linear.weight)
 
-    def forward(self, attentional: Tensor, first_step: int) -> Tensor:
-        """Numbers (batch, horizon, width) of attentional states (batch, horizon, hidden)."""
-        output: Tensor = self.linear(attentional)
-        return output + self.step_bias[first_step - 1 : first_step - 1 + attentional.shape[1]]
+    def forward(self, attentional: Tensor, first: int) -> Tensor:
+        """Numbers (batch, steps, width) of attentional states (batch, segments, hidden) of segments `first`, ..."""
+        steps = self.segments.steps_of(first, first + attentional.shape[1] - 1)
+        output: Tensor = torch.unflatten(self.linear(attentional), -1, (-1, self.width)).flatten(1, 2)
+        return output[:, : steps.stop - steps.start] + self.step_bias[steps]
 
 
 def student_t_parameters(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,16 +7,18 @@ Everything is a function of one window, so windows can be batched in any order.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from seqcast.config import Loss, ModelConfig
-from seqcast.model.attention import LagAttention, Memory
-from seqcast.model.decoder import Decoder, Feedback, Source
+from seqcast.config import Location, Loss, ModelConfig
+from seqcast.model.attention import LagAttention, Memory, StepInputs
+from seqcast.model.decoder import Decoder, DecoderInputs, Feedback
 from seqcast.model.encoder import Encoder
 from seqcast.model.heads import OutputLayout
+from seqcast.model.segments import SegmentEmbedding, Segments
 from seqcast.model.shape import NetworkShape
 from seqcast.tensors.windows import WindowBatch
 
@@ -30,23 +32,51 @@ class Standardisation:
     """Location and scale of each window, from its observed context steps."""
 
     location: Tensor
-    """(batch, 1) in series-scaled units."""
+    """(batch, 1) in series-scaled units, in the precision of the panel."""
     scale: Tensor
     """(batch, 1)"""
 
     @classmethod
-    def of(cls, batch: WindowBatch) -> Standardisation:
-        """Mean and standard deviation over observed steps; 0 and the floor where nothing was observed."""
+    def of(cls, batch: WindowBatch, location: Location = "mean", season: int = 1) -> Standardisation:
+        """The location asked for, and the standard deviation around the mean.
+
+        Args:
+            batch: B windows.
+            location: "mean" of the window, mean of its last "season", or its "last" observed value.
+            season: Steps of the season.
+
+        A window without an observed step has location 0 and the floor as its scale; a last season without an observed
+        step leaves the mean of the window.
+        """
         seen = batch.context_observed
+        mean = _mean(batch.context_target, seen)
+        deviation = (batch.context_target - mean) * seen
         count = seen.sum(dim=1, keepdim=True).clamp(min=1)
-        location = batch.context_target.sum(dim=1, keepdim=True) / count
-        deviation = (batch.context_target - location) * seen
-        scale = ((deviation**2).sum(dim=1, keepdim=True) / count + SCALE_FLOOR**2).sqrt()
-        return cls(location, scale)
+        scale = ((deviation**2).sum(dim=1, keepdim=True) / count + SCALE_FLOOR**2).sqrt().float()
+        match location:
+            case "mean":
+                return cls(mean, scale)
+            case "season":
+                newest = seen[:, -season:]
+                centre = _mean(batch.context_target[:, -season:], newest)
+                return cls(torch.where(newest.any(dim=1, keepdim=True), centre, mean), scale)
+            case "last":
+                return cls(newest_value(batch.context_target, seen), scale)
 
     def apply(self, values: Tensor, observed: Tensor) -> Tensor:
-        """(values - location) / scale where observed, else 0."""
-        return (values - self.location) / self.scale * observed
+        """(values - location) / scale where observed, else 0; float32."""
+        return ((values - self.location) / self.scale).float() * observed
+
+
+def _mean(values: Tensor, seen: Tensor) -> Tensor:
+    """(batch, 1) mean over the steps that were seen; values are 0 elsewhere."""
+    return values.sum(dim=1, keepdim=True) / seen.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def newest_value(values: Tensor, observed: Tensor) -> Tensor:
+    """(batch, 1) the last observed of values (batch, context), which are 0 where not observed; 0 without any."""
+    steps = torch.arange(values.shape[1], device=values.device)
+    return values.gather(1, (observed * steps).argmax(dim=1, keepdim=True))
 
 
 @dataclass(frozen=True)
@@ -54,7 +84,7 @@ class Encoded:
     """The context of B windows, read."""
 
     standardisation: Standardisation
-    source: Source
+    inputs: DecoderInputs
 
     def keeping(self, keep: Tensor) -> Encoded:
         """The same with only the attention weights of `keep` (horizon, context) in use; see `Memory.keep`."""
@@ -66,11 +96,11 @@ class Encoded:
 
     @property
     def _memory(self) -> Memory:
-        assert self.source.memory is not None, "the network has no attention"
-        return self.source.memory
+        assert self.inputs.memory is not None, "the network has no attention"
+        return self.inputs.memory
 
     def _with_memory(self, memory: Memory) -> Encoded:
-        return replace(self, source=replace(self.source, memory=memory))
+        return replace(self, inputs=replace(self.inputs, memory=memory))
 
 
 @dataclass(frozen=True)
@@ -80,7 +110,7 @@ class NetworkOutput:
     values: Tensor
     """(batch, horizon, width) in window-standardised units; quantiles do not decrease along the last axis."""
     weights: Tensor | None
-    """(batch, horizon, context) attention, or None without attention."""
+    """(batch, horizon, context) attention; None without attention, and where it was not written out."""
     standardisation: Standardisation
 
 
@@ -108,75 +138,115 @@ class ForecastNetwork(nn.Module):
 
     def __init__(self, config: ModelConfig, loss: Loss, shape: NetworkShape) -> None:
         super().__init__()
-        self.shape = shape
+        assert config.segment is not None
+        assert config.location is not None
+        self.shape, self.location = shape, config.location
+        self.segments = Segments(config.segment, shape.context, shape.horizon)
         self.reverse_input = config.reverse_input
         self.past_embeddings = CategoryEmbeddings(shape.past_categories)
         self.known_embeddings = CategoryEmbeddings(shape.known_categories)
         self.static_embeddings = CategoryEmbeddings(shape.static_categories)
-        self.step_embedding = nn.Embedding(shape.horizon, STEP_EMBEDDING)
+        self.step_embedding = nn.Embedding(self.segments.num_future, STEP_EMBEDDING)
         known = shape.num_known + self.known_embeddings.width
         static = shape.num_static + self.static_embeddings.width
-        encoder_inputs = 2 + known + shape.num_past + self.past_embeddings.width
-        self.encoder = Encoder(config, encoder_inputs, static)
+        length, of_step = self.segments.length, 2 + known + shape.num_past + self.past_embeddings.width
+        self.embedding = SegmentEmbedding(length * of_step, config.hidden) if length > 1 else nn.Identity()
+        self.encoder = Encoder(config, config.hidden if length > 1 else of_step, static)
+        has_covariates = known > shape.num_calendar
+        per_step = length > 1 and (has_covariates or not config.lag_bias)
         attention = None
         if config.attention != "none":
-            attention = LagAttention(config, shape.horizon, shape.context, shape.season)
+            steps = StepInputs(of_step, known, per_step)
+            attention = LagAttention(config, self.segments, shape.season, steps)
         self.layout = OutputLayout.of(loss, config.quantiles)
-        self.decoder = Decoder(config, attention, known + STEP_EMBEDDING + static, shape.horizon, self.layout)
+        inputs = length * known + STEP_EMBEDDING + static
+        self.decoder = Decoder(config, attention, inputs, known * per_step, self.segments, self.layout)
 
-    def forward(self, batch: WindowBatch, use_truth: Tensor | None = None) -> NetworkOutput:
+    def forward(self, batch: WindowBatch, use_truth: Tensor | None = None, *, write_out: bool = False) -> NetworkOutput:
         """Forecast a batch.
 
         Args:
             batch: B windows of the trained context and horizon.
             use_truth: (batch, horizon) True where an autoregressive decoder is fed the true value of that step; None
                 lets it run freely. Other decoders ignore it: they have no such input.
+            write_out: Whether the attention weights are wanted; the outputs are the same but for rounding.
         """
-        return self.decode(batch, self.encode(batch), use_truth)
+        return self.decode(batch, self.encode(batch), use_truth, write_out=write_out)
+
+    def with_context(self, context: int) -> ForecastNetwork:
+        """A copy that looks at `context` past steps.
+
+        Raises:
+            UsageError: The context is longer than the trained one, of which a location score or local-p has learned
+                each position.
+        """
+        resized = copy.deepcopy(self)
+        resized.shape = replace(self.shape, context=context)
+        resized.segments = replace(self.segments, context=context)
+        resized.decoder.resize(resized.segments)
+        return resized
+
+    def standardise(self, batch: WindowBatch) -> Standardisation:
+        """The units of each window."""
+        return Standardisation.of(batch, self.location, self.shape.season)
 
     def encode(self, batch: WindowBatch, standardisation: Standardisation | None = None) -> Encoded:
         """What `decode` needs of the context; one encoding may be decoded several times.
 
         A changed batch may be read in the units of the one it was made from: its `standardisation`, else its own.
         """
-        units = standardisation or Standardisation.of(batch)
+        units = standardisation or self.standardise(batch)
         return Encoded(units, self._encode(batch, units.apply(batch.context_target, batch.context_observed)))
 
-    def decode(self, batch: WindowBatch, encoded: Encoded, use_truth: Tensor | None = None) -> NetworkOutput:
+    def decode(
+        self, batch: WindowBatch, encoded: Encoded, use_truth: Tensor | None = None, *, write_out: bool = False
+    ) -> NetworkOutput:
         """Forecast a batch from its encoding; arguments as `forward`."""
-        standardisation, source = encoded.standardisation, encoded.source
+        standardisation, inputs = encoded.standardisation, encoded.inputs
         if self.decoder.parallel:
-            output, weights = self.decoder.decode_parallel(source)
+            output, weights = self.decoder.decode_parallel(inputs, write_out=write_out)
         else:
-            feedback = self._feedback(batch, source.values, standardisation, use_truth)
-            output, weights = self.decoder.decode_stepwise(source, feedback)
+            feedback = self._feedback(batch, standardisation, use_truth)
+            output, weights = self.decoder.decode_stepwise(inputs, feedback, write_out=write_out)
         if self.layout.increasing and not self.training:
             output = self.layout.uncrossed(output)
         return NetworkOutput(output, weights, standardisation)
 
-    def _encode(self, batch: WindowBatch, values: Tensor) -> Source:
-        context, horizon = self.shape.context, self.shape.horizon
+    def _encode(self, batch: WindowBatch, values: Tensor) -> DecoderInputs:
+        segments, context = self.segments, self.shape.context
         known = torch.cat([batch.known_features, self.known_embeddings(batch.known_codes)], dim=-1)
         past = torch.cat([batch.past_features, self.past_embeddings(batch.past_codes)], dim=-1)
         # Neither location nor scale of the window: a level that training has not seen would be extrapolated from.
         static = torch.cat([batch.static_features, self.static_embeddings(batch.static_codes)], dim=-1)
-        own = torch.stack([values, batch.context_observed.to(values.dtype)], dim=-1)
-        inputs = torch.cat([own, known[:, :context], past], dim=-1)
-        states, state = self.encoder(inputs.flip(1) if self.reverse_input else inputs, static)
+        observed = batch.context_observed
+        own = torch.stack([self._read(values, observed), observed.to(values.dtype)], dim=-1)
+        steps = torch.cat([own, known[:, :context], past], dim=-1)
+        folded = segments.fold_context(steps)
+        states, state = self.encoder(self.embedding(folded.flip(1) if self.reverse_input else folded), static)
         if self.reverse_input:
             states = states.flip(1)  # back in order of time, so that a position is a lag again
-        steps = self.step_embedding.weight.expand(len(values), -1, -1)
-        future = torch.cat([known[:, context:], steps, static[:, None].expand(-1, horizon, -1)], dim=-1)
-        attention = self.decoder.attention
-        memory = None if attention is None else attention.remember(states, batch.context_observed)
-        return Source(memory, values, future, state)
+        future = known[:, context:]
+        order = self.step_embedding.weight.expand(len(values), -1, -1)
+        repeated = static[:, None].expand(-1, segments.num_future, -1)
+        inputs = torch.cat([segments.fold_horizon(future), order, repeated], dim=-1)
+        attention, memory = self.decoder.attention, None
+        if attention is not None:
+            memory = attention.remember(states, values, observed, steps, future)
+        newest = nn.functional.pad(values, (segments.length, 0))[:, -segments.length :]
+        return DecoderInputs(memory, inputs, future, newest, state)
+
+    def _read(self, values: Tensor, observed: Tensor) -> Tensor:
+        """Values as the recurrence reads them: relative to the last observed one where it takes segments at once."""
+        if self.segments.length == 1:
+            return values
+        return (values - newest_value(values, observed)) * observed
 
     def _feedback(
-        self, batch: WindowBatch, values: Tensor, standardisation: Standardisation, use_truth: Tensor | None
+        self, batch: WindowBatch, standardisation: Standardisation, use_truth: Tensor | None
     ) -> Feedback | None:
         if not self.decoder.autoregressive:
             return None
         if use_truth is None:
             use_truth = torch.zeros_like(batch.future_observed)
         truth = standardisation.apply(batch.future_target, batch.future_observed)
-        return Feedback(values[:, -1], truth, use_truth & batch.future_observed)
+        return Feedback(truth, use_truth & batch.future_observed)

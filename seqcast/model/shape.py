@@ -26,6 +26,8 @@ class NetworkShape:
     num_known: Width
     """Known covariates and calendar features."""
     num_static: Width
+    num_calendar: Width = 0
+    """How many of the known inputs are calendar features."""
     past_categories: CategoryCounts = ()
     known_categories: CategoryCounts = ()
     static_categories: CategoryCounts = ()

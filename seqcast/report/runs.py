@@ -31,7 +31,7 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
-    best = f"at step {result.best_step}" if result.best_step else "at the start; training did not clearly improve on it"
+    best = f"at step {result.best_step}" if result.best_step else "at the start; training did not improve on it"
     if result.num_members > 1:
         best = f"of the combined forecast; best step {result.best_step}"
     relative, reference = result.relative_mae, "of the seasonal naive forecast's (below 1 is better), over every origin"
@@ -39,6 +39,7 @@ def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
         ("validation loss", f"{result.validation_loss:.4f} {best}"),
         *([] if relative is None else [("validation error", f"{relative:.3f} {reference}")]),
         ("forecast by", forecasters_text(result.num_members, result.linear_share)),
+        *([] if result.start_loss is None else [("start alone", f"{result.start_loss:.4f} validation loss")]),
         ("learned from", "the training part" + (", then the validation part too" if result.refitted else "")),
         ("steps", f"{result.num_steps} ({result.ended_by})"),
         ("time", f"{result.seconds:.1f} s, {result.windows_per_second:,.0f} windows/s"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqcast.config import FREE_SETTINGS, Config, flat_settings
+from seqcast.config import FREE_SETTINGS, MOST_ROUNDS, Config, flat_settings
 from seqcast.errors import Place, RunError, option
 from seqcast.reading.roles import DEFAULT_ID
 from seqcast.reading.table import MOST_EXAMPLES
@@ -26,7 +26,7 @@ def require_agreement(record: RunRecord, config: Config, file: str) -> None:
     different = [name for name, (here, there) in told.items() if here != there]
     if record.columns.id not in (config.data.id, DEFAULT_ID):
         different.append("id column")
-    if record.result is not None and record.result.num_members > config.training.ensemble + 1:
+    if record.result is not None and record.result.num_members > config.training.ensemble + MOST_ROUNDS:
         different.append("number of networks")
     if different:
         raise RunError(

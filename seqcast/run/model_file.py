@@ -11,6 +11,7 @@ from seqcast.config import Config
 from seqcast.errors import Place, RunError
 from seqcast.model.ensemble import Ensemble, Networks, build_networks
 from seqcast.model.shape import NetworkShape
+from seqcast.model.skeleton import without_memory
 from seqcast.run.directory import LARGEST_TENSORS, RunDirectory
 from seqcast.run.record import MODEL_FILE, RunRecord
 from seqcast.run.scaler_tensors import PREFIX, Form, expected_forms, form, most_bytes, scaler_tensors, scalers_from
@@ -58,7 +59,7 @@ def read_model(directory: RunDirectory, record: RunRecord, config: Config) -> tu
         raise RunError(f"damaged: {error}.", place=place) from None
     _require_forms(tensors, expected, place)
     weights = {name: value for name, value in tensors.items() if not name.startswith(PREFIX)}
-    with torch.device("meta"):
+    with without_memory():
         networks = build_networks(config, shape, num_members)
     networks.load_state_dict(weights, assign=True)
     shares = [each.shares.double() for each in networks.modules() if isinstance(each, Ensemble)]
@@ -92,7 +93,7 @@ def _require_forms(tensors: dict[str, Tensor], expected: dict[str, Form], place:
 
 def _expected_weights(config: Config, shape: NetworkShape, num_members: int) -> dict[str, Form]:
     """Derive the form of all weights from those of one member: to build a hundred members may take a minute."""
-    with torch.device("meta"):
+    with without_memory():
         alone = build_networks(config, shape, 1).state_dict()
     expected: dict[str, Form] = {}
     for name, value in alone.items():

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seqcast.config import MOST_MEMBERS, Names
+from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, Names
 from seqcast.errors import Place, RunError
 from seqcast.model.shape import NetworkShape
 from seqcast.panel.schema import Schema
@@ -69,6 +69,11 @@ class Choice:
     value: str
     reason: str
 
+    @property
+    def line(self) -> str:
+        """The choice in one line."""
+        return f"{self.name}: {self.value} ({self.reason})"
+
 
 class ResultRecord(Part):
     """How training went."""
@@ -82,12 +87,14 @@ class ResultRecord(Part):
     windows_per_second: float
     num_train_windows: Count
     num_parameters: Count
-    num_members: Annotated[int, Field(ge=1, le=MOST_MEMBERS + 1)]
+    num_members: Annotated[int, Field(ge=1, le=MOST_MEMBERS + MOST_ROUNDS)]
     """Number of networks that forecast together, the linear start included if it has a share."""
     linear_share: Annotated[float, Field(ge=0, le=1)]
     """Share of the linear start in the forecast."""
     refitted: bool
     """Whether the networks have learned from the validation part too."""
+    start_loss: float | None = None
+    """Validation loss of the linear start alone; None where training does not begin with it."""
     naive_is_exact: bool
     """Whether the seasonal naive forecast makes no error on the validation part."""
 

@@ -27,7 +27,7 @@ from seqcast.tensors.scaling import (
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """B windows with S context steps and H forecast steps; target values are in series-scaled units."""
+    """B windows with S context steps and H forecast steps; target values are in series-scaled units, in float64."""
 
     context_target: Tensor
     """(B, S) 0 where not observed."""
@@ -122,6 +122,15 @@ class WindowRange:
         series = np.searchsorted(ends, numbers, side="right")
         return series, self.first[series] + numbers - (ends[series] - self.counts[series])
 
+    def draw(self, random: np.random.Generator, size: int) -> tuple[IntArray, IntArray]:
+        """`size` random windows, with replacement; a series is drawn by the square root of its number of windows.
+
+        So short series are heard beside long ones, and windows of a long one, which overlap more, count less each.
+        """
+        share = np.sqrt(self.counts.astype(np.float64))
+        series = random.choice(len(share), size, p=share / share.sum())
+        return series, self.first[series] + random.integers(0, self.counts[series])
+
     def spread(self, at_most: int) -> tuple[IntArray, IntArray]:
         """At most `at_most` windows, evenly spread over all of them, in order."""
         return self.locate(evenly_spread(len(self), at_most))
@@ -154,6 +163,8 @@ def panel_to_tensors(
     scaled = np.nan_to_num(scale_target(panel, mean, scale), copy=False, nan=0.0)
     calendar, calendar_offsets = _calendar_grid(panel, cycles)
 
+    exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+
     def number(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
 
@@ -162,7 +173,7 @@ def panel_to_tensors(
 
     return PanelTensors(
         offsets=code(panel.offsets),
-        target=number(scaled),
+        target=torch.from_numpy(scaled).to(device, exact),
         observed=torch.from_numpy(observed).to(device),
         past_features=number(transform_numeric(scalers.past, panel.past)),
         past_codes=code(encode(scalers.past, panel.past)),

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from seqcast.config import MOST_MEMBERS, TrainingConfig
+from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, TrainingConfig
 from seqcast.errors import DivergedError, RunError, option
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.model_file import tensor_bytes
@@ -33,6 +33,7 @@ from seqcast.run.untrusted.state_file import (
     state_checksum,
 )
 from seqcast.training.counters import FORMAT_VERSION, Counters, MemberRecord, parse_counters
+from seqcast.training.rounds import most_members
 from seqcast.training.setup import TrainingSetup
 
 NETWORKS_IN_A_STATE = 5
@@ -74,8 +75,6 @@ class TrainingState:
     """The same network with the running average of its weights: it is validated and kept."""
     optimizer: torch.optim.Optimizer
     counters: Counters
-    start_losses: Tensor
-    """(validation windows,) losses before the first step; on the CPU."""
     best_weights: Weights = field(default_factory=dict)
     finished: tuple[TrainedMember, ...] = ()
     """Members of the ensemble that were trained before this one."""
@@ -86,9 +85,8 @@ def first_state(setup: TrainingSetup, finished: tuple[TrainedMember, ...] = ()) 
     network = copy.deepcopy(setup.network).to(setup.runtime.device)  # which lays recurrent weights side by side again
     averaged = copy.deepcopy(network).requires_grad_(False)
     counters = Counters(identity=setup.identity, finished=tuple(member.record for member in finished))
-    start_losses = torch.zeros(len(setup.validation_series))
     optimizer = new_optimizer(network, setup.config.training)
-    return TrainingState(network, averaged, optimizer, counters, start_losses, finished=finished)
+    return TrainingState(network, averaged, optimizer, counters, finished=finished)
 
 
 def new_optimizer(network: ForecastNetwork, training: TrainingConfig) -> torch.optim.Optimizer:
@@ -97,9 +95,9 @@ def new_optimizer(network: ForecastNetwork, training: TrainingConfig) -> torch.o
     return torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
 
 
-def largest_state(network: ForecastNetwork, num_members: int) -> int:
-    """Bytes that a dumped state of this network, the last of an ensemble, may have."""
-    return (NETWORKS_IN_A_STATE + 2 * (num_members - 1)) * tensor_bytes(network) + LARGEST_REST
+def largest_state(network: ForecastNetwork, training: TrainingConfig) -> int:
+    """Bytes that a dumped state of this network may have."""
+    return (NETWORKS_IN_A_STATE + 2 * (most_members(training) - 1)) * tensor_bytes(network) + LARGEST_REST
 
 
 def dump_state(state: TrainingState) -> bytes:
@@ -110,7 +108,6 @@ def dump_state(state: TrainingState) -> bytes:
     for name, parameter in state.network.named_parameters():
         for moment, value in state.optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{moment}.{name}"] = value
-    tensors["start_losses"] = state.start_losses
     for number, member in enumerate(state.finished):
         tensors |= {f"finished.{number}.weights.{name}": value for name, value in member.weights.items()}
         tensors |= {f"finished.{number}.selected.{name}": value for name, value in member.selected.items()}
@@ -129,7 +126,7 @@ def load_state(data: bytes, setup: TrainingSetup) -> TrainingState:
     tensors, text = _parse(data, setup.identity)
     state, training = first_state(setup), setup.config.training
     with _complaints():
-        counters = state.counters = parse_counters(text, training)
+        counters = state.counters = parse_counters(text, training, most_members(training))
         _require_finite(tensors)
         _require_known(tensors, counters, state.network)
         state.network.load_state_dict(_weights(tensors, "network.", state.network))
@@ -138,10 +135,6 @@ def load_state(data: bytes, setup: TrainingSetup) -> TrainingState:
         state.finished = tuple(
             _finished(tensors, number, record, state.network) for number, record in enumerate(counters.finished)
         )
-        start, expected = tensors["start_losses"], state.start_losses
-        if (start.shape, start.dtype) != (expected.shape, expected.dtype):
-            raise ValueError("start_losses do not fit the validation windows")
-        state.start_losses = start
         _restore_optimizer(state, tensors)
     return state
 
@@ -159,7 +152,7 @@ def require_size(data: bytes, network: ForecastNetwork, identity: str) -> None:
     """
     weights, moments = len(network.state_dict()), len(MOMENTS) * len(list(network.parameters()))
     with _complaints():
-        if len(_read_header(data)) > 2 + (3 + len(MEMBER_PARTS) * MOST_MEMBERS) * weights + moments:
+        if len(_read_header(data)) > 2 + (3 + len(MEMBER_PARTS) * (MOST_MEMBERS + MOST_ROUNDS)) * weights + moments:
             raise ValueError("it has more tensors than its networks")
     tensors, _ = _parse(data, identity)
     with _complaints():
@@ -199,8 +192,7 @@ def _first_complaint(error: ValidationError) -> str:
 
 def _require_finite(tensors: Weights) -> None:
     for name, value in tensors.items():
-        # a window without a finite loss before the first step is no reason to stop
-        if name != "start_losses" and not bool(torch.isfinite(value).all()):
+        if not bool(torch.isfinite(value).all()):
             raise ValueError(f"{name} holds numbers that are not finite")
 
 
@@ -209,7 +201,7 @@ def _require_known(tensors: Weights, counters: Counters, network: ForecastNetwor
     prefixes = ["network.", "averaged.", "best."]
     prefixes += [f"finished.{number}.{part}." for number in range(len(counters.finished)) for part in MEMBER_PARTS]
     names = {f"optimizer.{moment}.{name}" for moment in MOMENTS for name, _ in network.named_parameters()}
-    surplus = sorted(set(tensors) - names - {"start_losses"})
+    surplus = sorted(set(tensors) - names)
     unknown = next((name for name in surplus if not name.startswith(tuple(prefixes))), None)
     if unknown is not None:
         raise ValueError(f"{unknown[:LONGEST_SHOWN]!r} is no part of it")

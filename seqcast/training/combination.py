@@ -1,8 +1,7 @@
 """The forecast of a run: which trained networks make it, how much of the linear start stays, and its calibration.
 
-A network that is a little better on validation is often no better afterwards, because validation also chose when to
-stop. Half of the linear start beside it keeps most of its gain and takes away most of its risk; a network that is far
-better forecasts alone.
+The trained networks have equal shares among each other; `training.stacking` settles how much of the linear start stays
+beside them.
 
 The quantiles get a split-conformal correction on the validation windows (Romano, Patterson and Candes 2019, one-sided).
 For each forecast step and quantile level it is the quantile, at that level, of truth minus forecast over these windows,
@@ -21,10 +20,11 @@ from torch import Tensor
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
 from seqcast.training.checkpoint import TrainedMember, Weights
-from seqcast.training.counters import MemberRecord
 from seqcast.training.linear_start import LinearForecast, apply_linear_start
+from seqcast.training.rounds import forecasting
 from seqcast.training.setup import TrainingSetup, judged
-from seqcast.training.validation import CLEAR_GAIN, num_independent, validation_batches
+from seqcast.training.stacking import network_share
+from seqcast.training.validation import num_independent, validation_batches
 
 FEWEST_WINDOWS = 10
 """Fewest validation windows to calibrate by; with fewer, quantiles are left as they were learned."""
@@ -46,16 +46,14 @@ class Combination:
 
 
 def combine(setup: TrainingSetup, newest: LinearForecast | None, members: tuple[TrainedMember, ...]) -> Combination:
-    """Let the networks that improved on their start share the forecast equally, with or without the start itself.
+    """Let the best networks share the forecast with the start.
 
     Args:
         setup: The training.
         newest: The linear start fitted on the validation part as well; None: it stays as it was.
         members: The trained networks.
     """
-    improved = [member for member in members if member.record.best_step > 0]
-    share = _linear_share(setup, [member.record for member in improved]) if improved else 1.0
-    shares = [share] * (share > 0) + [(1 - share) / max(len(improved), 1)] * len(improved)
+    improved = [members[number] for number in forecasting([member.record for member in members])]
 
     def network(weights: Weights) -> ForecastNetwork:
         built = copy.deepcopy(setup.network)
@@ -65,22 +63,15 @@ def combine(setup: TrainingSetup, newest: LinearForecast | None, members: tuple[
     before, after = copy.deepcopy(setup.network), copy.deepcopy(setup.network)
     if newest is not None:
         apply_linear_start(after, newest)
-    validated = Ensemble([before] * (share > 0) + [network(member.selected) for member in improved], shares)
+    selected = [network(member.selected) for member in improved]
+    share = 1 - network_share(setup, before, selected)
+    if share == 1:
+        improved, selected = [], []
+    shares = [share] * (share > 0) + [(1 - share) / max(len(improved), 1)] * len(improved)
+    validated = Ensemble([before] * (share > 0) + selected, shares)
     final = Ensemble([after] * (share > 0) + [network(member.weights) for member in improved], shares)
     device = setup.runtime.device
     return Combination(validated.to(device).eval(), final.to(device).eval(), share)
-
-
-def _linear_share(setup: TrainingSetup, improved: list[MemberRecord]) -> float:
-    if not setup.starts_linear:
-        return 0.0
-    gains = [_gain(record.history[0].validation_loss, record.best.validation_loss) for record in improved]
-    return 0.0 if float(np.mean(gains)) >= CLEAR_GAIN else 0.5
-
-
-def _gain(start: float, best: float) -> float:
-    """Part of the start's loss that was gained; the loss of a density may be negative."""
-    return (start - best) / max(abs(start), 1e-9)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from seqcast.config import MOST_MEMBERS, MOST_TRAINING_STEPS, TrainingConfig
+from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, MOST_TRAINING_STEPS, TrainingConfig
 
 FORMAT_VERSION = 1
 """Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
@@ -72,12 +72,12 @@ class Counters(BaseModel):
     history: History = ()
     without_moments: Annotated[tuple[str, ...], Field(fail_fast=True)] = ()
     """Names of the parameters that no gradient has reached; set when the state is saved."""
-    finished: Annotated[tuple[MemberRecord, ...], Field(max_length=MOST_MEMBERS)] = ()
+    finished: Annotated[tuple[MemberRecord, ...], Field(max_length=MOST_MEMBERS + MOST_ROUNDS)] = ()
     """Members of the ensemble that were trained before this one."""
 
 
-def parse_counters(text: str, training: TrainingConfig) -> Counters:
-    """Returns the counters of a state that a training with these settings may have saved.
+def parse_counters(text: str, training: TrainingConfig, most_members: int) -> Counters:
+    """Returns the counters of a state that a training with these settings, and so many networks, may have saved.
 
     Raises:
         ValueError: A value is absent, of another type, or out of reach of this training.
@@ -86,8 +86,8 @@ def parse_counters(text: str, training: TrainingConfig) -> Counters:
     missing = sorted(Counters.model_fields.keys() - counters.model_fields_set)
     if missing:
         raise ValueError(f"{missing[0]!r} is missing")
-    if len(counters.finished) >= training.ensemble:
-        raise ValueError(f"it has {len(counters.finished)} finished networks besides its own, of {training.ensemble}")
+    if len(counters.finished) >= most_members:
+        raise ValueError(f"it has {len(counters.finished)} finished networks besides its own, of {most_members}")
     assert training.max_steps is not None
     steps = (counters.step, counters.refit_step, *(member.num_steps for member in counters.finished))
     if max(steps) > training.max_steps:

@@ -15,7 +15,9 @@ from seqcast.training.checkpoint import TrainedMember, TrainingState, first_stat
 from seqcast.training.combination import Combination, combine, conformal_correction
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.loop import DIVERGENCE, Hooks, train
+from seqcast.training.pace import settle_steps
 from seqcast.training.plan import Plan
+from seqcast.training.rounds import next_length
 from seqcast.training.setup import TrainingSetup, prepare
 from seqcast.training.validation import ValidationScore, validate
 
@@ -55,7 +57,7 @@ def train_model(panel: Panel, plan: Plan, runtime: Runtime, hooks: Hooks = Hooks
         DivergedError: A loss was not finite.
         StoppedError: As `training.loop.train`.
     """
-    fitted = fit(prepare(panel, plan, runtime), hooks)
+    fitted = fit(settle_steps(prepare(panel, plan, runtime)), hooks)
     if fitted.failure is not None:
         raise fitted.failure
     return fitted
@@ -97,8 +99,11 @@ def _train_members(
     """Train one member after the other until all are trained or one diverges."""
     members = () if resume_from is None else resume_from.finished
     failure: DivergedError | None = None
-    while failure is None and len(members) < setup.config.training.ensemble:
-        own = setup.of_member(len(members))
+    while failure is None:
+        length = next_length(setup.config.training, [member.record for member in members])
+        if length is None:
+            break
+        own = setup.of_member(len(members), length)
         try:
             member = train(own, hooks, resume_from or first_state(own, members))
         except DivergedError as error:
@@ -132,5 +137,6 @@ def _result(
         num_members=len(combination.final.networks),
         linear_share=combination.linear_share if setup.starts_linear else 0.0,
         refitted=learned or any(member.refitted for member in members),
+        start_loss=members[0].record.history[0].validation_loss if setup.starts_linear else None,
         naive_is_exact=score.naive_is_exact,
     )

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqcast.config import Location
 from seqcast.model.network import ForecastNetwork, Standardisation
 from seqcast.panel.arrays import evenly_spread
 from seqcast.panel.panel import IntArray
@@ -82,6 +83,8 @@ class LinearForecast:
     naive_season: int
     """Season of the naive forecast in the combination; 1: the last value."""
     naive_share: float
+    error: float
+    """Cross-validated mean absolute error, weighted as the loss; it compares locations, as the scale is the same."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,11 @@ class _Sample:
         total: Tensor = (missed * self.weights[rows]).sum()
         return total
 
+    def total_weight(self, steps: Tensor) -> Tensor:
+        """Sum of the weights of all known truths at these steps."""
+        total: Tensor = (self.seen[:, steps] * self.weights).sum().clamp(min=1e-9)
+        return total
+
     def window_errors(self, weights: Tensor) -> Tensor:
         """(windows, 1) mean absolute error of each window under weights (lags, horizon)."""
         missed = (self.future - self.past @ weights.float()).abs() * self.seen
@@ -113,25 +121,36 @@ class _Sample:
         return mean
 
 
-def fit_linear_forecast(
-    tensors: PanelTensors,
-    windows: WindowRange,
-    context: int,
-    horizon: int,
-    quantiles: tuple[float, ...],
-    seasons: tuple[int, ...],
-) -> LinearForecast:
+@dataclass(frozen=True)
+class LinearSettings:
+    """The forecast that is asked for."""
+
+    context: int
+    """Steps of a window before its origin."""
+    horizon: int
+    """Steps after it."""
+    quantiles: tuple[float, ...]
+    """Levels of the residual quantiles."""
+    seasons: tuple[int, ...]
+    """Seasons whose naive forecasts are candidates, shortest first."""
+    location: Location
+    """Zero of the units of a window."""
+
+    @property
+    def main_season(self) -> int:
+        return self.seasons[0] if self.seasons else 1
+
+
+def fit_linear_forecast(tensors: PanelTensors, windows: WindowRange, settings: LinearSettings) -> LinearForecast:
     """The combined forecast, from evenly spread windows.
 
     Args:
         tensors: The scaled panel.
         windows: Those that may be learned from.
-        context: Steps of a window before its origin (S).
-        horizon: Steps after it (H).
-        quantiles: Levels of the residual quantiles.
-        seasons: Whose naive forecasts are candidates, shortest first.
+        settings: Sizes, units and candidates.
     """
-    sample = _draw_sample(tensors, windows, context, horizon, seasons)
+    sample = _draw_sample(tensors, windows, settings)
+    context, horizon = settings.context, settings.horizon
     everything, every_step = torch.arange(len(sample.past)), torch.arange(horizon)
     lags = sample.past.shape[1]
     has_truth = sample.seen.any(dim=1, keepdim=True)
@@ -141,16 +160,16 @@ def fit_linear_forecast(
     gram, cross = _moments(sample, importance, everything)
     fitted = _non_negative_least_squares(gram, cross, plain)
 
-    naives = {season: _naive_weights(season, lags, horizon) for season in (1, *seasons) if season <= lags}
+    naives = {season: _naive_weights(season, lags, horizon) for season in (1, *settings.seasons) if season <= lags}
     errors = {season: sample.error(sample.past @ b.float(), everything, every_step) for season, b in naives.items()}
     season = min(errors, key=lambda each: float(errors[each]))
-    share, widening = _cross_validate(sample, importance, fitted, naives[season])
+    share, widening, error = _cross_validate(sample, importance, fitted, naives[season])
     weights = (1 - share) * fitted + share * naives[season]
     padded = torch.zeros(horizon, context, dtype=torch.float64)
     padded[:, context - lags :] = weights.T
-    left_over = _residual_quantiles(sample, weights, (0.5, *quantiles))
+    left_over = _residual_quantiles(sample, weights, (0.5, *settings.quantiles))
     drift, spread = left_over[:, :1], widening * (left_over[:, 1:] - left_over[:, :1])
-    return LinearForecast(padded, spread, drift[:, 0], season, share)
+    return LinearForecast(padded, spread, drift[:, 0], season, share, error)
 
 
 @torch.no_grad()
@@ -170,9 +189,8 @@ def apply_linear_start(network: ForecastNetwork, linear: LinearForecast) -> None
         decoder.head.step_bias.copy_(linear.residual_quantiles)
 
 
-def _draw_sample(
-    tensors: PanelTensors, windows: WindowRange, context: int, horizon: int, seasons: tuple[int, ...]
-) -> _Sample:
+def _draw_sample(tensors: PanelTensors, windows: WindowRange, settings: LinearSettings) -> _Sample:
+    context, horizon, season = settings.context, settings.horizon, settings.main_season
     at_most = min(MOST_WINDOWS, max(FEWEST_SAMPLED, MOST_VALUES // (context + horizon)))
     series, origins = windows.spread(at_most)
     reach = windows.last[series] - windows.first[series] + 1
@@ -184,10 +202,10 @@ def _draw_sample(
         part = slice(first, first + CHUNK)
         chosen = torch.from_numpy(series[part]).to(device), torch.from_numpy(origins[part]).to(device)
         batch = tensors.gather(*chosen, context, horizon)
-        units = Standardisation.of(batch)
+        units = Standardisation.of(batch, settings.location, season)
         past = units.apply(batch.context_target, batch.context_observed)
         future = units.apply(batch.future_target, batch.future_observed)
-        weights = window_weights(past, batch.context_observed, units.scale, seasons[0] if seasons else 1)
+        weights = window_weights(past, batch.context_observed, units.scale, season)
         parts.append((past[:, context - lags :].cpu(), future.cpu(), batch.future_observed.cpu(), weights.cpu()))
     past, future, seen, weights = (torch.cat(column) for column in zip(*parts, strict=True))
     return _Sample(past, future, seen, weights, block)
@@ -221,11 +239,18 @@ def _naive_weights(season: int, lags: int, horizon: int) -> Tensor:
     return weights
 
 
-def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: Tensor) -> tuple[float, float]:
-    """Share of the naive forecast, and by how much residuals grow on windows that the fit has not seen."""
+def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: Tensor) -> tuple[float, float, float]:
+    """Cross-validate over stretches of time.
+
+    Returns the share of the naive forecast, the factor by which residuals grow on windows that the fit has not seen,
+    and the error there. Where windows are too few, the factor is 1 and the error that of the fit.
+    """
     blocks = np.unique(sample.block)
     if len(sample.past) < FEWEST_WINDOWS or len(blocks) < 2:
-        return USUAL_SHARE, 1.0
+        weights = (1 - USUAL_SHARE) * fitted + USUAL_SHARE * naive
+        everything, every_step = torch.arange(len(sample.past)), torch.arange(fitted.shape[1])
+        error = sample.error(sample.past @ weights.float(), everything, every_step) / sample.total_weight(every_step)
+        return USUAL_SHARE, 1.0, float(error)
     horizon = fitted.shape[1]
     steps = torch.from_numpy(evenly_spread(horizon, BLOCK_STEPS))
     errors = torch.zeros(len(NAIVE_SHARES))
@@ -242,7 +267,8 @@ def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: 
             errors[number] += sample.error((1 - share) * strange + share * simple, inside, steps)
             seen[number] += sample.error((1 - share) * familiar + share * simple, inside, steps)
     best = int(torch.nonzero(errors <= (1 + TOLERANCE) * errors.min()).max())
-    return NAIVE_SHARES[best], max(1.0, float(errors[best] / seen[best].clamp(min=1e-9)))
+    widening = max(1.0, float(errors[best] / seen[best].clamp(min=1e-9)))
+    return NAIVE_SHARES[best], widening, float(errors[best] / sample.total_weight(steps))
 
 
 def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor) -> Tensor:

@@ -11,12 +11,14 @@ import torch
 
 from seqcast.errors import DivergedError, SeqcastError, StoppedError, option
 from seqcast.model.network import ForecastNetwork
+from seqcast.run.record import Choice
 from seqcast.runtime import flushed_denormals, keep_freed_memory
 from seqcast.training.checkpoint import TrainedMember, TrainingState, Weights, dump_state, first_state, new_optimizer
 from seqcast.training.counters import MemberRecord, ValidationRecord
+from seqcast.training.rounds import forecasting
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import Step, learning_rate, refit_step, take_step, training_step
-from seqcast.training.validation import beats_start, judged_by_few, validate
+from seqcast.training.validation import validate
 
 REFIT_SHARE = 0.25
 """Steps of the refit, as a part of those that led to the best weights."""
@@ -47,6 +49,8 @@ class Hooks:
     on_progress: Callable[[Progress], None] = lambda _progress: None
     save: Callable[[bytes, tuple[ValidationRecord, ...]], None] = lambda _state, _history: None
     """Called with the full state and the history after every validation and before a stop."""
+    on_choice: Callable[[Choice], None] = lambda _choice: None
+    """Called with a choice that takes the scaled data to make."""
     stop_signal: Callable[[], int | None] = lambda: None
     """Asked after every step; a signal number ends training with the state saved."""
 
@@ -74,17 +78,27 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), state: TrainingState | N
     try:
         ended_by = _select(setup, state, hooks, clock)
         weights = state.best_weights
-        if setup.config.training.refit and state.counters.best_step:
+        if setup.config.training.refit and _may_forecast(state, ended_by):
             weights = _refit(setup, state, hooks, clock)
     except DivergedError as error:
         if not state.best_weights:
             raise
         ended_by, weights, failure = DIVERGENCE, state.best_weights, error
+    record = _record(state, ended_by)
+    return TrainedMember(weights, state.best_weights, record, clock.seconds, clock.windows_per_second, failure)
+
+
+def _record(state: TrainingState, ended_by: str) -> MemberRecord:
     counters = state.counters
-    record = MemberRecord(
+    return MemberRecord(
         history=counters.history, best_step=counters.best_step, num_steps=counters.step, ended_by=ended_by
     )
-    return TrainedMember(weights, state.best_weights, record, clock.seconds, clock.windows_per_second, failure)
+
+
+def _may_forecast(state: TrainingState, ended_by: str) -> bool:
+    """Whether the network may have a share in the forecast, beside those that were trained before it."""
+    records = [*state.counters.finished, _record(state, ended_by)]
+    return len(records) - 1 in forecasting(records)
 
 
 class _Clock:
@@ -110,10 +124,9 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
     member = len(state.finished) + 1
     if not counters.history:  # training is not allowed to end worse than its start
         _validate_and_keep_best(setup, state)
-        _let_drift(setup, state)
     while counters.step < training.max_steps:
         if counters.stale_validations >= training.patience:
-            return _end_of_patience(setup)
+            return f"no improvement in {training.patience} validations"
         number = counters.step + 1
         loss = _checked_step(setup, state, training_step(setup, number), f"step {number}")
         counters.step = number
@@ -124,25 +137,10 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
             _save(state, hooks)
         pace = clock.windows_per_second
         hooks.on_progress(
-            Progress(number, training.max_steps, loss, pace, record, member=member, num_members=training.ensemble)
+            Progress(number, training.max_steps, loss, pace, record, member=member, num_members=setup.most_members)
         )
         _stop_if_asked(setup, state, hooks, f"step {number}")
     return "budget spent"
-
-
-def _end_of_patience(setup: TrainingSetup) -> str:
-    text = f"no improvement beyond doubt in {setup.config.training.patience} validations"
-    if setup.starts_linear and judged_by_few(setup):
-        text += "; few windows to judge by, so try a longer validation part"
-    return text
-
-
-@torch.no_grad()
-def _let_drift(setup: TrainingSetup, state: TrainingState) -> None:
-    """Begin with the drift that the linear start leaves out, since training can learn how far it goes on."""
-    if setup.linear is not None and setup.starts_linear and setup.network.layout.increasing:
-        for network in (state.network, state.averaged):
-            network.decoder.head.step_bias.add_(setup.linear.drift.to(setup.runtime.device)[:, None])
 
 
 def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clock) -> Weights:
@@ -167,7 +165,7 @@ def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clo
             _save(state, hooks)
         pace = clock.windows_per_second
         hooks.on_progress(
-            Progress(number, num_steps, loss, pace, refit=True, member=member, num_members=training.ensemble)
+            Progress(number, num_steps, loss, pace, refit=True, member=member, num_members=setup.most_members)
         )
         _stop_if_asked(setup, state, hooks, place)
     return _copied(state.averaged)
@@ -185,7 +183,7 @@ def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step, place:
 
 
 def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> ValidationRecord:
-    """Validate the average; it is kept when it is the best so far and better than the start beyond doubt."""
+    """Validate the running average of the weights and keep it when it is the best so far."""
     counters, score = state.counters, validate(setup, state.averaged)
     rate = learning_rate(setup.config.training, counters.step)
     if not math.isfinite(score.loss):
@@ -193,12 +191,8 @@ def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> Valid
     train_loss = counters.loss_sum / max(counters.loss_count, 1)
     member = len(state.finished) + 1
     record = ValidationRecord(counters.step, train_loss, score.loss, score.relative_mae, rate, member)
-    if counters.best_loss is None:
-        state.start_losses = score.window_losses
     counters.loss_sum, counters.loss_count = 0.0, 0
-    if counters.best_loss is None or (
-        score.loss < counters.best_loss and beats_start(setup, state.start_losses, score)
-    ):
+    if counters.best_loss is None or score.loss < counters.best_loss:
         counters.best_loss, counters.best_step, counters.stale_validations = score.loss, counters.step, 0
         state.best_weights = _copied(state.averaged)
     else:

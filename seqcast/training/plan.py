@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seqcast.config import Config, ModelConfig
+from seqcast.config import Config, ModelConfig, duration_seconds
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
 from seqcast.panel.notices import Notice
@@ -17,15 +17,20 @@ USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """Usual horizon by main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
 LONGEST_USEFUL_SEASON = 400
 LARGEST_AUTOMATIC_CONTEXT = 720
-LARGEST_AUTOMATIC_BATCH = 32
-MOST_AUTOMATIC_STEPS = 7200
+MANY_SERIES = 20
+CONTEXT_OF_MANY, CONTEXT_OF_FEW = 2 / 3, 1 / 2
+"""Largest part of a rather short series that the automatic context takes, in a panel of many series and of few."""
+FEWEST_SEGMENTS = 6
+"""Segments that the automatic length leaves in a context."""
+LARGEST_AUTOMATIC_BATCH = 256
+MOST_AUTOMATIC_STEPS = 5000
 FEWEST_CLUSTERS = 5
 """Independent validation windows, or groups of them, from which something may be concluded."""
-WORK = 94_000_000
-"""Window steps, of the LSTMs or of equal cost, that automatic training may spend: five minutes of one core or so."""
-PAIRS_PER_STEP = 160
-"""Pairs of a forecast and a context step that attention joins in the time of one step of an LSTM, measured on one core
-for horizons of 24 to 336 and contexts of 96 to 720."""
+BUDGET_SECONDS = 150.0
+"""Time of one core that automatic training may spend on its steps."""
+WINDOW_SECONDS, SEGMENT_SECONDS, PAIR_SECONDS = 50e-6, 6e-6, 1.5e-9
+"""Time that one core takes for a window, for each step of its recurrence, and for each pair of a forecast and a context
+step."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Plan:
     num_train_windows: int
     choices: tuple[Choice, ...]
     notices: tuple[Notice, ...]
+    time_limit_seconds: float | None = None
+    """Time by which the number of steps is still to be settled; None where it is settled."""
 
     @property
     def horizon(self) -> int:
@@ -70,6 +77,14 @@ class Plan:
         """Calendar cycles the network is told the phase of."""
         assert self.config.data.calendar is not None
         return self.config.data.calendar
+
+    def settled_by(self, earlier: Config) -> Plan:
+        """The plan with what training settles only once it has scaled the data, taken from an earlier run of it."""
+        model = {"location": earlier.model.location} if self.config.model.location is None else {}
+        training = {}
+        if self.time_limit_seconds is not None:
+            training = {name: getattr(earlier.training, name) for name in ("max_steps", "validate_every")}
+        return replace(self, config=self.config.override(model=model, training=training), time_limit_seconds=None)
 
 
 def make_plan(panel: Panel, config: Config) -> Plan:
@@ -88,16 +103,19 @@ def make_plan(panel: Panel, config: Config) -> Plan:
     train_lengths = split.train_ends
     context = _choose_context(panel, config, horizon, train_lengths, choices)
     cycles = _choose_calendar(panel, config, train_lengths, choices)
+    segment = _choose_segment(config, main_season(panel), context, horizon, choices)
     num_windows = _count_windows(panel, train_lengths, context, horizon, test_size + validation_size)
-    batch_size, max_steps, every = _choose_budget(config, context, horizon, num_windows, choices)
+    batch_size, max_steps, every = _choose_budget(config, (context, horizon, segment), num_windows, choices)
     resolved = config.override(
         data={"validation_size": validation_size, "calendar": cycles},
-        model={"horizon": horizon, "context": context},
+        model={"horizon": horizon, "context": context, "segment": segment},
         training={"batch_size": batch_size, "max_steps": max_steps, "validate_every": every},
     )
     _require_observed(panel, split, validation_size)
     notices = _short_series(panel, train_lengths, context + horizon) + _unjudged(panel, split, context, horizon)
-    return Plan(resolved, split, main_season(panel), num_windows, tuple(choices), notices)
+    time_limit = config.training.time_limit if config.training.max_steps is None else None
+    seconds = None if time_limit is None else duration_seconds(time_limit)
+    return Plan(resolved, split, main_season(panel), num_windows, tuple(choices), notices, seconds)
 
 
 def _require_observed(panel: Panel, split: Split, validation_size: int) -> None:
@@ -190,8 +208,9 @@ def _choose_context(panel: Panel, config: Config, horizon: int, train_lengths: I
     reason = "three of the longest season" if useful and wanted == 3 * useful[-1] else "three horizons or five seasons"
     if wanted > LARGEST_AUTOMATIC_CONTEXT:
         reason = "the most that is chosen without being asked"
-    # Most series must give several windows, so the context is at most half of a rather short series.
-    room = (int(np.quantile(train_lengths, 0.2)) - horizon) // 2
+    # Most series must give several windows, so the context is at most a part of a rather short series.
+    part = CONTEXT_OF_MANY if panel.num_series >= MANY_SERIES else CONTEXT_OF_FEW
+    room = int((int(np.quantile(train_lengths, 0.2)) - horizon) * part)
     context = max(1, min(wanted, LARGEST_AUTOMATIC_CONTEXT))
     if room < context:
         context, reason = max(1, room), "as long as the series allow"
@@ -214,6 +233,23 @@ def _choose_calendar(panel: Panel, config: Config, train_lengths: IntArray, choi
     return cycles
 
 
+def _choose_segment(config: Config, season: int, context: int, horizon: int, choices: list[Choice]) -> int:
+    if config.model.segment is not None:
+        if config.model.segment > context:
+            raise UsageError(
+                f"a segment of {config.model.segment} steps is longer than the context of {context}.",
+                hint=f"Give {option('segment')} of at most {context}, or a greater {option('context')}.",
+            )
+        return config.model.segment
+    longest = max(1, min(horizon, context // FEWEST_SEGMENTS))
+    divisors = [length for length in range(1, longest + 1) if season % length == 0]
+    segment = divisors[-1] if season > 1 else longest
+    reason = f"it divides the season of {season}" if season > 1 else "there is no season to divide"
+    parts = f"{-(-context // segment)} in the context, {-(-horizon // segment)} in the horizon"
+    choices.append(Choice("segment", f"{segment} steps", f"{parts}; {reason}"))
+    return segment
+
+
 def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon: int, held_out: int) -> int:
     """Number of training windows.
 
@@ -234,25 +270,37 @@ def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon:
 
 
 def _choose_budget(
-    config: Config, context: int, horizon: int, num_windows: int, choices: list[Choice]
+    config: Config, sizes: tuple[int, int, int], num_windows: int, choices: list[Choice]
 ) -> tuple[int, int, int]:
-    """Batch size, most steps and steps between validations; the same with every mechanism, so that they compare."""
+    """Batch size, most steps and steps between validations; the same with every mechanism, so that they compare.
+
+    `sizes` are context, horizon and segment.
+    """
     training = config.training
     batch_size = training.batch_size
     if batch_size is None:
-        batch_size = int(np.clip(2 ** int(np.log2(max(num_windows / 16, 1))), 16, LARGEST_AUTOMATIC_BATCH))
+        batch_size = int(np.clip(2 ** int(np.log2(max(num_windows / 8, 1))), 16, LARGEST_AUTOMATIC_BATCH))
         choices.append(Choice("batch size", str(batch_size), f"{num_windows:,} training windows"))
     max_steps = training.max_steps
-    if max_steps is None:
-        window_steps = context + horizon + context * horizon / PAIRS_PER_STEP
-        affordable = WORK / (batch_size * window_steps)
+    if max_steps is None and training.time_limit is not None:
+        max_steps = MOST_AUTOMATIC_STEPS  # `training.pace` settles it
+    elif max_steps is None:
+        context, horizon, segment = sizes
+        num_segments = -(-context // segment) - (-horizon // segment)
+        seconds = WINDOW_SECONDS + SEGMENT_SECONDS * num_segments + PAIR_SECONDS * context * horizon
+        affordable = BUDGET_SECONDS / (batch_size * seconds)
         useful = 100 * num_windows / batch_size
         max_steps = int(np.clip(min(affordable, useful), 200, MOST_AUTOMATIC_STEPS))
         choices.append(
             Choice("max steps", str(max_steps), f"{max_steps * batch_size / num_windows:.3g} passes over them")
         )
-    every = training.validate_every or max(1, max_steps // 25)
+    every = training.validate_every or default_interval(max_steps)
     return batch_size, max_steps, every
+
+
+def default_interval(max_steps: int) -> int:
+    """Steps between validations of a training of `max_steps`."""
+    return max(1, max_steps // 40)
 
 
 def _unjudged(panel: Panel, split: Split, context: int, horizon: int) -> tuple[Notice, ...]:

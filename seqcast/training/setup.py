@@ -9,21 +9,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqcast.config import Config
+from seqcast.config import Config, Location
 from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.model.shape import NetworkShape
 from seqcast.panel.panel import IntArray, Panel
+from seqcast.run.record import Choice
 from seqcast.runtime import Runtime, seed_step
 from seqcast.tensors.scaling import PanelScalers, fit_scalers
 from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange, panel_to_tensors
-from seqcast.training.linear_start import LinearForecast, apply_linear_start, fit_linear_forecast
+from seqcast.training.linear_start import LinearForecast, LinearSettings, apply_linear_start, fit_linear_forecast
 from seqcast.training.losses import loss_sums, window_weights
 from seqcast.training.plan import Plan
+from seqcast.training.rounds import most_members
 
 MOST_VALIDATION_WINDOWS = 2048
 FEWEST_VALIDATION_WINDOWS = 64
 MOST_VALIDATION_VALUES = 300_000
 """Forecast steps of all validation windows together, as long as that leaves the fewest."""
+LOCATIONS: tuple[Location, ...] = ("last", "season", "mean")
+VALIDATIONS = 20
+"""Fewest validations of a member."""
+CLEARLY = 0.02
+"""Part by which another location than the last value must be better. Networks gain more from the last value than the
+linear forecast does."""
 BETWEEN_SEEDS = 1_000_003
 """Distance from the seed of one member of an ensemble to that of the next."""
 
@@ -46,6 +54,8 @@ class TrainingSetup:
     """Windows of the training and the validation part: the chosen weights are refitted on them."""
     validation_series: IntArray
     validation_origins: IntArray
+    most_members: int = 1
+    """Largest number of networks that the whole training may have."""
     linear: LinearForecast | None = None
     """The forecast that training starts from; None without a lag bias to write it into."""
 
@@ -62,22 +72,26 @@ class TrainingSetup:
         """Whether the network begins as a linear forecast, which training has to beat."""
         return self.linear is not None and self.network.decoder.copy_gate is not None
 
-    def of_member(self, number: int) -> TrainingSetup:
-        """Returns the same work from the seed of member `number`, from 0; the first has the seed of the run."""
+    def of_member(self, number: int, max_steps: int) -> TrainingSetup:
+        """Returns the work of member `number`, from 0, with steps and a seed of its own; the first keeps the seed."""
+        training = self.config.training
+        assert training.validate_every is not None
+        every = min(training.validate_every, max(1, max_steps // VALIDATIONS))
+        seed = (training.seed + number * BETWEEN_SEEDS) % 2**63
+        config = self.config.override(training={"seed": seed, "max_steps": max_steps, "validate_every": every})
+        own = replace(self, plan=replace(self.plan, config=config), most_members=most_members(training))
         if number == 0:
-            return self
-        seed = (self.config.training.seed + number * BETWEEN_SEEDS) % 2**63
-        config = self.config.override(training={"seed": seed})
+            return own
         network = _new_network(config, self.network.shape, self.runtime)
         if self.linear is not None:
             apply_linear_start(network, self.linear)
-        return replace(self, plan=replace(self.plan, config=config), network=network)
+        return replace(own, network=network)
 
     def fit_linear(self, windows: WindowRange) -> LinearForecast:
         """Fit the linear forecast of the given windows."""
-        shape, quantiles = self.network.shape, self.config.model.quantiles
-        seasons = tuple(season for season in self.panel.frequency.seasons if season > 1)
-        return fit_linear_forecast(self.tensors, windows, shape.context, shape.horizon, quantiles, seasons)
+        location = self.config.model.location
+        assert location is not None
+        return _fit_linear(self.panel, self.plan, self.tensors, windows, location)
 
 
 def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = "") -> TrainingSetup:
@@ -86,6 +100,8 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = 
     everyone = np.arange(panel.num_series)
     tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.cycles, runtime.device)
     series, origins = _validation_windows(plan).spread(_most_validation_windows(plan.horizon))
+    train_windows = _windows_before(plan, plan.split.train_ends)
+    plan, linear = _choose_location(panel, plan, tensors, train_windows)
     setup = TrainingSetup(
         panel=panel,
         plan=plan,
@@ -94,16 +110,40 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = 
         scalers=scalers,
         tensors=tensors,
         network=_new_network(plan.config, _network_shape(plan, tensors, scalers), runtime),
-        train_windows=_windows_before(plan, plan.split.train_ends),
+        train_windows=train_windows,
         refit_windows=_windows_before(plan, plan.split.validation_ends),
         validation_series=series,
         validation_origins=origins,
     )
     if not plan.config.model.lag_bias:
         return setup
-    linear = setup.fit_linear(setup.train_windows)
     apply_linear_start(setup.network, linear)
     return replace(setup, linear=linear)
+
+
+def _choose_location(
+    panel: Panel, plan: Plan, tensors: PanelTensors, windows: WindowRange
+) -> tuple[Plan, LinearForecast]:
+    """Settle the units of a window by the cross-validated error of the linear forecast in each."""
+    asked = plan.config.model.location
+    candidates = LOCATIONS if asked is None else (asked,)
+    fits = {location: _fit_linear(panel, plan, tensors, windows, location) for location in candidates}
+    best = min(fits, key=lambda location: fits[location].error * (1 if location == LOCATIONS[0] else 1 + CLEARLY))
+    if asked is not None:
+        return plan, fits[best]
+    config = plan.config.override(model={"location": best})
+    errors = ", ".join(f"{location} {each.error:.4g}" for location, each in fits.items())
+    choice = Choice("location", best, f"cross-validated error of the linear forecast: {errors}")
+    return replace(plan, config=config, choices=(*plan.choices, choice)), fits[best]
+
+
+def _fit_linear(
+    panel: Panel, plan: Plan, tensors: PanelTensors, windows: WindowRange, location: Location
+) -> LinearForecast:
+    quantiles = plan.config.model.quantiles
+    seasons = tuple(season for season in panel.frequency.seasons if season > 1)
+    settings = LinearSettings(plan.context, plan.horizon, quantiles, seasons, location)
+    return fit_linear_forecast(tensors, windows, settings)
 
 
 def gather(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowBatch:
@@ -165,6 +205,7 @@ def _network_shape(plan: Plan, tensors: PanelTensors, scalers: PanelScalers) -> 
         num_past=tensors.past_features.shape[1],
         num_known=tensors.known_features.shape[1] + tensors.calendar.shape[1],
         num_static=tensors.static_features.shape[1],
+        num_calendar=tensors.calendar.shape[1],
         past_categories=scalers.past.num_codes,
         known_categories=scalers.known.num_codes,
         static_categories=scalers.static.num_codes,

@@ -64,10 +64,8 @@ def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
     for group in state.optimizer.param_groups:
         group["lr"] = step.learning_rate
     assert training.batch_size is not None
-    numbers = np.random.default_rng([training.seed, step.draw]).integers(
-        0, len(step.windows), size=training.batch_size, dtype=np.int64
-    )
-    batch = gather(setup, *step.windows.locate(world.part(numbers)))
+    drawn = step.windows.draw(np.random.default_rng([training.seed, step.draw]), training.batch_size)
+    batch = gather(setup, *(world.part(each) for each in drawn))
     network.train()
     with setup.runtime.autocast():
         output = network(batch, _use_truth(setup, batch, step.truth_chance))
@@ -99,8 +97,7 @@ def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
 def _update_average(state: TrainingState, number: int) -> None:
     """Averaged <- d averaged + (1 - d) weights, d smaller in the first steps, while there is little to average."""
     decay = min(AVERAGE_DECAY, (1 + number) / (10 + number))
-    for average, weight in zip(state.averaged.parameters(), state.network.parameters(), strict=True):
-        average.lerp_(weight, 1 - decay)
+    torch._foreach_lerp_(list(state.averaged.parameters()), list(state.network.parameters()), 1 - decay)
 
 
 def _use_truth(setup: TrainingSetup, batch: WindowBatch, chance: float) -> Tensor | None:

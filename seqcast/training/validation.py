@@ -1,4 +1,4 @@
-"""Validation: the loss of a network that runs freely, and whether it is clearly better than its start."""
+"""Validation: the loss of a network that runs freely."""
 
 from __future__ import annotations
 
@@ -12,20 +12,11 @@ from torch import Tensor
 
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
-from seqcast.panel.panel import FloatArray, IntArray
+from seqcast.panel.panel import IntArray
 from seqcast.tensors.windows import WindowBatch
-from seqcast.training.plan import FEWEST_CLUSTERS
 from seqcast.training.setup import TrainingSetup, gather, window_losses
 
 VALIDATION_BATCH = 512
-DOUBT = 2.0
-"""Standard errors by which training must improve on its start to be believed."""
-CLEAR_GAIN = 0.2
-"""Part of the start's loss that must be gained to be believed without a standard error, and to forecast alone."""
-LARGE_GAIN = 0.05
-"""Part of the loss that training must gain where clusters are too few for a standard error."""
-GREAT_GAIN = 0.5
-"""Part of the loss that training must gain where a handful of windows is all there is."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +26,6 @@ class ValidationScore:
     loss: float
     relative_mae: float | None
     """Absolute error over that of the seasonal naive forecast; None where there is no such ratio."""
-    window_losses: Tensor
-    """(validation windows,) loss of each, summed over its steps; on the CPU."""
     naive_is_exact: bool = False
     """Whether the seasonal naive forecast makes no error, so that there is no ratio to it."""
 
@@ -63,11 +52,10 @@ def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> Valid
         naive_sum += float(((naive - batch.future_target).abs() * comparable).sum())
     losses = torch.cat(sums)
     setup.runtime.world.follow_first([losses])  # so that all processes decide alike
-    losses = losses.cpu()
     relative_mae = error_sum / naive_sum if naive_sum else math.inf
     loss = float(losses.sum()) / max(count, 1e-6)
     naive_is_exact = num_comparable > 0 and naive_sum == 0
-    return ValidationScore(loss, relative_mae if math.isfinite(relative_mae) else None, losses, naive_is_exact)
+    return ValidationScore(loss, relative_mae if math.isfinite(relative_mae) else None, naive_is_exact)
 
 
 def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -> tuple[Tensor, Tensor]:
@@ -89,30 +77,6 @@ def validation_batches(setup: TrainingSetup) -> Iterator[tuple[IntArray, IntArra
         yield series, origins, gather(setup, series, origins)
 
 
-def beats_start(setup: TrainingSetup, start_losses: Tensor, score: ValidationScore) -> bool:
-    """Whether the loss fell beyond doubt since the start of training, whose `start_losses` are (windows,).
-
-    The warm start is a linear forecast, simple and hard to beat under change; a network that is better on validation by
-    chance is worse elsewhere (the standard error rule of Breiman et al. 1984, section 3.4.3). Windows of one series are
-    not independent, nor are windows of one time, so the gain must hold over both kinds of clusters, unless it is very
-    large; and a handful of windows proves little. A network that does not start as a linear forecast has nothing to
-    fall back on, so that any gain counts.
-    """
-    gains = (start_losses - score.window_losses).numpy()
-    gain = float(gains.sum() / start_losses.sum().abs().clamp(min=1e-9))
-    if gain <= 0 or not setup.starts_linear:
-        return gain > 0
-    if judged_by_few(setup):
-        return gain >= GREAT_GAIN
-    clusters = (setup.validation_series, horizon_block(setup))
-    return gain >= CLEAR_GAIN or all(_beyond_doubt(gains, gain, cluster) for cluster in clusters)
-
-
-def judged_by_few(setup: TrainingSetup) -> bool:
-    """Whether only a handful of validation windows do not overlap."""
-    return num_independent(setup) < FEWEST_CLUSTERS
-
-
 def horizon_block(setup: TrainingSetup) -> IntArray:
     """(windows,) which stretch of one horizon a validation window begins in."""
     block: IntArray = setup.validation_origins // setup.network.shape.horizon
@@ -122,12 +86,3 @@ def horizon_block(setup: TrainingSetup) -> IntArray:
 def num_independent(setup: TrainingSetup) -> int:
     """Validation windows that do not overlap: one per series and horizon."""
     return len(np.unique(np.stack([setup.validation_series, horizon_block(setup)]), axis=1).T)
-
-
-def _beyond_doubt(gains: FloatArray, gain: float, cluster: IntArray) -> bool:
-    """Whether the sum of the gains exceeds `DOUBT` standard errors over clusters, or is large where these are few."""
-    _, index = np.unique(cluster, return_inverse=True)
-    sums = np.bincount(index, gains)
-    if len(sums) < FEWEST_CLUSTERS:
-        return gain > LARGE_GAIN
-    return bool(sums.sum() > DOUBT * math.sqrt(len(sums)) * sums.std(ddof=1))

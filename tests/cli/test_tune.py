@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from seqcast.cli.tune import column_and_seconds
-from seqcast.errors import UsageError
 from seqcast.run.configuration_file import read_config
 from tests.running import CONTEXT, HORIZON, TINY, done, hours, refused, wave, write_hourly, write_rows
 
@@ -21,7 +19,7 @@ def test_a_search_ends_in_a_table_and_a_configuration_that_train_takes(in_tmp_pa
     write_hourly(Path("shop.csv"))
     ran = done("tune", "shop.csv", *SEARCH, "--trials", 3)
     assert "study: runs/shop-tune" in ran.err
-    assert "trial 1 of 3: dropout 0.1, learning rate 0.005" in ran.err
+    assert "trial 1 of 3: dropout 0.1, learning rate 0.004" in ran.err
     assert "trial 1 finished: error " in ran.err
     assert "3 trials; the first is what `seqcast train` does by itself" in ran.out
     assert "seqcast train shop.csv --config runs/shop-tune/config.toml" in ran.out
@@ -74,25 +72,12 @@ def test_without_optuna_it_says_what_to_install(in_tmp_path: Path, monkeypatch: 
     assert message == "seqcast tune needs optuna, which is not installed. Run `pip install 'seqcast[tune]'`."
 
 
-def test_time_may_name_the_column_and_limit_the_search(in_tmp_path: Path) -> None:
+def test_time_names_the_column_and_budget_limits_the_search(in_tmp_path: Path) -> None:
     write_rows(Path("shop.csv"), "hour,day,y", [hours(131), hours(131), wave(131)])
-    ran = done("tune", "shop.csv", *SEARCH, "--time", "hour", "--time", "10m", "--target", "y", "--trials", 1, "--json")
+    ran = done(
+        "tune", "shop.csv", *SEARCH, "--time", "hour", "--budget", "10m", "--target", "y", "--trials", 1, "--json"
+    )
     assert read_config(Path(ran.document()["config"])).data.time == "hour"
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        ([], (None, float("inf"))),
-        (["600"], (None, 600)),
-        (["1.5h"], (None, 5400)),
-        (["30m", "date"], ("date", 1800)),
-        (["date", "30min"], ("date", 1800)),
-        (["90s"], (None, 90)),
-    ],
-)
-def test_a_duration_is_told_from_a_column(texts: list[str], expected: tuple[str | None, float]) -> None:
-    assert column_and_seconds(texts) == expected
 
 
 def test_a_configuration_is_searched_around(in_tmp_path: Path) -> None:
@@ -108,20 +93,7 @@ def test_a_table_on_stdin_has_a_study_too(in_tmp_path: Path) -> None:
     assert Path("runs/stdin-tune/config.toml").exists()
 
 
-TWICE = "--time takes one duration, such as 600, 90s, 30m or 2h, and one time column."
-
-
-@pytest.mark.parametrize(
-    ("texts", "told"),
-    [
-        (["1h", "2h"], TWICE),
-        (["date", "hour"], TWICE),
-        (["5x"], "--time '5x' is not a duration. Give one such as 600, 90s, 30m or 2h."),
-        (["-5m"], "--time '-5m' is not a duration. Give one such as 600, 90s, 30m or 2h."),
-        (["0s"], "--time 0 leaves no time to search. Give a duration such as 90s or 30m."),
-    ],
-)
-def test_values_of_time_that_make_no_sense_are_refused(texts: list[str], told: str) -> None:
-    with pytest.raises(UsageError) as refusal:
-        column_and_seconds(texts)
-    assert str(refusal.value) == told
+@pytest.mark.parametrize("text", ["5x", "-5m", "0s", "date"])
+def test_a_budget_that_is_no_duration_is_refused(in_tmp_path: Path, text: str) -> None:
+    told = f"--budget {text!r} is no time to search. Give one such as 600, 90s, 30m or 2h."
+    assert refused(2, "tune", "shop.csv", "--budget", text) == told

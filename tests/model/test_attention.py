@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcast.config import ModelConfig
-from seqcast.errors import UsageError
-from seqcast.model.attention import LagAttention, sparsemax
+from seqcast.model.attention import LagAttention, Memory, StepInputs
+from seqcast.model.scores import sparsemax
+from seqcast.model.segments import Segments
 from tests.panels import randomise
 
 BATCH, HORIZON, CONTEXT, HIDDEN, SEASON = 2, 5, 11, 3, 7
@@ -24,9 +25,17 @@ Array = NDArray[np.float64]
 
 def make_attention(season: int = SEASON, seed: int = 0, **model: Any) -> LagAttention:
     config = ModelConfig(**{"hidden": HIDDEN, "lag_bias": False, **model})
-    attention = LagAttention(config, HORIZON, CONTEXT, season)
+    steps = StepInputs(of_context=0, of_horizon=0, queries_per_step=False)
+    attention = LagAttention(config, Segments(1, CONTEXT, HORIZON), season, steps)
     randomise(attention, seed, spread=0.7)
     return attention
+
+
+def remember(attention: LagAttention, states: Tensor, observed: Tensor) -> Memory:
+    """A context without values or inputs of single steps."""
+    return attention.remember(
+        states, torch.zeros(observed.shape), observed, states[..., :0], torch.empty(len(states), HORIZON, 0)
+    )
 
 
 @pytest.fixture
@@ -114,38 +123,22 @@ def reference(
     return result
 
 
-@pytest.mark.parametrize("score", SCORES)
-def test_weights_of_each_score_equal_a_plain_loop(
-    score: str, queries: Tensor, states: Tensor, observed: Tensor
+PAIRS = [(score, "global") for score in SCORES]
+PAIRS += [(score, focus) for score in ("general", "concat") for focus in ("local-m", "local-p")]
+
+
+@pytest.mark.parametrize(
+    ("score", "focus", "lag_bias"),
+    [*((*pair, False) for pair in PAIRS), *(("dot", focus, True) for focus in FOCUSES)],
+)
+def test_weights_of_each_score_and_focus_equal_a_plain_loop(
+    score: str, focus: str, lag_bias: bool, queries: Tensor, states: Tensor, observed: Tensor
 ) -> None:
-    attention = make_attention(score=score)
+    attention = make_attention(score=score, attention=focus, lag_bias=lag_bias)
 
-    weights = attention(queries, attention.remember(states, observed))
-
-    expected = reference(attention, (score, "global"), queries, states, observed)
-    np.testing.assert_allclose(array(weights), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("score", ["general", "concat"])
-@pytest.mark.parametrize("focus", ["local-m", "local-p"])
-def test_weights_within_a_focus_equal_a_plain_loop(
-    focus: str, score: str, queries: Tensor, states: Tensor, observed: Tensor
-) -> None:
-    attention = make_attention(score=score, attention=focus)
-
-    weights = attention(queries, attention.remember(states, observed))
+    weights = attention.weights(queries, remember(attention, states, observed))
 
     expected = reference(attention, (score, focus), queries, states, observed)
-    np.testing.assert_allclose(array(weights), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("focus", FOCUSES)
-def test_the_lag_bias_is_added_to_the_score(focus: str, queries: Tensor, states: Tensor, observed: Tensor) -> None:
-    attention = make_attention(score="dot", attention=focus, lag_bias=True)
-
-    weights = attention(queries, attention.remember(states, observed))
-
-    expected = reference(attention, ("dot", focus), queries, states, observed)
     np.testing.assert_allclose(array(weights), expected, atol=1e-6)
 
 
@@ -153,7 +146,7 @@ def test_local_m_looks_one_season_back(queries: Tensor, states: Tensor) -> None:
     attention = make_attention(score="dot", attention="local-m")
     everything = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
 
-    weights = array(attention(queries, attention.remember(states, everything)))
+    weights = array(attention.weights(queries, remember(attention, states, everything)))
 
     # Step 1, season 7, context 11: position 5 of 1..11 is one season before the forecast step; the reach is 1.
     assert (weights[:, 0, 3:6] > 0).all()
@@ -164,7 +157,7 @@ def test_local_m_stays_inside_a_context_shorter_than_the_season(queries: Tensor,
     attention = make_attention(season=29, score="dot", attention="local-m")
     everything = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
 
-    weights = attention(queries, attention.remember(states, everything))
+    weights = attention.weights(queries, remember(attention, states, everything))
 
     np.testing.assert_allclose(array(weights).sum(axis=-1), 1, atol=1e-6)
     assert (array(weights)[:, 0, 0] > 0).all()
@@ -178,7 +171,7 @@ def test_steps_that_were_not_observed_get_exactly_nothing(
 ) -> None:
     attention = make_attention(score=score, attention=focus, normaliser=normaliser, lag_bias=True)
 
-    weights = attention(queries, attention.remember(states, observed))
+    weights = attention.weights(queries, remember(attention, states, observed))
 
     assert (weights[~observed[:, None].expand_as(weights)] == 0).all()
     np.testing.assert_allclose(array(weights).sum(axis=-1), 1, atol=1e-6)
@@ -194,7 +187,7 @@ def test_a_window_without_any_observed_step_gets_zeros_and_finite_gradients(
     observed[1] = False
     states.requires_grad_()
 
-    weights = attention(queries, attention.remember(states, observed))
+    weights = attention.weights(queries, remember(attention, states, observed))
     torch.sum(weights[..., 1] * 3 + weights[..., 7]).backward()
 
     assert (weights[1] == 0).all()
@@ -207,9 +200,9 @@ def test_a_focus_wholly_on_missing_steps_falls_back_to_the_observed_ones(queries
     attention = make_attention(score="dot", attention="local-m")
     observed = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
     observed[0, 3:6] = False  # all that step 1 may look at
-    memory = attention.remember(states, observed)
+    memory = remember(attention, states, observed)
 
-    weights = array(attention(queries, memory))
+    weights = array(attention.weights(queries, memory))
 
     seen = observed[0].tolist()
     expected = weights_of(score_of(attention, "dot", array(queries[0, 0]), array(states[0])), [1.0] * CONTEXT, seen)
@@ -222,10 +215,10 @@ def test_one_step_at_a_time_gets_the_weights_of_all_steps_at_once(
     score: str, focus: str, queries: Tensor, states: Tensor, observed: Tensor
 ) -> None:
     attention = make_attention(score=score, attention=focus, lag_bias=True)
-    memory = attention.remember(states, observed)
+    memory = remember(attention, states, observed)
 
-    together = attention(queries, memory)
-    one_by_one = [attention(queries[:, t - 1 : t], memory, first_step=t) for t in range(1, HORIZON + 1)]
+    together = attention.weights(queries, memory)
+    one_by_one = [attention.weights(queries[:, t - 1 : t], memory, first=t - 1) for t in range(1, HORIZON + 1)]
 
     np.testing.assert_allclose(array(torch.cat(one_by_one, dim=1)), array(together), atol=1e-6)
 
@@ -237,8 +230,8 @@ def test_a_whole_window_gets_the_same_weights_beside_a_window_with_holes(
     attention = make_attention(attention=focus, lag_bias=True)
     observed[0] = True
 
-    beside = attention(queries, attention.remember(states, observed))
-    alone = attention(queries[:1], attention.remember(states[:1], observed[:1]))
+    beside = attention.weights(queries, remember(attention, states, observed))
+    alone = attention.weights(queries[:1], remember(attention, states[:1], observed[:1]))
 
     np.testing.assert_allclose(array(beside[:1]), array(alone), atol=1e-6)
 
@@ -267,7 +260,7 @@ def test_sparsemax_weights_are_those_of_the_scores_of_the_observed_steps(
 ) -> None:
     attention = make_attention(score="dot", attention=focus, normaliser="sparsemax")
 
-    weights = array(attention(queries, attention.remember(states, observed)))
+    weights = array(attention.weights(queries, remember(attention, states, observed)))
 
     for b in range(BATCH):
         for t in range(HORIZON):
@@ -282,10 +275,10 @@ def test_the_hybrid_score_adds_what_a_convolution_finds_in_the_weights_of_the_st
     queries: Tensor, states: Tensor, observed: Tensor
 ) -> None:
     attention = make_attention(score="hybrid")
-    memory = attention.remember(states, observed)
-    before = attention(queries[:, :1], memory)
+    memory = remember(attention, states, observed)
+    before = attention.weights(queries[:, :1], memory)
 
-    weights = attention(queries[:, 1:2], memory, first_step=2, previous=before)
+    weights = attention.weights(queries[:, 1:2], memory, first=1, previous=before)
 
     p = {key: array(value) for key, value in attention.score.named_parameters()}
     filters, reach = p["convolution.weight"][:, 0], p["convolution.weight"].shape[-1] // 2
@@ -298,22 +291,3 @@ def test_the_hybrid_score_adds_what_a_convolution_finds_in_the_weights_of_the_st
             scores.append(float(p["vector.weight"][0] @ np.tanh(inner)))
         expected = weights_of(scores, [1.0] * CONTEXT, observed[b].tolist())
         np.testing.assert_allclose(array(weights[b, 0]), expected, atol=1e-6)
-
-
-def test_location_scores_refuse_a_context_of_another_length(queries: Tensor, states: Tensor, observed: Tensor) -> None:
-    attention = make_attention(score="location")
-    memory = attention.remember(states[:, 2:], observed[:, 2:])
-
-    with pytest.raises(UsageError, match="location scores know 11 positions, the context has 9"):
-        attention(queries, memory)
-
-
-@pytest.mark.parametrize("score", ["dot", "general", "concat", "cosine"])
-def test_content_scores_work_on_a_context_of_another_length(
-    score: str, queries: Tensor, states: Tensor, observed: Tensor
-) -> None:
-    attention = make_attention(score=score)
-
-    weights = attention(queries, attention.remember(states[:, 2:], observed[:, 2:]))
-
-    assert weights.shape == (BATCH, HORIZON, CONTEXT - 2)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcast.config import Loss, ModelConfig
-from seqcast.model.attention import LagAttention
-from seqcast.model.decoder import Decoder, Feedback, Source
+from seqcast.model.attention import LagAttention, StepInputs
+from seqcast.model.decoder import Decoder, DecoderInputs, Feedback
 from seqcast.model.heads import OutputLayout
+from seqcast.model.segments import Segments
 from tests.panels import randomise
 
 BATCH, HORIZON, CONTEXT, HIDDEN, FEATURES, SEASON = 2, 5, 11, 3, 4, 7
 QUANTILES = (0.1, 0.5, 0.9)
-SCORES = ("dot", "general", "concat", "location", "cosine")
 
 Array = NDArray[np.float64]
 Outputs = tuple[Array, Array]
@@ -26,13 +26,14 @@ Outputs = tuple[Array, Array]
 
 def make_decoder(loss: Loss = "quantile", **model: Any) -> Decoder:
     config = ModelConfig(**{"hidden": HIDDEN, "quantiles": QUANTILES, **model})
-    attention = None if config.attention == "none" else LagAttention(config, HORIZON, CONTEXT, SEASON)
-    decoder = Decoder(config, attention, FEATURES, HORIZON, OutputLayout.of(loss, QUANTILES))
+    segments, steps = Segments(1, CONTEXT, HORIZON), StepInputs(0, FEATURES, queries_per_step=False)
+    attention = None if config.attention == "none" else LagAttention(config, segments, SEASON, steps)
+    decoder = Decoder(config, attention, FEATURES, 0, segments, OutputLayout.of(loss, QUANTILES))
     randomise(decoder, seed=3, spread=0.6)
     return decoder.eval()
 
 
-def make_source(decoder: Decoder, cell: str = "lstm", layers: int = 1) -> Source:
+def make_inputs(decoder: Decoder, cell: str = "lstm", layers: int = 1) -> DecoderInputs:
     generator = torch.Generator().manual_seed(5)
 
     def random(*size: int) -> Tensor:
@@ -40,13 +41,23 @@ def make_source(decoder: Decoder, cell: str = "lstm", layers: int = 1) -> Source
 
     observed = torch.ones(BATCH, CONTEXT, dtype=torch.bool)
     observed[1, [0, 6]] = False
-    states = random(BATCH, CONTEXT, HIDDEN)
-    return Source(
-        memory=None if decoder.attention is None else decoder.attention.remember(states, observed),
-        values=random(BATCH, CONTEXT) * observed,
-        inputs=random(BATCH, HORIZON, FEATURES),
+    states, values = random(BATCH, CONTEXT, HIDDEN), random(BATCH, CONTEXT) * observed
+    known, memory = random(BATCH, HORIZON, FEATURES), None
+    if decoder.attention is not None:
+        memory = decoder.attention.remember(states, values, observed, states[..., :0], known)
+    return DecoderInputs(
+        memory=memory,
+        known=known,
+        future=known,
+        newest=random(BATCH, 1),
         state=tuple(random(layers, BATCH, HIDDEN) for _ in range(2 if cell == "lstm" else 1)),
     )
+
+
+def with_values(inputs: DecoderInputs, value: float) -> DecoderInputs:
+    """The same with another value at every context step."""
+    assert inputs.memory is not None
+    return replace(inputs, memory=replace(inputs.memory, values=torch.full_like(inputs.memory.values, value)))
 
 
 def make_feedback(taught: bool) -> Feedback:
@@ -56,7 +67,6 @@ def make_feedback(taught: bool) -> Feedback:
         use_truth[0, [0, 2]] = True
         use_truth[1, 1] = True
     return Feedback(
-        first=torch.randn(BATCH, generator=generator),
         truth=torch.randn(BATCH, HORIZON, generator=generator),
         use_truth=use_truth,
     )
@@ -119,28 +129,28 @@ def parameters(module: torch.nn.Module) -> dict[str, Array]:
     return {name: value.detach().double().numpy() for name, value in module.named_parameters()}
 
 
-def reference(decoder: Decoder, source: Source, feedback: Feedback | None) -> Outputs:
+def reference(decoder: Decoder, inputs: DecoderInputs, feedback: Feedback | None) -> Outputs:
     """Outputs and weights of every window, computed one step after the other from the papers' equations."""
     outputs, weights = np.zeros((BATCH, HORIZON, 3)), np.zeros((BATCH, HORIZON, CONTEXT))
     for b in range(BATCH):
-        outputs[b], weights[b] = reference_window(decoder, source, feedback, b)
+        outputs[b], weights[b] = reference_window(decoder, inputs, feedback, b)
     return outputs, weights
 
 
-def reference_window(decoder: Decoder, source: Source, feedback: Feedback | None, b: int) -> Outputs:
+def reference_window(decoder: Decoder, inputs: DecoderInputs, feedback: Feedback | None, b: int) -> Outputs:
     p, cell = parameters(decoder), parameters(decoder.recurrence.cell)
-    assert source.memory is not None
-    states = source.memory.states[b].double().numpy()
-    observed = np.ones(CONTEXT) if source.memory.hidden is None else 1.0 - source.memory.hidden[b, 0].numpy()
-    values = source.values[b].double().numpy()
-    h = [part[b].double().numpy() for part in source.state[0]]
-    c = [part[b].double().numpy() for part in source.state[-1]]
+    assert inputs.memory is not None
+    states = inputs.memory.states[b].double().numpy()
+    observed = inputs.memory.observed[b].double().numpy()
+    values = inputs.memory.values[b].double().numpy()
+    h = [part[b].double().numpy() for part in inputs.state[0]]
+    c = [part[b].double().numpy() for part in inputs.state[-1]]
     summary, attentional, seen = h[-1], np.zeros(HIDDEN), np.zeros(HIDDEN)
     outputs: list[Array] = []
     weights: list[Array] = []
-    previous = 0.0 if feedback is None else float(feedback.first[b])
+    previous = float(inputs.newest[b, 0])
     for t in range(HORIZON):
-        x = [source.inputs[b, t].double().numpy()]
+        x = [inputs.known[b, t].double().numpy()]
         before = weights[-1] if weights else None
         if decoder.repeat_context:  # Cho 2014: the summary of the context enters every step
             x.append(summary)
@@ -175,56 +185,13 @@ def assert_equal(found: tuple[Tensor, Tensor | None], expected: Outputs) -> None
     np.testing.assert_allclose(weights.detach().numpy(), expected[1], atol=1e-5)
 
 
-@pytest.mark.parametrize(("cell", "layers"), [("lstm", 1), ("gru", 1), ("lstm", 2), ("gru", 2)])
-@pytest.mark.parametrize("score", SCORES)
-def test_direct_decoding_is_the_same_at_once_and_step_by_step(score: str, cell: str, layers: int) -> None:
-    decoder = make_decoder(score=score, cell=cell, layers=layers)
-    source = make_source(decoder, cell, layers)
-
-    assert decoder.parallel
-    output, weights = decoder.decode_parallel(source)
-    step_output, step_weights = decoder.decode_stepwise(source, None)
-
-    assert output.shape == (BATCH, HORIZON, 3)
-    assert weights is not None
-    assert step_weights is not None
-    torch.testing.assert_close(step_output, output, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(step_weights, weights, atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"attention": "local-m"}, {"attention": "local-p"}, {"repeat_context": True}, {"normaliser": "sparsemax"}],
-)
-def test_every_option_of_direct_decoding_is_the_same_at_once_and_step_by_step(options: dict[str, Any]) -> None:
-    decoder = make_decoder(**options)
-    source = make_source(decoder)
-
-    torch.testing.assert_close(
-        decoder.decode_stepwise(source, None)[0], decoder.decode_parallel(source)[0], atol=1e-6, rtol=1e-5
-    )
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_without_attention_there_are_no_weights_and_both_ways_agree(cell: str) -> None:
-    decoder = make_decoder(attention="none", copy_gate=False, lag_bias=False, cell=cell)
-    source = make_source(decoder, cell)
-
-    output, weights = decoder.decode_parallel(source)
-    step_output, step_weights = decoder.decode_stepwise(source, None)
-
-    assert weights is None
-    assert step_weights is None
-    torch.testing.assert_close(step_output, output, atol=1e-6, rtol=1e-5)
-
-
 @pytest.mark.parametrize("repeat_context", [False, True])
 @pytest.mark.parametrize(("cell", "layers"), [("lstm", 1), ("gru", 2)])
 def test_direct_decoding_equals_the_equations(cell: str, layers: int, repeat_context: bool) -> None:
     decoder = make_decoder(cell=cell, layers=layers, repeat_context=repeat_context)
-    source = make_source(decoder, cell, layers)
+    inputs = make_inputs(decoder, cell, layers)
 
-    assert_equal(decoder.decode_parallel(source), reference(decoder, source, None))
+    assert_equal(decoder.decode_parallel(inputs), reference(decoder, inputs, None))
 
 
 SCORES_IN_SEQUENCE: tuple[dict[str, Any], ...] = (
@@ -245,47 +212,31 @@ MECHANISMS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_sequential_decoding_equals_the_equations(mechanism: dict[str, Any], cell: str, layers: int) -> None:
     decoder = make_decoder(**mechanism, cell=cell, layers=layers)
-    source = make_source(decoder, cell, layers)
+    inputs = make_inputs(decoder, cell, layers)
     feedback = make_feedback(taught=False) if decoder.autoregressive else None
 
     assert not decoder.parallel
-    assert_equal(decoder.decode_stepwise(source, feedback), reference(decoder, source, feedback))
+    assert_equal(decoder.decode_stepwise(inputs, feedback), reference(decoder, inputs, feedback))
 
 
 def test_a_taught_step_is_fed_the_truth_of_the_step_before() -> None:
     decoder = make_decoder(decoding="autoregressive")
-    source, taught = make_source(decoder), make_feedback(taught=True)
+    inputs, taught = make_inputs(decoder), make_feedback(taught=True)
 
-    found = decoder.decode_stepwise(source, taught)
+    found = decoder.decode_stepwise(inputs, taught)
 
-    assert_equal(found, reference(decoder, source, taught))
-    free = reference(decoder, source, make_feedback(taught=False))[0]
+    assert_equal(found, reference(decoder, inputs, taught))
+    free = reference(decoder, inputs, make_feedback(taught=False))[0]
     assert not np.allclose(found[0].detach().numpy(), free, atol=1e-3)
-
-
-def test_the_truth_of_a_step_moves_only_later_steps() -> None:
-    decoder = make_decoder(decoding="autoregressive")
-    source, feedback = make_source(decoder), make_feedback(taught=False)
-    feedback = replace(feedback, use_truth=torch.ones_like(feedback.use_truth))
-    truth = feedback.truth.clone()
-    truth[:, 2] += 1
-
-    moved = (
-        decoder.decode_stepwise(source, replace(feedback, truth=truth))[0]
-        - decoder.decode_stepwise(source, feedback)[0]
-    )
-
-    assert (moved[:, :3] == 0).all()
-    assert (moved[:, 3:].abs() > 1e-6).all()
 
 
 def test_quantiles_never_cross() -> None:
     decoder = make_decoder()
-    source = make_source(decoder)
+    inputs = make_inputs(decoder)
     with torch.no_grad():
         decoder.head.step_bias[:, 0] += 3  # the lowest quantile alone would be the highest
 
-    output, _ = decoder.decode_parallel(source)
+    output, _ = decoder.decode_parallel(inputs)
 
     assert (output.diff(dim=-1) >= 0).all()
     assert (output[..., 2] - output[..., 0] > 0.5).all()
@@ -293,40 +244,40 @@ def test_quantiles_never_cross() -> None:
 
 def test_the_copied_values_enter_only_the_location_of_a_student_t() -> None:
     decoder = make_decoder("student-t")
-    source = make_source(decoder)
+    inputs = make_inputs(decoder)
 
-    output, weights = decoder.decode_parallel(source)
-    without, _ = decoder.decode_parallel(replace(source, values=torch.zeros_like(source.values)))
+    output, weights = decoder.decode_parallel(inputs)
+    without, _ = decoder.decode_parallel(with_values(inputs, 0))
 
     assert output.shape == (BATCH, HORIZON, 3)
     assert weights is not None
-    states, _ = decoder.recurrence(source.inputs, source.state)
-    assert source.memory is not None
-    attentional = torch.tanh(decoder.combine(torch.cat([weights @ source.memory.states, states], dim=-1)))
+    states, _ = decoder.recurrence(inputs.known, inputs.state)
+    assert inputs.memory is not None
+    attentional = torch.tanh(decoder.combine(torch.cat([weights @ inputs.memory.states, states], dim=-1)))
     assert decoder.copy_gate is not None
-    gate = decoder.copy_gate(attentional, 1)[..., 0]
-    copied = torch.einsum("bts,bs->bt", weights, source.values)
+    gate = decoder.copy_gate(attentional, 0, inputs.future)
+    copied = torch.einsum("bts,bs->bt", weights, inputs.memory.values)
     torch.testing.assert_close(output[..., 0] - without[..., 0], gate * copied, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(output[..., 1:], without[..., 1:])
 
 
 def test_without_copy_gate_the_values_do_not_enter() -> None:
     decoder = make_decoder("mae", copy_gate=False)
-    source = make_source(decoder)
+    inputs = make_inputs(decoder)
 
-    output, _ = decoder.decode_parallel(source)
+    output, _ = decoder.decode_parallel(inputs)
 
     assert output.shape == (BATCH, HORIZON, 1)
-    torch.testing.assert_close(output, decoder.decode_parallel(replace(source, values=source.values + 1))[0])
+    torch.testing.assert_close(output, decoder.decode_parallel(with_values(inputs, 1))[0])
 
 
 def test_dropout_changes_training_and_not_forecasting() -> None:
     decoder = make_decoder(dropout=0.5)
-    source = make_source(decoder)
+    inputs = make_inputs(decoder)
 
-    still = [decoder.decode_parallel(source)[0] for _ in range(2)]
+    still = [decoder.decode_parallel(inputs)[0] for _ in range(2)]
     decoder.train()
-    shaken = [decoder.decode_parallel(source)[0] for _ in range(2)]
+    shaken = [decoder.decode_parallel(inputs)[0] for _ in range(2)]
 
     assert torch.equal(*still)
     assert not torch.allclose(*shaken)

@@ -19,7 +19,9 @@ def make_networks(**model: Any) -> list[ForecastNetwork]:
     """One network per share, all different."""
     networks = []
     for seed in range(len(SHARES)):
-        config = ModelConfig(**{"hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9), **model})
+        config = ModelConfig(
+            **{"segment": 1, "location": "mean", "hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9), **model}
+        )
         network = ForecastNetwork(config, "quantile", FULL_SHAPE)
         randomise(network, seed)
         networks.append(network.eval())
@@ -45,14 +47,8 @@ def test_forecast_and_attention_are_means_by_shares(decoding: str) -> None:
 
     torch.testing.assert_close(found.values, shared([output.values for output in outputs]))
     torch.testing.assert_close(weights_of(found), shared([weights_of(output) for output in outputs]))
+    torch.testing.assert_close(weights_of(found).sum(dim=-1), torch.ones(3, HORIZON))
     torch.testing.assert_close(found.standardisation.scale, outputs[0].standardisation.scale)
-
-
-def test_attention_sums_to_one() -> None:
-    with torch.no_grad():
-        weights = weights_of(Ensemble(make_networks(), SHARES)(random_batch()))
-
-    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(3, HORIZON))
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,12 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from seqcast.config import Loss, ModelConfig
-from seqcast.model.attention import LagAttention, Memory
 from seqcast.model.network import (
-    SCALE_FLOOR,
     STEP_EMBEDDING,
     CategoryEmbeddings,
     ForecastNetwork,
@@ -22,7 +19,7 @@ from seqcast.tensors.windows import WindowBatch
 from tests.panels import CONTEXT, FULL_SHAPE, HIDDEN, HORIZON, random_batch, randomise
 
 BARE_SHAPE = NetworkShape(HORIZON, CONTEXT, season=7, num_past=0, num_known=0, num_static=0)
-MECHANISMS: tuple[dict[str, Any], ...] = (
+STEPWISE: tuple[dict[str, Any], ...] = (
     {},
     {"decoding": "autoregressive"},
     {"input_feeding": True},
@@ -33,10 +30,11 @@ MECHANISMS: tuple[dict[str, Any], ...] = (
     {"repeat_context": True},
     {"attention": "none", "copy_gate": False, "lag_bias": False},
 )
+MECHANISMS = [{"segment": segment} | mechanism for segment in (1, 3) for mechanism in STEPWISE]
 
 
 def make_network(loss: Loss = "quantile", shape: NetworkShape = FULL_SHAPE, **model: Any) -> ForecastNetwork:
-    config = ModelConfig(**{"hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9), **model})
+    config = ModelConfig(**{"segment": 1, "location": "mean", "hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9), **model})
     network = ForecastNetwork(config, loss, shape)
     randomise(network)
     return network.eval()
@@ -109,23 +107,6 @@ def test_known_inputs_of_a_forecast_step_do_not_move_earlier_steps() -> None:
     assert (after[1, 3:] != before[1, 3:]).all()
 
 
-def test_an_autoregressive_network_is_fed_the_standardised_truth_where_it_was_observed() -> None:
-    network, batch = make_network(decoding="autoregressive"), random_batch()
-    observed = batch.future_observed.clone()
-    observed[:, 1], observed[:, 2] = True, False
-    batch = replace(batch, future_observed=observed, future_target=batch.future_target * observed)
-    everywhere = torch.ones_like(batch.future_observed)
-
-    with torch.no_grad():
-        taught = network(batch, everywhere).values
-        moved_truth = network(changed(batch, "future_target", 1), everywhere).values
-        moved_hole = network(changed(batch, "future_target", 2), everywhere).values
-
-    assert torch.equal(moved_truth[1, :2], taught[1, :2])
-    assert (moved_truth[1, 2:] != taught[1, 2:]).all()
-    assert torch.equal(moved_hole, taught)
-
-
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_windows_may_be_batched_in_any_order(mechanism: dict[str, Any]) -> None:
     network, batch = make_network(**mechanism), random_batch(num_windows=3)
@@ -167,31 +148,25 @@ def test_reversed_input_is_read_newest_first_and_attended_in_the_order_of_time()
     reversed_network, network = make_network(reverse_input=True), make_network()
     batch, seen = random_batch(), []
 
-    def remember(states: Tensor, observed: Tensor) -> Memory:
-        seen.append((states, observed))
-        return LagAttention.remember(reversed_network.decoder.attention, states, observed)  # type: ignore[arg-type]
+    def look(batch: WindowBatch) -> None:
+        memory = reversed_network.encode(batch).inputs.memory
+        assert memory is not None
+        seen.append((memory.states, memory.observed))
 
-    reversed_network.decoder.attention.remember = remember  # type: ignore[union-attr,method-assign,assignment]
-    values_of(reversed_network, batch)
+    look(batch)
 
     context = batch.context_target.clone()
     context[1, CONTEXT - 1] += 1  # the first step read, so every state of this window moves
-    values_of(reversed_network, replace(batch, context_target=context))
+    look(replace(batch, context_target=context))
     (before, observed), (after, _) = seen
     assert (before[1] != after[1]).any(dim=-1).all()
     assert torch.equal(observed, batch.context_observed)
     oldest = batch.past_features.clone()
     oldest[1, 0] += 1  # the last step read, so only the state at its own position moves
-    values_of(reversed_network, replace(batch, past_features=oldest))
+    look(replace(batch, past_features=oldest))
     moved = (seen[2][0][1] != before[1]).any(dim=-1)
     assert moved.tolist() == [True] + [False] * (CONTEXT - 1)
     assert not torch.allclose(values_of(network, batch), values_of(reversed_network, batch))
-
-
-def test_a_network_without_covariates_works() -> None:
-    network = make_network(shape=BARE_SHAPE)
-
-    assert values_of(network, random_batch(BARE_SHAPE)).shape == (3, HORIZON, 3)
 
 
 def test_each_forecast_step_has_its_own_embedding() -> None:
@@ -205,38 +180,6 @@ def test_each_forecast_step_has_its_own_embedding() -> None:
     assert network.step_embedding.weight.shape == (HORIZON, STEP_EMBEDDING)
     torch.testing.assert_close(after[:, :3], before[:, :3])
     assert (after[:, 3:] != before[:, 3:]).any(dim=-1).all()
-
-
-def test_standardisation_is_the_mean_and_deviation_of_the_observed_steps() -> None:
-    batch = random_batch(num_windows=5)
-
-    units = Standardisation.of(batch)
-
-    seen = np.where(batch.context_observed.numpy(), batch.context_target.numpy().astype(np.float64), np.nan)
-    scale = np.sqrt(np.nanvar(seen, axis=1) + SCALE_FLOOR**2)
-    np.testing.assert_allclose(units.location[:, 0].numpy(), np.nanmean(seen, axis=1), atol=1e-6)
-    np.testing.assert_allclose(units.scale[:, 0].numpy(), scale, atol=1e-6)
-    expected = np.nan_to_num((seen - np.nanmean(seen, axis=1)[:, None]) / scale[:, None])
-    applied = units.apply(batch.context_target, batch.context_observed)
-    np.testing.assert_allclose(applied.numpy(), expected, atol=1e-5)
-
-
-def test_a_flat_window_has_the_floor_as_its_scale() -> None:
-    batch = random_batch()
-    batch = replace(batch, context_target=torch.full_like(batch.context_target, 3.0) * batch.context_observed)
-
-    units = Standardisation.of(batch)
-
-    assert units.location[:, 0].tolist() == pytest.approx([3.0] * 3)
-    assert units.scale[:, 0].tolist() == pytest.approx([SCALE_FLOOR] * 3)
-
-
-def test_the_level_of_a_window_does_not_enter() -> None:
-    network, batch = make_network(), random_batch()
-    shifted = replace(batch, context_target=(batch.context_target + 2) * batch.context_observed)
-
-    assert not torch.equal(Standardisation.of(shifted).location, Standardisation.of(batch).location)
-    torch.testing.assert_close(values_of(network, shifted), values_of(network, batch), atol=1e-4, rtol=0)
 
 
 def test_categories_are_embedded_per_column_and_joined() -> None:
@@ -256,7 +199,7 @@ def test_without_categorical_columns_the_embedding_has_no_width() -> None:
     assert joined.dtype == torch.float32
 
 
-STEPWISE_TOO = [{}, {"input_feeding": True}, {"score": "hybrid"}, {"score": "additive"}]
+STEPWISE_TOO = [{}, {"segment": 3}, {"input_feeding": True}, {"score": "hybrid"}, {"score": "additive"}]
 
 
 @pytest.mark.parametrize("mechanism", STEPWISE_TOO)
@@ -265,7 +208,7 @@ def test_weights_that_may_not_be_used_are_gone_and_the_others_sum_to_one(mechani
     keep = torch.rand(HORIZON, CONTEXT, generator=torch.Generator().manual_seed(0)) < 0.7
     with torch.inference_mode():
         encoded = network.encode(batch)
-        weights = network.decode(batch, encoded.keeping(keep)).weights
+        weights = network.decode(batch, encoded.keeping(keep), write_out=True).weights
     assert weights is not None
     assert (weights[:, ~keep] == 0).all()
     assert torch.allclose(weights.sum(dim=-1), torch.ones(3, HORIZON), atol=1e-5)
@@ -294,8 +237,8 @@ def test_reordered_weights_are_those_of_the_positions_named() -> None:
     network, batch = make_network(), random_batch()
     order = torch.randperm(CONTEXT, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        own = network(batch).weights
-        moved = network.decode(batch, network.encode(batch).reordered(order)).weights
+        own = network(batch, write_out=True).weights
+        moved = network.decode(batch, network.encode(batch).reordered(order), write_out=True).weights
     assert own is not None
     assert moved is not None
     for position, source in enumerate(order.tolist()):
@@ -307,6 +250,9 @@ def test_a_changed_window_may_be_read_in_the_units_of_the_first() -> None:
     units = Standardisation.of(batch)
     target = batch.context_target.clone()
     target[:, 3] = units.location[:, 0]
-    values = network.encode(replace(batch, context_target=target), units).source.values
-    assert (values[:, 3] == 0).all()
-    assert torch.equal(values[:, 4:], network.encode(batch).source.values[:, 4:])
+    memory = network.encode(replace(batch, context_target=target), units).inputs.memory
+    own = network.encode(batch).inputs.memory
+    assert memory is not None
+    assert own is not None
+    assert (memory.values[:, 3] == 0).all()
+    assert torch.equal(memory.values[:, 4:], own.values[:, 4:])

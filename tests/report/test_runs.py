@@ -40,7 +40,7 @@ def test_training_ends_with_run_error_steps_and_time() -> None:
         ("forecast by", {"num_members": 1, "linear_share": 1.0}, "the closed-form start alone"),
         ("forecast by", {}, "1 trained network and the closed-form start, which has 50 % of the weight"),
         ("validation loss", {}, "0.2500 of the combined forecast; best step 3"),
-        ("validation loss", SINGLE | {"best_step": 0}, "0.2500 at the start; training did not clearly improve on it"),
+        ("validation loss", SINGLE | {"best_step": 0}, "0.2500 at the start; training did not improve on it"),
     ],
 )
 def test_it_says_what_forecasts_and_how_it_learned(label: str, changes: dict[str, Any], told: str) -> None:

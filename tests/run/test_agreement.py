@@ -40,7 +40,7 @@ def test_a_value_that_contradicts_the_configuration_is_named(change: dict[str, A
 
 
 def test_more_networks_than_were_trained_are_refused() -> None:
-    many = FINISHED.model_copy(update={"result": FINISHED.result.model_copy(update={"num_members": 3})})
+    many = FINISHED.model_copy(update={"result": FINISHED.result.model_copy(update={"num_members": 5})})
     with pytest.raises(RunError, match="in the number of networks"):
         require_agreement(many, CONFIG, "run.json")
     require_agreement(many, CONFIG.override(training={"ensemble": 2}), "run.json")

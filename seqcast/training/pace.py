@@ -1,0 +1,45 @@
+"""How many steps a time limit allows: a few are taken on a copy of the network, and their time is measured."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import torch
+
+from seqcast.config import MOST_TRAINING_STEPS
+from seqcast.run.record import Choice
+from seqcast.training.checkpoint import first_state
+from seqcast.training.plan import default_interval
+from seqcast.training.setup import TrainingSetup, work_identity
+from seqcast.training.step import take_step, training_step
+
+STEPS_SHARE = 0.65
+"""Part of a time limit for the steps of training; validation, refit and combination take the rest."""
+WARM_UP_STEPS, TRIAL_STEPS = 2, 5
+
+
+def settle_steps(setup: TrainingSetup, data_fingerprint: str = "") -> TrainingSetup:
+    """Settle the number of steps of a training that has a time limit; others stay as they are.
+
+    The number stands in the configuration from then on, so that a resumed run is the same run.
+    """
+    limit, training = setup.plan.time_limit_seconds, setup.config.training
+    if limit is None:
+        return setup
+    state = first_state(setup)
+    for number in range(1, WARM_UP_STEPS + 1):
+        take_step(setup, state, training_step(setup, number))
+    started = time.perf_counter()
+    for number in range(1, TRIAL_STEPS + 1):
+        take_step(setup, state, training_step(setup, number))
+    measured = torch.tensor((time.perf_counter() - started) / TRIAL_STEPS, device=setup.runtime.device)
+    setup.runtime.world.follow_first([measured])
+    seconds = float(measured)
+    allowed = STEPS_SHARE * limit / (seconds * training.ensemble)
+    max_steps = min(MOST_TRAINING_STEPS, max(1, int(allowed)))
+    every = min(training.validate_every or max_steps, default_interval(max_steps))
+    config = setup.config.override(training={"max_steps": max_steps, "validate_every": every})
+    choice = Choice("max steps", f"{max_steps:,}", f"what {training.time_limit} allows at {1 / seconds:.1f} steps/s")
+    plan = replace(setup.plan, config=config, choices=(*setup.plan.choices, choice), time_limit_seconds=None)
+    return replace(setup, plan=plan, identity=work_identity(config, data_fingerprint))

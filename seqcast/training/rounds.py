@@ -1,0 +1,67 @@
+"""Rounds: trainings of growing length, one after the other, until a longer one is no better.
+
+How long to train differs between data sets by a factor of thirty, and a learning rate that has not come down forecasts
+worse than one that has. So the steps of a training are spent on whole schedules, each three times as long as the one
+before, and validation says which was right. An ensemble goes on with that length, from other seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from seqcast.config import MOST_ROUNDS, TrainingConfig
+from seqcast.training.counters import MemberRecord
+
+GROWTH = 3
+SHORTEST_ROUND = 100
+"""Steps of the first round, if there is more than one."""
+LONGER_GAIN = 0.005
+"""Part of the loss that a round must gain on the one before, for a longer one to follow."""
+NEARLY_BEST = 0.02
+"""Part of the loss by which a network may be worse than the best and still forecast beside it."""
+
+
+def round_lengths(max_steps: int) -> tuple[int, ...]:
+    """Steps of each round: each has `GROWTH` times those of the one before, and their sum is at most `max_steps`."""
+    counts = range(1, MOST_ROUNDS + 1)
+    parts = [sum(GROWTH**number for number in range(count)) for count in counts]
+    count = max((count for count in counts if max_steps >= SHORTEST_ROUND * parts[count - 1]), default=1)
+    return tuple(max_steps * GROWTH**number // parts[count - 1] for number in range(count))
+
+
+def most_members(training: TrainingConfig) -> int:
+    """Largest number of networks that a training may have."""
+    assert training.max_steps is not None
+    return len(round_lengths(training.max_steps)) + training.ensemble - 1
+
+
+def next_length(training: TrainingConfig, trained: Sequence[MemberRecord]) -> int | None:
+    """Steps of the network after those that were trained; None after the last."""
+    assert training.max_steps is not None
+    lengths = round_lengths(training.max_steps)
+    rounds = trained[: len(lengths)]
+    for number, (before, after) in enumerate(pairwise(rounds), start=2):
+        if not _gains(before, after):
+            rounds, lengths = rounds[:number], lengths[:number]
+            break
+    if len(trained) < len(lengths):
+        return lengths[len(trained)]
+    if len(trained) >= len(lengths) + training.ensemble - 1:
+        return None
+    return min(zip(rounds, lengths, strict=True), key=lambda pair: pair[0].best.validation_loss)[1]
+
+
+def forecasting(trained: Sequence[MemberRecord]) -> list[int]:
+    """Indices of the networks that are better than their start and nearly as good as the best."""
+    improved = [number for number, record in enumerate(trained) if record.best_step > 0]
+    if not improved:
+        return []
+    best = min(trained[number].best.validation_loss for number in improved)
+    limit = best + NEARLY_BEST * abs(best)
+    return [number for number in improved if trained[number].best.validation_loss <= limit]
+
+
+def _gains(before: MemberRecord, after: MemberRecord) -> bool:
+    loss = before.best.validation_loss
+    return loss - after.best.validation_loss > LONGER_GAIN * abs(loss)
