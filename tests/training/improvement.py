@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ import torch
 from seqcast.errors import StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.record import ResultRecord
-from seqcast.training import loop
+from seqcast.training import combination, loop
 from seqcast.training.checkpoint import TrainingState, load_state
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.fit import Fit
@@ -25,14 +25,17 @@ Result = TypeVar("Result")
 
 
 def let_training_improve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let validation like a network the better, the farther it has moved from its start."""
+    """Let validation like a network the better, the farther it has moved from its start, and let it have one half."""
 
-    def score(setup: TrainingSetup, network: ForecastNetwork) -> ValidationScore:
+    def score(_setup: TrainingSetup, network: ForecastNetwork) -> ValidationScore:
         moved = float(network.decoder.head.linear.weight.abs().sum())  # which are zeros at the start
-        return ValidationScore(1 / (1 + moved), 0.5, torch.ones(len(setup.validation_series)))
+        return ValidationScore(1 / (1 + moved), 0.5)
+
+    def share(setup: TrainingSetup, _start: ForecastNetwork, networks: Sequence[ForecastNetwork]) -> float:
+        return (0.5 if setup.starts_linear else 1.0) if networks else 0.0
 
     monkeypatch.setattr(loop, "validate", score)
-    monkeypatch.setattr(loop, "beats_start", lambda *_: True)
+    monkeypatch.setattr(combination, "network_share", share)
 
 
 @dataclass
@@ -48,7 +51,11 @@ class Interruption:
 
     @property
     def hooks(self) -> Hooks:
-        return Hooks(self.told.append, self._save, lambda: signal.SIGTERM if len(self.told) == self.after else None)
+        return Hooks(
+            on_progress=self.told.append,
+            save=self._save,
+            stop_signal=lambda: signal.SIGTERM if len(self.told) == self.after else None,
+        )
 
     def _save(self, state: bytes, history: tuple[ValidationRecord, ...]) -> None:
         self.saved, self.history = state, history

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqcast.panel.panel import Panel
-from seqcast.training.linear_start import LinearForecast, fit_linear_forecast
+from seqcast.training.linear_start import LinearForecast, LinearSettings, fit_linear_forecast
 from seqcast.training.setup import TrainingSetup
 from tests.panels import make_panel, small_config, small_setup
 
@@ -28,10 +28,12 @@ def planted_panel(num_series: int = 7, length: int = 300) -> Panel:
 
 
 def prepared(panel: Panel, **model: Any) -> TrainingSetup:
-    config = small_config(model={"horizon": HORIZON, "context": CONTEXT, **model})
+    config = small_config(model={"horizon": HORIZON, "context": CONTEXT, "location": "mean", **model})
     return small_setup(panel, config)
 
 
 def linear_forecast(setup: TrainingSetup) -> LinearForecast:
-    quantiles = setup.config.model.quantiles
-    return fit_linear_forecast(setup.tensors, setup.train_windows, CONTEXT, HORIZON, quantiles, (7,))
+    model = setup.config.model
+    assert model.location is not None
+    settings = LinearSettings(CONTEXT, HORIZON, model.quantiles, (7,), model.location)
+    return fit_linear_forecast(setup.tensors, setup.train_windows, settings)

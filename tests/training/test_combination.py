@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seqcast.model.network import ForecastNetwork
+from seqcast.training import combination
 from seqcast.training.checkpoint import TrainedMember
 from seqcast.training.combination import Combination, combine
 from seqcast.training.counters import MemberRecord, ValidationRecord
@@ -23,6 +24,7 @@ NEWEST = LinearForecast(
     drift=torch.zeros(HORIZON),
     naive_season=1,
     naive_share=0.0,
+    error=1.0,
 )
 
 
@@ -73,30 +75,37 @@ def test_the_start_alone_forecasts_where_nothing_beat_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("losses", "shares"),
+    ("losses", "chosen"),
     [
-        ([(1.0, 0.9)], [0.5, 0.5]),
-        ([(1.0, 0.9), (1.0, 0.85)], [0.5, 0.25, 0.25]),
-        ([(1.0, 1.1), (1.0, 0.9)], [0.5, 0.5]),
-        ([(-1.0, -1.1)], [0.5, 0.5]),  # such as those of a density
-        ([(1.0, 0.7)], [1.0]),
-        ([(1.0, 0.7), (1.0, 0.75)], [0.5, 0.5]),
-        ([(-1.0, -1.3)], [1.0]),
+        ([(1.0, 0.9)], [1]),
+        ([(1.0, 0.86), (1.0, 0.85)], [1, 2]),
+        ([(1.0, 0.9), (1.0, 0.85)], [2]),  # more than 2 % worse than the best
+        ([(1.0, 1.1), (1.0, 0.9)], [2]),
+        ([(-1.0, -1.1)], [1]),  # such as those of a density
     ],
 )
-def test_the_start_keeps_half_unless_the_networks_gain_much(
-    losses: list[tuple[float, float]], shares: list[float]
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_the_best_networks_divide_their_share_equally(
+    share: float, losses: list[tuple[float, float]], chosen: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(combination, "network_share", lambda *_: share)
     setup = prepared()
-    results = [result(setup, *pair, number) for number, pair in enumerate(losses, 1)]
-    found = combined(setup, *results)
+    found = combined(setup, *[result(setup, *pair, number) for number, pair in enumerate(losses, 1)])
 
-    improved = [float(number) for number, (start, best) in enumerate(losses, 1) if best < start]
-    has_start = len(shares) > len(improved)
-    assert found.final.shares.tolist() == found.validated.shares.tolist() == shares
-    assert found.linear_share == (0.5 if has_start else 0)
-    assert marks(found.validated.networks)[has_start:] == improved
-    assert marks(found.final.networks)[has_start:] == [number + 0.5 for number in improved]
+    shares = [1 - share] * (share < 1) + [share / len(chosen)] * len(chosen)
+    assert found.linear_share == 1 - share
+    assert found.final.shares.tolist() == found.validated.shares.tolist() == pytest.approx(shares)
+    assert marks(found.validated.networks)[share < 1 :] == chosen
+    assert marks(found.final.networks)[share < 1 :] == [number + 0.5 for number in chosen]
+
+
+def test_networks_whose_share_is_zero_do_not_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combination, "network_share", lambda *_: 0.0)
+    setup = prepared()
+    found = combined(setup, result(setup, 1.0, 0.9))
+
+    assert found.linear_share == 1
+    assert len(found.final.networks) == len(found.validated.networks) == 1
 
 
 def test_without_lag_bias_there_is_no_linear_start_to_keep() -> None:

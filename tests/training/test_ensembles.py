@@ -98,7 +98,7 @@ def state() -> bytes:
 
 
 def test_a_state_is_no_larger_than_the_largest_that_is_read(state: bytes) -> None:
-    assert len(state) <= largest_state(prepared().network, 2)
+    assert len(state) <= largest_state(prepared().network, CONFIG.training)
 
 
 def test_no_tensor_of_a_finished_member_may_be_missing(state: bytes) -> None:

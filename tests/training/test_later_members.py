@@ -50,7 +50,7 @@ def let_second_member_diverge(monkeypatch: pytest.MonkeyPatch, step: int) -> Non
     def spoilt_validation(setup: TrainingSetup, network: object) -> object:
         score = validate(setup, network)  # type: ignore[arg-type]
         is_second = setup.config.training.seed != CONFIG.training.seed
-        return ValidationScore(float("nan"), None, score.window_losses) if is_second else score
+        return ValidationScore(float("nan"), None) if is_second else score
 
     if step:
         monkeypatch.setattr(loop, "take_step", spoilt_step)
@@ -117,7 +117,7 @@ def test_a_second_network_that_never_began_costs_the_first_nothing(
 def test_networks_that_are_finite_alone_and_not_together_are_told(
     job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "validate", lambda *_: ValidationScore(float("inf"), None, torch.zeros(1)))
+    monkeypatch.setattr(fitting, "validate", lambda *_: ValidationScore(float("inf"), None))
 
     with pytest.raises(DivergedError, match="the loss of the networks together is not finite"):
         fit(prepare(job.source.panel, job.plan, CPU, "data"))

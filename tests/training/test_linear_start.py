@@ -10,7 +10,7 @@ import torch
 from seqcast.model.network import Standardisation
 from seqcast.panel.panel import FloatArray, Panel
 from seqcast.tensors.windows import WindowRange
-from seqcast.training.linear_start import USUAL_SHARE, LinearForecast, fit_linear_forecast
+from seqcast.training.linear_start import USUAL_SHARE, LinearForecast, LinearSettings, fit_linear_forecast
 from tests.panels import make_panel, small_config, small_setup
 from tests.training.planted import CONTEXT, HORIZON, PLANTED, linear_forecast, planted_panel, prepared
 
@@ -23,9 +23,8 @@ def fitted(
     """The linear forecast of the training windows, or of the given ones."""
     config = small_config(model={"horizon": HORIZON, "context": CONTEXT, **model}, data={"validation_size": 7})
     setup = small_setup(panel, config)
-    shape = setup.network.shape
-    windows = windows or setup.train_windows
-    return fit_linear_forecast(setup.tensors, windows, shape.context, shape.horizon, (0.1, 0.5, 0.9), seasons)
+    settings = LinearSettings(CONTEXT, HORIZON, (0.1, 0.5, 0.9), seasons, "mean")
+    return fit_linear_forecast(setup.tensors, windows or setup.train_windows, settings)
 
 
 def walks(num_series: int = 11, length: int = 150, season: int = 1) -> list[FloatArray]:
@@ -188,13 +187,13 @@ def test_a_horizon_of_ten_thousand_steps_finds_the_season_at_every_step() -> Non
     horizon, context = 10_000, 11
     wave = np.sin(2 * np.pi * np.arange(20_100) / 7)
     windows = WindowRange(np.array([context]), np.array([context + 60]))
-    config = small_config(data={"validation_size": horizon}, model={"horizon": horizon, "context": context})
+    config = small_config(data={"validation_size": horizon}, model={"horizon": horizon, "context": context, "location": "mean"})
     with pytest.MonkeyPatch.context() as patch:  # the fit of the setup itself is not what is looked at
         patch.setattr("seqcast.training.setup.fit_linear_forecast", lambda *_: None)
         patch.setattr("seqcast.training.setup.apply_linear_start", lambda *_: None)
         tensors = small_setup(make_panel([wave]), config).tensors
 
-    found = fit_linear_forecast(tensors, windows, context, horizon, (0.1, 0.5, 0.9), (7,))
+    found = fit_linear_forecast(tensors, windows, LinearSettings(context, horizon, (0.1, 0.5, 0.9), (7,), "mean"))
 
     assert found.weights.shape == (horizon, context)
     assert float(found.residual_quantiles.abs().max()) < 0.2

@@ -24,9 +24,6 @@ from seqcast.training.step import learning_rate
 from seqcast.training.validation import ValidationScore
 from tests.panels import randomise, small_config, small_setup, wave_panel
 
-ENOUGH = {"validation_size": 21}
-"""Validation windows from which an improvement may be concluded."""
-
 
 def setup_of(**sections: dict[str, Any]) -> TrainingSetup:
     return small_setup(wave_panel(), small_config(**sections))
@@ -40,9 +37,8 @@ def script_validation(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> N
     """Let validations find these losses, one after the other."""
     left = iter(losses)
 
-    def scripted(setup: TrainingSetup, _network: ForecastNetwork) -> ValidationScore:
-        loss = next(left)
-        return ValidationScore(loss, 0.5, torch.full((len(setup.validation_series),), loss))
+    def scripted(_setup: TrainingSetup, _network: ForecastNetwork) -> ValidationScore:
+        return ValidationScore(next(left), 0.5)
 
     monkeypatch.setattr(loop, "validate", scripted)
 
@@ -141,7 +137,7 @@ def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_we
 ) -> None:
     script_validation(monkeypatch, [3.0, 4.0, 1.0, 2.0, 1.0, 0.5])
     at_step: dict[int, dict[str, torch.Tensor]] = {}
-    setup = setup_of(training={"max_steps": 50, "patience": 2}, data=ENOUGH)
+    setup = setup_of(training={"max_steps": 50, "patience": 2})
 
     def remember(state: bytes, history: tuple[ValidationRecord, ...]) -> None:
         at_step[history[-1].step] = {
@@ -154,7 +150,7 @@ def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_we
     assert result.record.best.step == 4
     assert same_weights(result.weights, at_step[4])
     assert not same_weights(result.weights, at_step[8])
-    assert (result.record.num_steps, result.record.ended_by) == (8, "no improvement beyond doubt in 2 validations")
+    assert (result.record.num_steps, result.record.ended_by) == (8, "no improvement in 2 validations")
 
 
 def test_training_that_only_makes_it_worse_gives_the_weights_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,28 +165,10 @@ def test_training_that_only_makes_it_worse_gives_the_weights_it_began_with(monke
     assert not same_weights(result.weights, dict(state.network.state_dict()))
 
 
-def test_weights_that_beat_the_start_only_by_chance_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    setup = setup_of(training={"max_steps": 4}, data={"validation_size": 21})
-    start = torch.ones(len(setup.validation_series))
-    noise = torch.randn(len(start), generator=torch.Generator().manual_seed(0)) * 30
-    lost = iter([start, start - 0.1 + noise - noise.mean(), start - 0.1])
-
-    def scripted(_setup: TrainingSetup, _network: ForecastNetwork) -> ValidationScore:
-        window_losses = next(lost)
-        return ValidationScore(float(window_losses.mean()), 0.5, window_losses)
-
-    monkeypatch.setattr(loop, "validate", scripted)
-
-    result = train(setup)
-
-    assert result.record.history[1].validation_loss == pytest.approx(0.9)
-    assert result.record.best.step == 4
-
-
 def test_an_improvement_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     script_validation(monkeypatch, [5.0, 3.0, 4.0, 2.0, 4.0, 1.0, 4.0])
 
-    result = train(setup_of(training={"max_steps": 12, "patience": 2}, data=ENOUGH))
+    result = train(setup_of(training={"max_steps": 12, "patience": 2}))
 
     assert (result.record.num_steps, result.record.best.step, result.record.ended_by) == (12, 10, "budget spent")
 
@@ -355,23 +333,3 @@ def test_training_in_bfloat16_gives_float32_weights_close_to_those_of_float32() 
     loss, expected_loss = (result.record.history[-1].validation_loss for result in (found, expected))
     assert loss == pytest.approx(expected_loss, rel=0.02)
     assert loss != expected_loss
-
-
-def test_training_begins_with_the_drift_that_its_start_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not setup_of(model={"copy_gate": False}).starts_linear  # so there is nothing to drift from
-    plain = setup_of()
-    drift = torch.linspace(-1, 1, plain.network.shape.horizon)
-    assert plain.linear is not None
-    setup = replace(plain, linear=replace(plain.linear, drift=drift))
-    before = setup.network.decoder.head.step_bias.detach().clone()
-    found: list[torch.Tensor] = []
-
-    def stand_still(_setup: TrainingSetup, state: TrainingState, _step: step.Step) -> float:
-        found.append(state.network.decoder.head.step_bias.detach().clone())
-        return 0.5
-
-    monkeypatch.setattr(loop, "take_step", stand_still)
-    result = train(setup)
-
-    torch.testing.assert_close(found[0], before + drift[:, None])
-    assert torch.equal(result.selected["decoder.head.step_bias"], before)

@@ -9,7 +9,7 @@ from seqcast.config import Config
 from seqcast.errors import DataError, UsageError
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Panel
-from seqcast.training.plan import PAIRS_PER_STEP, WORK, Plan, main_season, make_plan
+from seqcast.training.plan import MOST_AUTOMATIC_STEPS, Plan, main_season, make_plan
 from tests.panels import make_panel
 
 
@@ -117,11 +117,12 @@ def test_given_values_are_kept_and_not_listed_as_choices() -> None:
     plan = plan_of(
         panel_of(100),
         data={"validation_size": 11, "test_size": 13, "calendar": ("week",)},
-        model={"horizon": 5, "context": 7},
+        model={"horizon": 5, "context": 7, "segment": 2},
         training={"batch_size": 3, "max_steps": 17, "validate_every": 2},
     )
 
     assert plan.choices == ()
+    assert plan.config.model.segment == 2
     assert plan.cycles == ("week",)
     assert (plan.horizon, plan.context) == (5, 7)
     assert plan.config.training.max_steps == 17
@@ -132,7 +133,7 @@ def test_given_values_are_kept_and_not_listed_as_choices() -> None:
 def test_a_plan_holds_no_automatic_value() -> None:
     config = plan_of(panel_of(100, 90)).config
 
-    assert None not in (config.model.horizon, config.model.context, config.data.validation_size)
+    assert None not in (config.model.horizon, config.model.context, config.model.segment, config.data.validation_size)
     assert config.data.calendar is not None
     assert None not in (config.training.batch_size, config.training.max_steps, config.training.validate_every)
 
@@ -179,14 +180,14 @@ def test_each_series_ends_with_its_validation_and_its_test_part() -> None:
 
 @pytest.mark.parametrize(
     ("length", "batch_size", "max_steps"),
-    [(100, "16", "525"), (3000, "32", "7200"), (100_000, "32", "7200")],
+    [(100, "16", "525"), (500, "32", "1503"), (3000, "256", "1165"), (100_000, "256", "4800")],
 )
 def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: str, max_steps: str) -> None:
     plan = plan_of(panel_of(length), model={"horizon": 5, "context": 7}, data={"validation_size": 5})
 
     assert choice(plan, "batch size")[0] == batch_size
     assert choice(plan, "max steps")[0] == max_steps
-    assert plan.config.training.validate_every == int(max_steps) // 25
+    assert plan.config.training.validate_every == int(max_steps) // 40
 
 
 @pytest.mark.parametrize(
@@ -210,11 +211,51 @@ def test_direct_decoding_waits_for_nothing() -> None:
 
 
 def test_long_windows_get_fewer_steps() -> None:
-    long = plan_of(panel_of(100_000), model={"horizon": 200, "context": 1000})
+    panel = panel_of(100_000)
+    short, long = (
+        plan_of(panel, model={"horizon": horizon, "context": context}) for horizon, context in ((5, 7), (200, 4000))
+    )
 
-    # 1200 steps of the LSTMs, and 1000 x 200 pairs for attention.
-    assert long.config.training.max_steps == WORK // (32 * (1200 + 200_000 // PAIRS_PER_STEP))
+    assert 200 < (long.config.training.max_steps or 0) < (short.config.training.max_steps or 0) <= MOST_AUTOMATIC_STEPS
     assert choice(long, "max steps")[1].endswith("passes over them")
+
+
+@pytest.mark.parametrize(
+    ("freq", "horizon", "context", "segment", "reason"),
+    [
+        ("h", 24, 168, 24, "7 in the context, 1 in the horizon; it divides the season of 24"),
+        ("h", 10, 168, 8, "21 in the context, 2 in the horizon; it divides the season of 24"),
+        ("h", 24, 60, 8, "8 in the context, 3 in the horizon; it divides the season of 24"),
+        ("D", 14, 42, 7, "6 in the context, 2 in the horizon; it divides the season of 7"),
+        ("D", 5, 42, 1, "42 in the context, 5 in the horizon; it divides the season of 7"),
+        ("YS", 6, 32, 5, "7 in the context, 2 in the horizon; there is no season to divide"),
+        ("h", 3, 4, 1, "4 in the context, 3 in the horizon; it divides the season of 24"),
+    ],
+)
+def test_a_segment_divides_the_season_and_leaves_six_in_the_context(
+    freq: str, horizon: int, context: int, segment: int, reason: str
+) -> None:
+    plan = plan_of(panel_of(1000, freq=freq), model={"horizon": horizon, "context": context})
+
+    assert plan.config.model.segment == segment
+    assert choice(plan, "segment") == (f"{segment} steps", reason)
+
+
+def test_a_segment_longer_than_the_context_is_refused() -> None:
+    model = {"horizon": 5, "context": 7}
+    with pytest.raises(UsageError, match="a segment of 8 steps is longer than the context of 7") as error:
+        plan_of(panel_of(100), model=model | {"segment": 8})
+
+    assert "--segment of at most 7" in str(error.value)
+    assert plan_of(panel_of(100), model=model | {"segment": 7}).config.model.segment == 7
+
+
+def test_a_time_limit_is_left_to_be_settled_unless_the_steps_are_given() -> None:
+    limited = plan_of(panel_of(100), training={"time_limit": "90s"})
+    given = plan_of(panel_of(100), training={"time_limit": "90s", "max_steps": 17})
+
+    assert limited.time_limit_seconds == 90
+    assert (given.time_limit_seconds, given.config.training.max_steps) == (None, 17)
 
 
 def test_a_validation_part_shorter_than_the_horizon_is_refused() -> None:
