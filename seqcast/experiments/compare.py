@@ -14,7 +14,7 @@ import numpy as np
 from seqcast.attention.inspection import Question, inspect
 from seqcast.config import Attention, Config, Score
 from seqcast.errors import RunError, SeqcastError, StoppedError, option
-from seqcast.experiments.recorded_training import TrainedRun, TrainingJob
+from seqcast.experiments.recorded_training import TrainedRun, TrainingJob, continuing
 from seqcast.panel.panel import Panel
 from seqcast.results.lag_profile import LagProfile
 from seqcast.run.directory import RunDirectory, choose_directory
@@ -141,9 +141,8 @@ def _trained(job: TrainingJob, directory: RunDirectory, train: Train) -> tuple[R
     begun = (directory.path / RUN_FILE).is_file()
     if begun:
         record = directory.read_record()
-        config = directory.read_config(record)
-        job = replace(job, plan=job.plan.settled_by(config))
-        if config != job.plan.config or record.data.fingerprint != job.source.fingerprint:
+        job = continuing(job, directory, record)
+        if directory.read_config(record) != job.plan.config or record.data.fingerprint != job.source.fingerprint:
             raise RunError(
                 f"{directory.path}: holds a run with other options or data.", hint=f"Give another {option('run')}."
             )

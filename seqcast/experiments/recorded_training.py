@@ -75,6 +75,7 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         directory.require_writable()
         earlier = directory.read_record() if resume and directory.has_record() else None
         if earlier is not None:
+            job = continuing(job, directory, earlier)
             _require_same_work(job, directory, earlier)
         setup, state = _prepare(job, directory, earlier, hooks)
         record = _write_inputs(job, setup, directory, earlier)
@@ -107,7 +108,10 @@ def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: 
         DivergedError, StoppedError: As the first process.
     """
     with job.runtime.world.joined(job.runtime.device):
-        setup, state = _prepare(job, directory, None if directory is None else directory.read_record(), hooks)
+        earlier = None if directory is None else directory.read_record()
+        if directory is not None and earlier is not None:
+            job = continuing(job, directory, earlier)
+        setup, state = _prepare(job, directory, earlier, hooks)
         fitted = fit(setup, hooks, state)
         if fitted.failure is not None:
             raise fitted.failure
@@ -155,6 +159,11 @@ def save_run(job: TrainingJob, fitted: Fit, directory: RunDirectory) -> RunRecor
     """
     with lock_directory(directory.path):
         return _write_result(_write_inputs(job, fitted.setup, directory), fitted, directory)
+
+
+def continuing(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> TrainingJob:
+    """Returns the job with the values that the run in the directory has settled by its data and its machine."""
+    return replace(job, plan=job.plan.continuing(directory.read_config(earlier)))
 
 
 def _require_same_work(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -> None:

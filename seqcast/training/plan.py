@@ -78,13 +78,15 @@ class Plan:
         assert self.config.data.calendar is not None
         return self.config.data.calendar
 
-    def settled_by(self, earlier: Config) -> Plan:
-        """The plan with what training settles only once it has scaled the data, taken from an earlier run of it."""
-        model = {"location": earlier.model.location} if self.config.model.location is None else {}
-        training = {}
-        if self.time_limit_seconds is not None:
-            training = {name: getattr(earlier.training, name) for name in ("max_steps", "validate_every")}
-        return replace(self, config=self.config.override(model=model, training=training), time_limit_seconds=None)
+    def continuing(self, began: Config) -> Plan:
+        """Returns this plan with the values that `began`, the configuration of a begun run, has settled meanwhile."""
+        config, seconds = self.config, self.time_limit_seconds
+        if config.model.location is None:
+            config = config.override(model={"location": began.model.location})
+        if seconds is not None:
+            steps = {"max_steps": began.training.max_steps, "validate_every": began.training.validate_every}
+            config, seconds = config.override(training=steps), None
+        return replace(self, config=config, time_limit_seconds=seconds)
 
 
 def make_plan(panel: Panel, config: Config) -> Plan:

@@ -28,7 +28,7 @@ MOST_VALIDATION_VALUES = 300_000
 """Forecast steps of all validation windows together, as long as that leaves the fewest."""
 LOCATIONS: tuple[Location, ...] = ("last", "season", "mean")
 VALIDATIONS = 20
-"""Fewest validations of a member."""
+"""Fewest validations of a member that is shorter than the whole training."""
 CLEARLY = 0.02
 """Part by which another location than the last value must be better. Networks gain more from the last value than the
 linear forecast does."""
@@ -75,8 +75,10 @@ class TrainingSetup:
     def of_member(self, number: int, max_steps: int) -> TrainingSetup:
         """Returns the work of member `number`, from 0, with steps and a seed of its own; the first keeps the seed."""
         training = self.config.training
-        assert training.validate_every is not None
-        every = min(training.validate_every, max(1, max_steps // VALIDATIONS))
+        every = training.validate_every
+        assert every is not None
+        if max_steps != training.max_steps:
+            every = min(every, max(1, max_steps // VALIDATIONS))
         seed = (training.seed + number * BETWEEN_SEEDS) % 2**63
         config = self.config.override(training={"seed": seed, "max_steps": max_steps, "validate_every": every})
         own = replace(self, plan=replace(self.plan, config=config), most_members=most_members(training))
@@ -126,11 +128,10 @@ def _choose_location(
 ) -> tuple[Plan, LinearForecast]:
     """Settle the units of a window by the cross-validated error of the linear forecast in each."""
     asked = plan.config.model.location
-    candidates = LOCATIONS if asked is None else (asked,)
-    fits = {location: _fit_linear(panel, plan, tensors, windows, location) for location in candidates}
-    best = min(fits, key=lambda location: fits[location].error * (1 if location == LOCATIONS[0] else 1 + CLEARLY))
     if asked is not None:
-        return plan, fits[best]
+        return plan, _fit_linear(panel, plan, tensors, windows, asked)
+    fits = {location: _fit_linear(panel, plan, tensors, windows, location) for location in LOCATIONS}
+    best = min(fits, key=lambda location: fits[location].error * (1 if location == LOCATIONS[0] else 1 + CLEARLY))
     config = plan.config.override(model={"location": best})
     errors = ", ".join(f"{location} {each.error:.4g}" for location, each in fits.items())
     choice = Choice("location", best, f"cross-validated error of the linear forecast: {errors}")
