@@ -187,7 +187,9 @@ def test_a_horizon_of_ten_thousand_steps_finds_the_season_at_every_step() -> Non
     horizon, context = 10_000, 11
     wave = np.sin(2 * np.pi * np.arange(20_100) / 7)
     windows = WindowRange(np.array([context]), np.array([context + 60]))
-    config = small_config(data={"validation_size": horizon}, model={"horizon": horizon, "context": context, "location": "mean"})
+    config = small_config(
+        data={"validation_size": horizon}, model={"horizon": horizon, "context": context, "location": "mean"}
+    )
     with pytest.MonkeyPatch.context() as patch:  # the fit of the setup itself is not what is looked at
         patch.setattr("seqcast.training.setup.fit_linear_forecast", lambda *_: None)
         patch.setattr("seqcast.training.setup.apply_linear_start", lambda *_: None)

@@ -16,7 +16,7 @@ from seqcast.errors import DivergedError, StoppedError, option
 from seqcast.model.network import ForecastNetwork
 from seqcast.runtime import Runtime, cpu_trains_in_bfloat16
 from seqcast.training import loop, step
-from seqcast.training.checkpoint import TrainingState, first_state
+from seqcast.training.checkpoint import first_state
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.loop import Hooks, Progress, train
 from seqcast.training.setup import TrainingSetup
