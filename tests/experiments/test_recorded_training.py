@@ -94,7 +94,7 @@ def test_a_finished_run_holds_every_file_and_vouches_for_those_of_a_forecast(fin
     assert files.keys() == set(OWN_FILES)
     assert trained.record.files == {name: sha256_hex(files[name]) for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE)}
     assert trained.directory.read_record() == trained.record
-    assert trained.directory.read_config(trained.record) == job.plan.config
+    assert trained.directory.read_config(trained.record) == trained.fitted.setup.config
     with lock_directory(trained.directory.path):  # which is free again
         pass
 
@@ -108,7 +108,7 @@ def test_the_record_of_a_finished_run_tells_what_was_done(finished: Finished) ->
     assert record.data.num_series == 3
     assert record.columns.known == ("price", "kind")
     assert (record.shape.horizon, record.shape.context) == (5, 11)
-    assert [(c.name, c.value) for c in record.choices] == [(c.name, c.value) for c in job.plan.choices]
+    assert [(c.name, c.value) for c in record.choices] == [(c.name, c.value) for c in trained.fitted.setup.plan.choices]
     assert any("'short'" in notice for notice in record.notices)
     assert len(record.notices) == len(job.notices)
     assert (result.num_steps, result.ended_by) == (6, "budget spent")

@@ -168,3 +168,17 @@ def test_spread_windows_are_in_order_distinct_and_reach_from_the_first_to_the_la
     if len(places) > 1:
         assert (places[0], places[-1]) == (0, len(everything) - 1)
         assert max(np.diff(places)) - min(np.diff(places)) <= 1
+
+
+def test_windows_are_drawn_by_the_square_root_of_their_number_in_a_series() -> None:
+    windows = WindowRange(np.array([5, 3, 9, 7]), np.array([404, 2, 9, 31]))  # 400, none, 1 and 25 windows
+
+    series, origins = windows.draw(np.random.default_rng(0), 20_000)
+
+    assert ((origins >= windows.first[series]) & (origins <= windows.last[series])).all()
+    frequency = np.bincount(series, minlength=4) / 20_000
+    np.testing.assert_allclose(frequency, np.array([20, 0, 1, 5]) / 26, atol=0.01)
+    assert len(np.unique(origins[series == 3])) == 25
+    again = windows.draw(np.random.default_rng(0), 20_000)
+    assert (again[0] == series).all()
+    assert (again[1] == origins).all()
