@@ -204,8 +204,10 @@ def _write_inputs(
         CONFIG_FILE: directory.write_config(setup.config),
         SCALERS_FILE: directory.write(SCALERS_FILE, dump_scalers(setup.scalers)),
     }
-    created = datetime.now(UTC).isoformat(timespec="seconds") if earlier is None else earlier.created
+    created = datetime.now(UTC).isoformat(timespec="seconds")
     record = _first_record(job, setup, created).model_copy(update={"files": files})
+    if earlier is not None:  # its configuration leaves nothing to choose
+        record = record.model_copy(update={"created": earlier.created, "choices": earlier.choices})
     directory.write_record(record)
     return record
 
