@@ -36,7 +36,8 @@ def network_share(setup: TrainingSetup, start: ForecastNetwork, networks: Sequen
         return 1.0
     losses = _losses_by_share(setup, start, networks)
     block = _blocks(setup)
-    outside = [losses[:, block != each].sum(axis=1) for each in np.unique(block)]
+    blocks = np.unique(block)
+    outside = [losses[:, (block != each) | (len(blocks) == 1)].sum(axis=1) for each in blocks]
     fitted = float(np.mean([np.argmin(each) for each in outside])) / (NUM_SHARES - 1)
     independent = num_independent(setup)
     share = (independent * fitted + EQUAL_WINDOWS * 0.5) / (independent + EQUAL_WINDOWS)
