@@ -13,8 +13,8 @@ from seqcast.experiments.recorded_training import train_in_directory
 from seqcast.panel.panel import Panel
 from seqcast.run.directory import RunDirectory
 from seqcast.run.record import Choice
-from seqcast.training import setup as setups
 from seqcast.tensors.windows import PanelTensors, WindowRange
+from seqcast.training import setup as setups
 from seqcast.training.linear_start import LinearForecast, LinearSettings
 from seqcast.training.loop import Hooks
 from tests.panels import make_panel, small_config, small_setup
