@@ -77,9 +77,7 @@ def test_a_longer_context_sees_further_back(mechanism: dict[str, Any], segment: 
 
 @pytest.mark.parametrize("segment", [1, 3])
 @pytest.mark.parametrize("mechanism", POSITIONAL.values(), ids=POSITIONAL.keys())
-def test_what_knows_positions_cannot_look_further_back(
-    mechanism: dict[str, Any], segment: int, panel: Panel
-) -> None:
+def test_what_knows_positions_cannot_look_further_back(mechanism: dict[str, Any], segment: int, panel: Panel) -> None:
     with pytest.raises(UsageError, match=r"--context 41: (location scores know|local-p knows) the 23 positions"):
         with_context(model_of(panel, mechanism, segment), LONGER)
 
@@ -117,9 +115,7 @@ def test_the_planted_lags_are_still_found(planted: TrainedModel, panel: Panel) -
         assert {row.lag for row in report.overall.rows(2)} == {7, 11}
 
 
-def test_the_suggested_errors_are_those_of_the_model_with_that_context(
-    planted: TrainedModel, panel: Panel
-) -> None:
+def test_the_suggested_errors_are_those_of_the_model_with_that_context(planted: TrainedModel, panel: Panel) -> None:
     whole = inspect(planted, panel, Question(suggest=True)).context
     shorter = inspect(with_context(planted, 11), panel, Question(suggest=True)).context
     assert whole.rows[1].context == 11

@@ -89,7 +89,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 def test_a_finished_run_holds_every_file_and_vouches_for_those_of_a_forecast(finished: Finished) -> None:
-    job, trained = finished
+    _, trained = finished
     files = contents(trained.directory.path)
     assert files.keys() == set(OWN_FILES)
     assert trained.record.files == {name: sha256_hex(files[name]) for name in (CONFIG_FILE, SCALERS_FILE, MODEL_FILE)}

@@ -128,7 +128,8 @@ def test_without_attention_there_is_none_to_average() -> None:
 
 @pytest.mark.parametrize(("refit", "num_members"), [(True, 1), (True, 3), (False, 2)])
 def test_the_networks_of_a_run_are_built_as_they_were_trained(refit: bool, num_members: int) -> None:
-    networks = build_networks(small_config(training={"refit": refit}), FULL_SHAPE, num_members)
+    config = small_config(model={"segment": 3, "location": "last"}, training={"refit": refit})
+    networks = build_networks(config, FULL_SHAPE, num_members)
 
     assert len(networks.final.networks) == num_members
     assert (networks.validated is not None) == refit
