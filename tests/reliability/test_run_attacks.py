@@ -243,7 +243,7 @@ BY_SETTINGS = [
         "300,000 keys", text("hidden = 4", "\n".join(f"a{i}=1" for i in range(300_000))), (CONFIG, "more parts than")
     ),
     Attack("a million tables", text("hidden = 4", "x = [" + "{a=1}," * 600_000 + "]"), (CONFIG, "more parts than")),
-    Attack("a million numbers for names", text('"y",', "1," * 1_000_000), (CONFIG, "target.0")),
+    Attack("half a million numbers for names", text('"y",', "1," * 500_000), (CONFIG, "target.0")),
     Attack("a key nobody knows", text("hidden = 4", "hidden = 4\n__class__ = 1"), (CONFIG,)),
     Attack("a key with escapes", text("hidden = 4", 'hidden = 4\n"\\u001b[31m" = 1'), (CONFIG,)),
     Attack("a key twice", text("hidden = 4", "hidden = 4\nhidden = 4"), (CONFIG,)),
