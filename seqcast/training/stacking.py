@@ -41,7 +41,7 @@ def network_share(setup: TrainingSetup, start: ForecastNetwork, networks: Sequen
     fitted = float(np.mean([np.argmin(each) for each in outside])) / (NUM_SHARES - 1)
     independent = num_independent(setup)
     share = (independent * fitted + EQUAL_WINDOWS * 0.5) / (independent + EQUAL_WINDOWS)
-    gains = losses[0] - losses[round(share * (NUM_SHARES - 1))]
+    gains = losses[0] - losses[-1]  # of the networks alone, which validation has chosen
     clusters = (setup.validation_series, horizon_block(setup))
     return round(share * min(_trust(gains, cluster) for cluster in clusters), 2)
 
