@@ -11,8 +11,6 @@ A message says what is wrong, where, and what to do; `Place` carries the where i
 Texts name an option by `option("known")`; whoever shows the error chooses the spelling: `--known` or `known=`.
 """
 
-from __future__ import annotations
-
 import re
 import signal
 from dataclasses import asdict, dataclass

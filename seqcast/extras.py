@@ -1,7 +1,5 @@
 """Optional libraries, which an extra of the package installs."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from types import ModuleType
 

@@ -1,7 +1,5 @@
 """The Python interface: a Forecaster in the style of scikit-learn, over the functions that the commands call."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Forecasts and attention of a trained model on a panel, from any origins and over any horizon."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar

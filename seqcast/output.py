@@ -1,7 +1,5 @@
 """Tables of forecasts, backtests and attention for other programs, as CSV, Parquet or JSON."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

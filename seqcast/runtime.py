@@ -1,7 +1,5 @@
 """The device and precision of the arithmetic, seeds, and settings of the processor and the C library."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import sys

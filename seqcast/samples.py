@@ -1,7 +1,5 @@
 """The bundled sample files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from seqcast.errors import UsageError

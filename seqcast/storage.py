@@ -4,8 +4,6 @@ A temporary file beside the target is written, flushed to the disk and renamed o
 any instant leaves the old file or the new one.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Comparison of two lag profiles: their distance and the lags that differ most."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -6,8 +6,6 @@ longer, a lag bias goes on with each step's lowest one, so that only content dra
 learned; location scores and local-p, which learned positions of the trained context, cannot go on.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from seqcast.config import MOST_STEPS

@@ -1,7 +1,5 @@
 """Past origins in three groups by forecast error: the worst tenth, the rest and the best tenth."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -11,8 +11,6 @@ Random bands of equal width that were not attended are the controls of the first
 of a window, replaced values one for each replaced context step. Only sums are kept.
 """
 
-from __future__ import annotations
-
 from dataclasses import astuple, dataclass
 from typing import Literal
 

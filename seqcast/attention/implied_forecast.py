@@ -1,7 +1,5 @@
 """The forecast implied by attention alone: the weighted attended values, beside the model's and the naive forecast."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """All questions about a model's attention, and the answers to them."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 from seqcast.attention.comparison import ProfileComparison, compare_profiles

@@ -4,8 +4,6 @@ Every replaced step is another window to encode, so the cost grows with the squa
 only every n-th step of a window is replaced, and its neighbour window takes other steps.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Comparison of the attended bands with the lags at which the data repeat, and with the seasons of the frequency."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Test of shorter contexts: the attention on them, and the error of the trained network with them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

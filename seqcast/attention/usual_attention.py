@@ -1,7 +1,5 @@
 """The attention on the validation windows, stored with the run, and warnings when today's attention differs from it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The `seqcast` command: its subcommands, and the one place where errors become exit codes."""
 
-from __future__ import annotations
-
 import atexit
 import json
 import os

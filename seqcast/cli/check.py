@@ -1,7 +1,5 @@
 """`seqcast check`: describe a table and what `train` would do with it."""
 
-from __future__ import annotations
-
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.settings import Settings, with_settings

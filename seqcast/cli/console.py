@@ -1,7 +1,5 @@
 """The two streams: results to stdout, everything else to stderr."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -1,7 +1,5 @@
 """`seqcast demo`: train, predict and inspect on a bundled sample."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

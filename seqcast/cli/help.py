@@ -1,7 +1,5 @@
 """The help of a command, with its options in panels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from typer.core import TyperCommand

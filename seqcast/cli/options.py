@@ -1,7 +1,5 @@
 """Arguments and options that several commands share and that are not settings of the configuration."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Annotated

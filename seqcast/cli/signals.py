@@ -1,7 +1,5 @@
 """Signals that stop a long command as soon as its state can be saved."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Rolling-origin evaluation on the validation or the test part, with simple forecasts of the same windows beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

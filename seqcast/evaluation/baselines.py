@@ -1,7 +1,5 @@
 """Simple forecasts to compare with: the last value and the value one season ago, from rows before the origin only."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Errors of forecasts, summed per series and step in one pass; every measure is computed from these sums."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

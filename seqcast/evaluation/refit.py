@@ -1,7 +1,5 @@
 """Rolling-origin forecasts by models that are trained again and again, on the values before each origin."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

@@ -7,8 +7,6 @@ differences are summed over the series of each cutoff and tested. Then they are 
 and tested again. A difference counts if both tests agree, or the only one that has enough cutoffs or series.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -4,8 +4,6 @@ The models accept no missing values, so each is replaced by its seasonal naive f
 Long histories are cut, because they take more time to fit.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout

@@ -1,7 +1,5 @@
 """Trains several attention mechanisms on one table under one budget and puts their results into one table."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Training inside a run directory: every file of the run is written here, in an order that a kill cannot spoil."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 

@@ -7,8 +7,6 @@ Dimension names in shape comments: batch, horizon (H), context (C), segments, hi
 Luong, Pham, Manning 2015, "Effective Approaches to Attention-based Neural Machine Translation" (arXiv 1508.04025).
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ batched attention over all segments; `decode_stepwise` is the loop that autoregr
 and the hybrid score need, where a segment waits for the one before.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import torch

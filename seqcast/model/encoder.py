@@ -1,7 +1,5 @@
 """The encoder: a recurrent network over the context."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

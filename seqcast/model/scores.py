@@ -9,8 +9,6 @@ Bahdanau, Cho, Bengio 2015 (arXiv 1409.0473); Vinyals et al. 2015 (arXiv 1412.74
 1506.07503); Martins and Astudillo 2016 (arXiv 1602.02068).
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace

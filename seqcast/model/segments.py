@@ -7,8 +7,6 @@ Dimension names in shape comments: batch, context (C), horizon (H), past segment
 (m = ceil(H / W)).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The sizes of the network, in a module without torch so that run.json can be read without it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Networks without memory of their own: to compare sizes with a file, and to have checked weights assigned."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Array types shared by tables and tensors, and indices spread evenly over a length."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

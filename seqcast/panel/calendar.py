@@ -1,7 +1,5 @@
 """Calendar features: where each time stands in the cycles that its frequency resolves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal
 

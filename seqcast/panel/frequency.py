@@ -1,7 +1,5 @@
 """The frequency of a panel: one regular step of time, arithmetic with it, and its pandas alias."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Notices of decisions and repairs: printed for a person and kept in the run."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The roles of a table's columns, in a module without numpy so that run.json can be read at once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -7,8 +7,6 @@ recurs after the *same* number of steps is left. Where the frequency has a seaso
 it, so that the noise of fine-grained measurements does not drown the season.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from statistics import NormalDist
 

@@ -1,7 +1,5 @@
 """Words for messages: times, durations, counts, and names from the data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Turns a table into a panel: roles, order, frequency, gaps and covariates; notices tell decisions and repairs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

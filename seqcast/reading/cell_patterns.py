@@ -1,7 +1,5 @@
 """Patterns of values in text: missing values, numbers, and times."""
 
-from __future__ import annotations
-
 import re
 
 MISSING_WORDS = frozenset(

@@ -1,7 +1,5 @@
 """Reads a column as numbers, ids or categories; errors name each value that does not fit, with its line."""
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """The dialect of a CSV file: encoding, delimiter, header, decimal mark, and the types of its columns."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

@@ -1,7 +1,5 @@
 """Longer and shorter panels: steps to forecast with their known covariates, or the first steps alone."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Groups the rows of a table into series: ids by appearance, times in order, no duplicates."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Options for reading text; the command line imports them, so no heavy library may be imported here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from seqcast.config import Names

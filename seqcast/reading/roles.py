@@ -1,7 +1,5 @@
 """Finds the role of each column: given by the user, or beyond doubt."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Reads the bytes of a table: once, bounded, fingerprinted, decompressed, and recognised by their first bytes."""
 
-from __future__ import annotations
-
 import difflib
 import errno
 import hashlib

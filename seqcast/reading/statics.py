@@ -1,7 +1,5 @@
 """Reads static covariates: one value per series, from the table itself or from a table of their own."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """A table as read: typed columns, and the line in the file of each row."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass

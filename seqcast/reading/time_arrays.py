@@ -1,7 +1,5 @@
 """Times as arrays: microseconds since 1970, in years 0 to 9999, or whole steps."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Reads whole numbers as times: dates, seconds since 1970, Excel days, or plain steps."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from seqcast.errors import DataError, option

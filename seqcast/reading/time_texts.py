@@ -3,8 +3,6 @@
 The readers of single formats return one time per text, NaT where the text does not have the format.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime

@@ -1,7 +1,5 @@
 """Reads the time column, strictly and in one format, as datetimes or as whole steps."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa

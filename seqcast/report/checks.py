@@ -1,7 +1,5 @@
 """The result of `check`: the columns, times and seasons of a table, and the plan of training."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 from rich.console import Group, RenderableType

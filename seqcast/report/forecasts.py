@@ -1,7 +1,5 @@
 """A preview of a forecast: the first and last steps of a few series."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The attention as a heat map: one row per forecast step, one column per lag, in colour or in shades of grey."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Views of what `inspect` finds beyond lags: seasons, faithfulness, implied forecast, comparison, contexts."""
 
-from __future__ import annotations
-
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Column

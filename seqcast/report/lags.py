@@ -1,7 +1,5 @@
 """The lag report: attended lags, bands, groups, and a footer that defines every number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

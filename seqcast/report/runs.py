@@ -1,7 +1,5 @@
 """The summary of a training, the list of runs, and all that is known of one run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType

@@ -1,7 +1,5 @@
 """Backtest scores: one row per measure, one column per model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tables that every report is built from, and notices."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rich import box

@@ -1,7 +1,5 @@
 """Safe text from data files, and the formats of numbers and times on the screen."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """The table of `tune`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from rich import box

@@ -1,7 +1,5 @@
 """The table of `compare`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType

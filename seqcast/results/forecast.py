@@ -1,7 +1,5 @@
 """Forecasts of a trained model and the attention behind them, as plain arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist

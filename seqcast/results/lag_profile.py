@@ -1,7 +1,5 @@
 """The distribution of attention over lags: single lags, bands of neighbours, and their lift over equal weights."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Forecasts beyond the trained horizon, which build on earlier forecasts."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

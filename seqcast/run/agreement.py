@@ -1,7 +1,5 @@
 """Checks that run.json agrees with config.toml, and a resumed run with its first settings."""
 
-from __future__ import annotations
-
 from seqcast.config import FREE_SETTINGS, MOST_ROUNDS, Config, flat_settings
 from seqcast.errors import Place, RunError, option
 from seqcast.reading.roles import DEFAULT_ID

@@ -1,7 +1,5 @@
 """Configuration files: config.toml of a run, and files written by hand."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from seqcast.config import Config, parse_config

@@ -1,7 +1,5 @@
 """Run directories: finding, making, reading and writing them. No torch here, so `seqcast runs` answers at once."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import os

@@ -1,7 +1,5 @@
 """model.safetensors: the weights and the scalers of a run, to bytes and back."""
 
-from __future__ import annotations
-
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save

@@ -1,7 +1,5 @@
 """run.json: all that is known of a run besides its tensors, and its text; readable without torch."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal

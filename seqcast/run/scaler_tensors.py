@@ -1,7 +1,5 @@
 """The scalers as tensors of model.safetensors, from which a forecast reads them."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """The table of a run, read as training read it and compared with what training read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Comparison of the files of a run with their checksums, for `seqcast runs verify`."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Literal

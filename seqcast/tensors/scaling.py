@@ -4,8 +4,6 @@ Targets are scaled per series, numeric covariates per column; categories become 
 All arithmetic is in float64, so a wave of 1 on a level of 1e9 survives the later step to float32.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

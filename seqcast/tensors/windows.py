@@ -4,8 +4,6 @@ A window is two integers: a series and an origin, the position of its first fore
 materialised per window, so memory grows with the data and not with data x context.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 A checksum stands in front of that text. It is not a metadata key of its own, because their order varies.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager

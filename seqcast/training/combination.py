@@ -8,8 +8,6 @@ For each forecast step and quantile level it is the quantile, at that level, of 
 in window-standardised units. The median stays: intervals are calibrated, the point is not moved.
 """
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Everything a saved state of training holds besides tensors, and the checks of values that come from a file."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Training from a panel to a trained model: every member of the ensemble, their combination, its calibration."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

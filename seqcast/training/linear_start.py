@@ -17,8 +17,6 @@ linear seasonal forecast whose attended lags are the lags that carry the series,
 collinear states of an untrained encoder.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The training loop: steps, validations, early stopping, and a state that can be saved and resumed at any step."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Losses on window-standardised values; missing targets do not count."""
 
-from __future__ import annotations
-
 import math
 
 import torch

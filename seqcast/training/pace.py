@@ -1,7 +1,5 @@
 """How many steps a time limit allows: a few are taken on a copy of the network, and their time is measured."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ worse than one that has. So the steps of a training are spent on whole schedules
 before, and validation says which was right. An ensemble goes on with that length, from other seeds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -6,8 +6,6 @@ beat then (Bates and Granger 1969; Claeskens et al. 2016). It is then drawn towa
 the noise, since validation also chose when to stop: by 1 - (standard error / gain)^2, as James and Stein (1961) shrink.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

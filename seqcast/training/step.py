@@ -1,7 +1,5 @@
 """One step of training: its windows, its learning rate and its update."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Validation: the loss of a network that runs freely."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A search for the settings that forecast the validation part best. It never sees the test part."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import time

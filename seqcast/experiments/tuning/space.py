@@ -1,7 +1,5 @@
 """The settings that a search tries, and their ranges."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

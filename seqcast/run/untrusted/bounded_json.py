@@ -1,7 +1,5 @@
 """JSON from an untrusted source, read in time and memory that are a small multiple of its length."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import partial

@@ -1,7 +1,5 @@
 """TOML from an untrusted source, read in time and memory that are a small multiple of its length."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from typing import Any

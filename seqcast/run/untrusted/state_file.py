@@ -3,8 +3,6 @@
 The metadata of the file hold one text, `state`: the checksum, a space, and a JSON document of all but the tensors.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
