@@ -24,7 +24,7 @@ from seqcast.config import Format
 from seqcast.errors import UsageError, option
 from seqcast.panel.arrays import FloatArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import Schema
+from seqcast.panel.schema import Schema
 from seqcast.panel.wording import quoted
 from seqcast.results.forecast import MODEL, AttentionMap, Forecast, interval
 from seqcast.storage import output_file

@@ -14,8 +14,10 @@ from seqcast.config import Config
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
 from seqcast.model.shape import NetworkShape
+from seqcast.panel.arrays import FloatArray
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
-from seqcast.panel.panel import Covariates, FloatArray, Panel, Schema
+from seqcast.panel.panel import Covariates, Panel
+from seqcast.panel.schema import Schema
 from seqcast.run.load import TrainedModel
 from seqcast.runtime import Runtime
 from seqcast.tensors.windows import WindowBatch

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from seqcast.panel.panel import FloatArray
+from seqcast.panel.arrays import FloatArray
 
 
 class LastValue:

@@ -10,7 +10,8 @@ import torch
 
 from seqcast.errors import UsageError
 from seqcast.forecasting import Forecasting, predict
-from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.arrays import FloatArray
+from seqcast.panel.panel import Panel
 from seqcast.reading.future import pad_panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import latest_origins, observed_ends, rolling_origins

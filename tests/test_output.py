@@ -27,7 +27,7 @@ from seqcast.output import (
     write_tables,
 )
 from seqcast.panel.frequency import parse_frequency
-from seqcast.panel.panel import Schema
+from seqcast.panel.schema import Schema
 from seqcast.results.forecast import AttentionMap, Forecast
 from tests.running import Pipe
 

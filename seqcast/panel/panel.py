@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
+from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.frequency import Frequency, TimeArray
-from seqcast.panel.schema import Layout, Schema
-
-__all__ = ["BoolArray", "Covariates", "FloatArray", "IntArray", "Layout", "Panel", "Schema"]
+from seqcast.panel.schema import Schema
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from seqcast.config import DataConfig
 from seqcast.errors import DataError, option
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import Covariates, Panel, Schema
+from seqcast.panel.panel import Covariates, Panel
+from seqcast.panel.schema import Schema
 from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import read_categories, read_numbers
 from seqcast.reading.grouping import read_ids

@@ -7,7 +7,7 @@ import numpy as np
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import Layout, Schema
+from seqcast.panel.schema import Layout, Schema
 from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.cell_patterns import CLOCK
 from seqcast.reading.columns import Kind, column_kind, first_distinct, holds_some_numbers, read_numbers, text_column

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import Covariates, Schema
+from seqcast.panel.panel import Covariates
+from seqcast.panel.schema import Schema
 from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.columns import column_kind, read_covariates
 from seqcast.reading.grouping import SeriesIds, read_ids

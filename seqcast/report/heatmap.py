@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from seqcast.attention.lag_report import LagReport
-from seqcast.panel.panel import FloatArray
+from seqcast.panel.arrays import FloatArray
 from seqcast.report.summary import title_text
 from seqcast.report.text import percent_text
 

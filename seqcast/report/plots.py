@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import plotext
 
-from seqcast.panel.arrays import evenly_spread
+from seqcast.panel.arrays import FloatArray, IntArray, evenly_spread
 from seqcast.panel.frequency import TimeArray
-from seqcast.panel.panel import FloatArray, IntArray
 from seqcast.report.text import number_format, plain, time_texts
 
 MIN_WIDTH, MIN_HEIGHT = 30, 8

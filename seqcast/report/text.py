@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from seqcast.panel.arrays import FloatArray
 from seqcast.panel.frequency import TimeArray
-from seqcast.panel.panel import FloatArray
 from seqcast.panel.wording import MONTHS, WEEKDAYS, show_time
 
 MAX_WIDTH = 80

@@ -10,7 +10,7 @@ from seqcast.config import Config
 from seqcast.errors import RunError, UsageError, option
 from seqcast.model.ensemble import Ensemble
 from seqcast.panel.frequency import Frequency, parse_frequency
-from seqcast.panel.panel import Schema
+from seqcast.panel.schema import Schema
 from seqcast.run.agreement import require_agreement
 from seqcast.run.directory import RunDirectory
 from seqcast.run.model_file import read_model

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.errors import DataError, Place
+from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import BoolArray, Covariates, FloatArray, IntArray, Panel
+from seqcast.panel.panel import Covariates, Panel
 from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.table import MOST_EXAMPLES
 

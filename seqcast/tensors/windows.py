@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqcast.panel.arrays import evenly_spread
+from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.panel.calendar import calendar_features
-from seqcast.panel.panel import IntArray, Panel
+from seqcast.panel.panel import Panel
 from seqcast.tensors.scaling import (
     PanelScalers,
     encode,

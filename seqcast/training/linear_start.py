@@ -25,8 +25,7 @@ from torch import Tensor
 
 from seqcast.config import Location
 from seqcast.model.network import ForecastNetwork, Standardisation
-from seqcast.panel.arrays import evenly_spread
-from seqcast.panel.panel import IntArray
+from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.tensors.windows import PanelTensors, WindowRange
 from seqcast.training.losses import window_weights
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from seqcast.config import Config, ModelConfig, duration_seconds
 from seqcast.errors import DataError, UsageError, option
+from seqcast.panel.arrays import IntArray
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import IntArray, Panel
+from seqcast.panel.panel import Panel
 from seqcast.run.record import Choice
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}

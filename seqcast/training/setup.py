@@ -12,7 +12,8 @@ from torch import Tensor
 from seqcast.config import Config, Location
 from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.model.shape import NetworkShape
-from seqcast.panel.panel import IntArray, Panel
+from seqcast.panel.arrays import IntArray
+from seqcast.panel.panel import Panel
 from seqcast.run.record import Choice
 from seqcast.runtime import Runtime, seed_step
 from seqcast.tensors.scaling import PanelScalers, fit_scalers

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
-from seqcast.panel.panel import IntArray
+from seqcast.panel.arrays import IntArray
 from seqcast.tensors.windows import WindowBatch
 from seqcast.training.setup import TrainingSetup, gather, window_losses
 

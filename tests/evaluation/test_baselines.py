@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
+from seqcast.panel.arrays import FloatArray
 from seqcast.panel.frequency import parse_frequency
-from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.panel import Panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import Origins
 from tests.panels import make_panel

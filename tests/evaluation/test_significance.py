@@ -9,7 +9,8 @@ from scipy import stats
 from seqcast.evaluation.baselines import naive, point_forecast
 from seqcast.evaluation.metrics import SeasonalScales, seasonal_scales
 from seqcast.evaluation.significance import Comparison, compare_models, diebold_mariano, most_overlapping
-from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.arrays import FloatArray
+from seqcast.panel.panel import Panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import rolling_origins
 from tests.panels import DAILY, make_panel

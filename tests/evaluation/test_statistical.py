@@ -15,8 +15,9 @@ from seqcast.evaluation.statistical import (
     statistical_forecasts,
 )
 from seqcast.extras import import_extra
+from seqcast.panel.arrays import FloatArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.panel import Panel
 from seqcast.results.forecast import Forecast, interval
 from seqcast.results.origins import Origins
 from tests.panels import make_panel, waves

@@ -7,8 +7,10 @@ import pytest
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from seqcast.errors import DataError
+from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.frequency import Frequency
-from seqcast.panel.panel import Covariates, FloatArray, IntArray, Panel, Schema
+from seqcast.panel.panel import Covariates, Panel
+from seqcast.panel.schema import Schema
 from seqcast.tensors.scaling import (
     LARGEST_SCALED_COVARIATE,
     LARGEST_SCALED_TARGET,

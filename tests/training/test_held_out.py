@@ -11,7 +11,8 @@ import torch
 
 from seqcast.attention.usual_attention import usual_attention
 from seqcast.evaluation.backtest import BacktestPlan, backtest
-from seqcast.panel.panel import Covariates, FloatArray, Panel
+from seqcast.panel.arrays import FloatArray
+from seqcast.panel.panel import Covariates, Panel
 from seqcast.run.scaler_tensors import scaler_tensors
 from seqcast.training.fit import Fit, fit
 from seqcast.training.setup import TrainingSetup

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from seqcast.model.network import Standardisation
-from seqcast.panel.panel import FloatArray, Panel
+from seqcast.panel.arrays import FloatArray
+from seqcast.panel.panel import Panel
 from seqcast.tensors.windows import WindowRange
 from seqcast.training.linear_start import USUAL_SHARE, LinearForecast, LinearSettings, fit_linear_forecast
 from tests.panels import make_panel, small_config, small_setup

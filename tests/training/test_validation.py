@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqcast.panel.panel import FloatArray
+from seqcast.panel.arrays import FloatArray
 from seqcast.training import validation
 from seqcast.training.losses import loss_sums, window_weights
 from seqcast.training.setup import TrainingSetup
