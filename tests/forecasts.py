@@ -1,7 +1,5 @@
 """Models, future tables and comparisons for tests of forecasts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache

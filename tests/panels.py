@@ -1,7 +1,5 @@
 """Small panels, configurations, networks and models for tests that start after a table has been read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

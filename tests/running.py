@@ -1,7 +1,5 @@
 """Commands run as a shell would run them, but in the test's own process, and small tables for them."""
 
-from __future__ import annotations
-
 import io
 import json
 import shutil

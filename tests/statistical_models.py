@@ -1,7 +1,5 @@
 """Simple models with the interface of statsforecast's, for environments without it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

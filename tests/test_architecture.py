@@ -1,7 +1,5 @@
 """What holds for the whole project; that imports point down the layers is checked by `lint-imports`."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

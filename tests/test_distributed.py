@@ -1,7 +1,5 @@
 """Training by several processes, as torchrun starts them."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

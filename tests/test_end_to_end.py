@@ -1,7 +1,5 @@
 """The whole way, as a person and as a script go it."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from pathlib import Path

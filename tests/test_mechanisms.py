@@ -1,7 +1,5 @@
 """Every mechanism through training, a stop, resuming, loading, forecasting and inspection."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Every real data set beside the checkout trains, predicts and is inspected with the options a person would give."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

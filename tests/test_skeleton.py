@@ -1,7 +1,5 @@
 """Networks without memory of their own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """A trained model that looks at another number of past steps."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Past origins ranked by the error of their forecast, and the attention of the worst and the best."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

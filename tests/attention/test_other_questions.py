@@ -1,7 +1,5 @@
 """Implied forecast, comparison of runs, shorter contexts, drift: small things asked of a model's attention."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What forecasts lose without the value of a single lag."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

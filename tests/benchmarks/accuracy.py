@@ -10,8 +10,6 @@ the folder and not measured again; the tables, in Markdown, are of all that the 
 range over seeds. AutoETS, AutoTheta and MSTL are scored where statsforecast is installed.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.metadata
 import importlib.util

@@ -7,8 +7,6 @@ Prints one table of validation errors (over the seasonal naive's), a row per con
 again; the same validation part is scored at every context.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import subprocess

@@ -9,8 +9,6 @@ The panel is written as FILE where there is none: hourly values with a daily sea
 series' own, and noise; a series at a time, so that memory does not grow with the file.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

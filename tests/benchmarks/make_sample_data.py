@@ -10,8 +10,6 @@ so a good forecast attends to the lags 24 and 37 and uses the known covariate. T
 because its numbers do not change from release to release.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta

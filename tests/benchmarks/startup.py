@@ -5,8 +5,6 @@
 The best of several runs of each, taken in turn. Prints one JSON document.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import subprocess

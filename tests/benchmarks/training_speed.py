@@ -6,8 +6,6 @@ A step of seqcast holds attention, copy gate, quantile head, loss, clipping, opt
 one holds two step-wise LSTMs, a linear layer, an absolute error and the optimiser. Denormal numbers are flushed in both.
 """
 
-from __future__ import annotations
-
 import argparse
 import copy
 import time

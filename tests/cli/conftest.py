@@ -1,7 +1,5 @@
 """Runs that many tests read and none changes, each trained once."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.running import HORIZON, TINY, Trained, done, hours, wave, write_future, write_hourly, write_panel, write_rows

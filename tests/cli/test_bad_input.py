@@ -1,7 +1,5 @@
 """What a person can get wrong: each is told with its place and what to do, with the right exit code, and nothing is left."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Text from data files is data: printed safely wherever it turns up, written exactly as it was read."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

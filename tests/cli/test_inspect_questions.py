@@ -1,7 +1,5 @@
 """What `seqcast inspect` is asked beyond the lags, and what `predict` says about them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

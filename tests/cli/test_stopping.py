@@ -1,7 +1,5 @@
 """Signals during training, and what is left after them."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

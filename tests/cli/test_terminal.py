@@ -1,7 +1,5 @@
 """What a person at a terminal sees and a pipe does not: a bar, colours, a plot."""
 
-from __future__ import annotations
-
 import fcntl
 import io
 import os

@@ -1,7 +1,5 @@
 """The models of statsforecast themselves; it needs an older pandas than the rest, so these run where it is installed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Networks whose recurrence takes several steps at once."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

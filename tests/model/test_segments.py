@@ -1,7 +1,5 @@
 """Context and horizon cut into segments, and attention that does not write its weights out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

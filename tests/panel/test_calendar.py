@@ -1,7 +1,5 @@
 """Calendar features: which cycles a frequency resolves, and where a time stands in them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Steps of time: arithmetic, aliases, seasons and words."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

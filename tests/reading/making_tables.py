@@ -1,7 +1,5 @@
 """Small tables and panels for the tests of the data layer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """From tables to panels: order, duplicates, gaps, covariates, and the notices about them."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

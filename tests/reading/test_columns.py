@@ -1,7 +1,5 @@
 """Columns as numbers, texts and categories."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path

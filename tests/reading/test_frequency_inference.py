@@ -1,7 +1,5 @@
 """Finding the frequency of times, and checking a given one against them."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Panels made longer by a future table, and shorter."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which column is what: given, found, or ambiguous."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

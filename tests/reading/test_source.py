@@ -1,7 +1,5 @@
 """Bytes of files and pipes: what is read, what is refused, and the fingerprint of it."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

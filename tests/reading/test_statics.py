@@ -1,7 +1,5 @@
 """Static covariates from the table and from a table of their own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

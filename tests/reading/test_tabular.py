@@ -1,7 +1,5 @@
 """Tables from CSV, Parquet and data frames: parsing, dialects, lines and what is refused."""
 
-from __future__ import annotations
-
 from datetime import date
 from decimal import Decimal
 from pathlib import Path

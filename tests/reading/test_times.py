@@ -1,7 +1,5 @@
 """The time column: formats, numbers, zones, and times that are none."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

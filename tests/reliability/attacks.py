@@ -1,7 +1,5 @@
 """Attacks by a run directory, and the check that they do nothing."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import resource

@@ -1,7 +1,5 @@
 """Runs that the tests of this folder read, copy and spoil, each trained once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Tables of hazards, and the check that a command meets each one in order: bounded, in words, leaving nothing behind."""
 
-from __future__ import annotations
-
 import multiprocessing
 import resource
 import shlex

@@ -1,7 +1,5 @@
 """A hostile checkpoint.safetensors, resumed from."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Commands in their own process, in environments that are not the developer's."""
 
-from __future__ import annotations
-
 import os
 import stat
 import subprocess

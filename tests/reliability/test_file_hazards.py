@@ -1,7 +1,5 @@
 """Hazards of files: what they are, how they are compressed, encoded and delimited."""
 
-from __future__ import annotations
-
 import errno
 import gzip
 import io

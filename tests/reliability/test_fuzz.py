@@ -1,7 +1,5 @@
 """The reader under random bytes, random text, and tables in random dialects."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

@@ -1,7 +1,5 @@
 """Hazards of size: each command runs in a process of its own, so that its memory is measured alone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """Hazards of forecasting with a trained run, and of training itself."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Hostile weights, scalers, settings and records, and things that are not plain files."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

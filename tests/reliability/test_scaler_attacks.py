@@ -1,7 +1,5 @@
 """A hostile scalers.joblib: seqcast never opens it, so nothing in it can do anything."""
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

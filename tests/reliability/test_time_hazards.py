@@ -1,7 +1,5 @@
 """Hazards of time columns and frequencies."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo

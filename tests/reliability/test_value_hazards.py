@@ -1,7 +1,5 @@
 """Hazards of columns, numbers and names."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

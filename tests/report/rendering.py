@@ -1,7 +1,5 @@
 """Renders reports as a terminal of a given width would show them."""
 
-from __future__ import annotations
-
 import io
 from typing import Literal
 

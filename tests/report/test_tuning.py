@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from rich.console import RenderableType
 
 from seqcast.config import Config

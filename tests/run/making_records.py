@@ -1,7 +1,5 @@
 """A run.json made by hand, for tests that read and choose run directories."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from seqcast.model.shape import NetworkShape

@@ -1,7 +1,5 @@
 """Small finished runs, for tests that read them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from seqcast.run.untrusted.bounded_toml import parse_toml

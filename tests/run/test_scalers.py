@@ -1,7 +1,5 @@
 """The two forms in which a run keeps its scalers: tensors for seqcast, scikit-learn objects for other programs."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

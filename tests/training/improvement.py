@@ -1,7 +1,5 @@
 """Training that always improves, so that short runs have something to keep and to refit, and its interruption."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

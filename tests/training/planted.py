@@ -1,7 +1,5 @@
 """Panels of planted lags, and the linear forecast of a training on them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checkpoints taken apart and put together again."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """What training keeps, seen from the part of the data that it must not see."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

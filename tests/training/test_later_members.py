@@ -1,7 +1,5 @@
 """An ensemble whose second network diverges: the first one was fine and is kept."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

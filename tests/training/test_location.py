@@ -1,7 +1,5 @@
 """The zero of a window's units, which the linear forecast chooses."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The share of the networks, from the validation losses of each share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Whether a checkpoint is whole, told without torch."""
 
-from __future__ import annotations
-
 import io
 import json
 import random
