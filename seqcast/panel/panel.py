@@ -37,6 +37,8 @@ class Covariates:
 
     def take(self, rows: IntArray) -> Covariates:
         """Returns the given rows, in the given order; a row of -1 gives missing values."""
+        if not self.numeric_names and not self.categorical_names:
+            return Covariates.empty(len(rows))
         absent = rows < 0
         numeric, codes = self.numeric[rows], self.codes[rows]
         numeric[absent], codes[absent] = np.nan, -1

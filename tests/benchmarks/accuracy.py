@@ -62,7 +62,12 @@ def measure(work: Work, data: Path, seed: int, options: Sequence[str], *, statis
             "m4": lambda: _m4_scores(file, data / work.file.replace(".csv.gz", "_test.csv"), run, folder / "f.csv"),
             "mase": lambda: _backtest_scores(work, run, statistical=statistical),
         }
-        return {**score[work.kind](), "seconds": round(seconds, 1)}
+        return {**score[work.kind](), "network": network_share(run), "seconds": round(seconds, 1)}
+
+
+def network_share(run: Path) -> float:
+    """Share of the networks in the forecast of a run; the linear start has the rest."""
+    return 1 - float(json.loads((run / "run.json").read_text())["result"]["linear_share"])
 
 
 def _first_rows(work: Work, file: Path, folder: Path) -> Path:
@@ -162,10 +167,11 @@ def show(results: Sequence[dict[str, Any]]) -> None:
                 numbers = [_with_verdict(found, name) for name in measures]
                 seeds = ",".join(str(each["seed"]) for each in found)
                 seconds = f"{np.mean([each['seconds'] for each in found]):.0f}"
-                rows.append([work.name, *numbers, share(found, "in 80"), share(found, "in 95"), seeds, seconds])
+                shares = [share(found, name) for name in ("network", "in 80", "in 95")]
+                rows.append([work.name, *numbers, *shares, seeds, seconds])
         if rows:
             names = ["seqcast" if kind == "mase" and name == "mase" else name for name in measures]
-            print(table(heading, ["work", *names, "in 80 %", "in 95 %", "seeds", "train, s"], rows))
+            print(table(heading, ["work", *names, "network", "in 80 %", "in 95 %", "seeds", "train, s"], rows))
     for text in dict.fromkeys(json.dumps(each["versions"]) for each in results):
         print(", ".join(f"{name} {version}" for name, version in json.loads(text).items()))
 

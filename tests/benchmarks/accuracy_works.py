@@ -76,6 +76,7 @@ def works() -> tuple[Work, ...]:
     exchange = Work("exchange_rate", "z", "exchange_rate.csv", 96, 1517, 1, 760, None, ("--time", "date"))
     return (
         _ett("etth1", ETT, 96),
+        *(_ett(f"etth1, horizon {horizon}", ETT, horizon) for horizon in (192, 336, 720)),
         ot24,
         ot24.with_options("autoregressive", "--decoding", "autoregressive"),
         ot96,
