@@ -307,7 +307,7 @@ def _require_finite(is_finite: bool, what: str) -> None:
 
 def _student_t_quantiles(values: Tensor, levels: tuple[float, ...]) -> Tensor:
     """(windows, horizon, Q) quantiles of the Student t whose parameters lie in the last axis of `values`."""
-    from scipy.special import stdtrit  # a tenth of the time of a forecast from a fresh shell; other losses need none
+    from scipy.special import stdtrit
 
     location, scale, freedom = (part[..., None].cpu().double() for part in student_t_parameters(values))
     return location + scale * torch.from_numpy(stdtrit(freedom.numpy(), np.array(levels)))
