@@ -118,6 +118,18 @@ def infer_frequency(axis: TimeAxis) -> Frequency:
     return monthly if monthly is not None else _named(axis, _common_step(spacings), spacings)
 
 
+def regular_share(times: NDArray[np.datetime64]) -> float:
+    """Returns the share of regular steps from the first to the last time at which there is one; 0 if irregular."""
+    distinct = np.unique(times)
+    axis = TimeAxis(distinct, np.array([0, len(distinct)]), ("",))
+    try:
+        frequency = infer_frequency(axis)
+    except DataError:
+        return 0.0
+    steps = frequency.steps_between(distinct[:1], distinct[-1:])
+    return len(distinct) / (int(steps[0]) + 1)
+
+
 def _count_spacings(axis: TimeAxis, unit: Unit) -> Spacings:
     ticks_of_row: IntArray = axis.times.astype(np.int64, copy=False)
     differences = np.diff(ticks_of_row)

@@ -18,6 +18,7 @@ from seqcast.panel.notices import Notice
 from seqcast.panel.wording import quoted
 from seqcast.reading.cell_patterns import ISO_TIME, PERIODS, ZONED_TIME
 from seqcast.reading.columns import TextColumn
+from seqcast.reading.frequency_inference import regular_share
 from seqcast.reading.table import Table, cell_error, share_hint
 from seqcast.reading.time_arrays import FINE_REMEDY, TOO_FINE, Datetimes, Times
 
@@ -32,6 +33,8 @@ _FORMATS = tuple(order.format(mark) + clock for mark in "/.-" for order in _ORDE
 )
 """Formats tried besides ISO 8601."""
 _FINE_FRACTION = re.compile(r"\.[0-9]{6}[0-9]*[1-9]")
+_EVEN_SHARE = 0.5
+"""Least share of regular steps at which a reading has a time, for it to count as evenly spaced."""
 _NOT_A_TIME = np.datetime64("NaT", "us")
 
 
@@ -207,12 +210,7 @@ def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
     fitting = [(pattern, parsed) for pattern, parsed in tried if not np.isnat(parsed).any()]
     readings = {parsed.tobytes(): (pattern, parsed) for pattern, parsed in reversed(fitting)}
     if len(readings) > 1:
-        formats = [pattern for pattern, _ in reversed(readings.values())]
-        raise DataError(
-            f"times such as {quoted(values[0])} fit more than one format: {' and '.join(formats)}.",
-            place=texts.table.place(texts.column, value=values[0]),
-            hint=f"Say which with {option('time_format', repr(formats[0]))}.",
-        )
+        return _evenly_spaced(texts, dict(reversed(readings.values())))
     if not readings:
         nothing = ("", np.full(len(values), _NOT_A_TIME))
         pattern, parsed = min(tried, key=lambda reading: np.count_nonzero(np.isnat(reading[1])), default=nothing)
@@ -220,6 +218,26 @@ def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
         texts.complete(parsed, form)
     pattern, parsed = next(iter(readings.values()))
     return Times(parsed, (Notice("decision", f"times of column {quoted(texts.column)} were read as {pattern}"),))
+
+
+def _evenly_spaced(texts: TimeTexts, readings: dict[str, Datetimes]) -> Times:
+    """Returns the one reading whose times are evenly spaced; raises if none is, or several are.
+
+    A reading without gaps goes before one with gaps.
+    """
+    coverage = {pattern: regular_share(times) for pattern, times in readings.items()}
+    complete = [pattern for pattern, share in coverage.items() if share == 1]
+    even = complete or [pattern for pattern, share in coverage.items() if share >= _EVEN_SHARE]
+    if len(even) != 1:
+        first = texts.values[0]
+        raise DataError(
+            f"times such as {quoted(first)} fit more than one format: {' and '.join(readings)}.",
+            place=texts.table.place(texts.column, value=first),
+            hint=f"Say which with {option('time_format', repr(next(iter(readings))))}.",
+        )
+    others = " or ".join(pattern for pattern in readings if pattern != even[0])
+    text = f"times of column {quoted(texts.column)} were read as {even[0]}, which spaces them evenly; {others} does not"
+    return Times(readings[even[0]], (Notice("decision", text),))
 
 
 def _may_fit(values: list[str], pattern: str) -> bool:

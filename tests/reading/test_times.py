@@ -220,6 +220,24 @@ def test_a_column_of_a_frame_that_is_no_time_is_refused(column: list[object], me
         read_times(table_from_frame(pd.DataFrame({"ds": column})), "ds")
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%m/%d/%Y", "%d-%m-%Y %H:%M"])
+@pytest.mark.parametrize("step", ["MS", "QS", "B", "h"])
+def test_the_one_format_that_spaces_times_evenly_is_taken(form: str, step: str, tmp_path: Path) -> None:
+    if step == "h" and "%H" not in form:
+        pytest.skip("a day alone cannot tell hours")
+    days = pd.date_range("2015-01-01", periods={"MS": 30, "QS": 9, "B": 8, "h": 100}[step], freq=step)
+    loaded = load(tmp_path, rows("ds,y", [f"{day.strftime(form)},1" for day in days]))
+    assert [pd.Timestamp(time) for time in times_of(loaded.panel)] == list(days)
+    assert any(f"were read as {form}, which spaces them evenly" in notice.text for notice in loaded.notices)
+
+
+def test_a_gap_does_not_make_regular_dates_ambiguous(tmp_path: Path) -> None:
+    months = pd.date_range("2015-01-01", periods=40, freq="MS").delete([7, 8, 20])
+    loaded = load(tmp_path, rows("ds,y", [f"{month:%d.%m.%Y},1" for month in months]))
+    assert loaded.panel.frequency.alias == "MS"
+    assert loaded.panel.lengths.tolist() == [40]
+
+
 BERLIN = ReadOptions(timezone="Europe/Berlin")
 
 
