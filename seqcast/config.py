@@ -66,6 +66,10 @@ class DataConfig(Section):
     """Series id column of a long table; a,b joins two."""
     freq: str | None = None
     """Frequency, such as h, 15min, D, W-SUN or MS; inferred if not given."""
+    round: str | None = None
+    """Step to which times are rounded, such as 10min, where clocks jitter."""
+    resample: str | None = None
+    """Step and function of the rows in it, such as 10min:mean (or sum, last, median)."""
     known: Names = ()
     """Covariates known in the future, a,b,c."""
     past: Names = ()

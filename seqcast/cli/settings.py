@@ -21,7 +21,8 @@ from seqcast.reading.options import ReadOptions
 PANELS = {
     panel: tuple(names.split())
     for panel, names in {
-        "Data": "target time id freq known past static static_file horizon context validation_size test_size",
+        "Data": "target time id freq round resample known past static static_file horizon context"
+        " validation_size test_size",
         "Reading": "delimiter decimal encoding time_format time_unit na_value timezone",
         "Network": "segment location cell hidden layers dropout bidirectional decoding repeat_context reverse_input",
         "Attention": "attention score additive_order normaliser lag_bias copy input_feeding",
@@ -29,7 +30,9 @@ PANELS = {
     }.items()
 }
 """Options of each panel of `--help`; a setting that is not here can be given in a configuration file alone."""
-READING = frozenset(("target", "time", "id", "freq", "known", "past", "static", "static_file", *PANELS["Reading"]))
+READING = frozenset(
+    ("target", "time", "id", "freq", "round", "resample", "known", "past", "static", "static_file", *PANELS["Reading"])
+)
 """Options that say how a table is read. A run remembers them, so that not every command has them."""
 
 _FIELDS = {"copy": "copy_gate", "na_value": "na_values"}

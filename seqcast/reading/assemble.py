@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqcast.config import DataConfig
-from seqcast.errors import DataError, option
+from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
 from seqcast.panel.notices import Notice
@@ -16,9 +16,11 @@ from seqcast.reading.columns import covariate_notices, read_covariates, read_num
 from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency
 from seqcast.reading.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
 from seqcast.reading.options import ReadOptions
+from seqcast.reading.resampling import parse_resampling, resampled, round_times
 from seqcast.reading.roles import Roles, find_roles
 from seqcast.reading.statics import read_statics, split_statics, static_notices
 from seqcast.reading.table import Table
+from seqcast.reading.time_arrays import Times
 from seqcast.reading.times import read_times, to_utc
 
 _MOST_GROWTH = 10
@@ -77,13 +79,13 @@ def build_panel(
     if roles.id_columns:
         ids = read_ids(table, roles.id_columns)
     times = to_utc(times, table.options.timezone, ids.codes, table, schema.time)
-    values = _read_steps(table, roles)
-    grouping = group_rows(table, ids, times.values, values)
-    sorted_times = times.values if grouping.rows is None else times.values[grouping.rows]
+    if config.round is not None:
+        times = round_times(times, config.round)
+    grouping, sorted_times, values = _in_order(table, config, ids, times, _read_steps(table, roles))
     axis = TimeAxis(sorted_times, grouping.offsets, ids.names, table.place(schema.time), _lines(table, grouping))
-    grid, frequency_notices = _find_grid(axis, config.freq)
+    grid, frequency_notices = _find_grid(axis, _given_frequency(config))
     statics = read_statics(table, schema, (own_static, file_static), static_table, (ids, roles.id_columns))
-    panel = _place_on_grid(roles, axis, grid, _in_order(values, grouping), statics)
+    panel = _place_on_grid(roles, axis, grid, values, statics)
     covered = (notice for part in (values.known, values.past, statics) for notice in covariate_notices(part))
     told = static_notices(static_table, file_static, roles.id_columns)
     found = (*table.notices, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
@@ -111,17 +113,45 @@ def _lines(table: Table, grouping: Grouping) -> Callable[[int], int | None]:
     return lambda row: table.line(row if grouping.rows is None else int(grouping.rows[row]))
 
 
-def _in_order(values: StepValues, grouping: Grouping) -> StepValues:
+def _in_order(
+    table: Table, config: DataConfig, ids: SeriesIds, times: Times, values: StepValues
+) -> tuple[Grouping, TimeArray, StepValues]:
+    """Sorts or aggregates the rows of each series; returns their order, and their times and values in it."""
+    if config.resample is not None:
+        return resampled(config, ids.codes, times.values, values)
+    try:
+        grouping = group_rows(table, ids, times.values, values)
+    except DataError as error:
+        if config.round is not None:
+            error.hint = (f"Aggregate the rows of each step with {option('resample', f'{config.round}:mean')}.",)
+        raise
     rows = grouping.rows
     if rows is None:
-        return values
-    return StepValues(values.target[rows], values.known.take(rows), values.past.take(rows))
+        return grouping, times.values, values
+    in_order = StepValues(values.target[rows], values.known.take(rows), values.past.take(rows))
+    return grouping, times.values[rows], in_order
 
 
-def _find_grid(axis: TimeAxis, alias: str | None) -> tuple[Grid, tuple[Notice, ...]]:
+def _given_frequency(config: DataConfig) -> Frequency | None:
+    """Returns the frequency that the configuration names, or the step to which rows were aggregated.
+
+    Raises:
+        UsageError: They contradict each other, or one is unknown.
+    """
+    given = None if config.freq is None else parse_frequency(config.freq)
+    if config.resample is None:
+        return given
+    step = parse_resampling(config.resample).frequency
+    if given is not None and given.alias != step.alias:
+        told = f"{option('freq', given.alias)} contradicts {option('resample', config.resample)}."
+        raise UsageError(told, hint="Leave one of them out.")
+    return step
+
+
+def _find_grid(axis: TimeAxis, given: Frequency | None) -> tuple[Grid, tuple[Notice, ...]]:
     """Finds the regular time axis of every series; raises if its gaps are absurd."""
-    frequency = infer_frequency(axis) if alias is None else check_frequency(parse_frequency(alias), axis)
-    found = "given" if alias is not None else "inferred over all series" if len(axis.series_ids) > 1 else "inferred"
+    frequency = infer_frequency(axis) if given is None else check_frequency(given, axis)
+    found = "given" if given is not None else "inferred over all series" if len(axis.series_ids) > 1 else "inferred"
     notices = (Notice("decision", f"frequency: {frequency.name} ({frequency.alias}), {found}"),)
     has_spacings = frequency.unit in ("integer", "microsecond")  # others have steps of varying length
     if has_spacings and axis.spacings.ticks.tolist() == [frequency.multiple]:

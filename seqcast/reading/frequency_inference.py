@@ -15,7 +15,10 @@ from seqcast.panel.calendar import month_numbers, weekdays
 from seqcast.panel.frequency import (
     DAY,
     HOUR,
+    MINUTE,
     MONTH_END,
+    SECOND,
+    WEEK,
     Frequency,
     TimeArray,
     Unit,
@@ -34,10 +37,14 @@ _TELLING_SPACINGS = 4
 _ODD_SHARE = 0.1
 """Largest share of rows on another day of the month that are called odd."""
 _LARGEST_STEP = 2**62
-_IRREGULAR_HINT = (
-    "Resample the data to regular steps, or number them (1, 2, 3, ...) in the time column.",
-    f"A shorter step can be given with {option('freq')}.",
+_NUMBER_HINT = f"Otherwise number them (1, 2, 3, ...) in the time column, or give a shorter step with {option('freq')}."
+_USUAL_STEPS = (
+    *(number * SECOND for number in (1, 2, 5, 10, 15, 20, 30)),
+    *(number * MINUTE for number in (1, 2, 3, 5, 10, 15, 20, 30)),
+    *(number * HOUR for number in (1, 2, 3, 4, 6, 8, 12)),
+    *(DAY, WEEK),
 )
+"""Steps that are proposed for irregular times."""
 _CLOCK_HINT = (
     "They shift by an hour, as local times do where clocks change: write them without offset.",
     f"Leave {option('timezone')} out if it was given.",
@@ -183,7 +190,7 @@ def _suggestion(axis: TimeAxis) -> Hint:
     try:
         found = infer_frequency(axis)
     except DataError:
-        return _CLOCK_HINT if _shifts_by_an_hour(axis.spacings) else "Resample the data to regular steps."
+        return _CLOCK_HINT if _shifts_by_an_hour(axis.spacings) else _regular_hint(axis.spacings)
     return f"Leave {option('freq')} out: the data is {found.name} ({found.alias})."
 
 
@@ -208,16 +215,46 @@ def _irregular(spacings: Spacings) -> DataError:
     usual = int(spacings.ticks[np.argmax(spacings.counts)])
     odd = _odd_days_of_month(axis) if spacings.unit == "microsecond" and usual >= 28 * DAY else None
     if spacings.unit == "month" or (odd is not None and not len(odd)):
-        return DataError(message, place=axis.place, hint=_IRREGULAR_HINT)
+        return DataError(message, place=axis.place, hint=_regular_hint(spacings))
     if odd is not None:
         message += f" {show_time(axis.times[odd[0]])} is on another day of the month than most."
-        return DataError(message, place=axis.place_of(int(odd[0])), hint=_IRREGULAR_HINT)
+        return DataError(message, place=axis.place_of(int(odd[0])), hint=_regular_hint(spacings))
     ticks: IntArray = axis.times.astype(np.int64, copy=False)
     is_odd = np.diff(ticks) % usual != 0
     is_odd[axis.offsets[1:-1] - 1] = False
     row = int(np.argmax(is_odd)) + 1
     message += f" {show_time(axis.times[row])} comes {spacings.spell(int(ticks[row] - ticks[row - 1]))} after the last."
-    return DataError(message, place=axis.place_of(row), hint=_IRREGULAR_HINT)
+    return DataError(message, place=axis.place_of(row), hint=_regular_hint(spacings))
+
+
+def _regular_hint(spacings: Spacings) -> Hint:
+    """Returns how to make the times regular, with the step that suits their usual spacing."""
+    if spacings.unit != "microsecond":
+        return _NUMBER_HINT
+    order = np.cumsum(spacings.counts)
+    median = int(spacings.ticks[np.searchsorted(order, order[-1] / 2)])
+    if median >= 28 * DAY:
+        return (
+            f"Aggregate the rows of each month with {option('resample', 'MS:mean')} (or sum, last, median).",
+            _NUMBER_HINT,
+        )
+    nearest = min(_USUAL_STEPS, key=lambda step: abs(np.log(step / median)))
+    alias = fixed_frequency(nearest, 0).alias
+    aggregate = f"{option('resample', f'{alias}:mean')} (or sum, last, median)"
+    if nearest <= DAY and _fit_rounded(spacings.axis, nearest):
+        return (
+            f"Move each time to the nearest step with {option('round', alias)}, or aggregate rows with {aggregate}.",
+            _NUMBER_HINT,
+        )
+    return f"Aggregate the rows of each step with {aggregate}.", _NUMBER_HINT
+
+
+def _fit_rounded(axis: TimeAxis, step: int) -> bool:
+    """Returns whether rounding to a step leaves every row a step of its own."""
+    ticks: IntArray = axis.times.astype(np.int64)
+    together = np.diff((ticks + step // 2) // step) == 0
+    together[axis.offsets[1:-1] - 1] = False
+    return not together.any()
 
 
 def _odd_days_of_month(axis: TimeAxis) -> IntArray:
@@ -283,12 +320,17 @@ def _refuse_mixed(spacings: Spacings) -> None:
     if not len(odd):
         return
     shown = [f"{quoted(axis.series_ids[i])} has a row every {spacings.spell(int(smallest[i]))}" for i in odd[:5]]
+    longest = int(smallest[odd].max())
+    alias = str(longest) if axis.is_integer else fixed_frequency(longest, 0).alias
     rest = f", {len(odd) - 5:,} more" if len(odd) > 5 else ""
     raise DataError(
         f"series have different frequencies: {', '.join(shown)}{rest}, others every "
         f"{spacings.spell(int(smallest.min()))}.",
         place=axis.place,
-        hint=f"Bring them to one frequency, or give the shortest with {option('freq')} to leave gaps.",
+        hint=(
+            f"Aggregate the rows of each step with {option('resample', f'{alias}:mean')} (or sum, last, median),",
+            f"or give the shortest with {option('freq')} to leave gaps.",
+        ),
     )
 
 

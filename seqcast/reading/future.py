@@ -1,6 +1,6 @@
 """Longer and shorter panels: steps to forecast with their known covariates, or the first steps alone."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, option
 from seqcast.panel.arrays import IntArray
+from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, Panel
 from seqcast.panel.schema import Schema
 from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import read_categories, read_numbers
-from seqcast.reading.grouping import read_ids
+from seqcast.reading.grouping import StepValues, read_ids
 from seqcast.reading.options import ReadOptions
+from seqcast.reading.resampling import aggregate_rows, parse_resampling, round_times
 from seqcast.reading.roles import split_id
 from seqcast.reading.table import Table, missing_column
 from seqcast.reading.times import read_times, to_utc
@@ -88,19 +90,20 @@ def _with_future(known: Covariates, panel: Panel, num_steps: int, future: Table,
     for column in panel.schema.known:
         if column not in future.columns:
             raise missing_column(future, column, "known covariate")
-    source = _future_rows(panel, num_steps, future, config)
+    rows = _future_rows(panel, future, config)
+    source = _future_steps(panel, num_steps, future, rows)
     added = (panel.offsets[1:, None] + np.arange(num_steps) + np.arange(panel.num_series)[:, None] * num_steps).ravel()
     numeric, codes, categories = known.numeric.copy(), known.codes.copy(), list(known.categories)
     for i, column in enumerate(known.numeric_names):
-        numbers = read_numbers(future, column)[source]
-        _require_present(np.isnan(numbers), future, column, source)
+        numbers = rows.known.numeric[source, i]
+        _require_present(np.isnan(numbers), future, column, rows.rows[source])
         numeric[added, i] = numbers
     for i, column in enumerate(known.categorical_names):
-        names, new_codes = read_categories(future, column)
-        _require_present(new_codes[source] < 0, future, column, source)
-        categories[i], old, new = _merged(known.categories[i], names)
+        new_codes = rows.known.codes[source, i]
+        _require_present(new_codes < 0, future, column, rows.rows[source])
+        categories[i], old, new = _merged(known.categories[i], rows.known.categories[i])
         codes[:, i] = old[codes[:, i]]
-        codes[added, i] = new[new_codes[source]]
+        codes[added, i] = new[new_codes]
     return replace(known, numeric=numeric, codes=codes, categories=tuple(categories))
 
 
@@ -124,8 +127,24 @@ def _require_present(missing: NDArray[np.bool_], future: Table, column: str, sou
         )
 
 
-def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig) -> IntArray:
-    """Returns the (series * num_steps,) row of the table for each added step; raises if one has none, or two."""
+@dataclass(frozen=True)
+class _FutureRows:
+    """The rows of the future table, or the steps to which they were aggregated."""
+
+    time: str
+    """Name of the time column."""
+    rows: IntArray
+    """Row of the table; the first one of a step."""
+    series: IntArray
+    """-1 for unknown ones, 0 where rows are shared."""
+    times: TimeArray
+    known: Covariates
+    is_shared: bool
+    """Whether each row holds for all series."""
+
+
+def _future_rows(panel: Panel, future: Table, config: DataConfig) -> _FutureRows:
+    """Reads times, series and known covariates, and rounds or aggregates them as the data were."""
     time = _time_column(future, panel.schema, config)
     times = read_times(future, time)
     id_columns = _future_ids(future, panel, config)
@@ -133,15 +152,41 @@ def _future_rows(panel: Panel, num_steps: int, future: Table, config: DataConfig
     times = to_utc(times, future.options.timezone, series.astype(np.int32), future, time)
     if (times.values.dtype.kind == "i") != (panel.starts.dtype.kind == "i"):
         raise DataError("the times are of another kind than those of the data.", place=future.place(time))
+    if config.round is not None:
+        times = round_times(times, config.round)
+    known = _read_as(panel.known, future)
+    if config.resample is None:
+        return _FutureRows(time, np.arange(len(series)), series, times.values, known, not id_columns)
+    nothing = StepValues(np.empty((len(series), 0)), known, Covariates.empty(len(series)))
+    steps = aggregate_rows(series.astype(np.int32), times.values, nothing, parse_resampling(config.resample))
+    return _FutureRows(time, steps.rows, series[steps.rows], steps.times, steps.values.known, not id_columns)
+
+
+def _read_as(known: Covariates, future: Table) -> Covariates:
+    """Reads the known covariates of the table as the kinds that they have in the panel."""
+    empty = Covariates.empty(future.num_rows)
+    numbers = [read_numbers(future, column) for column in known.numeric_names]
+    texts = [read_categories(future, column) for column in known.categorical_names]
+    return replace(
+        known,
+        numeric=np.column_stack(numbers) if numbers else empty.numeric,
+        categories=tuple(names for names, _ in texts),
+        codes=np.column_stack([codes for _, codes in texts]) if texts else empty.codes,
+    )
+
+
+def _future_steps(panel: Panel, num_steps: int, future: Table, read: _FutureRows) -> IntArray:
+    """Returns the (series * num_steps,) row of `read` for each added step; raises if one has none, or two."""
     found = np.full((panel.num_series, num_steps), -1, np.int64)
-    for owner in [series] if id_columns else (np.full(future.num_rows, i) for i in range(panel.num_series)):
+    owners = (np.full(len(read.rows), i) for i in range(panel.num_series)) if read.is_shared else [read.series]
+    for owner in owners:
         rows = np.flatnonzero(owner >= 0)
         whose = owner[rows]
-        steps, on_grid = panel.frequency.locate(panel.starts[whose], times.values[rows])
+        steps, on_grid = panel.frequency.locate(panel.starts[whose], read.times[rows])
         steps = steps - panel.lengths[whose]
         wanted = on_grid & (steps >= 0) & (steps < num_steps)
         _place_rows(found, whose[wanted], steps[wanted], rows[wanted], future)
-    _require_rows(panel, found, future, time)
+    _require_rows(panel, found, future, read.time)
     # a series without any row is not forecast, so that any row will do for it
     found[found < 0] = found.max()
     return found.ravel()

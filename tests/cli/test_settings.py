@@ -33,7 +33,7 @@ def test_help_tells_what_a_setting_is_and_its_default() -> None:
     text = " ".join(done("train", "--help").out.split())
     assert "--hidden <int> Width of the recurrent state. [default: 64]" in text
     assert "--copy / --no-copy Let the forecast mix in the attended values themselves. [default: on]" in text
-    assert "--freq <str> Frequency, such as h, 15min, D, W-SUN or MS; inferred if not given. --known" in text
+    assert "--freq <str> Frequency, such as h, 15min, D, W-SUN or MS; inferred if not given. --round" in text
 
 
 def test_a_command_gets_the_given_settings_and_no_others() -> None:

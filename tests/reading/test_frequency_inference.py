@@ -104,7 +104,8 @@ def test_irregular_times_are_refused_with_their_spacings() -> None:
     message = (
         "the times are not evenly spaced: 1 hour 1 minute (3 times), 59 minutes (2 times), 1 hour 7 minutes (1 times), "
         "1 hour 11 minutes (1 times), 1 hour 13 minutes (1 times) and 2 other spacings. 2024-01-01 04:02:00 comes "
-        "59 minutes after the last. Resample"
+        "59 minutes after the last. Move each time to the nearest step with --round h, or aggregate rows with "
+        "--resample h:mean (or sum, last, median)."
     )
     with pytest.raises(DataError, match=re.escape(message)):
         infer_frequency(_axis(times))
@@ -128,7 +129,7 @@ def test_a_given_frequency_may_be_finer_than_the_data(alias: str) -> None:
         (
             "h",
             np.array(["2024-01-01T00:00", "2024-01-01T00:59", "2024-01-01T02:00"]),
-            "Resample the data to regular steps.",
+            "Move each time to the nearest step with --round h, or aggregate rows with --resample h:mean",
         ),
     ],
 )
