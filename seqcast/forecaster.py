@@ -47,7 +47,7 @@ class FittedState:
     """None for a forecaster that was fitted."""
 
 
-_READING_OPTIONS = {"delimiter", "decimal", "encoding", "time_format", "time_unit", "na_value", "timezone"}
+_READING_OPTIONS = {"delimiter", "decimal", "thousands", "encoding", "time_format", "time_unit", "na_value", "timezone"}
 _PLACE_OPTIONS = {"run", "resume", "overwrite"}
 
 

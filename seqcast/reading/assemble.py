@@ -15,6 +15,7 @@ from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import covariate_notices, read_covariates, read_numbers
 from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency
 from seqcast.reading.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
+from seqcast.reading.number_marks import mark_notices
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.resampling import parse_resampling, resampled, round_times
 from seqcast.reading.roles import Roles, find_roles
@@ -68,7 +69,8 @@ def build_panel(
         UsageError: The given roles or frequency contradict each other or the data.
     """
     if options is not None:
-        table = replace(table, options=replace(options, decimal=options.decimal or table.options.decimal))
+        decimal, thousands = options.decimal or table.options.decimal, options.thousands or table.options.thousands
+        table = replace(table, options=replace(options, decimal=decimal, thousands=thousands))
     own_static, file_static = split_statics(table, config, static_table)
     roles = find_roles(table, config.model_copy(update={"static": own_static}))
     schema = replace(roles.schema, static=(*own_static, *file_static))
@@ -88,7 +90,8 @@ def build_panel(
     panel = _place_on_grid(roles, axis, grid, values, statics)
     covered = (notice for part in (values.known, values.past, statics) for notice in covariate_notices(part))
     told = static_notices(static_table, file_static, roles.id_columns)
-    found = (*table.notices, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
+    marked = mark_notices(table.marks, (*schema.target, *schema.known, *schema.past, *own_static))
+    found = (*table.notices, *marked, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
     notices = (*found, *covered, *grouping.notices, *frequency_notices)
     return LoadedPanel(panel, notices + _missing_notices(panel, grid, table))
 

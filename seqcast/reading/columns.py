@@ -1,7 +1,8 @@
 """Reads a column as numbers, ids or categories; errors name each value that does not fit, with its line."""
 
 import shlex
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,18 @@ from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates
 from seqcast.panel.wording import quoted
 from seqcast.reading.cell_patterns import DECORATED_NUMBER, NUMBER, looks_like_time
+from seqcast.reading.number_marks import (
+    GROUPED,
+    NumberMarks,
+    chosen_marks,
+    fits,
+    given_marks,
+    is_grouped,
+    plain_number,
+    proven_marks,
+    readings,
+)
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table, cell_error
 
 Kind = Literal["empty", "integer", "number", "time", "text", "other"]
@@ -60,6 +73,43 @@ def _used_only(values: list[str | None], codes: NDArray[np.int32]) -> TextColumn
     return TextColumn(tuple(str(values[i]) for i in kept), recode[codes])
 
 
+def with_number_marks(table: Table, given: ReadOptions) -> Table:
+    """Returns the table with the marks between thousands that its columns of text leave as the only reading.
+
+    Raises:
+        UsageError: A mark that was given cannot be one.
+    """
+    marks = given_marks(given)
+    usual = NumberMarks(table.options.decimal or marks[0] or ".", marks[1] or "")
+    texts = {column: _present_texts(table, column) for column in table.columns if _may_have_marks(table, column)}
+    texts = {column: each for column, each in texts.items() if not fits(each, usual)}
+    others = [each for each in map(proven_marks, texts.values()) if each is not None]
+    chosen = {column: chosen_marks(each, usual, marks[0], others) for column, each in texts.items()}
+    found = {name: each for name, each in chosen.items() if each is not None}
+    agreed = {(each.decimal, each.thousands) for each in found.values()}
+    thousands = agreed.pop()[1] if {decimal for decimal, _ in agreed} == {usual.decimal} and len(agreed) == 1 else ""
+    options = replace(table.options, thousands=usual.thousands or thousands or None)
+    return replace(table, options=options, marks=found)
+
+
+def _may_have_marks(table: Table, column: str) -> bool:
+    """Returns whether a text of the column may be a number with marks between thousands."""
+    chunks = table.arrow.column(column)
+    if chunks.type != TEXT_TYPE:
+        return False
+    pattern = rf"^\s*{GROUPED}\s*$"
+    return any(pc.any(pc.match_substring_regex(chunk.dictionary, pattern)).as_py() for chunk in chunks.chunks)
+
+
+def _present_texts(table: Table, column: str) -> Counter[str]:
+    """Returns the number of rows of each text that is not missing."""
+    text = text_column(table, column)
+    counts = np.bincount(text.codes[text.codes >= 0], minlength=len(text.values)).tolist()
+    missing = table.options.missing_words
+    pairs = ((value.strip(), count) for value, count in zip(text.values, counts, strict=True))
+    return Counter({value: count for value, count in pairs if value not in missing})
+
+
 def column_kind(table: Table, column: str) -> Kind:
     """Returns the kind of a column, from its type or from most of its first distinct texts."""
     kind = table.arrow.schema.field(column).type
@@ -71,7 +121,7 @@ def column_kind(table: Table, column: str) -> Kind:
         if pa.types.is_floating(kind) or pa.types.is_boolean(kind):
             return "number"
         return "time" if pa.types.is_timestamp(kind) else "other"
-    return _text_kind(first_distinct(table, column), table)
+    return _text_kind(first_distinct(table, column), table, column)
 
 
 def read_numbers(table: Table, column: str) -> FloatArray:
@@ -97,7 +147,7 @@ def read_numbers(table: Table, column: str) -> FloatArray:
     else:
         raise DataError(f"the column holds {chunks.type}, not numbers.", place=table.place(column))
     for word in table.options.na_values:
-        plain = _with_point(word, table)
+        plain = _with_point(word, table, column)
         if NUMBER.fullmatch(plain):  # so that -999 means -999.0 too
             values = np.where(values == float(plain), np.nan, values)
     infinite = np.flatnonzero(np.isinf(values))
@@ -205,7 +255,7 @@ def _share_of_numbers(table: Table, column: str) -> float:
     text, missing = text_column(table, column), table.options.missing_words
     counts = np.bincount(text.codes[text.codes >= 0], minlength=len(text.values))
     present = np.array([value.strip() not in missing for value in text.values], bool)
-    numeric = np.array([NUMBER.fullmatch(_with_point(value, table)) is not None for value in text.values], bool)
+    numeric = np.array([NUMBER.fullmatch(_with_point(value, table, column)) is not None for value in text.values], bool)
     return float(counts[numeric & present].sum() / max(1, counts[present].sum()))
 
 
@@ -231,10 +281,10 @@ def first_distinct(table: Table, column: str) -> list[str]:
     return values
 
 
-def _text_kind(values: list[str], table: Table) -> Kind:
+def _text_kind(values: list[str], table: Table, column: str) -> Kind:
     if not values:
         return "empty"
-    plain = [_with_point(value, table) for value in values]
+    plain = [_with_point(value, table, column) for value in values]
     enough = _MAJORITY * len(values)
     if sum(bool(NUMBER.fullmatch(value)) or _is_infinite(value) for value in plain) >= enough:
         fractions = sum(not value.lstrip("+-").isdigit() for value in plain if NUMBER.fullmatch(value))
@@ -247,13 +297,12 @@ def _text_kind(values: list[str], table: Table) -> Kind:
 
 def holds_some_numbers(table: Table, column: str) -> bool:
     """Returns whether some texts of a column are numbers."""
-    return any(NUMBER.fullmatch(_with_point(value, table)) for value in first_distinct(table, column))
+    return any(NUMBER.fullmatch(_with_point(value, table, column)) for value in first_distinct(table, column))
 
 
-def _with_point(text: str, table: Table) -> str:
+def _with_point(text: str, table: Table, column: str) -> str:
     """Writes a number with a decimal point; a text with a point is no number if the decimal mark is another."""
-    plain, mark = text.strip(), table.options.decimal
-    return plain if mark in (None, ".") else plain.replace(".", "?").replace(mark, ".")
+    return plain_number(text, table.number_marks(column))
 
 
 def _is_infinite(text: str) -> bool:
@@ -265,7 +314,7 @@ def _parse_numbers(table: Table, column: str, text: TextColumn) -> FloatArray:
     if not text.values:
         return np.empty(0)
     missing = table.options.missing_words
-    plain = [_with_point(value, table) for value in text.values]
+    plain = [_with_point(value, table, column) for value in text.values]
     known = np.array([bool(NUMBER.fullmatch(value)) for value in plain])
     gone = np.array([value in missing or value.strip() in missing for value in text.values])
     bad = np.flatnonzero(~known & ~gone)
@@ -282,6 +331,9 @@ def _not_a_number(table: Table, column: str, text: TextColumn, bad: IntArray) ->
     is_bad[bad] = True
     rows = np.flatnonzero(is_bad[text.codes])
     what, hint = _what_is_wrong(text.values[text.codes[rows[0]]], column)
+    if len(readings([text.values[i].strip() for i in bad])) > 1:
+        mark = "comma" if "," in text.values[bad[0]] else "point"
+        what = f"may be a number with a decimal {mark} or with a {mark} between thousands"
     if len(rows) > 1:
         hint = (f"{len(rows):,} such values in all.", *sentences(hint))
     return cell_error(table, column, rows, lambda row: text.values[text.codes[row]], what, hint)
@@ -296,11 +348,21 @@ def _what_is_wrong(value: str, column: str) -> tuple[str, Hint]:
     return "is not a number", _remedy(value)
 
 
+def _marks_to_give(value: str) -> tuple[str, ...]:
+    """Returns the options with which a text may be a number."""
+    possible = readings([value.strip()])
+    thousands = {shlex.quote(marks.thousands): None for marks in possible if marks.thousands}
+    remedies = [f"A decimal comma needs {option('decimal', ',')}."]
+    if thousands:
+        remedies.append(f"Marks between thousands need {option('thousands', ' or '.join(thousands))}.")
+    return tuple(remedies)
+
+
 def _remedy(value: str) -> Hint:
     """Returns how to turn a text into a number or a missing value."""
     has_digits = any(character.isnumeric() for character in value)
-    if any(mark in value for mark in _MARKS):
-        return ("Remove currency, percent and thousands signs.", f"A decimal comma needs {option('decimal', ',')}.")
+    if any(mark in value for mark in _MARKS) or is_grouped(value):
+        return ("Remove currency, percent and thousands signs.", *_marks_to_give(value))
     if has_digits and not value.isprintable():
         return "Remove the characters in it that are not printed."
     if has_digits and (not value.isascii() or value.strip()[0] == "(" or value.strip()[-1] == "-"):

@@ -18,6 +18,7 @@ from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.wording import counted, name_list, quoted
 from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
+from seqcast.reading.number_marks import NumberMarks, given_marks, is_grouped, plain_number, proven_marks
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes
 from seqcast.reading.table import TEXT_TYPE
@@ -326,22 +327,43 @@ def _require_header(names: tuple[str, ...], cells: list[list[str]], name: str, l
 def _find_decimal(
     cells: list[list[str]], names: tuple[str, ...], options: ReadOptions, delimiter: str, name: str
 ) -> tuple[str, tuple[Notice, ...]]:
-    if options.decimal not in (None, ".", ","):
-        raise UsageError(f"{option('decimal', repr(options.decimal[:20]))} is no decimal mark.", hint="Give . or ,.")
-    if options.decimal is not None or delimiter == ",":
-        return options.decimal or ".", ()
+    given, _ = given_marks(options)
+    proven = _proven_marks(cells, options)
+    decimals = {marks.decimal for marks in proven}
+    if given is None and len(decimals) == 1 and not _contradicts(cells, *decimals):
+        given = decimals.pop()
+    if given is not None or delimiter == ",":
+        return given or ".", ()
     with_comma = [(i, cell) for row in cells for i, cell in enumerate(row) if _COMMA_NUMBER.fullmatch(cell.strip())]
     with_point = any("." in cell and NUMBER.fullmatch(cell.strip()) for row in cells for cell in row)
-    if not with_comma or with_point:
+    if not with_comma or with_point or any(marks.thousands == "," for marks in proven):
         return ".", ()
     column, example = with_comma[0]
     if all(_GROUPED_NUMBER.fullmatch(cell.strip()) for _, cell in with_comma):
         raise DataError(
             f"{quoted(example)} may be a number with a decimal comma or with a comma between thousands.",
             place=Place(name, None, names[column], example),
-            hint=f"Give {option('decimal', ',')} if the comma is decimal; otherwise remove the commas.",
+            hint=f"Give {option('decimal', ',')} if the comma is decimal, otherwise {option('thousands', ',')}.",
         )
     return ",", (Notice("repair", f"numbers such as {quoted(example)} were read with a decimal comma"),)
+
+
+def _proven_marks(cells: list[list[str]], options: ReadOptions) -> tuple[NumberMarks, ...]:
+    """Returns the marks of the columns that leave a single reading, with marks between thousands."""
+    missing = options.missing_words
+    columns = [map(str.strip, column) for column in zip(*cells, strict=True) if any(map(is_grouped, column))]
+    found = [proven_marks(Counter(cell for cell in column if cell not in missing)) for column in columns]
+    return tuple(marks for marks in found if marks is not None)
+
+
+def _contradicts(cells: list[list[str]], decimal: str) -> bool:
+    """Returns whether a cell is a number with the other decimal mark alone."""
+    other = "," if decimal == "." else "."
+    return any(
+        other in cell and not is_grouped(cell) and NUMBER.fullmatch(plain_number(cell, NumberMarks(other)))
+        for row in cells
+        for cell in row
+    )
 
 
 def _column_type(cells: list[str], decimal: str, options: ReadOptions) -> pa.DataType:

@@ -15,6 +15,7 @@ from seqcast.panel.schema import Schema
 from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import read_categories, read_numbers
 from seqcast.reading.grouping import StepValues, read_ids
+from seqcast.reading.number_marks import mark_notices
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.resampling import aggregate_rows, parse_resampling, round_times
 from seqcast.reading.roles import split_id
@@ -57,7 +58,8 @@ def future_notices(future: Table | None, schema: Schema, config: DataConfig) -> 
     """Returns the notices about the table of the future; none if no covariate is known."""
     if future is None or not schema.known:
         return ()
-    found = (*future.notices, *read_times(future, _time_column(future, schema, config)).notices)
+    marked = mark_notices(future.marks, schema.known)
+    found = (*future.notices, *marked, *read_times(future, _time_column(future, schema, config)).notices)
     return tuple(replace(notice, text=f"future table: {notice.text}") for notice in found)
 
 

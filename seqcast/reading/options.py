@@ -14,6 +14,8 @@ class ReadOptions:
     """Field delimiter; found if not given."""
     decimal: str | None = None
     """Decimal mark, . or , (found if not given)."""
+    thousands: str | None = None
+    """Mark between thousands, one of , . ' space (found if a column leaves a single reading)."""
     encoding: str | None = None
     """Text encoding; UTF-8, or UTF-16 with a byte order mark, if not given."""
     time_format: str | None = None

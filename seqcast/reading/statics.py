@@ -14,6 +14,7 @@ from seqcast.panel.schema import Schema
 from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.columns import column_kind, read_covariates
 from seqcast.reading.grouping import SeriesIds, read_ids
+from seqcast.reading.number_marks import mark_notices
 from seqcast.reading.roles import DEFAULT_ID
 from seqcast.reading.table import MOST_EXAMPLES, Table, missing_column
 
@@ -62,7 +63,7 @@ def static_notices(static_table: Table | None, columns: Names, id_columns: Names
     """Returns the notices about reading static columns from a table of their own."""
     if static_table is None or not columns:
         return ()
-    found = list(static_table.notices)
+    found = [*static_table.notices, *mark_notices(static_table.marks, columns)]
     key = _static_ids(static_table, DataConfig(static=columns), id_columns)
     if key not in (id_columns, (DEFAULT_ID,)):
         found.append(Notice("decision", f"id column {quoted(key[0])}"))

@@ -1,8 +1,8 @@
 """A table as read: typed columns, and the line in the file of each row."""
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from seqcast.errors import DataError, Hint, Place
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.wording import name_list, quoted
+from seqcast.reading.number_marks import NumberMarks
 from seqcast.reading.options import ReadOptions
 
 MOST_EXAMPLES = 5
@@ -36,6 +37,8 @@ class Table:
     """Line of the first row in a text file; None where rows have no lines."""
     lines: IntArray | None = None
     """Line of each row where rows take several lines or lines are blank."""
+    marks: Mapping[str, NumberMarks] = field(default_factory=dict)
+    """Marks of the columns whose numbers are written otherwise than the options say."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -44,6 +47,11 @@ class Table:
     @property
     def num_rows(self) -> int:
         return int(self.arrow.num_rows)
+
+    def number_marks(self, column: str) -> NumberMarks:
+        """Returns the marks with which the numbers of a column are written."""
+        usual = NumberMarks(self.options.decimal or ".", self.options.thousands or "")
+        return self.marks.get(column, usual)
 
     def line(self, row: int) -> int | None:
         """Returns the line of the file on which a row begins, counted from 1."""

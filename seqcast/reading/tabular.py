@@ -17,6 +17,7 @@ import pyarrow.parquet
 from seqcast.errors import DataError, Place, UsageError
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.wording import quoted
+from seqcast.reading.columns import with_number_marks
 from seqcast.reading.dialect import Dialect, find_dialect, record_lines, refuse_bad_record, refuse_open_quote, to_utf8
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes, Content, largest_expansion, read_content
@@ -46,7 +47,8 @@ def read_table(source: str | Path, options: ReadOptions = ReadOptions()) -> Tabl
     content = read_content(source)
     if content.format == "parquet":
         arrow = _normalised(_read_parquet(content), content.name)
-        return Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
+        table = Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
+        return with_number_marks(table, options)
     return _read_csv(content, options)
 
 
@@ -77,7 +79,7 @@ def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFram
             f"a column cannot be read: {'; '.join(map(str, error.args))[:200]}.", place=Place(name)
         ) from None
     arrow = _normalised(arrow, name)
-    return Table(name, arrow, _fingerprint(arrow), int(arrow.nbytes))
+    return with_number_marks(Table(name, arrow, _fingerprint(arrow), int(arrow.nbytes)), ReadOptions())
 
 
 def _fingerprint(arrow: pa.Table) -> str:
@@ -168,7 +170,8 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
     first_line, lines = _find_lines(data, dialect, arrow.num_rows, has_blank_lines)
     notices = encoding_notices + dialect.notices
     fingerprint = content.fingerprint.result()
-    return Table(content.name, arrow, fingerprint, content.stored_bytes, notices, resolved, first_line, lines)
+    table = Table(content.name, arrow, fingerprint, content.stored_bytes, notices, resolved, first_line, lines)
+    return with_number_marks(table, options)
 
 
 def _find_lines(
