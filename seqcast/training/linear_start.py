@@ -100,10 +100,10 @@ class _Sample:
     """(windows,) which stretch of its series a window lies in, 0 to NUM_BLOCKS - 1; where a series has fewer windows
     than stretches, all of them are in one, and such series are dealt out."""
 
-    def error(self, forecast: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
-        """Weighted absolute error of forecasts (rows, steps), summed."""
-        missed = (self.future[rows][:, steps] - forecast).abs() * self.seen[rows][:, steps]
-        total: Tensor = (missed * self.weights[rows]).sum()
+    def error(self, forecasts: Tensor, rows: Tensor, steps: Tensor) -> Tensor:
+        """Weighted absolute error of each of the forecasts (..., rows, steps), summed over rows and steps."""
+        missed = (self.future[rows][:, steps] - forecasts).abs()
+        total: Tensor = (missed * (self.seen[rows][:, steps] * self.weights[rows])).sum(dim=(-2, -1))
         return total
 
     def total_weight(self, steps: Tensor) -> Tensor:
@@ -250,8 +250,8 @@ def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: 
         return USUAL_SHARE, 1.0, float(error)
     horizon = fitted.shape[1]
     steps = torch.from_numpy(evenly_spread(horizon, BLOCK_STEPS))
-    errors = torch.zeros(len(NAIVE_SHARES))
-    seen = torch.zeros(len(NAIVE_SHARES))
+    errors, seen = torch.zeros(2, len(NAIVE_SHARES))
+    shares = torch.tensor(NAIVE_SHARES)[:, None, None]
     for block in blocks:
         inside = torch.from_numpy(np.flatnonzero(sample.block == block))
         outside = torch.from_numpy(np.flatnonzero(sample.block != block))
@@ -260,9 +260,8 @@ def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: 
         past = sample.past[inside]
         simple = past @ naive[:, steps].float()
         strange, familiar = past @ without.float(), past @ fitted[:, steps].float()
-        for number, share in enumerate(NAIVE_SHARES):
-            errors[number] += sample.error((1 - share) * strange + share * simple, inside, steps)
-            seen[number] += sample.error((1 - share) * familiar + share * simple, inside, steps)
+        errors += sample.error((1 - shares) * strange + shares * simple, inside, steps)
+        seen += sample.error((1 - shares) * familiar + shares * simple, inside, steps)
     best = int(torch.nonzero(errors <= (1 + TOLERANCE) * errors.min()).max())
     widening = max(1.0, float(errors[best] / seen[best].clamp(min=1e-9)))
     return NAIVE_SHARES[best], widening, float(errors[best] / sample.total_weight(steps))
@@ -270,14 +269,16 @@ def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: 
 
 def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor) -> Tensor:
     """Argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C), by accelerated projected gradient (Beck and Teboulle 2009)."""
-    gram, cross = gram + RIDGE * torch.eye(len(gram), dtype=gram.dtype), cross - PENALTY
+    identity = torch.eye(len(gram), dtype=gram.dtype)
+    gram = gram + RIDGE * identity
     rate = 1 / torch.linalg.matrix_norm(gram, 2)
+    descent, shift = identity - rate * gram, rate * (cross - PENALTY)
     current = ahead = following = start
     momentum = 1.0
     for number in range(int(np.clip(MOST_WORK / (2 * len(gram) * cross.numel()), *NUM_ITERATIONS))):
-        following = (ahead - rate * (gram @ ahead - cross)).clamp(min=0)
+        following = torch.addmm(shift, descent, ahead).clamp_(min=0)
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        ahead = following + (momentum - 1) / next_momentum * (following - current)
+        ahead = torch.lerp(current, following, 1 + (momentum - 1) / next_momentum)
         if number % 20 == 0 and float((following - current).abs().max()) < CONVERGED:
             break
         current, momentum = following, next_momentum

@@ -118,7 +118,7 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = 
         validation_series=series,
         validation_origins=origins,
     )
-    if not plan.config.model.lag_bias:
+    if linear is None:
         return setup
     apply_linear_start(setup.network, linear)
     return replace(setup, linear=linear)
@@ -126,17 +126,20 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = 
 
 def _choose_location(
     panel: Panel, plan: Plan, tensors: PanelTensors, windows: WindowRange
-) -> tuple[Plan, LinearForecast]:
-    """Settle the units of a window by the cross-validated error of the linear forecast in each."""
-    asked = plan.config.model.location
+) -> tuple[Plan, LinearForecast | None]:
+    """Settle the units of a window by the cross-validated error of the linear forecast in each.
+
+    Returns the plan, and the linear forecast if training begins with it.
+    """
+    asked, starts_linear = plan.config.model.location, plan.config.model.lag_bias
     if asked is not None:
-        return plan, _fit_linear(panel, plan, tensors, windows, asked)
+        return plan, _fit_linear(panel, plan, tensors, windows, asked) if starts_linear else None
     fits = {location: _fit_linear(panel, plan, tensors, windows, location) for location in LOCATIONS}
     best = min(fits, key=lambda location: fits[location].error * (1 if location == LOCATIONS[0] else 1 + CLEARLY))
     config = plan.config.override(model={"location": best})
     errors = ", ".join(f"{location} {each.error:.4g}" for location, each in fits.items())
     choice = Choice("location", best, f"cross-validated error of the linear forecast: {errors}")
-    return replace(plan, config=config, choices=(*plan.choices, choice)), fits[best]
+    return replace(plan, config=config, choices=(*plan.choices, choice)), fits[best] if starts_linear else None
 
 
 def _fit_linear(

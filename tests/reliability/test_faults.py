@@ -25,6 +25,8 @@ from tests.reliability.hazards import daily, orderly
 from tests.running import Ran, Trained, contents, done
 
 MOST_CALLS = 400
+QUICK = (*SMALL, "--max-steps", "2", "--location", "last", "--no-lag-bias")
+"""Options of a training that writes all files, and some more than once, and computes next to nothing."""
 
 
 class Disk:
@@ -146,14 +148,16 @@ def test_a_full_disk_at_any_moment_of_training_leaves_whole_files(tmp_path: Path
         for path in run.iterdir() if run.exists() else ():
             path.unlink()
 
-    calls = every_fault(lambda: orderly("train", data, *SMALL, "--run", run), run, again, check)
+    calls = every_fault(lambda: orderly("train", data, *QUICK, "--run", run), run, again, check)
     assert calls > 20
 
 
 def test_a_full_disk_at_any_moment_of_a_resume_keeps_a_state_to_resume_from(single: Trained, tmp_path: Path) -> None:
-    run = single.copied(tmp_path)
+    run = tmp_path / "run"
+    done("train", single.data, *QUICK, "--run", run)
+    honest = (run / "model.safetensors").read_bytes()
     change_record(run, lambda record: record.update(status="stopped"))
-    old, honest = contents(run), (single.run / "model.safetensors").read_bytes()
+    old = contents(run)
 
     def restore() -> None:
         for name, data in old.items():
@@ -164,10 +168,10 @@ def test_a_full_disk_at_any_moment_of_a_resume_keeps_a_state_to_resume_from(sing
         require_free(run)
         if ran.code:
             assert (run / "checkpoint.safetensors").read_bytes() == old["checkpoint.safetensors"]
-            done("train", single.data, *SMALL, "--run", run, "--resume")
+            done(*command)
         assert (run / "model.safetensors").read_bytes() == honest
 
-    command = ("train", single.data, *SMALL, "--run", run, "--resume")
+    command = ("train", single.data, *QUICK, "--run", run, "--resume")
     assert every_fault(lambda: orderly(*command), run, restore, check) > 10
 
 
