@@ -3,9 +3,11 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
-import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,30 @@ import torch
 
 from seqcast.distributed import ALONE, World
 from seqcast.errors import UsageError
+from tests.processes import Command, started
 from tests.running import done, refused, seqcast, write_hourly
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
 OPTIONS = [
     *("--horizon", "5", "--context", "23", "--hidden", "7"),
-    *("--batch-size", "7", "--device", "cpu", "--no-lag-bias"),
+    *("--batch-size", "7", "--device", "cpu", "--no-lag-bias", "--location", "last"),
 ]
 TOLD = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "3", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 
 
-def together(folder: Path, *words: object) -> subprocess.Popen[str]:
-    command = [*TORCHRUN, "seqcast", "train", "h.csv", *OPTIONS, *map(str, words)]
-    return subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@contextmanager
+def together(folder: Path, *words: object, second: Sequence[object] | None = None) -> Iterator[tuple[Command, Command]]:
+    """Two processes that train together, told by the environment what torchrun tells them; the second one may differ."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        world = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+
+    def process(rank: int, words: Sequence[object]) -> AbstractContextManager[Command]:
+        place = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        return started(folder, "train", "h.csv", *OPTIONS, *words, environment=world | place)
+
+    with process(0, words) as first, process(1, words if second is None else second) as other:
+        yield first, other
 
 
 def history(run: Path) -> list[dict[str, Any]]:
@@ -98,29 +111,21 @@ def test_standard_input_is_not_shared(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_processes_with_different_work_are_stopped(tmp_path: Path) -> None:
-    script = """
-import os, sys
-from seqcast.cli.app import main
-sys.argv[1:] = ["train", "h.csv", "--max-steps", os.environ["RANK"].replace("0", "9"), *sys.argv[1:]]
-main()
-"""
     write_hourly(tmp_path / "h.csv")
-    (tmp_path / "differ.py").write_text(script)
-    command = [*TORCHRUN[:-2], "--", "differ.py", *OPTIONS, "--run", "run"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    assert ran.returncode != 0
-    assert "error: the processes read different tables or options." in ran.stderr
+    with together(tmp_path, "--max-steps", 9, "--run", "run", second=("--max-steps", 1, "--run", "run")) as both:
+        assert all(process.wait() for process in both)
+        assert "error: the processes read different tables or options." in both[0].err
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
+def test_two_processes_of_torchrun_train_what_one_does(tmp_path: Path) -> None:
     data = write_hourly(tmp_path / "h.csv")
-    words = ["--max-steps", 6, "--dropout", 0, "--precision", "float32"]
-    with together(tmp_path, *words, "--run", "both") as process:
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    words = ["--max-steps", "6", "--dropout", "0", "--precision", "float32"]
+    command = [*TORCHRUN, "seqcast", "train", "h.csv", *OPTIONS, *words, "--run", "both"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stderr
     done("train", data, *OPTIONS, *words, "--run", tmp_path / "one")
-    assert out.count("Trained") == err.count("2 processes, each on cpu") == 1
+    assert ran.stdout.count("Trained") == ran.stderr.count("2 processes, each on cpu") == 1
     one, both = history(tmp_path / "one"), history(tmp_path / "both")
     for key in ("train_loss", "validation_loss"):
         assert [row[key] for row in both] == pytest.approx([row[key] for row in one], rel=1e-4)
@@ -134,20 +139,17 @@ def test_two_processes_are_stopped_and_resumed_exactly(tmp_path: Path) -> None:
     write_hourly(tmp_path / "h.csv")
     (tmp_path / "often.toml").write_text("[training]\nvalidate_every = 1\npatience = 1000\n")
     words = ["--max-steps", 40, "--config", "often.toml"]
-    with together(tmp_path, *words, "--run", "whole") as process:
-        assert process.wait(timeout=120) == 0, process.stderr and process.stderr.read()
-    with together(tmp_path, *words, "--run", "parts") as process:
-        for _ in range(1200):
-            if (tmp_path / "parts" / "checkpoint.safetensors").exists():
-                break
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=120)
-    assert "Stopped by SIGTERM" in err
-    assert json.loads((tmp_path / "parts" / "run.json").read_text())["status"] == "stopped"
-    with together(tmp_path, *words, "--run", "parts", "--resume") as process:
-        _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert (tmp_path / "parts" / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
-    model = "model.safetensors"
-    assert (tmp_path / "parts" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes()
+    parts = tmp_path / "parts"
+    with together(tmp_path, *words, "--run", "whole") as both:
+        assert [process.wait() for process in both] == [0, 0], both[0].err
+    with together(tmp_path, *words, "--run", "parts") as both:
+        both[0].wait_for(parts / "checkpoint.safetensors")
+        for process in both:
+            process.send(signal.SIGTERM)
+        assert [process.wait() for process in both] == [143, 143]
+        assert "Stopped by SIGTERM" in both[0].err
+    assert json.loads((parts / "run.json").read_text())["status"] == "stopped"
+    with together(tmp_path, *words, "--run", "parts", "--resume") as both:
+        assert [process.wait() for process in both] == [0, 0], both[0].err
+    for name in ("metrics.jsonl", "model.safetensors"):
+        assert (parts / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -3,11 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,48 +10,26 @@ import pytest
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.signals import stop_signals
 from seqcast.training.loop import Progress
+from tests.processes import started
 from tests.running import TINY, done, refused, seqcast, write_hourly
 
-COMMAND = [sys.executable, "-c", "from seqcast.cli.app import main; main()"]
 LONG = [*TINY[:-1], "200000", "--patience", "1000000", "--config", "often.toml"]
 """More steps than any test waits for, each of them saved."""
-
-
-@contextmanager
-def training(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """`seqcast train h.csv` in `folder`, past its first steps."""
-    write_hourly(folder / "h.csv")
-    (folder / "often.toml").write_text("[training]\nvalidate_every = 1\n")
-    command = [*COMMAND, "train", "h.csv", *LONG, "--run", "run"]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=folder, text=True, **streams) as process:
-        try:
-            wait_for(folder / "run" / "checkpoint.safetensors", process)
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    for _ in range(1200):
-        if path.exists():
-            return
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        time.sleep(0.05)
-    pytest.fail(f"{path} did not appear in a minute")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
 def test_a_signal_saves_the_state_and_says_how_to_go_on(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    with training(tmp_path) as process:
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert out == ""
-    assert f"error: Stopped by {number.name}. The state of step" in err
-    assert err.rstrip().endswith("continue with --resume.")
-    assert "Traceback" not in err
+    write_hourly(tmp_path / "h.csv")
+    (tmp_path / "often.toml").write_text("[training]\nvalidate_every = 1\n")
+    with started(tmp_path, "train", "h.csv", *LONG, "--run", "run") as process:
+        process.wait_for(tmp_path / "run" / "checkpoint.safetensors")
+        process.send(number)
+        assert process.wait() == code
+    assert process.out == ""
+    assert f"error: Stopped by {number.name}. The state of step" in process.err
+    assert process.err.rstrip().endswith("continue with --resume.")
+    assert "Traceback" not in process.err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "stopped"
     assert not list((tmp_path / "run").glob("*.tmp"))
 

@@ -1,5 +1,4 @@
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -7,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from seqcast.run.configuration_file import read_config
+from tests.processes import started
 from tests.running import CONTEXT, HORIZON, TINY, done, hours, refused, wave, write_hourly, write_rows
 
 SEARCH = (*TINY, "--layers", 1, "--score", "general", "--loss", "quantile", "--device", "cpu", "--precision", "float32")
@@ -44,21 +44,20 @@ def finished_trials(study: Path) -> int:
 
 def test_a_killed_search_loses_the_running_trial_alone(in_tmp_path: Path) -> None:
     write_hourly(Path("shop.csv"), 400)
-    words = ["tune", "shop.csv", *map(str, SEARCH), "--max-steps", "60", "--trials", "5", "--run", "study"]
-    command = [sys.executable, "-c", "from seqcast.cli.app import main; main()", *words]
+    words = ["tune", "shop.csv", *map(str, SEARCH), "--max-steps", "30", "--trials", "4", "--run", "study"]
     study = Path("study/study.jsonl")
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    limit = time.monotonic() + 120
-    while finished_trials(study) < 2 and time.monotonic() < limit:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with started(in_tmp_path, *words) as process:
+        limit = time.monotonic() + 120
+        while finished_trials(study) < 2 and time.monotonic() < limit:
+            time.sleep(0.02)
+        process.send(signal.SIGKILL)
+        process.wait()
     kept = finished_trials(study)
-    assert 2 <= kept < 5
+    assert 2 <= kept < 4
     killed = study.read_bytes()
     resumed = done(*words, "--json").document()
     assert study.read_bytes().startswith(killed)
-    assert len(resumed["trials"]) == 5
+    assert len(resumed["trials"]) == 4
     whole = done(*words[:-1], "whole", "--json").document()
     assert [trial["error"] for trial in resumed["trials"]] == [trial["error"] for trial in whole["trials"]]
     assert Path("study/config.toml").read_bytes() == Path("whole/config.toml").read_bytes()

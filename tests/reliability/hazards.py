@@ -1,6 +1,5 @@
 """Tables of hazards, and the check that a command meets each one in order: bounded, in words, leaving nothing behind."""
 
-import multiprocessing
 import resource
 import shlex
 import time
@@ -13,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.processes import FORKSERVER
 from tests.reading.making_tables import rows
 from tests.running import Ran, seqcast, wave
 
 MOST_SECONDS = 20
 HUGE = "99999999999999999999"
-FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["seqcast.experiments.recorded_training", "tests.running"])
 
 
 @dataclass(frozen=True)

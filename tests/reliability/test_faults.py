@@ -6,11 +6,8 @@ import errno
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import pytest
 
 from seqcast.run.directory import RunDirectory
 from seqcast.run.verification import verify_run
+from tests.processes import started
 from tests.reliability.attacks import change_record
 from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, orderly
@@ -207,28 +205,19 @@ def test_a_full_disk_at_any_moment_of_writing_leaves_the_old_or_the_new_file(
     assert every_fault(lambda: orderly(*words), folder, old, check) >= 4
 
 
-def start(*words: object, **options: Any) -> subprocess.Popen[bytes]:
-    code = "import sys; from seqcast.cli.app import main; sys.argv[0] = 'seqcast'; main()"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    arguments = [sys.executable, "-c", code, *map(str, words)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)
-
-
 def kill_and_resume(kills: int, folder: Path, single: Trained, dice: random.Random) -> None:
     """Kill training again and again, each time a little later, and resume it; nothing that was saved is lost."""
     run = folder / "run"
-    options = (*SMALL[:-5], "--max-steps", "400", "--batch-size", "5", "-q", "--run", run)
+    options = (*SMALL[:-5], "--max-steps", "200", "--batch-size", "5", "-q", "--run", run)
     reached = 0
     for _ in range(kills):
-        process = start("train", single.data, *options, *(("--resume",) if (run / "run.json").exists() else ()))
-        deadline = time.monotonic() + 60
-        # A kill before the first file is written proves little: begin when the lock is taken.
-        while not (run / ".lock").exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(dice.uniform(0.5, 3.0))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        resume = ("--resume",) if (run / "run.json").exists() else ()
+        with started(folder, "train", single.data, *options, *resume) as process:
+            # A kill before the first file is written proves little: begin when the lock is taken.
+            process.wait_for(run / ".lock")
+            process.wait(dice.uniform(0.1, 1.0))
+            process.send(signal.SIGKILL)
+            process.wait()
         if (run / "run.json").exists():
             require_whole(run)
             RunDirectory(run).read_record()
