@@ -130,7 +130,7 @@ class CategoryEmbeddings(nn.Module):
 
 
 def _embedding_width(num_codes: int) -> int:
-    return min(16, (num_codes + 1) // 2)
+    return min(16, num_codes)
 
 
 class ForecastNetwork(nn.Module):

@@ -185,9 +185,9 @@ def test_categories_are_embedded_per_column_and_joined() -> None:
 
     joined = embeddings(torch.tensor([[[2, 49]], [[0, 7]]]))
 
-    assert joined.shape == (2, 1, embeddings.width) == (2, 1, 2 + 16)
-    assert torch.equal(joined[1, 0, :2], embeddings.tables[0].weight[0])
-    assert torch.equal(joined[0, 0, 2:], embeddings.tables[1].weight[49])
+    assert joined.shape == (2, 1, embeddings.width) == (2, 1, 3 + 16)
+    assert torch.equal(joined[1, 0, :3], embeddings.tables[0].weight[0])
+    assert torch.equal(joined[0, 0, 3:], embeddings.tables[1].weight[49])
 
 
 def test_without_categorical_columns_the_embedding_has_no_width() -> None:
