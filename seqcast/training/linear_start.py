@@ -1,7 +1,9 @@
 """A robust non-negative linear forecast of standardised windows: what training starts from.
 
 For every forecast step t the training windows give the non-negative least-squares weights b_t of the context values on
-the truth (Lawson and Hanson 1974, chapter 23). Two things make it hold where series drift:
+the truth (Lawson and Hanson 1974, chapter 23). A ridge and a penalty keep them from fitting noise. Both shrink with the
+noise that the fit itself finds, as in the scaled lasso (Sun and Zhang 2012), so that regular series are not shrunk. Two
+things make the fit hold where series drift:
 
 - Windows are weighted once more by the inverse of their own error, so that a few wild ones do not rule the fit
   (iteratively reweighted least squares, here per window; Holland and Welsch 1977).
@@ -38,16 +40,24 @@ FEWEST_SAMPLED = 64
 """Fewest sampled windows, however long they are."""
 CHUNK = 1024
 RIDGE = 1e-3
-"""Term added to the mean square of every lag, so that collinear lags share."""
+"""Term added to the mean square of every lag at the usual noise, so that collinear lags share."""
 PENALTY = 0.01
-"""Penalty on the sum of the weights. Standardised windows sum to zero, so equal weights on all lags forecast nothing;
-the penalty removes them, and the lags that only fit noise."""
+"""Penalty on the sum of the weights at the usual noise. Standardised windows sum to zero, so equal weights on all lags
+forecast nothing; the penalty removes them, and the lags that only fit noise."""
+USUAL_NOISE = 0.2
+"""Mean absolute residual of standardised windows at which the ridge, the penalty and the floor have their full size."""
+SMALLEST_NOISE = 1e-3
+"""Least noise, as a part of the usual one, that they shrink with."""
+MOST_FITS = 4
+"""Most fits until noise and weights agree."""
+STEADY = 0.8
+"""Part of the noise of the fit before at which they agree."""
 MOST_WORK = 3e11
 """Multiplications of one fit."""
 NUM_ITERATIONS = (20, 1000)
 """Fewest and most of one fit, whatever its work."""
 CONVERGED = 1e-5
-"""Largest change of a weight that ends the fit."""
+"""Largest change of a weight that ends the fit, at the usual noise."""
 SMALLEST_ERROR = 0.05
 """Term added to the error of a window before it weighs, so that a perfect window does not weigh infinitely much."""
 
@@ -62,7 +72,7 @@ TOLERANCE = 0.005
 """Part of the cross-validated error that a larger share of the naive forecast may cost."""
 
 FLOOR = 0.02
-"""Attention left to lags without weight, together, so that training can still raise them."""
+"""Attention left to lags without weight, together, at the usual noise, so that training can still raise them."""
 SMALLEST_GATE = 0.02
 """Start of the copy gate where the linear forecast copies nothing, so that training can still open it."""
 
@@ -82,6 +92,8 @@ class LinearForecast:
     naive_share: float
     error: float
     """Cross-validated mean absolute error, weighted as the loss; it compares locations, as the scale is the same."""
+    noise: Tensor
+    """(horizon,) noise of each step as a part of the usual noise, from `SMALLEST_NOISE` to 1."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,13 @@ class _Sample:
         missed = (self.future - self.past @ weights.float()).abs() * self.seen
         mean: Tensor = missed.sum(dim=1, keepdim=True) / self.seen.sum(dim=1, keepdim=True).clamp(min=1)
         return mean
+
+    def noise(self, weights: Tensor, importance: Tensor) -> Tensor:
+        """(horizon,) mean absolute residual of weights (lags, horizon); see `LinearForecast.noise`."""
+        counted = self.seen * importance
+        missed = ((self.future - self.past @ weights.float()).abs() * counted).sum(dim=0)
+        mean = missed.double() / counted.sum(dim=0).clamp(min=1e-9)
+        return (mean / USUAL_NOISE).clamp(min=SMALLEST_NOISE, max=1.0)
 
 
 @dataclass(frozen=True)
@@ -152,21 +171,21 @@ def fit_linear_forecast(tensors: PanelTensors, windows: WindowRange, settings: L
     lags = sample.past.shape[1]
     has_truth = sample.seen.any(dim=1, keepdim=True)
     gram, cross = _moments(sample, has_truth.float(), everything)
-    plain = _non_negative_least_squares(gram, cross, torch.zeros(lags, horizon, dtype=torch.float64))
+    usual = torch.ones(horizon, dtype=torch.float64)
+    plain = _non_negative_least_squares(gram, cross, torch.zeros(lags, horizon, dtype=torch.float64), usual)
     importance = sample.weights * has_truth / (sample.window_errors(plain) + SMALLEST_ERROR)
-    gram, cross = _moments(sample, importance, everything)
-    fitted = _non_negative_least_squares(gram, cross, plain)
+    fitted, noise = _fit_to_noise(sample, importance, plain)
 
     naives = {season: _naive_weights(season, lags, horizon) for season in (1, *settings.seasons) if season <= lags}
     errors = {season: sample.error(sample.past @ b.float(), everything, every_step) for season, b in naives.items()}
     season = min(errors, key=lambda each: float(errors[each]))
-    share, widening, error = _cross_validate(sample, importance, fitted, naives[season])
+    share, widening, error = _cross_validate(sample, importance, fitted, naives[season], noise)
     weights = (1 - share) * fitted + share * naives[season]
     padded = torch.zeros(horizon, context, dtype=torch.float64)
     padded[:, context - lags :] = weights.T
     left_over = _residual_quantiles(sample, weights, (0.5, *settings.quantiles))
     drift, spread = left_over[:, :1], widening * (left_over[:, 1:] - left_over[:, :1])
-    return LinearForecast(padded, spread, drift[:, 0], season, share, error)
+    return LinearForecast(padded, spread, drift[:, 0], season, share, error, noise)
 
 
 @torch.no_grad()
@@ -178,7 +197,8 @@ def apply_linear_start(network: ForecastNetwork, linear: LinearForecast) -> None
         return
     total = linear.weights.sum(dim=1, keepdim=True)
     share = linear.weights / total.clamp(min=1e-6)
-    attention.start_at((1 - FLOOR) * share + FLOOR / share.shape[1])
+    floor = FLOOR * linear.noise[:, None]
+    attention.start_at((1 - floor) * share + floor / share.shape[1])
     if decoder.copy_gate is None:
         return
     decoder.copy_gate.step_bias.copy_(torch.log(torch.expm1(total[:, 0].clamp(min=SMALLEST_GATE))))
@@ -236,7 +256,26 @@ def _naive_weights(season: int, lags: int, horizon: int) -> Tensor:
     return weights
 
 
-def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: Tensor) -> tuple[float, float, float]:
+def _fit_to_noise(sample: _Sample, importance: Tensor, plain: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights (lags, horizon), from those of the plain fit on, and the noise (horizon,) that they were fitted for.
+
+    A smaller penalty leaves smaller residuals, so both are fitted in turns until the noise stays.
+    """
+    gram, cross = _moments(sample, importance, torch.arange(len(sample.past)))
+    noise = sample.noise(plain, importance)
+    fitted = _non_negative_least_squares(gram, cross, plain, noise)
+    for _ in range(MOST_FITS - 1):
+        left = sample.noise(fitted, importance)
+        if bool((left > STEADY * noise).all()):
+            break
+        noise = torch.minimum(left, noise)
+        fitted = _non_negative_least_squares(gram, cross, fitted, noise)
+    return fitted, noise
+
+
+def _cross_validate(
+    sample: _Sample, importance: Tensor, fitted: Tensor, naive: Tensor, noise: Tensor
+) -> tuple[float, float, float]:
     """Cross-validate over stretches of time.
 
     Returns the share of the naive forecast, the factor by which residuals grow on windows that the fit has not seen,
@@ -256,7 +295,7 @@ def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: 
         inside = torch.from_numpy(np.flatnonzero(sample.block == block))
         outside = torch.from_numpy(np.flatnonzero(sample.block != block))
         gram, cross = _moments(sample, importance, outside)
-        without = _non_negative_least_squares(gram, cross[:, steps], fitted[:, steps])
+        without = _non_negative_least_squares(gram, cross[:, steps], fitted[:, steps], noise[steps])
         past = sample.past[inside]
         simple = past @ naive[:, steps].float()
         strange, familiar = past @ without.float(), past @ fitted[:, steps].float()
@@ -267,19 +306,22 @@ def _cross_validate(sample: _Sample, importance: Tensor, fitted: Tensor, naive: 
     return NAIVE_SHARES[best], widening, float(errors[best] / sample.total_weight(steps))
 
 
-def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor) -> Tensor:
-    """Argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C), by accelerated projected gradient (Beck and Teboulle 2009)."""
+def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor, noise: Tensor) -> Tensor:
+    """Argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C), by accelerated projected gradient (Beck and Teboulle 2009).
+
+    Ridge and penalty are added to G and C, for the noise of each column.
+    """
     identity = torch.eye(len(gram), dtype=gram.dtype)
-    gram = gram + RIDGE * identity
+    gram = gram + RIDGE * noise.square().mean() * identity
     rate = 1 / torch.linalg.matrix_norm(gram, 2)
-    descent, shift = identity - rate * gram, rate * (cross - PENALTY)
+    descent, shift = identity - rate * gram, rate * (cross - PENALTY * noise)
     current = ahead = following = start
     momentum = 1.0
     for number in range(int(np.clip(MOST_WORK / (2 * len(gram) * cross.numel()), *NUM_ITERATIONS))):
         following = torch.addmm(shift, descent, ahead).clamp_(min=0)
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = torch.lerp(current, following, 1 + (momentum - 1) / next_momentum)
-        if number % 20 == 0 and float((following - current).abs().max()) < CONVERGED:
+        if number % 20 == 0 and float((following - current).abs().max()) < CONVERGED * float(noise.min()):
             break
         current, momentum = following, next_momentum
     return following

@@ -23,6 +23,7 @@ NEWEST = LinearForecast(
     naive_season=1,
     naive_share=0.0,
     error=1.0,
+    noise=torch.ones(HORIZON),
 )
 
 

@@ -75,6 +75,18 @@ def test_a_given_location_is_kept_and_is_no_choice() -> None:
     assert "location" not in {choice.name for choice in setup.plan.choices}
 
 
+def test_without_a_lag_bias_and_with_a_given_location_nothing_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(*_: object) -> LinearForecast:
+        raise AssertionError("a linear forecast is fitted that nothing asks for")
+
+    monkeypatch.setattr(setups, "fit_linear_forecast", unexpected)
+
+    setup = small_setup(noise_around_a_level(), small_config(model={"location": "mean", "lag_bias": False}))
+
+    assert setup.linear is None
+    assert not setup.starts_linear
+
+
 def test_the_location_is_told_and_recorded_and_a_resumed_run_keeps_it(tmp_path: Path) -> None:
     job = make_job(write_table(tmp_path / "data.csv", {"one": 61, "two": 53}))
     told: list[Choice] = []
