@@ -1,76 +1,53 @@
 """Test of whether the attended lags matter: the effect of removing them, compared with the effect of removing others.
 
 Attention weights may be high on inputs that the model does not use, and low on inputs that it does (Jain and Wallace
-2019, arXiv 1902.10186). Windows with a known truth are forecast with three changes:
+2019, arXiv 1902.10186). Windows with a known truth are forecast with these changes:
 
+    without    the mean of the context instead of the forecast, as if nothing were attended
     removed    the weights on a band of lags become zero, and the others are scaled to sum to 1 again
-    replaced   the value at one lag becomes the mean of its window before the encoder reads it
+    moved      the band exchanges its weights with a random band of equal width that was not attended
+    replaced   the value at one lag becomes the location of its window before the encoder reads it
     shuffled   all weights move to random other lags
 
-Random bands of equal width that were not attended are the controls of the first two. Changed weights need one encoding
-of a window, replaced values one for each replaced context step. Only sums are kept.
+A band is also moved to twice its lag, half of it and so on: where that costs nothing, the lags are interchangeable.
+So the control of a band's weights is the same weight on as many other lags, and that of its values are the values of as
+many other lags. Changed weights need one encoding of a window, replaced values one for each replaced context step.
 """
 
-from dataclasses import astuple, dataclass
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 import torch
 from scipy.stats import spearmanr
-from torch import Tensor
 
-from seqcast.attention.replaced_inputs import Effect, InputEffects, point_forecast, replace_inputs
+from seqcast.attention.changed_weights import Effect, WeightChange, WeightChanges, change_weights
+from seqcast.attention.replaced_inputs import InputEffects, replace_inputs
+from seqcast.attention.verdict import SMALL_PART, BandEffect, Faithfulness, Ranking
 from seqcast.errors import UsageError, option
+from seqcast.evaluation.significance import FEWEST_UNITS
 from seqcast.forecasting import Forecasting
-from seqcast.panel.arrays import BoolArray, FloatArray
+from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.panel import Panel
+from seqcast.panel.seasonality import autocorrelation
 from seqcast.results.lag_profile import LagBand, LagProfile, target_profile
 from seqcast.results.origins import Origins, known_origins
 from seqcast.run.load import TrainedModel
 
-Verdict = Literal["faithful", "weak", "contradicted"]
-
-MOST_BANDS = 3
+MOST_BANDS = 6
+MULTIPLES = (2.0, 3.0, 0.5)
+"""Multiples of the lag of a band that may be interchangeable with it."""
 NUM_CONTROLS = 5
 NUM_SHUFFLES = 19
 """Weights without meaning beat all shuffled ones once in 20 times."""
 REMOVAL_WINDOWS = 192
-CLEAR_RATIO = 2.0
-"""Faithful attention moves the forecast at least this many times as much as other lags do."""
-CLEAR_LOSS = 0.1
-"""Shuffling faithful weights increases the error by at least this part."""
+WORTH_RANKING = 0.5
+"""Smallest lift of a lag whose weight is compared with its effect; ranks of smaller weights are noise."""
+FEWEST_RANKED = 8
+"""Smallest number of such lags."""
 _AT_ONCE = 64
 
-
-@dataclass(frozen=True)
-class BandEffect:
-    """The effects of one attended band, and the mean effects of random bands of equal width."""
-
-    first_lag: int
-    last_lag: int
-    peak_duration: str
-    share: float
-    removed: Effect
-    removed_control: Effect
-    replaced: Effect
-    replaced_control: Effect
-
-
-@dataclass(frozen=True)
-class Faithfulness:
-    """The verdict and the numbers behind it."""
-
-    verdict: Verdict
-    reason: str
-    """The numbers in words."""
-    rank_correlation: float | None
-    """Spearman correlation, over lags, of mean weight and effect of replacing the value; None if either is constant."""
-    shuffled: Effect
-    """Mean effect of shuffling the weights."""
-    shuffles_beaten: float
-    """Part of the shuffles that increase the error."""
-    bands: tuple[BandEffect, ...]
-    num_windows: int
+Lags = tuple[int, int]
+"""First and last lag of a band."""
 
 
 def verify(model: TrainedModel, panel: Panel, windows: int) -> Faithfulness:
@@ -82,59 +59,52 @@ def verify(model: TrainedModel, panel: Panel, windows: int) -> Faithfulness:
     """
     if not model.network.attends:
         raise UsageError(f"this run was trained with {option('attention', 'none')}, so there is nothing to verify.")
-    origins = known_origins(panel, model.horizon, model.context, windows)
+    model = model.as_validated
+    origins = known_origins(panel, model.horizon, model.context, _held_out(model, windows))
     forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
     tested = origins.spread(REMOVAL_WINDOWS)
     inputs = replace_inputs(forecasting, tested)
     profile = target_profile(_mean_weights(forecasting, tested), panel.frequency)
     bands = profile.bands()[:MOST_BANDS]
-    lags = [[(band.first_lag, band.last_lag), *_control_bands(profile, band, seed)] for seed, band in enumerate(bands)]
-    kept = [_outside(pair, model.horizon, model.context) for pairs in lags for pair in pairs]
-    removed, shuffles = _changed_weights(forecasting, tested, kept)
-    effects, each_removed = [], iter(removed)
-    for band, pairs in zip(bands, lags, strict=True):
-        own_removed, *other_removed = [next(each_removed) for _ in pairs]
-        own_replaced, *other_replaced = [inputs.of_band(first, last) for first, last in pairs]
-        controls = (_mean_effect(other_removed), _mean_effect(other_replaced))
-        place = (band.first_lag, band.last_lag, band.peak_duration, band.share)
-        effects.append(BandEffect(*place, own_removed, controls[0], own_replaced, controls[1]))
-    shuffled, beaten = _mean_effect(shuffles), float(np.mean([effect.error_change > 0 for effect in shuffles]))
-    correlation = _rank_correlation(profile, inputs)
-    verdict, reason = judge(tuple(effects), shuffled, beaten, correlation)
-    return Faithfulness(verdict, reason, correlation, shuffled, beaten, tuple(effects), len(tested))
-
-
-def judge(
-    bands: tuple[BandEffect, ...], shuffled: Effect, beaten: float, correlation: float | None
-) -> tuple[Verdict, str]:
-    """The verdict and its numbers in words; the arguments are fields of `Faithfulness`.
-
-    *faithful*: inputs in the attended bands move the forecast `CLEAR_RATIO` times as much as others; the error grows
-    without the weights of the bands; every shuffle increases it, on average by `CLEAR_LOSS`; and the effect of a lag
-    rises with its weight. *contradicted*: other inputs move the forecast as much, or shuffling does not increase the
-    error, or the effect falls with rising weight. *weak*: anything else.
-    """
-    if not bands:
-        return "weak", "no lag stands out of equal weights, so there is none to verify"
-    total = sum(band.share for band in bands)
-
-    def mean(values: list[float]) -> float:
-        return sum(value * band.share for value, band in zip(values, bands, strict=True)) / total
-
-    moved = mean([band.replaced.forecast_change for band in bands])
-    elsewhere = mean([band.replaced_control.forecast_change for band in bands])
-    worse = mean([band.removed.error_change for band in bands])
-    ratio = moved / max(elsewhere, 1e-9)
-    rising = 0.0 if correlation is None else correlation
-    reason = (
-        f"attended inputs move the forecast {min(ratio, 999):.1f} times as much as others; the error changes by "
-        f"{100 * worse:+.1f} % without their weights, by {100 * shuffled.error_change:+.1f} % with shuffled weights "
-        f"(own are better than {100 * beaten:.0f} % of those); rank correlation of weight and effect {rising:.2f}"
+    controls = [_control_bands(profile, band, seed) for seed, band in enumerate(bands)]
+    changes = _changes(bands, controls, model.horizon, model.context)
+    found = change_weights(forecasting, tested, changes)
+    effects, together, shuffles = _sorted(found, bands, controls, inputs, (model.horizon, model.context))
+    return Faithfulness(
+        judged=model.judged_lags,
+        spread=found.spread,
+        without=found.without,
+        last_value=found.last_value,
+        bands=effects,
+        together=together,
+        shuffled=_mean_effect(shuffles),
+        shuffles_beaten=float(np.mean([effect.error_change > 0 for effect in shuffles])),
+        ranking=rank_lags(profile.lift, inputs.forecast_change),
+        num_windows=len(tested),
+        repeats_after=next(iter(autocorrelation(panel).peaks()), None),
     )
-    if ratio <= 1 or shuffled.error_change <= 0 or rising < 0:
-        return "contradicted", reason
-    clear = ratio >= CLEAR_RATIO and shuffled.error_change >= CLEAR_LOSS and beaten == 1
-    return "faithful" if clear and worse > 0 and rising > 0 else "weak", reason
+
+
+def _held_out(model: TrainedModel, windows: int) -> int:
+    """The number of newest origins of each series that training has not learned from, if they are enough for a test."""
+    data = model.config.data
+    held_out = ((data.validation_size or 0) + (data.test_size or 0)) // model.horizon
+    return min(windows, held_out) if held_out >= FEWEST_UNITS else windows
+
+
+def rank_lags(lift: FloatArray, effect: FloatArray) -> Ranking | None:
+    """The rank correlation of lift and effect over the lags that are worth ranking; see `Faithfulness.ranking`.
+
+    Args:
+        lift: (L,) weight of each lag over equal weights.
+        effect: (L,) change of the forecast without the value of the lag; NaN for a lag that no step reaches.
+    """
+    worthy = np.isfinite(effect) & (lift >= WORTH_RANKING)
+    lift, effect = lift[worthy], effect[worthy]
+    if len(lift) < FEWEST_RANKED or np.ptp(lift) < 1e-9 or np.ptp(effect) < 1e-12:
+        return None
+    found = spearmanr(lift, effect)
+    return Ranking(float(found.statistic), float(found.pvalue), len(lift))
 
 
 @torch.inference_mode()
@@ -149,53 +119,80 @@ def _mean_weights(forecasting: Forecasting, origins: Origins) -> FloatArray:
     return sums / len(origins)
 
 
-@torch.inference_mode()
-def _changed_weights(
-    forecasting: Forecasting, origins: Origins, keeps: list[BoolArray]
-) -> tuple[list[Effect], list[Effect]]:
-    """The effects of keeping the weights of each (H, S) mask only, on the steps that lose some, and of each shuffle."""
-    model, device = forecasting.model, forecasting.device
-    generator = torch.Generator().manual_seed(0)
-    orders = [torch.randperm(model.context, generator=generator).to(device) for _ in range(NUM_SHUFFLES)]
-    masks = [torch.from_numpy(keep).to(device) for keep in keeps]
-    everywhere = torch.ones(model.horizon, dtype=torch.bool, device=device)
-    sums = torch.zeros(len(masks) + len(orders), 6, dtype=torch.float64)
-    for _, batch in forecasting.batches(origins, _AT_ONCE):
-        encoded = model.network.encode(batch)
-        base = point_forecast(model.network, batch, encoded)
-        truth = encoded.standardisation.apply(batch.future_target, batch.future_observed)
-        variants = [(encoded.keeping(keep), ~keep.all(dim=1)) for keep in masks]
-        variants += [(encoded.reordered(order), everywhere) for order in orders]
-        for number, (variant, steps) in enumerate(variants):
-            changed, touched = point_forecast(model.network, batch, variant), steps.expand_as(base)
-            sums[number] += _change_sums(changed, base, truth, touched, batch.future_observed)
-    effects = [_effect(row) for row in sums.tolist()]
-    return effects[: len(masks)], effects[len(masks) :]
+def _changes(bands: tuple[LagBand, ...], controls: list[list[Lags]], horizon: int, context: int) -> list[WeightChange]:
+    """For each band its removal, its moves to controls and to multiples; the removal of all bands; the shuffles."""
+    outside = [_outside((band.first_lag, band.last_lag), horizon, context) for band in bands]
+    changes = []
+    for band, keep, others in zip(bands, outside, controls, strict=True):
+        changes.append(WeightChange(keep=keep))
+        places = [*(first for first, _ in others), *_multiples(band, horizon, context)]
+        changes += [WeightChange(order=_exchange(band, first, horizon, context)) for first in places]
+    changes.append(WeightChange(keep=np.logical_and.reduce([*outside, np.ones((horizon, context), bool)])))
+    random = np.random.default_rng(0)
+    shuffles = (random.permutation(context) for _ in range(NUM_SHUFFLES))
+    return changes + [WeightChange(order=np.broadcast_to(order, (horizon, context)).copy()) for order in shuffles]
 
 
-def _change_sums(changed: Tensor, base: Tensor, truth: Tensor, touched: Tensor, seen: Tensor) -> Tensor:
-    """(6,) number of values, absolute and squared change, error after and before, growth of the squared error."""
-    judged = touched & seen
-    difference = (changed - base)[touched]
-    after, before = (changed - truth)[judged].double(), (base - truth)[judged].double()
-    squared = (after - before).square().sum()
-    growth = (after.square() - before.square()).sum()
-    sums = (difference.abs().double().sum(), squared, after.abs().sum(), before.abs().sum(), growth)
-    return torch.stack([torch.tensor(float(len(difference)), dtype=torch.float64), *(value.cpu() for value in sums)])
+def _sorted(
+    found: WeightChanges,
+    bands: tuple[LagBand, ...],
+    controls: list[list[Lags]],
+    inputs: InputEffects,
+    size: tuple[int, int],
+) -> tuple[tuple[BandEffect, ...], Effect, list[Effect]]:
+    """The effects of each band, of removing all, and of each shuffle; changes as from `_changes`, `size` (H, S)."""
+    effects = iter([found.effect(number) for number in range(len(found.changes))])
+    by_band = []
+    for band, others in zip(bands, controls, strict=True):
+        removed, moved = next(effects), _mean_effect([next(effects) for _ in others])
+        multiples = {first: next(effects) for first in _multiples(band, *size)}
+        cheap = SMALL_PART * moved.error_change
+        by_band.append(
+            BandEffect(
+                first_lag=band.first_lag,
+                last_lag=band.last_lag,
+                peak_duration=band.peak_duration,
+                share=band.share,
+                removed=removed,
+                moved=moved,
+                replaced=inputs.of_band(band.first_lag, band.last_lag, found.spread),
+                replaced_control=_mean_effect([inputs.of_band(*lags, found.spread) for lags in others]),
+                equivalent=tuple(first for first, each in multiples.items() if each.error_change <= cheap),
+            )
+        )
+    together, *shuffles = effects
+    return tuple(by_band), together, shuffles
 
 
-def _effect(sums: list[float]) -> Effect:
-    values, moved, squared, after, before, growth = sums
-    return Effect(moved / max(values, 1), after / max(before, 1e-12) - 1, growth / max(squared, 1e-12))
+def _multiples(band: LagBand, horizon: int, context: int) -> list[int]:
+    """The multiples of a single lag that some step of the context can have together with the lag itself."""
+    if band.first_lag != band.last_lag:
+        return []
+    lags = [int(band.peak_lag * each) for each in MULTIPLES if (band.peak_lag * each).is_integer()]
+    return [lag for lag in lags if abs(lag - band.peak_lag) < context and lag < context + horizon]
 
 
-def _outside(band: tuple[int, int], horizon: int, context: int) -> BoolArray:
+def _outside(band: Lags, horizon: int, context: int) -> BoolArray:
     """(H, S) True for context steps outside the band of lags before the forecast step."""
     lags = context - np.arange(context)[None, :] + np.arange(horizon)[:, None]
     return (lags < band[0]) | (lags > band[1])
 
 
-def _control_bands(profile: LagProfile, band: LagBand, seed: int) -> list[tuple[int, int]]:
+def _exchange(band: LagBand, first: int, horizon: int, context: int) -> IntArray:
+    """(H, S) order in which the band exchanges its weights with as many lags from `first` on.
+
+    Lags are counted back from the forecast step. A pair of which one lies outside the context stays.
+    """
+    order = np.tile(np.arange(context), (horizon, 1))
+    for step in range(horizon):
+        own = context + step - np.arange(band.first_lag, band.last_lag + 1)
+        other = own + band.first_lag - first
+        inside = (own >= 0) & (own < context) & (other >= 0) & (other < context)
+        order[step, own[inside]], order[step, other[inside]] = other[inside], own[inside]
+    return order
+
+
+def _control_bands(profile: LagProfile, band: LagBand, seed: int) -> list[Lags]:
     """Random bands of equal width that do not overlap an attended band."""
     width, num_lags = band.last_lag - band.first_lag + 1, len(profile.share)
     attended = np.zeros(num_lags + 1, bool)
@@ -207,15 +204,9 @@ def _control_bands(profile: LagProfile, band: LagBand, seed: int) -> list[tuple[
 
 
 def _mean_effect(effects: list[Effect]) -> Effect:
-    """The mean of the effects; no effect if there was no room for a control."""
+    """The mean of the effects, with the largest p-value; no effect if there was no room for a control."""
     if not effects:
         return Effect(0.0, 0.0, 0.0)
-    return Effect(*np.mean([astuple(effect) for effect in effects], axis=0).tolist())
-
-
-def _rank_correlation(profile: LagProfile, inputs: InputEffects) -> float | None:
-    seen = np.isfinite(inputs.forecast_change)
-    lift, effect = profile.lift[seen], inputs.forecast_change[seen]
-    if np.ptp(lift) < 1e-9 or np.ptp(effect) < 1e-12:
-        return None
-    return float(spearmanr(lift, effect).statistic)
+    values = [(effect.forecast_change, effect.error_change, effect.usefulness) for effect in effects]
+    p_values = [effect.p_value for effect in effects if effect.p_value is not None]
+    return replace(Effect(*np.mean(values, axis=0).tolist()), p_value=max(p_values, default=None))

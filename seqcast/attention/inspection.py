@@ -4,11 +4,12 @@ from dataclasses import asdict, dataclass
 
 from seqcast.attention.comparison import ProfileComparison, compare_profiles
 from seqcast.attention.error_tenths import ErrorGroup, ErrorTenths, tenths_by_error
-from seqcast.attention.faithfulness import Faithfulness, verify
+from seqcast.attention.faithfulness import verify
 from seqcast.attention.implied_forecast import ImpliedForecast, ImpliedSums
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.attention.seasons import SeasonFinding, check_seasons
 from seqcast.attention.shorter_context import ContextSuggestion, suggest_context
+from seqcast.attention.verdict import Faithfulness
 from seqcast.errors import UsageError, option
 from seqcast.forecasting import AttentionMaps, attention_maps
 from seqcast.panel.frequency import TimeArray
@@ -60,11 +61,12 @@ class Inspection:
 
     def as_dict(self, top: int | None = None) -> dict[str, object]:
         """The numbers of the printed report under the same names; questions that were not asked are left out."""
-        asked = {"verify": self.faithfulness, "compare": self.comparison, "suggest": self.context}
+        asked = {"compare": self.comparison, "suggest": self.context}
         return {
             **self.report.as_dict(top),
             "seasons": [asdict(finding) for finding in self.seasons],
             "attention_implied": self.implied.as_dict(),
+            **({} if self.faithfulness is None else {"verify": self.faithfulness.as_dict()}),
             **{name: asdict(answer) for name, answer in asked.items() if answer is not None},
             **({} if self.errors is None else {"errors": [asdict(group) for group in self.errors]}),
         }

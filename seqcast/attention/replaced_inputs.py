@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqcast.attention.changed_weights import Effect, point_forecast
 from seqcast.forecasting import Forecasting
-from seqcast.model.ensemble import EncodedByEach, Ensemble
+from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import Standardisation
 from seqcast.panel.arrays import FloatArray
 from seqcast.results.lag_profile import by_lag
@@ -28,30 +29,19 @@ _AT_ONCE = 64
 _REPLACED_AT_ONCE = 128
 
 
-@dataclass(frozen=True)
-class Effect:
-    """The effect of changing a window, or its attention, on the forecast."""
-
-    forecast_change: float
-    """Mean absolute change of the point forecast, in standard deviations of the window."""
-    error_change: float
-    """Change of the mean absolute error as a part of it: 0.1 is ten percent worse."""
-    usefulness: float
-    """Growth of the squared error over the squared change of the forecast. 1: the remaining error is unrelated to what
-    was removed. 0: what was removed was as good as anything else. -1: it was noise. Unlike `error_change`, it does not
-    shrink with the noise of the data."""
-
-
 @dataclass(frozen=True, eq=False)
 class InputEffects:
-    """The effects of replacing the value at each of L lags, summed over windows and the steps that reach the lag."""
+    """The effects of replacing the value at each of L lags, summed over windows and the steps that reach the lag.
+
+    They are in standard deviations of each window.
+    """
 
     windows: FloatArray
     """(L,) number of pairs of a window and a step."""
     moved: FloatArray
     """(L,) absolute changes of the forecast."""
     worse: FloatArray
-    """(L,) changes of the absolute error, as parts of the mean error."""
+    """(L,) changes of the absolute error."""
     squared_change: FloatArray
     """(L,) squared changes of the forecast."""
     squared_growth: FloatArray
@@ -62,10 +52,10 @@ class InputEffects:
         """(L,) mean absolute change; NaN for a lag that no step reaches."""
         return np.where(self.windows > 0, self.moved / np.maximum(self.windows, 1), np.nan)
 
-    def of_band(self, first_lag: int, last_lag: int) -> Effect:
-        """The mean effect over the lags of a band, each replaced alone."""
+    def of_band(self, first_lag: int, last_lag: int, spread: float) -> Effect:
+        """The mean effect over the lags of a band, each replaced alone, in units of `spread`."""
         part = slice(first_lag - 1, last_lag)
-        windows = max(float(self.windows[part].sum()), 1.0)
+        windows = max(float(self.windows[part].sum()), 1.0) * spread
         usefulness = float(self.squared_growth[part].sum() / max(self.squared_change[part].sum(), 1e-12))
         return Effect(float(self.moved[part].sum()) / windows, float(self.worse[part].sum()) / windows, usefulness)
 
@@ -91,23 +81,18 @@ def replace_inputs(forecasting: Forecasting, origins: Origins) -> InputEffects:
     model, network = forecasting.model, forecasting.model.network
     stride, num_windows = sampling(model.context, model.horizon)
     sums = torch.zeros(5, model.horizon, model.context, dtype=torch.float64, device=forecasting.device)
-    judged, base_error = 0, 0.0
     for _, batch in forecasting.batches(origins.spread(num_windows), _AT_ONCE):
         encoded = network.encode(batch)
         units, seen = encoded.standardisation, batch.future_observed
         base, truth = point_forecast(network, batch, encoded), units.apply(batch.future_target, seen)
         before = (base - truth) * seen
-        base_error += float(before.abs().double().sum())
-        judged += int(seen.sum())
         for rows, positions in _pairs(batch.context_observed, stride):
             changed = _forecast_without(network, batch, units, rows, positions)
             after, own = (changed - truth[rows]) * seen[rows], before[rows]
             growth = (after.abs() - own.abs(), (after - own).square(), after.square() - own.square())
             parts = torch.stack([torch.ones_like(changed), (changed - base[rows]).abs(), *growth])
             sums.index_add_(2, positions, parts.double().transpose(1, 2))
-    windows, moved, worse, squared, growth_sum = (by_lag(values) for values in sums.cpu().numpy())
-    mean_error = max(base_error / max(judged, 1), 1e-12)
-    return InputEffects(windows, moved, worse / mean_error, squared, growth_sum)
+    return InputEffects(*(by_lag(values) for values in sums.cpu().numpy()))
 
 
 def _pairs(observed: Tensor, stride: int) -> list[tuple[Tensor, Tensor]]:
@@ -127,8 +112,3 @@ def _forecast_without(
     own = Standardisation(units.location[rows], units.scale[rows])
     repeated.context_target[torch.arange(len(rows), device=rows.device), positions] = own.location[:, 0]
     return point_forecast(network, repeated, network.encode(repeated, own))
-
-
-def point_forecast(network: Ensemble, batch: WindowBatch, encoded: EncodedByEach) -> Tensor:
-    """(batch, horizon) point forecast in standard deviations of the window."""
-    return network.decode(batch, encoded).values[..., network.layout.point_index]

@@ -102,7 +102,8 @@ class Memory:
     """(horizon, context) True on weights the decoder may use. The others are removed, and those left to a step are made
     to sum to 1 again; None: all. It serves to ask what attended steps are worth."""
     order: Tensor | None = None
-    """(context,) position whose weight each position is given instead of its own; None: its own. For the same use."""
+    """(horizon, context) position whose weight each position is given instead of its own; None: its own. For the same
+    use."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,7 @@ class LagAttention(nn.Module):
         steps = self.segments.steps_of(first, first + states.shape[1] - 1)
         weights = self.weights(states, memory, first, previous)
         if memory.order is not None:
-            weights = weights[..., memory.order]
+            weights = weights.gather(-1, memory.order[steps].expand_as(weights))
         if memory.keep is not None:
             kept = weights * memory.keep[steps]
             weights = kept / kept.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(kept.dtype).tiny)

@@ -34,7 +34,7 @@ class EncodedByEach:
         return EncodedByEach(tuple(part.keeping(keep) for part in self.parts))
 
     def reordered(self, order: Tensor) -> EncodedByEach:
-        """The same with attention weights dealt out in another order (context,); see `Memory.order`."""
+        """The same with attention weights dealt out in another order (horizon, context); see `Memory.order`."""
         return EncodedByEach(tuple(part.reordered(order) for part in self.parts))
 
 

@@ -91,7 +91,7 @@ class Encoded:
         return self._with_memory(replace(self._memory, keep=keep))
 
     def reordered(self, order: Tensor) -> Encoded:
-        """The same with attention weights dealt out in another order (context,); see `Memory.order`."""
+        """The same with attention weights dealt out in another order (horizon, context); see `Memory.order`."""
         return self._with_memory(replace(self._memory, order=order))
 
     @property

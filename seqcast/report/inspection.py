@@ -5,19 +5,26 @@ from rich.console import Group, RenderableType
 from rich.table import Column
 from rich.text import Text
 
+from seqcast.attention.changed_weights import Effect
 from seqcast.attention.comparison import ProfileComparison
 from seqcast.attention.error_tenths import ErrorGroup
-from seqcast.attention.faithfulness import Faithfulness
 from seqcast.attention.implied_forecast import ImpliedForecast
 from seqcast.attention.lag_report import LagReport
-from seqcast.attention.replaced_inputs import Effect
 from seqcast.attention.seasons import SeasonFinding
 from seqcast.attention.shorter_context import TOLERATED_LOSS, ContextSuggestion
+from seqcast.attention.verdict import Faithfulness, Verdict
 from seqcast.report.summary import note_text, open_table, title_text
-from seqcast.report.text import number_format, percent_text, plain, time_text, time_texts
+from seqcast.report.text import SENTENCE_WIDTH, number_format, percent_text, plain, time_text, time_texts
 
 _STYLES = {"agree": "green", "disagree": "yellow", "context too short": "yellow", "not attended": "yellow"}
-_VERDICTS = {"faithful": "green", "weak": "yellow", "contradicted": "red"}
+_VERDICTS: dict[Verdict, str] = {
+    "faithful": "green",
+    "weak": "yellow",
+    "contradicted": "red",
+    "the last value": "cyan",
+    "nothing to attend": "yellow",
+}
+_BANDS_SHOWN = 3
 _STEPS_SHOWN = 12
 
 
@@ -25,7 +32,7 @@ def season_view(findings: tuple[SeasonFinding, ...]) -> RenderableType:
     """The season check, one line per lag."""
     lines = [title_text("Seasons of the data")]
     for finding in findings:
-        line = Text("  ").append(plain(finding.text), _STYLES.get(finding.status, ""))
+        line = Text("  ").append(plain(finding.text, SENTENCE_WIDTH), _STYLES.get(finding.status, ""))
         if finding.correlation is not None:
             line.append(f"  (autocorrelation {finding.correlation:.2f})", "dim")
         lines.append(line)
@@ -55,27 +62,31 @@ def error_view(report: LagReport, groups: tuple[ErrorGroup, ...], top: int) -> R
 
 def faithfulness_view(found: Faithfulness) -> RenderableType:
     """The verdict in one line, then the numbers behind it."""
-    verdict = Text.assemble(
-        ("Does the attended lag matter? ", "bold"), (found.verdict, _VERDICTS[found.verdict]), f": {found.reason}"
+    verdict = found.verdict
+    told = Text.assemble(
+        (f"Do the attended lags of {found.judged} matter? ", "bold"),
+        (verdict, _VERDICTS[verdict]),
+        f": {found.reason}.",
     )
-    if not found.bands:
-        return verdict
-    band_column, test_column = (Column(heading, no_wrap=True) for heading in ("band", "test"))
-    table = open_table(band_column, Column("duration"), "share", test_column, "change", "others", "error", "others")
-    for band in found.bands:
-        lags = f"lag {band.first_lag}" if band.first_lag == band.last_lag else f"lags {band.first_lag}-{band.last_lag}"
-        place = (lags, band.peak_duration, percent_text(band.share))
-        table.add_row(*place, "removed", *_effects(band.removed, band.removed_control))
-        table.add_row("", "", "", "replaced", *_effects(band.replaced, band.replaced_control))
-    shuffled = found.shuffled
-    table.add_row("all", "", "", "shuffled", f"{shuffled.forecast_change:.3f}", "", _growth(shuffled.error_change), "")
+    if not found.bands or verdict in ("the last value", "nothing to attend"):
+        return told
+    columns = (Column("band", no_wrap=True), Column("duration"), "share", Column("test", no_wrap=True))
+    table = open_table(*columns, "change", "others", "error", "others")
+    for band in found.bands[:_BANDS_SHOWN]:
+        table.add_row(band.name, band.peak_duration, percent_text(band.share), "removed", *_changes(band.removed))
+        table.add_row("", "", "", "moved", *_changes(band.moved))
+        table.add_row("", "", "", "replaced", *_changes(band.replaced, band.replaced_control))
+    for test, effect in (("removed", found.together), ("shuffled", found.shuffled), ("without", found.without)):
+        table.add_row("all", "", "", test, *_changes(effect))
     note = (
-        f"Measured on {found.num_windows} windows whose true values are known. removed: without the weights of the"
-        " band. replaced: with the mean of the window as its values. shuffled: all weights in random order. change:"
-        " mean change of the forecast, in standard deviations of the window. error: increase of the mean absolute"
-        " error. others: the same for random bands of equal width."
+        f"Measured on {found.num_windows} windows whose true values are known, in parts of the forecast's own spread:"
+        f" its mean distance from the mean of its context, {found.spread:.2f} standard deviations of the window."
+        " removed: without the weights. moved: the same weights on random lags as many. replaced: without the values."
+        " shuffled: all weights in random order. without: the mean of the context instead of the forecast. change:"
+        " mean change of the forecast. error: increase of the mean absolute error. others: the same for the values of"
+        " as many random lags."
     )
-    return Group(verdict, table, note_text(note))
+    return Group(told, table, note_text(note))
 
 
 def implied_view(found: ImpliedForecast) -> RenderableType:
@@ -123,10 +134,12 @@ def context_view(found: ContextSuggestion) -> RenderableType:
     return Group(title_text("Shorter contexts"), table, note_text(note))
 
 
-def _effects(effect: Effect, control: Effect) -> tuple[str, ...]:
-    """The effect of a change on a band beside its effect on random bands."""
-    changes = (f"{each.forecast_change:.3f}" for each in (effect, control))
-    return (*changes, _growth(effect.error_change), _growth(control.error_change))
+def _changes(effect: Effect, control: Effect | None = None) -> tuple[str, str, str, str]:
+    """Change and error of an effect, each beside that of its control."""
+    moved, worse = percent_text(effect.forecast_change), _growth(effect.error_change)
+    if control is None:
+        return moved, "", worse, ""
+    return moved, percent_text(control.forecast_change), worse, _growth(control.error_change)
 
 
 def _growth(change: float) -> str:

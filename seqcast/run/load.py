@@ -11,6 +11,7 @@ from seqcast.errors import RunError, UsageError, option
 from seqcast.model.ensemble import Ensemble
 from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.panel.schema import Schema
+from seqcast.panel.wording import counted
 from seqcast.run.agreement import require_agreement
 from seqcast.run.directory import RunDirectory
 from seqcast.run.model_file import read_model
@@ -32,6 +33,8 @@ class TrainedModel:
     """Attention on the validation windows, if its run has recorded it."""
     validated: Ensemble | None = None
     """The network before it was refitted on the validation part; None where it was not."""
+    linear_share: float = 0.0
+    """Share of the linear start, which is the first network where it has one."""
 
     @property
     def horizon(self) -> int:
@@ -44,6 +47,14 @@ class TrainedModel:
     @property
     def season(self) -> int:
         return self.network.shape.season
+
+    @property
+    def judged_lags(self) -> str:
+        """Whose lags the attention of this model shows."""
+        if self.linear_share == 1:
+            return "the linear fit"
+        trained = counted(len(self.network.networks) - (self.linear_share > 0), "trained network")
+        return f"{trained} and the linear fit ({100 * self.linear_share:.0f} %)" if self.linear_share > 0 else trained
 
     @property
     def as_validated(self) -> TrainedModel:
@@ -79,4 +90,5 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
         networks.final,
         record.attention,
         networks.validated,
+        0.0 if record.result is None else record.result.linear_share,
     )

@@ -45,6 +45,7 @@ class Fit:
             setup.scalers,
             networks.final,
             validated=networks.validated,
+            linear_share=self.result.linear_share,
         )
 
 

@@ -64,7 +64,7 @@ def test_one_member_is_the_network_itself_bit_for_bit(model: dict[str, Any]) -> 
 Change = Callable[[Encoded | EncodedByEach], Any]
 CHANGES: dict[str, Change] = {
     "keeping": lambda encoded: encoded.keeping(torch.ones(HORIZON, CONTEXT).tril(-3).flip(1).bool()),
-    "reordered": lambda encoded: encoded.reordered(torch.arange(CONTEXT).roll(4)),
+    "reordered": lambda encoded: encoded.reordered(torch.arange(CONTEXT).roll(4).expand(HORIZON, -1)),
 }
 
 

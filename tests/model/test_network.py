@@ -217,7 +217,9 @@ def test_keeping_all_weights_in_their_order_changes_nothing(mechanism: dict[str,
     network, batch = make_network(**mechanism), random_batch()
     with torch.inference_mode():
         encoded = network.encode(batch)
-        same = encoded.keeping(torch.ones(HORIZON, CONTEXT, dtype=torch.bool)).reordered(torch.arange(CONTEXT))
+        same = encoded.keeping(torch.ones(HORIZON, CONTEXT, dtype=torch.bool)).reordered(
+            torch.arange(CONTEXT).expand(HORIZON, -1)
+        )
         assert torch.allclose(network.decode(batch, same).values, network(batch).values, atol=1e-6)
 
 
@@ -233,14 +235,16 @@ def test_a_step_left_without_any_weight_gives_finite_numbers() -> None:
 
 def test_reordered_weights_are_those_of_the_positions_named() -> None:
     network, batch = make_network(), random_batch()
-    order = torch.randperm(CONTEXT, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    order = torch.stack([torch.randperm(CONTEXT, generator=generator) for _ in range(HORIZON)])
     with torch.inference_mode():
         own = network(batch, write_out=True).weights
         moved = network.decode(batch, network.encode(batch).reordered(order), write_out=True).weights
     assert own is not None
     assert moved is not None
-    for position, source in enumerate(order.tolist()):
-        assert torch.equal(moved[..., position], own[..., source])
+    for step, sources in enumerate(order.tolist()):
+        for position, source in enumerate(sources):
+            assert torch.equal(moved[:, step, position], own[:, step, source])
 
 
 def test_a_changed_window_may_be_read_in_the_units_of_the_first() -> None:

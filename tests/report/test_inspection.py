@@ -3,14 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from seqcast.attention.changed_weights import Effect, LastValue
 from seqcast.attention.comparison import LagDifference, ProfileComparison
 from seqcast.attention.error_tenths import TENTHS, ErrorGroup
-from seqcast.attention.faithfulness import BandEffect, Faithfulness
 from seqcast.attention.implied_forecast import ImpliedForecast
 from seqcast.attention.lag_report import LagReport
-from seqcast.attention.replaced_inputs import Effect
 from seqcast.attention.seasons import SeasonFinding
 from seqcast.attention.shorter_context import ContextRow, ContextSuggestion
+from seqcast.attention.verdict import BandEffect, Faithfulness, Ranking
 from seqcast.experiments.compare import VariantResult
 from seqcast.report.inspection import (
     comparison_view,
@@ -25,14 +25,17 @@ from seqcast.results.lag_profile import LagProfile
 from tests.panels import DAILY
 from tests.report.rendering import shown, words_of
 
-EFFECT = Effect(0.25, 0.125, 1.0)
+EFFECT, SHUFFLED = Effect(0.25, 0.125, 1.0, 0.001), Effect(0.75, 0.5, 1.0, 0.001)
 FAITHFULNESS = Faithfulness(
-    verdict="faithful",
-    reason="attended inputs matter",
-    rank_correlation=0.5,
-    shuffled=Effect(0.75, 0.5, 1.0),
+    judged="the linear fit",
+    spread=0.875,
+    without=Effect(1.0, 0.6, 1.0, 0.001),
+    last_value=LastValue(0.1, EFFECT),
+    bands=(BandEffect(23, 25, "1 day", 0.5, EFFECT, SHUFFLED, EFFECT, Effect(0.0625, 0.0, 0.0)),),
+    together=EFFECT,
+    shuffled=SHUFFLED,
     shuffles_beaten=1.0,
-    bands=(BandEffect(23, 25, "1 day", 0.5, EFFECT, EFFECT, EFFECT, EFFECT),),
+    ranking=Ranking(0.5, 0.001, 11),
     num_windows=7,
 )
 
@@ -45,13 +48,25 @@ def test_each_season_is_a_line_with_its_autocorrelation() -> None:
     assert "do not repeat after any fixed number of steps" in shown(season_view(()))
 
 
-def test_the_verdict_stands_before_its_numbers() -> None:
-    text, numbers = shown(faithfulness_view(FAITHFULNESS)), ["0.250", "0.250", "+12.5", "%", "+12.5", "%"]
-    assert text.splitlines()[0] == "Does the attended lag matter? faithful: attended inputs matter"
+def test_the_verdict_says_whose_lags_it_judged_before_its_numbers() -> None:
+    text = shown(faithfulness_view(FAITHFULNESS), 120)
+    assert text.startswith(
+        "Do the attended lags of the linear fit matter? faithful: attended values move the forecast 4.0"
+    )
+    numbers = ["25.0", "%", "+12.5", "%"]
     assert words_of(text, "lags", "23-25")[2:] == ["1", "day", "50.0", "%", "removed", *numbers]
-    assert words_of(text, "replaced", "0.250") == ["replaced", *numbers]
-    assert words_of(text, "all")[1:] == ["shuffled", "0.750", "+50.0", "%"]
-    assert len(shown(faithfulness_view(replace(FAITHFULNESS, bands=()))).split("\n")) <= 3
+    assert words_of(text, "moved") == ["moved", "75.0", "%", "+50.0", "%"]
+    assert words_of(text, "replaced", "25.0") == ["replaced", "25.0", "%", "6.2", "%", "+12.5", "%", "+0.0", "%"]
+    assert words_of(text, "all", "shuffled")[2:] == ["75.0", "%", "+50.0", "%"]
+    assert words_of(text, "all", "without")[2:] == ["100.0", "%", "+60.0", "%"]
+    assert "0.88 standard deviations of the window" in " ".join(text.split())
+
+
+def test_a_forecast_that_attends_to_nothing_has_no_table() -> None:
+    nothing = replace(FAITHFULNESS, without=Effect(1.0, 0.01, 1.0, 0.6))
+    text = shown(faithfulness_view(nothing), 200)
+    assert text.split("?")[1].startswith(" nothing to attend: removing everything costs nothing")
+    assert "shuffled" not in text
 
 
 @pytest.mark.parametrize(("num_steps", "more"), [(3, False), (17, True)])
