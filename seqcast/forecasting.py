@@ -105,8 +105,13 @@ class AttentionMaps:
     """Attention of many windows in chunks of bounded size, and its notices."""
 
     maps: Iterator[AttentionMap]
-    num_windows: int
+    origins: Origins
+    """Those of the windows, in the same order."""
     notices: tuple[Notice, ...]
+
+    @property
+    def num_windows(self) -> int:
+        return len(self.origins)
 
 
 def attention_maps(
@@ -145,7 +150,7 @@ def attention_maps(
         )
     extended = panel if panel.schema.known else pad_panel(panel, model.horizon)
     forecasting = Forecasting(model, extended, origins.earliest(ends))
-    return AttentionMaps(forecasting.attention(origins), len(origins), (*notices, *forecasting.notices()))
+    return AttentionMaps(forecasting.attention(origins), origins, (*notices, *forecasting.notices()))
 
 
 def _origins_at(panel: Panel, newest: IntArray, origin: TimeArray) -> Origins:

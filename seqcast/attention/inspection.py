@@ -1,12 +1,15 @@
 """All questions about a model's attention, and the answers to them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from seqcast.attention.comparison import ProfileComparison, compare_profiles
+from seqcast.attention.content import ContentMovement, content_movement
+from seqcast.attention.covariate_groups import covariate_groups
 from seqcast.attention.error_tenths import ErrorGroup, ErrorTenths, tenths_by_error
 from seqcast.attention.faithfulness import verify
 from seqcast.attention.implied_forecast import ImpliedForecast, ImpliedSums
-from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
+from seqcast.attention.lag_report import GROUPINGS, LagReport, Relative, WindowGroups, lag_report
+from seqcast.attention.occurrences import Occurrences, OccurrenceSums
 from seqcast.attention.seasons import SeasonFinding, check_seasons
 from seqcast.attention.shorter_context import ContextSuggestion, suggest_context
 from seqcast.attention.verdict import Faithfulness
@@ -15,7 +18,8 @@ from seqcast.forecasting import AttentionMaps, attention_maps
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
-from seqcast.run.load import TrainedModel
+from seqcast.results.lag_profile import LagProfile
+from seqcast.run.load import Part, TrainedModel
 
 FEWEST_ORIGINS = 16
 """Smallest number of origins per series for answers that need a known truth."""
@@ -30,7 +34,8 @@ class Question:
     origin: TimeArray | None = None
     """(1,) last observed time of the only origin, instead of the newest ones."""
     relative: Relative = "target"
-    group_by: GroupBy = "horizon"
+    group_by: str = "horizon"
+    """A `GroupBy`, or the name of a covariate."""
     top: int = 10
     """Number of lags to compare with the other run."""
     verify: bool = False
@@ -38,6 +43,10 @@ class Question:
     other: TrainedModel | None = None
     """Model to compare with, on the same windows."""
     other_run: str = ""
+    parts: bool = False
+    """Whether the lags of the networks and of the linear start are wanted apart."""
+    align: str | None = None
+    """Covariate to whose occurrences attention is counted back."""
 
     @property
     def num_windows(self) -> int:
@@ -57,13 +66,28 @@ class Inspection:
     context: ContextSuggestion | None
     errors: tuple[ErrorGroup, ...] | None
     """Groups of a report by error."""
+    lags_of: str
+    """Whose lags the report shows."""
+    linear_share: float
+    """Share of the linear start in the forecast."""
+    content: ContentMovement | None
+    """None for too few past windows."""
+    parts: dict[Part, LagProfile] | None
+    """Profile of everything that has a share in the forecast."""
+    occurrences: Occurrences | None
     notices: tuple[Notice, ...]
 
     def as_dict(self, top: int | None = None) -> dict[str, object]:
         """The numbers of the printed report under the same names; questions that were not asked are left out."""
         asked = {"compare": self.comparison, "suggest": self.context}
+        parts = {} if self.parts is None else {name: part.as_dict(top) for name, part in self.parts.items()}
         return {
             **self.report.as_dict(top),
+            "lags_of": self.lags_of,
+            "linear_share": self.linear_share,
+            "content": None if self.content is None else self.content.as_dict(),
+            **({} if self.parts is None else {"parts": parts}),
+            **({} if self.occurrences is None else {"align": asdict(self.occurrences)}),
             "seasons": [asdict(finding) for finding in self.seasons],
             "attention_implied": self.implied.as_dict(),
             **({} if self.faithfulness is None else {"verify": self.faithfulness.as_dict()}),
@@ -81,8 +105,16 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
     """
     found, ranked = _windows(model, panel, question)
     implied = ImpliedSums(panel, model.season)
-    groups = None if ranked is None else ranked.windows
-    report = lag_report(implied.watch(found.maps), question.relative, question.group_by, groups)
+    groups = _groups(model, panel, question, found, ranked)
+    events = None
+    maps = implied.watch(found.maps)
+    if question.align is not None:
+        events = OccurrenceSums(panel, found.origins, model.horizon, question.align)
+        maps = events.watch(maps)
+    report = lag_report(maps, question.relative, question.group_by, groups)
+    content = content_movement(model, panel)
+    if content is not None:
+        report = replace(report, overall=replace(report.overall, moving=content.by_lag(question.relative)))
     scored = max(question.num_windows, FEWEST_ORIGINS)
     return Inspection(
         report=report,
@@ -92,6 +124,11 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
         comparison=_compare(report, panel, question),
         context=suggest_context(model, panel, report, scored) if question.suggest else None,
         errors=None if ranked is None else ranked.groups,
+        lags_of=model.judged_lags,
+        linear_share=model.linear_share,
+        content=content,
+        parts=_parts(model, panel, question) if question.parts else None,
+        occurrences=None if events is None else events.result(),
         notices=found.notices,
     )
 
@@ -106,7 +143,27 @@ def _windows(model: TrainedModel, panel: Panel, question: Question) -> tuple[Att
         )
     forecasting, ranked = tenths_by_error(model.as_validated, panel, question.windows)
     maps = forecasting.attention(ranked.origins)
-    return AttentionMaps(maps, len(ranked.origins), forecasting.notices()), ranked
+    return AttentionMaps(maps, ranked.origins, forecasting.notices()), ranked
+
+
+def _groups(
+    model: TrainedModel, panel: Panel, question: Question, found: AttentionMaps, ranked: ErrorTenths | None
+) -> WindowGroups | None:
+    """The groups that the maps themselves do not tell: those by error and by a covariate."""
+    if ranked is not None:
+        return ranked.windows
+    if question.group_by in GROUPINGS:
+        return None
+    return covariate_groups(panel, found.origins, model.horizon, question.group_by)
+
+
+def _parts(model: TrainedModel, panel: Panel, question: Question) -> dict[Part, LagProfile]:
+    """The profile of each part of the forecast on the windows of the report."""
+    profiles = {}
+    for name in model.parts:
+        found, _ = _windows(model.part(name), panel, question)
+        profiles[name] = lag_report(found.maps, question.relative).overall
+    return profiles
 
 
 def _compare(report: LagReport, panel: Panel, question: Question) -> ProfileComparison | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -24,17 +24,21 @@ from seqcast.results.lag_profile import LagProfile, target_profile
 
 Relative = Literal["target", "origin"]
 GroupBy = Literal["horizon", "hour", "weekday", "month", "series", "error"]
+GROUPINGS: tuple[str, ...] = get_args(GroupBy)
+"""Names that are groupings; any other name is that of a covariate."""
+_OWN_GROUPINGS = GROUPINGS[:-1]
+"""Groupings that need nothing but the attention maps."""
 
 _MAX_HORIZON_GROUPS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class WindowGroups:
-    """Groups of whole windows that are known before, such as those by error."""
+    """Groups of windows or of their forecast steps that are known before, such as those by error."""
 
     labels: tuple[str, ...]
     codes: IntArray
-    """(W,) index of the label of each window, in the order of the windows."""
+    """(W,) index of the label of each window, in the order of the windows; or (W, H), of each forecast step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,8 @@ class LagReport:
     """The attention of a set of windows by lag."""
 
     relative: Relative
-    group_by: GroupBy
+    group_by: str
+    """A `GroupBy`, or the name of a covariate."""
     horizon: int
     context: int
     num_windows: int
@@ -78,12 +83,12 @@ class LagReport:
 def lag_report(
     maps: Iterable[AttentionMap],
     relative: Relative = "target",
-    group_by: GroupBy = "horizon",
+    group_by: str = "horizon",
     window_groups: WindowGroups | None = None,
 ) -> LagReport:
     """The report of a stream of at least one attention map, all of one frequency, horizon and context.
 
-    The windows of a series are next to each other. `window_groups` are given for grouping by error alone.
+    The windows of a series are next to each other. `window_groups` are given for grouping by error or by a covariate.
 
     Raises:
         UsageError: Grouping by hour, weekday or month although the time column counts steps.
@@ -101,9 +106,9 @@ class _LagSums:
     """Running sums over attention maps."""
 
     def __init__(
-        self, like: AttentionMap, relative: Relative, group_by: GroupBy, window_groups: WindowGroups | None
+        self, like: AttentionMap, relative: Relative, group_by: str, window_groups: WindowGroups | None
     ) -> None:
-        assert (group_by == "error") == (window_groups is not None)
+        assert (group_by not in _OWN_GROUPINGS) == (window_groups is not None)
         if group_by in ("hour", "weekday", "month") and like.cutoffs.dtype.kind != "M":
             raise UsageError(
                 f"Lags cannot be grouped by {group_by}: the time column counts steps.",
@@ -145,6 +150,8 @@ class _LagSums:
         self._series.update(attention.series_ids)
         for index, key in enumerate(keys):
             members = codes == index
+            if not members.any():
+                continue
             sums = _GroupSums(group_shares[index], members.sum(axis=0), float(effective[members].sum()))
             self._groups[key] = self._groups[key].plus(sums) if key in self._groups else sums
 
@@ -174,7 +181,8 @@ class _LagSums:
             return [], np.zeros(shape, np.int64)
         if self._window_groups is not None:
             codes = self._window_groups.codes[self._num_windows : self._num_windows + shape[0]]
-            return list(range(len(self._window_groups.labels))), np.broadcast_to(codes[:, None], shape)
+            by_step = codes if codes.ndim > 1 else np.broadcast_to(codes[:, None], shape)
+            return list(range(len(self._window_groups.labels))), by_step
         if self._group_by == "series":
             index = {key: code for code, key in enumerate(dict.fromkeys(attention.series_ids))}
             codes = np.array([index[series] for series in attention.series_ids])

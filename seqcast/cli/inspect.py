@@ -41,9 +41,16 @@ def inspect(
     ] = "target",
     top: Annotated[int, Report(help="Number of lags to show.")] = 10,
     by: Annotated[
-        Literal["horizon", "hour", "weekday", "month", "series", "error"],
-        Report(help="Group forecast steps, or past origins by their error."),
+        str,
+        Report(help="Group by horizon, hour, weekday, month, series or a covariate, or past origins by error."),
     ] = "horizon",
+    align: Annotated[
+        str | None, Report(help="Count back to the occurrences of this covariate instead of steps.")
+    ] = None,
+    part: Annotated[
+        Literal["network", "start", "both"] | None,
+        Report(help="Look at the trained networks or at the linear start alone, or show both apart."),
+    ] = None,
     heatmap: Annotated[bool, Report("--heatmap", help="Draw the attention of each step to each lag.")] = False,
     verify: Annotated[bool, Report("--verify", help="Test whether the attended lags matter.")] = False,
     suggest: Annotated[bool, Report("--suggest", help="Test whether a shorter context would do.")] = False,
@@ -74,9 +81,9 @@ def inspect(
             f"{report_option} prints the report, --output and the other formats write the attention table.",
             hint="Give one of them.",
         )
-    if wanted and (verify or suggest or compare is not None or by == "error"):
+    if wanted and (verify or suggest or compare is not None or align is not None or by == "error"):
         raise UsageError(
-            "--verify, --suggest, --compare and --by error belong to the report, not to the attention table."
+            "--verify, --suggest, --compare, --align and --by error belong to the report, not to the attention table."
         )
     screen = Screen(quiet=quiet)
     from seqcast.attention.inspection import Question
@@ -89,15 +96,17 @@ def inspect(
     loaded = load_run(screen, run, data, device, context)
     panel = loaded.source.panel if series is None else one_series(loaded.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
+    model = loaded.model if part in (None, "both") else loaded.model.part(part)
     if wanted:
-        written = attention_maps(loaded.model, panel, 1 if windows is None else windows, moment)
+        written = attention_maps(model, panel, 1 if windows is None else windows, moment)
         screen.notices(written.notices)
         write_tables(map(attention_table, written.maps), table.target, table.file_format)
         table.tell(screen, written.num_windows * loaded.model.horizon * loaded.model.context)
         return
     other = None if compare is None else open_other(screen, compare, loaded, device)
-    question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare))
-    found = ask(loaded.model, panel, question)
+    apart = part == "both" or (json and len(model.parts) > 1)
+    question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare), apart, align)
+    found = ask(model, panel, question)
     screen.notices(found.notices)
     if json:
         picture = {"heatmap": found.report.heatmap_dict()} if heatmap else {}
@@ -114,12 +123,14 @@ def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: b
     from rich.console import Group
 
     from seqcast.report import inspection as views
-    from seqcast.report.lags import lag_report_view
-    from seqcast.report.runs import forecasters_text
+    from seqcast.report.lags import LagSource, lag_report_view, occurrence_table, part_table
 
     model = loaded.model.config.model
-    fed_back, two_way = model.decoding == "autoregressive", model.bidirectional
     parts = [views.season_view(found.seasons)]
+    if found.occurrences is not None:
+        parts.insert(0, occurrence_table(found.occurrences))
+    if found.parts is not None:
+        parts.insert(0, part_table(found.parts, top))
     if found.errors is not None:
         parts.insert(0, views.error_view(found.report, found.errors, top))
     if found.faithfulness is not None:
@@ -131,9 +142,9 @@ def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: b
     if found.context is not None:
         parts.append(views.context_view(found.context))
     spaced = [piece for part in parts for piece in ("", part)]
-    result = loaded.record.result
-    forecasters = "" if result is None else forecasters_text(result.num_members, result.linear_share)
-    shown = lag_report_view(found.report, top, fed_back=fed_back, two_way=two_way, forecasters=forecasters)
+    source = LagSource(found.lags_of, found.linear_share, model.decoding == "autoregressive", model.bidirectional)
+    content = None if found.content is None else found.content.decided
+    shown = lag_report_view(found.report, top, source=source, content=content)
     return Group(shown, *spaced)
 
 

@@ -1,6 +1,6 @@
 """The lag report: attended lags, bands, groups, and a footer that defines every number."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rich.bar import Bar
@@ -9,14 +9,16 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from seqcast.attention.lag_report import LagReport
+from seqcast.attention.occurrences import Occurrences
 from seqcast.panel.frequency import WEEK
 from seqcast.report.summary import note_text, open_table, title_text
-from seqcast.report.text import percent_text, safe_text, time_text, time_texts, weekday_texts
-from seqcast.results.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile
+from seqcast.report.text import percent_text, plain, safe_text, time_text, time_texts, weekday_texts
+from seqcast.results.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile, total_variation
 
 TOP = 10
 """Number of lags shown by default."""
 
+_HALF = 0.5
 _MIN_BAR, _MAX_BAR = 6, 50
 _UNBOUNDED = 1000
 _UNSTABLE = f"{100 * UNSTABLE_VARIATION:.0f} %"
@@ -24,35 +26,60 @@ _GROUPS_SHOWN = 31
 _LAGS_OF_A_GROUP = 3
 
 
+@dataclass(frozen=True)
+class LagSource:
+    """The model behind a report."""
+
+    forecasters: str = ""
+    """The networks that forecast, such as `2 trained networks`; empty if that is not known."""
+    linear_share: float = 0.0
+    """Share of the linear start in the forecast."""
+    fed_back: bool = False
+    """Whether decoding is autoregressive."""
+    two_way: bool = False
+    """Whether the encoder is bidirectional."""
+
+
 def lag_report_view(
-    report: LagReport, top: int = TOP, *, fed_back: bool = False, two_way: bool = False, forecasters: str = ""
+    report: LagReport, top: int = TOP, *, source: LagSource = LagSource(), content: float | None = None
 ) -> RenderableType:
     """The whole report: the `top` strongest lags, bands, groups and definitions.
 
-    `fed_back` is true for autoregressive decoding, `two_way` for a bidirectional encoder; `forecasters` names the
-    networks that forecast, such as `2 trained networks`.
+    `content` is the part of the weight that content decides, if that was measured.
     """
-    parts: list[RenderableType] = [lag_summary(report), LagTable(report.overall, top), band_view(report.overall)]
+    parts: list[RenderableType] = [
+        lag_summary(report, source, content),
+        LagTable(report.overall, top),
+        band_view(report.overall),
+    ]
     if len(report.groups) > 1 and report.group_by != "error":
         parts.append(group_table(report))
-    lines = [*_definitions(report), *_cautions(fed_back=fed_back, two_way=two_way)]
-    if forecasters:
-        lines.append(f"Forecast and weights come from {forecasters}.")
+    lines = [*_definitions(report), *_cautions(source)]
+    if source.forecasters:
+        lines.append(f"Forecast and weights come from {source.forecasters}.")
     return Group(*parts, note_text("\n".join(lines)))
 
 
-def lag_summary(report: LagReport) -> Text:
-    """The number of windows, and how widely the attention is spread."""
+def lag_summary(report: LagReport, source: LagSource = LagSource(), content: float | None = None) -> Text:
+    """Whose lags these are, the number of windows, how widely the attention is spread and how much of it moves.
+
+    Where the linear start makes more than half of the forecast, the lags are its own and no attention chose them.
+    """
     windows = f"{_counted(report.num_windows, 'window')} of {report.num_series} series"
     times = report.overall.attended_times
     origin = "" if times is None else f" of {time_text(times[0])}"
     reference = "forecast step" if report.relative == "target" else "start of the forecast"
-    title = title_text(f"Attended lags relative to the {reference}\n")
+    whose = "Lags of the linear fit" if source.linear_share > _HALF else "Attended lags"
+    title = title_text(f"{whose} relative to the {reference}\n")
+    moves = ""
+    if content is not None:
+        decided = round(100 * content)
+        moves = f" Content decides {decided} % of the weight; {100 - decided} % is the same for every window."
     return Text.assemble(
         title,
         f"{windows}, {_counted(report.horizon, 'step')} ahead{origin}, context of {report.context}. ",
         f"A step looks at {report.overall.effective_lags:.1f} effective lags; ",
-        f"{percent_text(report.share_not_observed)} of the weight lies on steps without an observation.",
+        f"{percent_text(report.share_not_observed)} of the weight lies on steps without an observation.{moves}",
     )
 
 
@@ -71,6 +98,7 @@ class LagTable:
         # Only the words give way on a narrow terminal, so that no number is cut.
         words = ["duration"] if self.profile.attended_times is None else ["duration", "attended time"]
         headings = ["share", "cumulative", "lift"] + ([] if self.profile.spread is None else ["spread"])
+        headings += [] if self.profile.moving is None else ["moves"]
         lag = Column("lag", justify="right", no_wrap=True, style="bold")
         table = open_table(lag, *map(Column, words), Column("weight", no_wrap=True), *headings)
         rows = self.profile.rows(self.top)
@@ -80,6 +108,7 @@ class LagTable:
             bar = Bar(largest, 0, row.share, width=bar_width, color="cyan")
             numbers = [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
             numbers += [] if row.spread is None else [percent_text(row.spread)]
+            numbers += [] if row.moving_share is None else [percent_text(row.moving_share)]
             cells: list[RenderableType] = [str(row.lag), row.duration, *times[number : number + 1], bar, *numbers]
             table.add_row(*cells, style="dim" if row.unstable else "")
         return table
@@ -110,14 +139,47 @@ def band_view(profile: LagProfile) -> RenderableType:
 
 def group_table(report: LagReport) -> RenderableType:
     """The strongest lags of each group of forecast steps."""
-    name = Column(report.group_by, overflow="ellipsis", no_wrap=True, max_width=40)
+    name = Column(plain(report.group_by), overflow="ellipsis", no_wrap=True, max_width=40)
     table = open_table(name, Column("effective lags", justify="right", overflow="fold"), "first lag", "second", "third")
     for group in report.groups[:_GROUPS_SHOWN]:
         strongest = [f"{row.lag}  {percent_text(row.share):>7}" for row in group.rows(_LAGS_OF_A_GROUP)]
         table.add_row(safe_text(group.label), f"{group.effective_lags:.1f}", *strongest)
     hidden = len(report.groups) - _GROUPS_SHOWN
     more = [Text(f"and {hidden} more groups\n")] if hidden > 0 else []
-    return Group(title_text(f"Lags by {report.group_by}"), table, *more)
+    return Group(title_text(f"Lags by {plain(report.group_by)}"), table, *more)
+
+
+def part_table(parts: Mapping[str, LagProfile], top: int) -> RenderableType:
+    """The strongest lags of the trained networks beside those of the linear start."""
+    names = {"network": "network", "start": "linear fit"}
+    table = open_table("lag", Column("duration"), *(names[part] for part in parts))
+    strongest = {row.lag: row for profile in parts.values() for row in profile.rows(top)}
+    ranked = sorted(strongest.values(), key=lambda row: -max(part.share[row.lag - 1] for part in parts.values()))
+    for row in ranked[:top]:
+        shares = [percent_text(float(profile.share[row.lag - 1])) for profile in parts.values()]
+        table.add_row(str(row.lag), row.duration, *shares)
+    note = "This run forecasts with one of them alone."
+    if len(parts) > 1:
+        distance = total_variation(*(profile.share for profile in parts.values()))
+        note = f"{percent_text(distance)} of the network's weight lies on other lags than those of the linear fit."
+    return Group(title_text("Shares of the network and of the linear fit, each alone"), table, note_text(note))
+
+
+def occurrence_table(found: Occurrences) -> RenderableType:
+    """The attention by occurrences of a covariate, at forecast steps that are occurrences and at others."""
+    headings = (
+        ["at others", "equal weights"] if found.num_occurring == 0 else ["at occurrences", "at others", "equal weights"]
+    )
+    table = open_table(Column("attended"), *headings)
+    for row in found.rows:
+        shares = [row.at_occurrences, row.elsewhere, row.equal][-len(headings) :]
+        table.add_row(row.label, *("-" if share is None else percent_text(share) for share in shares))
+    note = (
+        f"{found.num_occurring:,} of {found.num_occurring + found.num_other:,} forecast steps are occurrences. An"
+        " occurrence is a step without the usual value; the last one is the newest before the forecast."
+    )
+    title = title_text(f"Attention by occurrences of {plain(found.covariate)}")
+    return Group(title, table, note_text(note))
 
 
 def _definitions(report: LagReport) -> Iterable[str]:
@@ -134,15 +196,19 @@ def _definitions(report: LagReport) -> Iterable[str]:
         yield "spread: standard deviation of the share over windows."
         if report.overall.origin_spread is not None:
             yield f"grey: unstable; over the origins of a series, the share varies by more than {_UNSTABLE} of itself."
+    if report.overall.moving is not None:
+        yield "moves: part of the share that content decides; the rest is the same in nine of ten past windows."
     yield "effective lags: exp(entropy) of a step's weights, mean over steps and windows."
 
 
-def _cautions(*, fed_back: bool, two_way: bool) -> Iterable[str]:
-    if fed_back:
+def _cautions(source: LagSource) -> Iterable[str]:
+    if source.linear_share > _HALF:
+        yield "The lags are those of a linear fit, which looks at the same ones in every window."
+    if source.fed_back:
         yield "A step reads the value before it, so its weights may be aligned with that value, not its own."
     else:
         yield "The weights of a step are aligned with the value it predicts."
-    reach = "everything before and after it in the context" if two_way else "everything up to it"
+    reach = "everything before and after it in the context" if source.two_way else "everything up to it"
     yield f"The encoder state of a past step summarises {reach}, not that step alone."
 
 

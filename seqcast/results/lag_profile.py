@@ -38,6 +38,8 @@ class LagRow:
     """Whether `origin_spread` is more than `UNSTABLE_VARIATION` of the share."""
     attended_time: np.datetime64 | np.int64 | None
     """Time of the lag before the first step that reaches it; None for more than one window."""
+    moving_share: float | None = None
+    """Part of all weight that lies on this lag in some windows and not in others; None where it was not measured."""
 
     def as_dict(self) -> dict[str, object]:
         """The fields; the time as ISO text."""
@@ -75,6 +77,8 @@ class LagProfile:
     """(L,) see `LagRow.attended_time`."""
     origin_spread: FloatArray | None = None
     """(L,) see `LagRow.origin_spread`."""
+    moving: FloatArray | None = None
+    """(L,) see `LagRow.moving_share`."""
 
     @property
     def lift(self) -> FloatArray:
@@ -105,6 +109,7 @@ class LagProfile:
                 origin_spread=None if self.origin_spread is None else float(self.origin_spread[index]),
                 unstable=bool(self.unstable[index]),
                 attended_time=None if self.attended_times is None else self.attended_times[index],
+                moving_share=None if self.moving is None else float(self.moving[index]),
             )
             for rank, index in enumerate(order[:top])
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 
@@ -17,6 +18,9 @@ from seqcast.run.directory import RunDirectory
 from seqcast.run.model_file import read_model
 from seqcast.run.record import MODEL_FILE, RUN_FILE, AttentionRecord, RunRecord
 from seqcast.tensors.scaling import PanelScalers
+
+Part = Literal["network", "start"]
+"""What forecasts: the trained networks, and the linear start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,33 @@ class TrainedModel:
             return "the linear fit"
         trained = counted(len(self.network.networks) - (self.linear_share > 0), "trained network")
         return f"{trained} and the linear fit ({100 * self.linear_share:.0f} %)" if self.linear_share > 0 else trained
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Whatever has a share in the forecast."""
+        if self.linear_share == 1:
+            return ("start",)
+        return ("network", "start") if self.linear_share > 0 else ("network",)
+
+    def part(self, name: Part) -> TrainedModel:
+        """The trained networks alone, or the linear start alone; their intervals are not calibrated.
+
+        Raises:
+            UsageError: It has no share in the forecast.
+        """
+        if name not in self.parts:
+            missing = "linear start has" if name == "start" else "trained networks have"
+            raise UsageError(f"{option('part', name)}: the {missing} no share in the forecast of this run.")
+        validated = None if self.validated is None else self._part_of(self.validated, name)
+        share = float(name == "start")
+        network = self._part_of(self.network, name)
+        return replace(self, network=network, validated=validated, linear_share=share, attention=None)
+
+    def _part_of(self, ensemble: Ensemble, name: Part) -> Ensemble:
+        first = int(self.linear_share > 0)
+        chosen = ensemble.networks[:first] if name == "start" else ensemble.networks[first:]
+        part = Ensemble(chosen, [1 / len(chosen)] * len(chosen)).to(ensemble.shares.device)
+        return part.eval()
 
     @property
     def as_validated(self) -> TrainedModel:

@@ -26,7 +26,7 @@ def test_the_attention_table_has_a_row_per_series_cutoff_step_and_lag(wide_run: 
 
 def test_the_report_names_lags_durations_shares_and_defines_its_numbers(hourly_run: Trained) -> None:
     out = done("inspect", "--run", hourly_run.run, "--top", 4).out
-    assert "Attended lags relative to the forecast step" in out
+    assert " relative to the forecast step" in out.splitlines()[0]
     assert "1 window of 1 series, 5 steps ahead of 2024-01-06 10:00, context of 23." in out
     for heading in ("lag", "duration", "attended time", "weight", "share", "cumulative", "lift"):
         assert heading in out
@@ -44,7 +44,7 @@ def test_lags_can_be_counted_from_the_origin(hourly_run: Trained) -> None:
     share = attention(hourly_run).groupby("lag_origin")["weight"].sum() / HORIZON
     assert {lag["lag"]: pytest.approx(lag["share"], rel=1e-5) for lag in report["lags"]} == share.to_dict()
     out = done("inspect", "--run", hourly_run.run, "--relative", "origin").out
-    assert "Attended lags relative to the start of the forecast" in out
+    assert " relative to the start of the forecast" in out.splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,10 @@ def test_a_run_of_another_table_cannot_be_compared(wide_run: Trained, panel_run:
 
 def test_questions_do_not_go_with_the_attention_table(wide_run: Trained) -> None:
     error = refused(2, "inspect", "--run", wide_run.run, "--verify", "--output", "-")
-    assert "--verify, --suggest, --compare and --by error belong to the report, not to the attention table." in error
+    assert (
+        "--verify, --suggest, --compare, --align and --by error belong to the report, not to the attention table."
+        in error
+    )
 
 
 def test_the_worst_and_the_best_tenth_of_past_origins_stand_beside_the_rest(wide_run: Trained) -> None:
@@ -121,3 +124,23 @@ def test_compare_refuses_planted_lags_that_are_none(wide_run: Trained, planted: 
 def test_compare_refuses_a_mechanism_that_does_not_exist(wide_run: Trained) -> None:
     error = refused(2, "compare", wide_run.data, "--score", "dot,cosinus")
     assert "--score 'cosinus' is not one of dot, general, concat, location, additive, cosine, hybrid." in error
+
+
+def test_network_and_start_are_shown_apart_on_request_and_in_json(wide_run: Trained) -> None:
+    words = ("inspect", "--run", wide_run.run)
+    document = done(*words, "--json", "--part", "both", "--top", 3).document()
+    share = document["linear_share"]
+    assert 0 <= share <= 1
+    parts = document["parts"]
+    assert set(parts) == {*(["start"] if share > 0 else []), *(["network"] if share < 1 else [])}
+    text = done(*words, "--part", "both").out
+    assert "Shares of the network and of the linear fit, each alone" in text
+    title = "Lags of the linear fit" if share > 0.5 else "Attended lags"
+    assert text.startswith(f"{title} relative to the forecast step")
+    for part in ("start", "network"):
+        if part in parts:
+            alone = done(*words, "--part", part, "--json", "--top", 3).document()
+            assert alone["lags"][0]["share"] == pytest.approx(parts[part]["lags"][0]["share"], rel=1e-5)
+            assert alone["linear_share"] == (part == "start")
+        else:
+            assert f"--part {part}: the " in refused(2, *words, "--part", part)

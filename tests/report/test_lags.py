@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
+from seqcast.attention.occurrences import LABELS, OccurrenceRow, Occurrences
 from seqcast.panel.frequency import parse_frequency
-from seqcast.report.lags import LagTable, lag_report_view
+from seqcast.report.lags import LagSource, LagTable, lag_report_view, occurrence_table, part_table
 from tests.forecasts import make_map
-from tests.report.rendering import shown, shown_in_colour
+from tests.report.rendering import shown, shown_in_colour, words_of
 
 HORIZON, CONTEXT = 7, 29
 
@@ -145,11 +146,68 @@ class TestGroups:
         ("origin", {}, "back from the start of the forecast, whichever step is forecast. lag_target = lag_origin +"),
         ("target", {}, "share divided by what equal weights on all 29 context steps would give"),
         ("target", {}, "The weights of a step are aligned with the value it predicts."),
-        ("target", {"fed_back": True}, "A step reads the value before it, so its weights may be aligned with that"),
+        (
+            "target",
+            {"source": LagSource(fed_back=True)},
+            "A step reads the value before it, so its weights may be aligned with that",
+        ),
         ("target", {}, "summarises everything up to it"),
-        ("target", {"two_way": True}, "summarises everything before and after it"),
-        ("target", {"forecasters": "3 trained networks"}, "Forecast and weights come from 3 trained networks."),
+        ("target", {"source": LagSource(two_way=True)}, "summarises everything before and after it"),
+        ("target", {"source": LagSource("3 trained networks")}, "Forecast and weights come from 3 trained networks."),
+        (
+            "target",
+            {"source": LagSource(linear_share=0.6)},
+            "a linear fit, which looks at the same ones in every window",
+        ),
     ],
 )
 def test_the_footer_defines_the_numbers(relative: Relative, options: dict[str, Any], told: str) -> None:
     assert told in " ".join(shown(lag_report_view(make_report(relative=relative), **options), 200).split())
+
+
+class TestWhoseLags:
+    @pytest.mark.parametrize(
+        ("linear_share", "title"),
+        [
+            (0.0, "Attended lags relative to the forecast step"),
+            (0.5, "Attended lags relative to the forecast step"),
+            (0.51, "Lags of the linear fit relative to the forecast step"),
+            (1.0, "Lags of the linear fit relative to the forecast step"),
+        ],
+    )
+    def test_the_title_names_the_linear_fit_where_it_makes_more_than_half(
+        self, linear_share: float, title: str
+    ) -> None:
+        text = shown(lag_report_view(make_report(), source=LagSource(linear_share=linear_share)))
+        assert text.splitlines()[0] == title
+
+    def test_both_parts_stand_side_by_side(self) -> None:
+        network, start = make_report(lags=(11,)).overall, make_report(lags=(23,)).overall
+        text = shown(part_table({"network": network, "start": start}, 2))
+        shares = [f"{100 * float(part.share[10]):.1f}" for part in (network, start)]
+        words = next(line.split() for line in text.splitlines() if line.split()[:1] == ["11"])
+        assert [words[3], words[5]] == shares
+        assert "of the network's weight lies on other lags than those of the linear fit." in text
+        assert "This run forecasts with one of them alone." in shown(part_table({"start": start}, 2))
+
+
+class TestContent:
+    def test_a_line_and_a_column_say_how_much_of_the_weight_moves(self) -> None:
+        report = make_report()
+        moving = np.where(np.arange(len(report.overall.share)) + 1 == 11, 0.25, 0.0)
+        moved = replace(report, overall=replace(report.overall, moving=moving))
+        text = shown(lag_report_view(moved, 2, content=0.456), 100)
+        assert "Content decides 46 % of the weight; 54 % is the same for every window." in " ".join(text.split())
+        (row,) = [row for row in rows_of(text) if row[0] == "11"]
+        assert row[-2:] == ["25.0", "%"]
+        assert "moves: part of the share that content decides" in text
+        assert "moves" not in shown(lag_report_view(report))
+
+
+def test_occurrences_have_a_row_each() -> None:
+    rows = tuple(OccurrenceRow(label, 0.5, 0.25, 0.125) for label in LABELS)
+    text = shown(occurrence_table(Occurrences("promo", 3, 14, rows)))
+    assert words_of(text, "the", "last")[3:] == ["50.0", "%", "25.0", "%", "12.5", "%"]
+    assert "3 of 17 forecast steps are occurrences." in text
+    without = tuple(OccurrenceRow(label, None, 0.25, 0.125) for label in LABELS)
+    assert "at occurrences" not in shown(occurrence_table(Occurrences("promo", 0, 14, without)))

@@ -1,0 +1,87 @@
+"""How much of the attention content decides: the weight that moves from window to window.
+
+A step's weight on a position is the same for every window as far as nine of ten windows have it; the rest moves. Past
+windows are compared that differ in their values, covariates, season and series. Their origins do not lie a fixed number
+of steps apart, as then all of them would have the same hour or weekday.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqcast.attention.lag_report import Relative
+from seqcast.errors import DataError
+from seqcast.forecasting import Forecasting
+from seqcast.panel.arrays import FloatArray
+from seqcast.panel.panel import Panel
+from seqcast.results.lag_profile import by_lag
+from seqcast.results.origins import Origins, known_origins
+from seqcast.run.load import TrainedModel
+
+MOST_WINDOWS, FEWEST_WINDOWS = 64, 8
+MOST_VALUES = 8_000_000
+"""Most weights of all compared windows together."""
+RARE = 0.1
+"""Part of the windows that may lack a weight that counts as the same for every window."""
+
+
+@dataclass(frozen=True, eq=False)
+class ContentMovement:
+    """The weight that moves, from past windows."""
+
+    moving: FloatArray
+    """(H, S) part of the weight of each step on each position, oldest first, that is not the same for every window."""
+    num_windows: int
+
+    @property
+    def decided(self) -> float:
+        """Part of all weight that content decides; the rest is the same for every window."""
+        return float(self.moving.sum() / len(self.moving))
+
+    def by_lag(self, relative: Relative) -> FloatArray:
+        """(L,) the moving part of each lag's share."""
+        if relative == "target":
+            return by_lag(self.moving) / len(self.moving)
+        summed: FloatArray = self.moving.sum(axis=0)[::-1] / len(self.moving)
+        return summed
+
+    def as_dict(self) -> dict[str, object]:
+        """The printed numbers."""
+        return {"decided": self.decided, "same": 1 - self.decided, "num_windows": self.num_windows}
+
+
+def content_movement(model: TrainedModel, panel: Panel) -> ContentMovement | None:
+    """Compare the attention of past windows of the panel; None where there are fewer than `FEWEST_WINDOWS`."""
+    try:
+        origins = _varied_origins(model, panel)
+    except DataError:  # no past origin
+        return None
+    if len(origins) < FEWEST_WINDOWS:
+        return None
+    forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
+    maps = list(forecasting.attention(origins))
+    weights = np.concatenate([each.weights for each in maps])
+    observed = np.concatenate([each.observed for each in maps])
+    return ContentMovement(moving_weights(weights, observed), len(weights))
+
+
+def moving_weights(weights: FloatArray, observed: FloatArray) -> FloatArray:
+    """(H, S) the part of the mean weight (W, H, S) that less than nine of ten windows have.
+
+    Positions (W, S) that were not observed say nothing.
+    """
+    seen = np.where(observed[:, None, :], weights, np.nan)
+    never = ~observed.any(axis=0)
+    seen[:, :, never] = 0.0
+    mean = np.nanmean(seen, axis=0)
+    common = np.nanquantile(seen, RARE, axis=0, method="lower")
+    moving: FloatArray = (mean - np.minimum(common, mean)).astype(np.float64)
+    return moving / np.maximum(mean.sum(axis=1, keepdims=True), 1e-12)
+
+
+def _varied_origins(model: TrainedModel, panel: Panel) -> Origins:
+    """Past origins of all series, each moved back by a random part of the horizon."""
+    at_most = max(FEWEST_WINDOWS, min(MOST_WINDOWS, MOST_VALUES // (model.horizon * model.context)))
+    origins = known_origins(panel, model.horizon, model.context, len(panel.target)).spread(at_most)
+    moved = origins.positions - np.random.default_rng(0).integers(0, model.horizon, len(origins))
+    return Origins(origins.series, np.where(moved >= model.context, moved, origins.positions))
