@@ -109,12 +109,12 @@ class WeightChange:
 
     def touched(self, horizon: int) -> BoolArray:
         """(H,) True for forecast steps that the change can reach."""
+        touched: BoolArray = np.zeros(horizon, bool)
         if self.keep is not None:
-            return ~self.keep.all(axis=1)
+            touched = touched | ~np.all(self.keep, axis=1)
         if self.order is not None:
-            touched: BoolArray = (self.order != np.arange(self.order.shape[1])).any(axis=1)
-            return touched
-        return np.zeros(horizon, bool)
+            touched = touched | np.any(self.order != np.arange(self.order.shape[1]), axis=1)
+        return touched
 
     def apply(self, encoded: EncodedByEach, device: torch.device) -> EncodedByEach:
         """The encoded windows with the change in force."""
@@ -164,7 +164,8 @@ def chance(worse: FloatArray, clusters: Sequence[IntArray]) -> float | None:
     found = []
     for cluster in clusters:
         _, index = np.unique(cluster, return_inverse=True)
-        p_value = diebold_mariano(np.bincount(index, worse))
+        sums: FloatArray = np.bincount(index, worse).astype(np.float64)
+        p_value = diebold_mariano(sums)
         found += [] if p_value is None else [p_value]
     return max(found, default=None)
 

@@ -53,7 +53,7 @@ class ContentMovement:
 def content_movement(model: TrainedModel, panel: Panel) -> ContentMovement | None:
     """Compare the attention of past windows of the panel; None where there are fewer than `FEWEST_WINDOWS`."""
     try:
-        origins = _varied_origins(model, panel)
+        origins = varied_origins(model, panel, MOST_WINDOWS)
     except DataError:  # no past origin
         return None
     if len(origins) < FEWEST_WINDOWS:
@@ -75,13 +75,20 @@ def moving_weights(weights: FloatArray, observed: FloatArray) -> FloatArray:
     seen[:, :, never] = 0.0
     mean = np.nanmean(seen, axis=0)
     common = np.nanquantile(seen, RARE, axis=0, method="lower")
-    moving: FloatArray = (mean - np.minimum(common, mean)).astype(np.float64)
-    return moving / np.maximum(mean.sum(axis=1, keepdims=True), 1e-12)
+    total = np.maximum(mean.sum(axis=1, keepdims=True), 1e-12)
+    moving: FloatArray = ((mean - np.minimum(common, mean)) / total).astype(np.float64)
+    return moving
 
 
-def _varied_origins(model: TrainedModel, panel: Panel) -> Origins:
-    """Past origins of all series, each moved back by a random part of the horizon."""
-    at_most = max(FEWEST_WINDOWS, min(MOST_WINDOWS, MOST_VALUES // (model.horizon * model.context)))
+def varied_origins(model: TrainedModel, panel: Panel, most_windows: int) -> Origins:
+    """Past origins of all series whose truth is known, each moved back by a random part of the horizon.
+
+    They are evenly spread, and fewer than `most_windows` if all their weights together would be many.
+
+    Raises:
+        DataError: No series has one.
+    """
+    at_most = max(FEWEST_WINDOWS, min(most_windows, MOST_VALUES // (model.horizon * model.context)))
     origins = known_origins(panel, model.horizon, model.context, len(panel.target)).spread(at_most)
     moved = origins.positions - np.random.default_rng(0).integers(0, model.horizon, len(origins))
     return Origins(origins.series, np.where(moved >= model.context, moved, origins.positions))

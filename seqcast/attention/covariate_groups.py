@@ -15,14 +15,12 @@ from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.panel import Covariates, Panel
 from seqcast.panel.wording import name_list
 from seqcast.results.origins import Origins
-from seqcast.tensors.scaling import ROLES
+from seqcast.tensors.scaling import ROLES, Role
 
 MOST_VALUES = 8
 """Largest number of different numbers that are groups each."""
 NUM_PARTS = 4
 MISSING = "missing"
-
-Role = Literal["known", "past", "static"]
 
 
 class CovariateColumn(NamedTuple):
@@ -47,7 +45,9 @@ def covariate_column(panel: Panel, name: str, asked_by: Literal["by", "align"]) 
             return CovariateColumn(role, *_number_groups(values))
         if name in covariates.categorical_names:
             column = covariates.categorical_names.index(name)
-            return CovariateColumn(role, *_category_groups(covariates.categories[column], covariates.codes[:, column]))
+            return CovariateColumn(
+                role, *_category_groups(covariates.categories[column], covariates.codes[:, column].astype(np.int64))
+            )
     names = (*panel.schema.known, *panel.schema.past, *panel.schema.static)
     covariates_text = f"a covariate of this run ({name_list(names)})" if names else "a covariate: this run has none"
     also = f"one of {name_list(GROUPINGS)}, nor " if asked_by == "by" else ""

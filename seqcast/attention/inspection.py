@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 
 from seqcast.attention.comparison import ProfileComparison, compare_profiles
 from seqcast.attention.content import ContentMovement, content_movement
+from seqcast.attention.contributions import Contributions, contributions
 from seqcast.attention.covariate_groups import covariate_groups
 from seqcast.attention.error_tenths import ErrorGroup, ErrorTenths, tenths_by_error
 from seqcast.attention.faithfulness import verify
@@ -19,7 +20,7 @@ from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.results.lag_profile import LagProfile
-from seqcast.run.load import Part, TrainedModel
+from seqcast.run.load import TrainedModel
 
 FEWEST_ORIGINS = 16
 """Smallest number of origins per series for answers that need a known truth."""
@@ -47,6 +48,8 @@ class Question:
     """Whether the lags of the networks and of the linear start are wanted apart."""
     align: str | None = None
     """Covariate to whose occurrences attention is counted back."""
+    explain: bool = False
+    """Whether the parts of covariates, calendar, level and lags in the forecast are wanted."""
 
     @property
     def num_windows(self) -> int:
@@ -72,14 +75,20 @@ class Inspection:
     """Share of the linear start in the forecast."""
     content: ContentMovement | None
     """None for too few past windows."""
-    parts: dict[Part, LagProfile] | None
-    """Profile of everything that has a share in the forecast."""
+    parts: dict[str, LagProfile] | None
+    """Profile of each `Part` that has a share in the forecast."""
     occurrences: Occurrences | None
+    contributions: Contributions | None
     notices: tuple[Notice, ...]
 
     def as_dict(self, top: int | None = None) -> dict[str, object]:
         """The numbers of the printed report under the same names; questions that were not asked are left out."""
-        asked = {"compare": self.comparison, "suggest": self.context}
+        asked = {
+            "compare": self.comparison,
+            "suggest": self.context,
+            "align": self.occurrences,
+            "explain": self.contributions,
+        }
         parts = {} if self.parts is None else {name: part.as_dict(top) for name, part in self.parts.items()}
         return {
             **self.report.as_dict(top),
@@ -87,7 +96,6 @@ class Inspection:
             "linear_share": self.linear_share,
             "content": None if self.content is None else self.content.as_dict(),
             **({} if self.parts is None else {"parts": parts}),
-            **({} if self.occurrences is None else {"align": asdict(self.occurrences)}),
             "seasons": [asdict(finding) for finding in self.seasons],
             "attention_implied": self.implied.as_dict(),
             **({} if self.faithfulness is None else {"verify": self.faithfulness.as_dict()}),
@@ -129,6 +137,7 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
         content=content,
         parts=_parts(model, panel, question) if question.parts else None,
         occurrences=None if events is None else events.result(),
+        contributions=contributions(model, panel) if question.explain else None,
         notices=found.notices,
     )
 
@@ -157,9 +166,9 @@ def _groups(
     return covariate_groups(panel, found.origins, model.horizon, question.group_by)
 
 
-def _parts(model: TrainedModel, panel: Panel, question: Question) -> dict[Part, LagProfile]:
+def _parts(model: TrainedModel, panel: Panel, question: Question) -> dict[str, LagProfile]:
     """The profile of each part of the forecast on the windows of the report."""
-    profiles = {}
+    profiles: dict[str, LagProfile] = {}
     for name in model.parts:
         found, _ = _windows(model.part(name), panel, question)
         profiles[name] = lag_report(found.maps, question.relative).overall

@@ -102,6 +102,16 @@ def lag_report(
     return sums.report()
 
 
+def horizon_groups(horizon: int) -> list[tuple[str, range]]:
+    """At most four groups of neighbouring forecast steps, each with its label and its steps from 0 on."""
+    groups = []
+    for part in np.array_split(np.arange(horizon), min(horizon, _MAX_HORIZON_GROUPS)):
+        steps = range(int(part[0]), int(part[-1]) + 1)
+        label = f"step {steps.stop}" if len(steps) == 1 else f"steps {steps.start + 1}-{steps.stop}"
+        groups.append((label, steps))
+    return groups
+
+
 class _LagSums:
     """Running sums over attention maps."""
 
@@ -199,9 +209,7 @@ class _LagSums:
 
     def _group_profiles(self) -> Iterator[LagProfile]:
         if self._group_by == "horizon":
-            for part in np.array_split(np.arange(self._horizon), min(self._horizon, _MAX_HORIZON_GROUPS)):
-                steps = range(part[0], part[-1] + 1)
-                label = f"step {steps.stop}" if len(steps) == 1 else f"steps {steps.start + 1}-{steps.stop}"
+            for label, steps in horizon_groups(self._horizon):
                 yield self._profile(label, self._sums_of_steps(steps))
         else:
             for key in self._groups if self._group_by == "series" else sorted(self._groups):
@@ -301,7 +309,7 @@ def _effective_number(weights: FloatArray) -> FloatArray:
     return number
 
 
-def _calendar_part(times: TimeArray, group_by: GroupBy) -> IntArray:
+def _calendar_part(times: TimeArray, group_by: str) -> IntArray:
     """Hour 0-23, weekday 0 (Monday) - 6 or month 0-11 of each time."""
     if group_by == "hour":
         return times.astype("datetime64[h]").astype(np.int64) % 24

@@ -53,6 +53,9 @@ def inspect(
     ] = None,
     heatmap: Annotated[bool, Report("--heatmap", help="Draw the attention of each step to each lag.")] = False,
     verify: Annotated[bool, Report("--verify", help="Test whether the attended lags matter.")] = False,
+    explain: Annotated[
+        bool, Report("--explain", help="Show how much each covariate, the calendar, the level and the lags contribute.")
+    ] = False,
     suggest: Annotated[bool, Report("--suggest", help="Test whether a shorter context would do.")] = False,
     compare: Annotated[
         Path | None, Report(readable=False, help="Another run, to compare its lags on the same table.")
@@ -81,9 +84,10 @@ def inspect(
             f"{report_option} prints the report, --output and the other formats write the attention table.",
             hint="Give one of them.",
         )
-    if wanted and (verify or suggest or compare is not None or align is not None or by == "error"):
+    if wanted and (verify or explain or suggest or compare is not None or align is not None or by == "error"):
         raise UsageError(
-            "--verify, --suggest, --compare, --align and --by error belong to the report, not to the attention table."
+            "--verify, --explain, --suggest, --compare, --align and --by error belong to the report, not to the"
+            " attention table."
         )
     screen = Screen(quiet=quiet)
     from seqcast.attention.inspection import Question
@@ -96,7 +100,7 @@ def inspect(
     loaded = load_run(screen, run, data, device, context)
     panel = loaded.source.panel if series is None else one_series(loaded.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
-    model = loaded.model if part in (None, "both") else loaded.model.part(part)
+    model = loaded.model if part is None or part == "both" else loaded.model.part(part)
     if wanted:
         written = attention_maps(model, panel, 1 if windows is None else windows, moment)
         screen.notices(written.notices)
@@ -105,7 +109,7 @@ def inspect(
         return
     other = None if compare is None else open_other(screen, compare, loaded, device)
     apart = part == "both" or (json and len(model.parts) > 1)
-    question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare), apart, align)
+    question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare), apart, align, explain)
     found = ask(model, panel, question)
     screen.notices(found.notices)
     if json:
@@ -123,6 +127,7 @@ def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: b
     from rich.console import Group
 
     from seqcast.report import inspection as views
+    from seqcast.report.contributions import contribution_view
     from seqcast.report.lags import LagSource, lag_report_view, occurrence_table, part_table
 
     model = loaded.model.config.model
@@ -133,6 +138,8 @@ def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: b
         parts.insert(0, part_table(found.parts, top))
     if found.errors is not None:
         parts.insert(0, views.error_view(found.report, found.errors, top))
+    if found.contributions is not None:
+        parts.append(contribution_view(found.contributions))
     if found.faithfulness is not None:
         parts.append(views.faithfulness_view(found.faithfulness))
     if single:

@@ -1,6 +1,6 @@
 """The lag report: attended lags, bands, groups, and a footer that defines every number."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.bar import Bar
@@ -149,7 +149,7 @@ def group_table(report: LagReport) -> RenderableType:
     return Group(title_text(f"Lags by {plain(report.group_by)}"), table, *more)
 
 
-def part_table(parts: Mapping[str, LagProfile], top: int) -> RenderableType:
+def part_table(parts: dict[str, LagProfile], top: int) -> RenderableType:
     """The strongest lags of the trained networks beside those of the linear start."""
     names = {"network": "network", "start": "linear fit"}
     table = open_table("lag", Column("duration"), *(names[part] for part in parts))

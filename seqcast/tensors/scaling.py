@@ -5,6 +5,7 @@ All arithmetic is in float64, so a wave of 1 on a level of 1e9 survives the late
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ MAX_CATEGORY_LENGTH = 10_000
 """Largest number of letters in a category name."""
 MAX_CATEGORY_BYTES = 2**28
 """Size limit of one column's category names, in bytes: four for each letter, all names as wide as the longest."""
-ROLES = ("known", "past", "static")
+Role = Literal["known", "past", "static"]
+ROLES: tuple[Role, ...] = ("known", "past", "static")
 """The roles of covariates, as the fields of `Panel` and `PanelScalers` call them."""
 
 

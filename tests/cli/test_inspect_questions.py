@@ -46,7 +46,7 @@ def test_a_run_of_another_table_cannot_be_compared(wide_run: Trained, panel_run:
 def test_questions_do_not_go_with_the_attention_table(wide_run: Trained) -> None:
     error = refused(2, "inspect", "--run", wide_run.run, "--verify", "--output", "-")
     assert (
-        "--verify, --suggest, --compare, --align and --by error belong to the report, not to the attention table."
+        "--verify, --explain, --suggest, --compare, --align and --by error belong to the report, not to the attention table."
         in error
     )
 
@@ -144,3 +144,18 @@ def test_network_and_start_are_shown_apart_on_request_and_in_json(wide_run: Trai
             assert alone["linear_share"] == (part == "start")
         else:
             assert f"--part {part}: the " in refused(2, *words, "--part", part)
+
+
+def test_explain_shows_where_the_forecast_comes_from(wide_run: Trained) -> None:
+    text = done("inspect", "--run", wide_run.run, "--explain").out
+    assert "Where the forecast comes from" in text
+    assert "level of the context" in text
+    document = done("inspect", "--run", wide_run.run, "--explain", "--json").document()
+    assert {each["kind"] for each in document["explain"]["inputs"]} >= {"level", "lags", "spread"}
+
+
+def test_a_covariate_that_is_none_is_refused(wide_run: Trained) -> None:
+    assert "--by promo is neither one of" in refused(2, "inspect", "--run", wide_run.run, "--by", "promo")
+    assert "--align promo is not a covariate: this run has none." in refused(
+        2, "inspect", "--run", wide_run.run, "--align", "promo"
+    )
