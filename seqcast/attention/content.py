@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqcast.attention.lag_report import Relative
+from seqcast.attention.level import LevelShare, level_share
 from seqcast.errors import DataError
 from seqcast.forecasting import Forecasting
 from seqcast.panel.arrays import FloatArray
@@ -32,6 +33,8 @@ class ContentMovement:
     moving: FloatArray
     """(H, S) part of the weight of each step on each position, oldest first, that is not the same for every window."""
     num_windows: int
+    level: LevelShare
+    """The part of the forecast that no lag shows, in the same windows."""
 
     @property
     def decided(self) -> float:
@@ -62,7 +65,7 @@ def content_movement(model: TrainedModel, panel: Panel) -> ContentMovement | Non
     maps = list(forecasting.attention(origins))
     weights = np.concatenate([each.weights for each in maps])
     observed = np.concatenate([each.observed for each in maps])
-    return ContentMovement(moving_weights(weights, observed), len(weights))
+    return ContentMovement(moving_weights(weights, observed), len(weights), level_share(forecasting, origins))
 
 
 def moving_weights(weights: FloatArray, observed: FloatArray) -> FloatArray:

@@ -95,6 +95,7 @@ class Inspection:
             "lags_of": self.lags_of,
             "linear_share": self.linear_share,
             "content": None if self.content is None else self.content.as_dict(),
+            "level": None if self.content is None else asdict(self.content.level),
             **({} if self.parts is None else {"parts": parts}),
             "seasons": [asdict(finding) for finding in self.seasons],
             "attention_implied": self.implied.as_dict(),

@@ -39,7 +39,7 @@ def inputs_of(model: TrainedModel, panel: Panel) -> tuple[Input, ...]:
     """The inputs that differ between the windows of a panel: level, lags and spread, then covariates and calendar."""
     found = [
         Input("level of the context", "level"),
-        Input("lags: values around the level", "lags"),
+        Input("lags around the level", "lags"),
         Input("spread of the values", "spread"),
     ]
     for role in ROLES:

@@ -150,8 +150,7 @@ def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: b
         parts.append(views.context_view(found.context))
     spaced = [piece for part in parts for piece in ("", part)]
     source = LagSource(found.lags_of, found.linear_share, model.decoding == "autoregressive", model.bidirectional)
-    content = None if found.content is None else found.content.decided
-    shown = lag_report_view(found.report, top, source=source, content=content)
+    shown = lag_report_view(found.report, top, source=source, content=found.content)
     return Group(shown, *spaced)
 
 

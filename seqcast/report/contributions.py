@@ -8,9 +8,7 @@ from seqcast.attention.contributions import Contribution, Contributions
 from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import percent_text, safe_text
 
-_BAR = 12
-_NAME = 34
-"""Most columns of an input's name."""
+_BAR = 8
 
 
 def contribution_view(found: Contributions) -> RenderableType:
@@ -38,7 +36,8 @@ def contribution_view(found: Contributions) -> RenderableType:
 
 
 def _name_column() -> Column:
-    return Column("input", overflow="ellipsis", no_wrap=True, max_width=_NAME)
+    """Names give way on a narrow terminal, so that no number is cut."""
+    return Column("input", overflow="fold", max_width=40)
 
 
 def _accuracy(part: Contribution) -> tuple[str, str]:

@@ -8,8 +8,10 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Column, Table
 from rich.text import Text
 
+from seqcast.attention.content import ContentMovement
 from seqcast.attention.lag_report import LagReport
 from seqcast.attention.occurrences import Occurrences
+from seqcast.config import Location
 from seqcast.panel.frequency import WEEK
 from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import percent_text, plain, safe_text, time_text, time_texts, weekday_texts
@@ -19,6 +21,11 @@ TOP = 10
 """Number of lags shown by default."""
 
 _HALF = 0.5
+_LOCATIONS: dict[Location, str] = {
+    "last": "its last value",
+    "season": "the mean of its last season",
+    "mean": "its mean",
+}
 _MIN_BAR, _MAX_BAR = 6, 50
 _UNBOUNDED = 1000
 _UNSTABLE = f"{100 * UNSTABLE_VARIATION:.0f} %"
@@ -41,12 +48,9 @@ class LagSource:
 
 
 def lag_report_view(
-    report: LagReport, top: int = TOP, *, source: LagSource = LagSource(), content: float | None = None
+    report: LagReport, top: int = TOP, *, source: LagSource = LagSource(), content: ContentMovement | None = None
 ) -> RenderableType:
-    """The whole report: the `top` strongest lags, bands, groups and definitions.
-
-    `content` is the part of the weight that content decides, if that was measured.
-    """
+    """The whole report: the `top` strongest lags, bands, groups and definitions."""
     parts: list[RenderableType] = [
         lag_summary(report, source, content),
         LagTable(report.overall, top),
@@ -60,7 +64,7 @@ def lag_report_view(
     return Group(*parts, note_text("\n".join(lines)))
 
 
-def lag_summary(report: LagReport, source: LagSource = LagSource(), content: float | None = None) -> Text:
+def lag_summary(report: LagReport, source: LagSource = LagSource(), content: ContentMovement | None = None) -> Text:
     """Whose lags these are, the number of windows, how widely the attention is spread and how much of it moves.
 
     Where the linear start makes more than half of the forecast, the lags are its own and no attention chose them.
@@ -71,15 +75,21 @@ def lag_summary(report: LagReport, source: LagSource = LagSource(), content: flo
     reference = "forecast step" if report.relative == "target" else "start of the forecast"
     whose = "Lags of the linear fit" if source.linear_share > _HALF else "Attended lags"
     title = title_text(f"{whose} relative to the {reference}\n")
-    moves = ""
-    if content is not None:
-        decided = round(100 * content)
-        moves = f" Content decides {decided} % of the weight; {100 - decided} % is the same for every window."
     return Text.assemble(
         title,
         f"{windows}, {_counted(report.horizon, 'step')} ahead{origin}, context of {report.context}. ",
         f"A step looks at {report.overall.effective_lags:.1f} effective lags; ",
-        f"{percent_text(report.share_not_observed)} of the weight lies on steps without an observation.{moves}",
+        f"{percent_text(report.share_not_observed)} of the weight lies on steps without an observation.",
+        "" if content is None else _content_text(content),
+    )
+
+
+def _content_text(content: ContentMovement) -> str:
+    decided, level = round(100 * content.decided), content.level
+    return (
+        f" Content decides {decided} % of the weight; {100 - decided} % is the same for every window."
+        f" {100 * level.share:.0f} % of a shift of all values reaches the forecast through the level of the window,"
+        f" {_LOCATIONS[level.location]}, which no lag shows."
     )
 
 

@@ -135,7 +135,7 @@ def test_the_heatmap_is_in_the_document_when_asked_for(hourly_run: Trained) -> N
         (["--output", "a.csv", "--format", "json"], "The name of 'a.csv' says csv, but --format says json. Drop one."),
         (["--output", "a.csv", "--format", "table"], "--format table prints the report"),
         (["--format", "xml"], "'xml' is not one of 'table', 'csv', 'parquet', 'json'"),
-        (["--by", "moon"], "'moon' is not one of"),
+        (["--by", "moon"], "--by moon is neither one of 'horizon', 'hour', "),
     ],
 )
 def test_options_that_make_no_sense_are_refused(

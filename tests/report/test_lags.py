@@ -4,7 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seqcast.attention.content import ContentMovement
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
+from seqcast.attention.level import LevelShare
 from seqcast.attention.occurrences import LABELS, OccurrenceRow, Occurrences
 from seqcast.panel.frequency import parse_frequency
 from seqcast.report.lags import LagSource, LagTable, lag_report_view, occurrence_table, part_table
@@ -196,8 +198,13 @@ class TestContent:
         report = make_report()
         moving = np.where(np.arange(len(report.overall.share)) + 1 == 11, 0.25, 0.0)
         moved = replace(report, overall=replace(report.overall, moving=moving))
-        text = shown(lag_report_view(moved, 2, content=0.456), 100)
-        assert "Content decides 46 % of the weight; 54 % is the same for every window." in " ".join(text.split())
+        content = ContentMovement(np.full((HORIZON, 4), 0.114), 64, LevelShare(0.317, "last"))
+        text = shown(lag_report_view(moved, 2, content=content), 100)
+        told = " ".join(text.split())
+        assert "Content decides 46 % of the weight; 54 % is the same for every window." in told
+        assert (
+            "32 % of a shift of all values reaches the forecast through the level of the window, its last value" in told
+        )
         (row,) = [row for row in rows_of(text) if row[0] == "11"]
         assert row[-2:] == ["25.0", "%"]
         assert "moves: part of the share that content decides" in text
