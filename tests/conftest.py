@@ -20,6 +20,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["OMP_NUM_THREADS"] = "1"
 # Widths and colours must not depend on the terminal that the tests run in.
 os.environ["COLUMNS"] = "120"
+# Files need not survive a power failure, and waiting for a disk costs more than most commands under test.
+os.fsync = lambda _descriptor: None
 for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
     os.environ.pop(name, None)
 

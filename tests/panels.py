@@ -126,7 +126,8 @@ def small_config(**sections: dict[str, Any]) -> Config:
     """A configuration that trains in milliseconds, with the given values of each section on top."""
     small: dict[str, dict[str, Any]] = {
         "data": {"validation_size": 7},
-        "model": {"horizon": HORIZON, "context": CONTEXT, "hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9)},
+        "model": {"horizon": HORIZON, "context": CONTEXT, "hidden": HIDDEN, "quantiles": (0.1, 0.5, 0.9)}
+        | {"location": "last"},
         "training": {"max_steps": 6, "batch_size": 3, "validate_every": 2, "refit": False}
         | {"device": "cpu", "precision": "float32"},
     }

@@ -18,7 +18,7 @@ from seqcast.cli import app
 from seqcast.storage import LOCK_NAME
 
 HORIZON, CONTEXT = 5, 23
-TINY = ("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7", "--max-steps", "3")
+TINY = ("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7", "--location", "last", "--max-steps", "3")
 """Options of a training run that takes a fraction of a second; all sizes are different primes."""
 COMMAND = typer.main.get_command(app.app)
 """The command, built once because building takes longer than most commands under test."""

@@ -28,13 +28,13 @@ NAMES = {
 }
 
 
-def write_table(path: Path, name: str, column: str = "y") -> Path:
-    """Two series, one of this name, with this target column."""
+def write_table(path: Path, *names: str, column: str = "y") -> Path:
+    """Series of these names and a plain one, with this target column."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["unique_id", "ds", column])
-        for series, shift in ((name, 0), ("plain", 5)):
-            writer.writerows(zip([series] * 101, hours(101), wave(101, shift), strict=True))
+        for number, series in enumerate((*names, "plain")):
+            writer.writerows(zip([series] * 101, hours(101), wave(101, 5 * number), strict=True))
     return path
 
 
@@ -44,26 +44,36 @@ def assert_printed_safely(ran: Ran) -> None:
         assert character == "\n" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co"}, repr(character)
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of series with all these names."""
+    folder = tmp_path_factory.mktemp("names")
+    data = write_table(folder / "t.csv", *NAMES.values())
+    assert_printed_safely(done("train", data, *TINY, "--run", folder / "run"))
+    assert_printed_safely(done("runs", "show", folder / "run"))
+    assert {path.name for path in folder.iterdir()} == {"t.csv", "run"}
+    return folder / "run"
+
+
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
-def test_a_series_name_is_written_exactly_and_printed_safely(name: str, in_tmp_path: Path) -> None:
-    assert_printed_safely(done("train", write_table(in_tmp_path / "t.csv", name), *TINY))
-    for command in (["predict"], ["predict", "--plot"], ["inspect", "--by", "series", "--heatmap"], ["runs"]):
-        assert_printed_safely(done(*command))
-    assert_printed_safely(done("runs", "show", "runs/t-1"))
-    rows = list(csv.reader(io.StringIO(done("predict", "--output", "-").out)))
+def test_a_series_name_is_written_exactly_and_printed_safely(name: str, run: Path, in_tmp_path: Path) -> None:
+    table = (write_table(in_tmp_path / "t.csv", name), "--run", run)
+    for command in (["predict"], ["predict", "--plot"], ["inspect", "--by", "series", "--heatmap"]):
+        assert_printed_safely(done(*command, *table))
+    rows = list(csv.reader(io.StringIO(done("predict", *table, "--output", "-").out)))
     assert {row[0] for row in rows[1:]} == {name, "plain"}
-    assert {row["unique_id"] for row in done("predict", "--format", "json").document()} == {name, "plain"}
-    done("predict", "--output", "f.parquet")
+    assert {row["unique_id"] for row in done("predict", *table, "--format", "json").document()} == {name, "plain"}
+    done("predict", *table, "--output", "f.parquet")
     assert list(pd.read_parquet("f.parquet")["unique_id"].unique()) == [name, "plain"]
-    table = done("inspect", "--format", "csv", "--series", name).out
-    assert {row[0] for row in list(csv.reader(io.StringIO(table)))[1:]} == {name}
-    assert {path.name for path in in_tmp_path.iterdir()} == {"t.csv", "runs", "f.parquet"}
+    weights = done("inspect", *table, "--format", "csv", "--series", name).out
+    assert {row[0] for row in list(csv.reader(io.StringIO(weights)))[1:]} == {name}
+    assert {path.name for path in in_tmp_path.iterdir()} == {"t.csv", "f.parquet"}
     assert not [path for path in in_tmp_path.parent.iterdir() if "evil" in path.name]
 
 
 @pytest.mark.parametrize("name", ["[red]x[/]", "\x1b[31mred", ":smile:", "東京", "=1+1"])
 def test_a_column_name_is_printed_safely_and_kept(name: str, in_tmp_path: Path) -> None:
-    data = write_table(in_tmp_path / "t.csv", "a", name)
+    data = write_table(in_tmp_path / "t.csv", "a", column=name)
     for ran in (done("check", data), done("train", data, *TINY), done("runs", "show", "runs/t-1"), done("runs")):
         assert_printed_safely(ran)
     assert done("check", data, "--json").document()["columns"]["target"] == [name]

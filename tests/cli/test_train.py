@@ -144,16 +144,14 @@ def test_resuming_a_finished_run_says_so_and_changes_nothing(in_tmp_path: Path) 
         (["--hidden", 8, "--target", "y"], "model.hidden was"),
         (["--seed", 5], "training.seed was 0 and is 5 now"),
         (["--seed", 5, "--dropout", 0.3], "model.dropout was 0.1 and is 0.3 now; training.seed was 0 and is 5 now"),
-        (["--test-size", 9], "data.test_size was 0 and is 9 now"),
+        (["--test-size", 9], "data.test_size was 17 and is 9 now"),
     ],
 )
 def test_resuming_a_finished_run_with_other_options_is_refused(
-    words: list[object], told: str, in_tmp_path: Path
+    words: list[object], told: str, hourly_run: Trained
 ) -> None:
-    data = write_hourly(in_tmp_path / "h.csv")
-    done("train", data, *TINY, "--run", "mine")
-    message = refused(4, "train", data, "--run", "mine", "--resume", *words)
-    assert message.startswith(f"mine: the run was begun with other data or options: {told}")
+    message = refused(4, "train", hourly_run.data, "--run", hourly_run.run, "--resume", *words)
+    assert message.startswith(f"{hourly_run.run}: the run was begun with other data or options: {told}")
 
 
 def test_resume_takes_the_newest_run_of_the_same_table(in_tmp_path: Path) -> None:

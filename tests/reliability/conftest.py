@@ -7,7 +7,10 @@ import pytest
 from tests.running import Trained, done, hours, wave, write_rows
 
 HORIZON, CONTEXT = 3, 12
-SMALL = ("--horizon", "3", "--context", "12", "--hidden", "4", "--max-steps", "4", "--batch-size", "5", "-q")
+SMALL = (
+    *("--horizon", "3", "--context", "12", "--hidden", "4", "--location", "season"),
+    *("--max-steps", "4", "--batch-size", "5", "-q"),
+)
 """Options of the smallest training run."""
 LENGTHS = {"a": 61, "b": 53}
 

@@ -413,7 +413,7 @@ def test_an_attack_by_a_run_directory_is_refused_or_has_no_effect(
 @pytest.mark.parametrize("command", [("runs", "show"), ("runs", "verify"), ("inspect", "--run"), ("backtest", "--run")])
 @pytest.mark.parametrize(
     "attack",
-    [BY_RECORD[0], BY_RECORD[4], BY_RECORD[8], BY_RECORD[15], BY_FILES[2], BY_FILES[6]],
+    [BY_RECORD[0], BY_RECORD[5], BY_RECORD[24], BY_RECORD[15], BY_FILES[2], BY_FILES[6]],
     ids=lambda attack: attack.name,
 )
 def test_every_command_refuses_a_spoilt_record(

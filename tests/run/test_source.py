@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,17 @@ def source_of(path: Path, options: ReadOptions = ReadOptions(), **data: Any) -> 
     return read_source(str(path), Config().override(data=data).data, options)
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> MadeRun:
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
 @pytest.fixture
-def made(tmp_path: Path) -> MadeRun:
-    return make_run(tmp_path)
+def made(run: MadeRun) -> Iterator[MadeRun]:
+    """The run, whose table a test may spoil."""
+    table = run.data.read_bytes()
+    yield run
+    run.data.write_bytes(table)
 
 
 def reread(made: MadeRun, data: Path | None) -> Source:

@@ -42,7 +42,7 @@ def with_other_test_part(panel: Panel) -> Panel:
 
 
 def kept(panel: Panel, kind: dict[str, dict[str, Any]]) -> tuple[TrainingSetup, Fit]:
-    config = small_config(data={"validation_size": 12, "test_size": TEST}).override(**kind)
+    config = small_config(data={"validation_size": 12, "test_size": TEST}, model={"location": None}).override(**kind)
     setup = small_setup(panel, config)
     return setup, fit(setup)
 

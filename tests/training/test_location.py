@@ -16,7 +16,7 @@ from seqcast.training import setup as setups
 from seqcast.training.linear_start import LinearForecast, LinearSettings
 from seqcast.training.loop import Hooks
 from tests.panels import make_panel, small_config, small_setup
-from tests.run.making_runs import make_job, write_table
+from tests.run.making_runs import COVARIATES, make_job, write_table
 
 
 def noise_around_a_level() -> Panel:
@@ -30,7 +30,7 @@ def random_walks() -> Panel:
 
 
 def test_random_walks_are_measured_from_their_last_value() -> None:
-    setup = small_setup(random_walks(), small_config(model={"context": 28}))
+    setup = small_setup(random_walks(), small_config(model={"context": 28, "location": None}))
 
     assert setup.config.model.location == "last"
     choice = setup.plan.choices[-1]
@@ -39,7 +39,7 @@ def test_random_walks_are_measured_from_their_last_value() -> None:
 
 
 def test_for_noise_around_a_level_the_mean_forecasts_best() -> None:
-    choice = small_setup(noise_around_a_level(), small_config(model={"context": 28})).plan.choices[-1]
+    choice = small_setup(noise_around_a_level(), small_config(model={"context": 28, "location": None})).plan.choices[-1]
 
     errors = {name: float(error) for name, error in re.findall(r"(\w+) (\d\.\d+)", choice.reason)}
     assert min(errors, key=lambda name: errors[name]) == "mean"
@@ -65,7 +65,7 @@ def test_the_last_value_is_preferred_unless_another_is_clearly_better(
 
     monkeypatch.setattr(setups, "fit_linear_forecast", scripted)
 
-    assert small_setup(noise_around_a_level(), small_config()).config.model.location == location
+    assert small_setup(noise_around_a_level(), small_config(model={"location": None})).config.model.location == location
 
 
 def test_a_given_location_is_kept_and_is_no_choice() -> None:
@@ -88,7 +88,8 @@ def test_without_a_lag_bias_and_with_a_given_location_nothing_is_fitted(monkeypa
 
 
 def test_the_location_is_told_and_recorded_and_a_resumed_run_keeps_it(tmp_path: Path) -> None:
-    job = make_job(write_table(tmp_path / "data.csv", {"one": 61, "two": 53}))
+    config = small_config(data=COVARIATES, model={"location": None})
+    job = make_job(write_table(tmp_path / "data.csv", {"one": 61, "two": 53}), config)
     told: list[Choice] = []
     (tmp_path / "run").mkdir()
     directory = RunDirectory(tmp_path / "run")
