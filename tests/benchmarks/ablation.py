@@ -6,8 +6,6 @@ Every variant trains for the same time on what is before the test part and score
 training does not start from the linear forecast, so the network forecasts alone.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -5,8 +5,6 @@
 The network is as it was initialised: its weights make no difference to the cost. Prints one JSON document.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import resource

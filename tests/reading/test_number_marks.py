@@ -1,7 +1,5 @@
 """Marks between thousands: found where a column leaves one reading, refused where it leaves two."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Regular series with little noise: the linear start must not shrink them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
