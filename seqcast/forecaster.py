@@ -19,6 +19,7 @@ from seqcast.output import attention_table, forecast_frame
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import build_panel
+from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table, table_from_frame
 from seqcast.run.directory import RunDirectory, choose_directory
@@ -45,6 +46,15 @@ class FittedState:
     """None for a forecaster that was loaded."""
     record: RunRecord | None = None
     """None for a forecaster that was fitted."""
+
+    @property
+    def categorical_columns(self) -> tuple[str, ...]:
+        """Columns that are categories in other frames too, even if they are empty there."""
+        if self.record is not None:
+            return tuple(self.record.data.read_options.text)
+        assert self.panel is not None
+        roles = (self.panel.known, self.panel.past, self.panel.static)
+        return tuple(name for role in roles for name in role.categorical_names)
 
 
 _READING_OPTIONS = {"delimiter", "decimal", "thousands", "encoding", "time_format", "time_unit", "na_value", "timezone"}
@@ -212,7 +222,10 @@ class Forecaster:
         if frame is not None:
             path = None if state.record is None else state.record.data.static_path
             static = state.static if path is None else read_table(path)
-            loaded = build_panel(table_from_frame(frame), state.model.config.data, static_table=static)
+            options = ReadOptions(text=state.categorical_columns)
+            table = table_from_frame(frame)
+            static = None if static is None else replace(static, options=options)
+            loaded = build_panel(table, state.model.config.data, options, static)
             _warn(loaded.notices, depth=2)
             return loaded.panel
         if state.panel is not None:

@@ -219,7 +219,7 @@ def read_categories(table: Table, column: str) -> tuple[tuple[str, ...], NDArray
 
 
 def as_text(table: Table, column: str) -> TextColumn:
-    """Returns a text or integer column as texts.
+    """Returns a column of texts or integers as texts; a column without any value may be of any type.
 
     Raises:
         DataError: The column was read as measurements or times, so its spelling is gone.
@@ -230,6 +230,9 @@ def as_text(table: Table, column: str) -> TextColumn:
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         chunks = table.arrow.column(column).cast(pa.string()).dictionary_encode().cast(TEXT_TYPE)
         return text_column(Table(table.name, pa.table({column: chunks}), "", 0), column)
+    chunks = table.arrow.column(column)
+    if pc.all(chunks.is_null(nan_is_null=True)).as_py():
+        return TextColumn((), np.full(table.num_rows, -1, np.int32))
     raise DataError(
         f"the column holds {'times' if pa.types.is_timestamp(kind) else str(kind)}, not names.",
         place=table.place(column),

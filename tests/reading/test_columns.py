@@ -98,6 +98,12 @@ def test_a_column_of_another_type_is_refused(
         read_column(table_from_frame(pd.DataFrame({"y": column})), "y")
 
 
+@pytest.mark.parametrize("empty", [[None, None], [np.nan, np.nan], [pd.NaT, pd.NaT]])
+def test_a_column_without_any_value_holds_no_category(empty: list[object]) -> None:
+    names, codes = read_categories(table_from_frame(pd.DataFrame({"y": empty})), "y")
+    assert (names, codes.tolist()) == ((), [-1, -1])
+
+
 def test_more_categories_than_a_network_can_hold_are_refused() -> None:
     frame = pd.DataFrame({f"c{i}": ["a", "b"] for i in range(1001)})
     with pytest.raises(DataError, match=r"column 'c1000': 1,001 covariates are categories; at most 1,000 can be\."):
