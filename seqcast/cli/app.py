@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from inspect import signature
 from pathlib import Path
 from typing import cast
 
@@ -23,10 +22,9 @@ from seqcast.cli.help import PanelledCommand
 from seqcast.cli.inspect import inspect
 from seqcast.cli.predict import predict
 from seqcast.cli.runs import runs_app
-from seqcast.cli.settings import READING
 from seqcast.cli.train import train
 from seqcast.cli.tune import tune
-from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError, options_in
+from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """The parser's error about an option or a command, which Typer does not export under a name."""
@@ -99,7 +97,6 @@ def main() -> None:
 def _as_expected(error: Exception) -> SeqcastError:
     """Turn any failure into one of ours."""
     if isinstance(error, SeqcastError):
-        error.hint = _fitting_hint(error.hint)
         return error
     if isinstance(error, WrongCommandLine):
         wrong = str(error.format_message()).replace("Value error, ", "").rstrip(".")
@@ -114,16 +111,6 @@ def _as_expected(error: Exception) -> SeqcastError:
         return SeqcastError(f"{where}cannot be read or written: {error.strerror}.")
     fault = f"internal error: {type(error).__name__}: {error}."
     return SeqcastError(fault, hint="Run again with --debug to see where, and please report it.")
-
-
-def _fitting_hint(hint: tuple[str, ...]) -> tuple[str, ...]:
-    """A hint without its sentences about options of reading a table that the command at hand lacks."""
-    called = next((command for command in COMMANDS if command.__name__ in sys.argv[1:2]), None)
-    if not hint or called is None:
-        return hint
-    lacking = READING - signature(called).parameters.keys()
-    kept = tuple(sentence for sentence in hint if not options_in(sentence) & lacking)
-    return kept or ("Correct it, or train a new run with options for reading such a table.",)
 
 
 def _report(error: SeqcastError) -> int:

@@ -10,6 +10,7 @@ from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.loaded_run import LoadedRun, load_run
 from seqcast.cli.progress import TrainingProgress
+from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
 from seqcast.cli.table_output import TableOutput
 from seqcast.errors import StoppedError, UsageError
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from seqcast.evaluation.backtest import Backtest, BacktestPlan
 
 
+@with_settings(*TABLE_PANELS, omit=PLANNED)
 def backtest(
     data: opt.OwnData = None,
     *,
+    settings: Settings,
     run: opt.RunPath = None,
     windows: Annotated[int | None, typer.Option(help="Newest origins of each series; all if not given.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Score the test part, not the validation part.")] = False,
@@ -57,7 +60,7 @@ def backtest(
     from seqcast.output import backtest_frame
 
     table = TableOutput.from_options(output, None, excel_safe=excel_safe)
-    loaded = load_run(screen, run, data, device, context)
+    loaded = load_run(screen, run, data, settings, device, context)
     part: Literal["validation", "test"] = "test" if test else "validation"
     plan = BacktestPlan(part, windows, stride, baselines, levels, statistical, refit_every)
     done = _run(screen, loaded, plan)

@@ -11,6 +11,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
 from seqcast.errors import DataError, UsageError
 
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from seqcast.run.load import TrainedModel
 
 
+@with_settings(*TABLE_PANELS, omit=PLANNED)
 def inspect(
     data: opt.OwnData = None,
     *,
+    settings: Settings,
     run: opt.RunPath = None,
     series: Annotated[str | None, typer.Option(help="Id of the only series to look at.")] = None,
     origin: Annotated[str | None, typer.Option(help="Last observed time of the forecast to look at.")] = None,
@@ -97,7 +100,7 @@ def inspect(
     from seqcast.report.heatmap import Heatmap
 
     table = TableOutput.from_options(output, None if format == "table" else format)
-    loaded = load_run(screen, run, data, device, context)
+    loaded = load_run(screen, run, data, settings, device, context)
     panel = loaded.source.panel if series is None else one_series(loaded.source.panel, series)
     moment = None if origin is None else parse_moment(panel, origin)
     model = loaded.model if part is None or part == "both" else loaded.model.part(part)
@@ -107,7 +110,7 @@ def inspect(
         write_tables(map(attention_table, written.maps), table.target, table.file_format)
         table.tell(screen, written.num_windows * loaded.model.horizon * loaded.model.context)
         return
-    other = None if compare is None else open_other(screen, compare, loaded, device)
+    other = None if compare is None else open_other(screen, compare, loaded, settings, device)
     apart = part == "both" or (json and len(model.parts) > 1)
     question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare), apart, align, explain)
     found = ask(model, panel, question)
@@ -154,7 +157,7 @@ def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: b
     return Group(shown, *spaced)
 
 
-def open_other(screen: Screen, run: Path, loaded: LoadedRun, device: str) -> TrainedModel:
+def open_other(screen: Screen, run: Path, loaded: LoadedRun, settings: Settings, device: str) -> TrainedModel:
     """The model of another run that reads the same table.
 
     Raises:
@@ -163,7 +166,7 @@ def open_other(screen: Screen, run: Path, loaded: LoadedRun, device: str) -> Tra
     """
     table = loaded.source.table.name
     try:
-        return load_run(screen, run, table, device).model
+        return load_run(screen, run, table, settings, device).model
     except (DataError, UsageError) as error:
         told = f"--compare {run}: that run cannot forecast {table}: {error}"
         raise UsageError(told, hint="Compare runs of one table.") from None

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcast.cli.console import Screen
+from seqcast.cli.settings import Settings
 from seqcast.panel.notices import Notice
 
 if TYPE_CHECKING:
+    from seqcast.reading.source import Content
     from seqcast.run.directory import RunDirectory
     from seqcast.run.load import TrainedModel
     from seqcast.run.record import RunRecord
@@ -27,9 +29,16 @@ class LoadedRun:
 
 
 def load_run(
-    screen: Screen, run: Path | None, data: str | None, device: str = "auto", context: int | None = None
+    screen: Screen,
+    run: Path | None,
+    data: str | None,
+    settings: Settings,
+    device: str = "auto",
+    context: int | None = None,
 ) -> LoadedRun:
-    """Load a run, by default the newest finished one, and read its table or another one.
+    """Load a run and read its table, or another one under the headings that the settings tell.
+
+    By default the run is the newest finished one, of those that were trained on the columns of the other table.
 
     Raises:
         UsageError: The model cannot read `context` past steps.
@@ -37,21 +46,31 @@ def load_run(
         DataError: The table cannot be used.
     """
     from seqcast.attention.context_length import context_notices, with_context
-    from seqcast.run.directory import find_run, newest_finished_run, newest_run
+    from seqcast.reading.source import read_content
+    from seqcast.run.choice import RunChoice, choose_run, newest_choice
+    from seqcast.run.directory import find_run
+    from seqcast.run.headings import Given
     from seqcast.run.load import load_trained_model
     from seqcast.run.source import read_run_source
     from seqcast.runtime import resolve_runtime
 
-    directory = newest_finished_run() if run is None else find_run(run)
+    given = Given(settings.sections["data"], settings.reading, settings.static_file)
+    table: str | Content | None = data
+    if run is not None:
+        choice = RunChoice(find_run(run), "")
+    else:
+        choice = newest_choice()
+        if data is not None:
+            table = read_content(data)
+            choice = choose_run(table, given)
+    directory = choice.directory
     record = directory.read_record()
     model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
     trained = model.context
     if context is not None:
         model = with_context(model, context)
-    screen.say(f"run: {directory.path}")
-    if run is None and directory.path != newest_run().path:
-        screen.say(f"({newest_run().path} is newer, but has no finished model)")
-    source = read_run_source(record, model.config, data)
+    screen.say(f"run: {directory.path}" + (f" {choice.reason}" if choice.reason else ""))
+    source = read_run_source(record, model.config, table, given)
     read = [notice for notice in source.notices if notice.line not in record.notices]
     if record.status == "diverged":
         text = "the training of this run diverged; the forecast uses its best weights before that"

@@ -10,6 +10,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
 from seqcast.config import Format
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 PLOT_HEIGHT = 18
 
 
+@with_settings(*TABLE_PANELS, omit=PLANNED)
 def predict(
     data: opt.OwnData = None,
     *,
+    settings: Settings,
     run: opt.RunPath = None,
     horizon: Annotated[
         int | None, typer.Option(help="Steps to forecast, any positive number; as trained if not given.")
@@ -49,12 +52,11 @@ def predict(
     from seqcast.attention.usual_attention import drift_notices
     from seqcast.forecasting import predict as predict_ahead
     from seqcast.output import forecast_frame
-    from seqcast.reading.tabular import read_table
     from seqcast.report.forecasts import forecast_preview
 
     table = TableOutput.from_options(output, format, excel_safe=excel_safe)
-    loaded = load_run(screen, run, data, device, context)
-    future_table = None if future is None else read_table(str(future), loaded.source.table.options)
+    loaded = load_run(screen, run, data, settings, device, context)
+    future_table = None if future is None else loaded.source.read_future(str(future))
     prediction = predict_ahead(loaded.model, loaded.source.panel, horizon, future_table)
     screen.notices((*prediction.notices, *drift_notices(loaded.model, loaded.source.panel)))
     wanted = output is not None or format is not None

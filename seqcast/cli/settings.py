@@ -30,10 +30,10 @@ PANELS = {
     }.items()
 }
 """Options of each panel of `--help`; a setting that is not here can be given in a configuration file alone."""
-READING = frozenset(
-    ("target", "time", "id", "freq", "round", "resample", "known", "past", "static", "static_file", *PANELS["Reading"])
-)
-"""Options that say how a table is read. A run remembers them, so that not every command has them."""
+TABLE_PANELS = ("Data", "Reading")
+"""Panels with the options that say how a table is read."""
+PLANNED = ("horizon", "context", "validation_size", "test_size")
+"""Options of these panels that plan a training."""
 
 _FIELDS = {"copy": "copy_gate", "na_value": "na_values"}
 """Fields whose option has another name."""

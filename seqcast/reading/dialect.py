@@ -18,7 +18,7 @@ from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.notices import Notice
 from seqcast.panel.wording import counted, name_list, quoted
 from seqcast.reading.cell_patterns import INTEGER, ISO_TIME, MISSING_WORDS, NUMBER
-from seqcast.reading.number_marks import NumberMarks, given_marks, is_grouped, plain_number, proven_marks
+from seqcast.reading.number_marks import agreed_decimal, given_marks, proven_in_columns
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes
 from seqcast.reading.table import TEXT_TYPE
@@ -93,15 +93,13 @@ def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
         DataError: There is no header or no row, or the header or decimal separator is ambiguous.
         UsageError: The given delimiter or decimal separator cannot be one.
     """
-    body_start, first_line, header = _first_record(data, name)
-    sample_end = body_start + max(_SAMPLE_BYTES, 4 * body_start)
-    rows = list(_records(data[body_start:sample_end], len(data) > sample_end))
-    if not rows:
+    start = _read_beginning(data, options, name)
+    delimiter = start.delimiter
+    if not start.rows:
         raise DataError("the file has a header and no rows.", place=Place(name))
-    delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows)
-    names = _column_names(header, delimiter, name, first_line - 1)
-    cells = [row for row in (_split(row, delimiter) for row in rows) if len(row) == len(names)]
-    _require_header(names, cells, name, first_line - 1)
+    names = _column_names(start.header, delimiter, name, start.first_line - 1)
+    cells = [row for row in (_split(row, delimiter) for row in start.rows) if len(row) == len(names)]
+    _require_header(names, cells, name, start.first_line - 1)
     decimal, notices = _find_decimal(cells, names, options, delimiter, name)
     if delimiter != "," and options.delimiter is None:
         words = DELIMITERS.get(delimiter, repr(delimiter))
@@ -111,8 +109,38 @@ def find_dialect(data: Bytes, options: ReadOptions, name: str) -> Dialect:
         TEXT_TYPE if column in kept else _column_type([row[i] for row in cells], decimal, options)
         for i, column in enumerate(names)
     )
-    has_quotes = data.find(b'"', body_start) >= 0
-    return Dialect(delimiter, decimal, names, types, body_start, first_line, has_quotes, notices)
+    has_quotes = data.find(b'"', start.body_start) >= 0
+    return Dialect(delimiter, decimal, names, types, start.body_start, start.first_line, has_quotes, notices)
+
+
+def header_names(data: Bytes, options: ReadOptions, name: str) -> tuple[str, ...]:
+    """Returns the names of the columns.
+
+    Raises:
+        DataError: There is no header.
+        UsageError: The given delimiter cannot be one.
+    """
+    start = _read_beginning(data, options, name)
+    return _column_names(start.header, start.delimiter, name, start.first_line - 1)
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """The header of a file and its first rows."""
+
+    body_start: int
+    first_line: int
+    header: str
+    rows: list[str]
+    delimiter: str
+
+
+def _read_beginning(data: Bytes, options: ReadOptions, name: str) -> _Beginning:
+    body_start, first_line, header = _first_record(data, name)
+    sample_end = body_start + max(_SAMPLE_BYTES, 4 * body_start)
+    rows = list(_records(data[body_start:sample_end], len(data) > sample_end))
+    delimiter = _given_delimiter(options.delimiter) or _find_delimiter(header, rows)
+    return _Beginning(body_start, first_line, header, rows, delimiter)
 
 
 def refuse_bad_record(data: Bytes, dialect: Dialect, name: str) -> None:
@@ -327,11 +355,8 @@ def _require_header(names: tuple[str, ...], cells: list[list[str]], name: str, l
 def _find_decimal(
     cells: list[list[str]], names: tuple[str, ...], options: ReadOptions, delimiter: str, name: str
 ) -> tuple[str, tuple[Notice, ...]]:
-    given, _ = given_marks(options)
-    proven = _proven_marks(cells, options)
-    decimals = {marks.decimal for marks in proven}
-    if given is None and len(decimals) == 1 and not _contradicts(cells, *decimals):
-        given = decimals.pop()
+    proven = proven_in_columns(cells, options.missing_words)
+    given = given_marks(options)[0] or agreed_decimal(cells, proven)
     if given is not None or delimiter == ",":
         return given or ".", ()
     with_comma = [(i, cell) for row in cells for i, cell in enumerate(row) if _COMMA_NUMBER.fullmatch(cell.strip())]
@@ -346,24 +371,6 @@ def _find_decimal(
             hint=f"Give {option('decimal', ',')} if the comma is decimal, otherwise {option('thousands', ',')}.",
         )
     return ",", (Notice("repair", f"numbers such as {quoted(example)} were read with a decimal comma"),)
-
-
-def _proven_marks(cells: list[list[str]], options: ReadOptions) -> tuple[NumberMarks, ...]:
-    """Returns the marks of the columns that leave a single reading, with marks between thousands."""
-    missing = options.missing_words
-    columns = [map(str.strip, column) for column in zip(*cells, strict=True) if any(map(is_grouped, column))]
-    found = [proven_marks(Counter(cell for cell in column if cell not in missing)) for column in columns]
-    return tuple(marks for marks in found if marks is not None)
-
-
-def _contradicts(cells: list[list[str]], decimal: str) -> bool:
-    """Returns whether a cell is a number with the other decimal mark alone."""
-    other = "," if decimal == "." else "."
-    return any(
-        other in cell and not is_grouped(cell) and NUMBER.fullmatch(plain_number(cell, NumberMarks(other)))
-        for row in cells
-        for cell in row
-    )
 
 
 def _column_type(cells: list[str], decimal: str, options: ReadOptions) -> pa.DataType:

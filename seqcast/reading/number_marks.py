@@ -124,6 +124,24 @@ def chosen_marks(
     return possible[0] if len(possible) == 1 else None
 
 
+def proven_in_columns(cells: Sequence[Sequence[str]], missing: Collection[str]) -> tuple[NumberMarks, ...]:
+    """Returns the marks of the columns of some rows that leave a single reading, with marks between thousands."""
+    columns = [map(str.strip, column) for column in zip(*cells, strict=True) if any(map(is_grouped, column))]
+    found = [proven_marks(Counter(cell for cell in column if cell not in missing)) for column in columns]
+    return tuple(marks for marks in found if marks is not None)
+
+
+def agreed_decimal(cells: Sequence[Sequence[str]], proven: Collection[NumberMarks]) -> str | None:
+    """Returns the decimal mark of all proven marks, unless a cell is a number with the other one alone."""
+    decimals = {marks.decimal for marks in proven}
+    if len(decimals) != 1:
+        return None
+    decimal = decimals.pop()
+    other = NumberMarks("," if decimal == "." else ".")
+    opposed = (cell for row in cells for cell in row if other.decimal in cell and not is_grouped(cell))
+    return None if any(NUMBER.fullmatch(plain_number(cell, other)) for cell in opposed) else decimal
+
+
 def _num_unread(texts: Counter[str], decimal: str) -> int:
     """Returns the number of rows that are no numbers if nothing stands between thousands."""
     marks = NumberMarks(decimal)

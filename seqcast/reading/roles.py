@@ -1,5 +1,6 @@
 """Finds the role of each column: given by the user, or beyond doubt."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,11 @@ def split_id(table: Table, id_option: str | None) -> tuple[str, ...]:
         if column not in table.columns:
             raise missing_column(table, column, "id")
     return columns
+
+
+def has_columns(columns: Collection[str], name: str) -> bool:
+    """Returns whether columns hold one of that name, or all that it joins with commas."""
+    return name in columns or all(part.strip() in columns for part in name.split(_ID_JOIN))
 
 
 def _require(table: Table, config: DataConfig) -> None:

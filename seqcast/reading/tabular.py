@@ -18,7 +18,15 @@ from seqcast.errors import DataError, Place, UsageError
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.wording import quoted
 from seqcast.reading.columns import with_number_marks
-from seqcast.reading.dialect import Dialect, find_dialect, record_lines, refuse_bad_record, refuse_open_quote, to_utf8
+from seqcast.reading.dialect import (
+    Dialect,
+    find_dialect,
+    header_names,
+    record_lines,
+    refuse_bad_record,
+    refuse_open_quote,
+    to_utf8,
+)
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Bytes, Content, largest_expansion, read_content
 from seqcast.reading.table import TEXT_TYPE, Table
@@ -37,19 +45,32 @@ _PLAIN_TYPES = (
 """Types that columns of Parquet files and data frames are cast to; unsigned 64-bit numbers may not fit into int64."""
 
 
-def read_table(source: str | Path, options: ReadOptions = ReadOptions()) -> Table:
-    """Reads a CSV (plain, gzip, zstd) or Parquet file, or CSV from standard input for `-`.
+def read_table(source: str | Path | Content, options: ReadOptions = ReadOptions()) -> Table:
+    """Reads a CSV (plain, gzip, zstd) or Parquet file, CSV from standard input for `-`, or bytes that were read before.
 
     Raises:
         DataError: The source cannot be read, or is not a table with a header and rows of equal length.
         UsageError: An option that says how to read makes no sense.
     """
-    content = read_content(source)
+    content = source if isinstance(source, Content) else read_content(source)
     if content.format == "parquet":
         arrow = _normalised(_read_parquet(content), content.name)
         table = Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
         return with_number_marks(table, options)
     return _read_csv(content, options)
+
+
+def column_names(content: Content, options: ReadOptions) -> tuple[str, ...]:
+    """Returns the names of the columns of a table, without reading its rows.
+
+    Raises:
+        DataError: There is no header.
+        UsageError: An option that says how to read makes no sense.
+    """
+    if content.format == "parquet":
+        return tuple(_kept_names(_read_parquet_schema(content).names))
+    data, _ = to_utf8(content.data, options.encoding, content.name)
+    return header_names(data, options, content.name)
 
 
 def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFrame") -> Table:
@@ -99,16 +120,27 @@ def _fingerprint(arrow: pa.Table) -> str:
 
 
 def _read_parquet(content: Content) -> pa.Table:
+    schema = _read_parquet_schema(content)
     try:
         # Texts that repeat stay in their dictionaries, where they take no more memory than the file says.
-        schema = pa.parquet.read_schema(pa.BufferReader(content.data))
         texts = [field.name for field in schema if any(is_text(field.type) for is_text in _TEXT_CHECKS)]
         file = pa.parquet.ParquetFile(pa.BufferReader(content.data), read_dictionary=texts)
         _refuse_bomb(file.metadata, content)
         return file.read()
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise DataError(f"the Parquet file is damaged ({reason}).", place=Place(content.name)) from None
+        raise _damaged_parquet(content, error) from None
+
+
+def _read_parquet_schema(content: Content) -> pa.Schema:
+    try:
+        return pa.parquet.read_schema(pa.BufferReader(content.data))
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged_parquet(content, error) from None
+
+
+def _damaged_parquet(content: Content, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0][:200]
+    return DataError(f"the Parquet file is damaged ({reason}).", place=Place(content.name))
 
 
 def _refuse_bomb(metadata: pa.parquet.FileMetaData, content: Content) -> None:
@@ -128,12 +160,16 @@ def _normalised(arrow: pa.Table, name: str) -> pa.Table:
     """Casts text to dictionaries, numbers to float64 or int64, dates to timestamps; drops the pandas index column."""
     if not arrow.num_rows:
         raise DataError("the table has no rows.", place=Place(name))
-    keep = [column for column in arrow.column_names if not re.fullmatch(r"__index_level_\d+__", column)]
+    keep = _kept_names(arrow.column_names)
     if len(set(keep)) < len(keep):
         twice = next(column for column in keep if keep.count(column) > 1)
         raise DataError(f"two columns are named {quoted(twice)}.", place=Place(name, None, twice))
     columns = [_normalised_column(arrow.column(column)) for column in keep]
     return pa.table(columns, names=keep)
+
+
+def _kept_names(names: list[str]) -> list[str]:
+    return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
 
 
 def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,6 +1,7 @@
 """The table of a run, read as training read it and compared with what training read."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from seqcast.panel.panel import Panel
 from seqcast.panel.wording import show_time
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.options import ReadOptions
+from seqcast.reading.source import Content, read_content
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table
+from seqcast.run.headings import Given, future_under_run_names, under_run_names
 from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, RunRecord
 
 
@@ -26,11 +29,25 @@ class Source:
     """Name, fingerprint and options of the table, without its rows, which the panel holds."""
     static_path: str | None
     notices: tuple[Notice, ...]
+    headings: Mapping[str, str] = field(default_factory=dict)
+    """The run's column for each heading of the table that was said to stand for one."""
 
     @property
     def fingerprint(self) -> str:
         """sha256 of the bytes that were read."""
         return self.table.fingerprint
+
+    def read_future(self, path: str) -> Table:
+        """Read a table of the future, which has the headings of this table or those of the run.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        text = dict.fromkeys(
+            name for heading in self.table.options.text for name in (heading, self.headings.get(heading))
+        )
+        options = replace(self.table.options, text=tuple(name for name in text if name is not None))
+        return future_under_run_names(read_table(path, options), self.headings)
 
     def record(self) -> DataRecord:
         """Return what run.json keeps of the table."""
@@ -63,7 +80,7 @@ def absolute_name(name: str) -> str:
 
 
 def read_source(
-    data: str, config: DataConfig, options: ReadOptions = ReadOptions(), static_path: str | None = None
+    data: str | Content, config: DataConfig, options: ReadOptions = ReadOptions(), static_path: str | None = None
 ) -> Source:
     """Read a table and turn it into a panel.
 
@@ -96,8 +113,8 @@ def resolve_roles(config: Config, panel: Panel) -> Config:
     )
 
 
-def read_run_source(record: RunRecord, config: Config, data: str | None) -> Source:
-    """Read the run's own table again, or another one with the same columns.
+def read_run_source(record: RunRecord, config: Config, data: str | Content | None, given: Given = Given()) -> Source:
+    """Read the run's own table again, or another one with the same columns under the same or the given headings.
 
     Another table must have the frequency that the run was trained on, or be too short to tell.
 
@@ -107,34 +124,37 @@ def read_run_source(record: RunRecord, config: Config, data: str | None) -> Sour
         UsageError: The given table contradicts the options of the run.
     """
     try:
-        return _read_run_source(record, config, data)
+        return _read_run_source(record, config, data, given)
     except UsageError as error:
-        if data is not None:
+        if data is not None or given != Given():
             raise
         message = f"{RUN_FILE} or {CONFIG_FILE} does not fit the table of the run: {error}"
         raise RunError(message, place=Place(file=record.data.path)) from None
 
 
-def _read_run_source(record: RunRecord, config: Config, data: str | None) -> Source:
+def _read_run_source(record: RunRecord, config: Config, data: str | Content | None, given: Given) -> Source:
     own = record.data
-    name = data or own.path
-    _require_tables(own, data)
-    roles = config.data.model_copy(update={"freq": None})
+    static_path = given.static_path or own.static_path
+    _require_tables(own, data, static_path)
+    table = read_content(own.path) if data is None else read_content(data) if isinstance(data, str) else data
+    headings, options, roles = given.headings(record.columns), given.options(record), given.config(config)
     try:
-        source = read_source(name, roles, own.read_options, own.static_path)
+        open_roles = roles.model_copy(update={"freq": given.roles.get("freq")})
+        source = read_source(table, open_roles, options, static_path)
         as_trained = source.panel.frequency.alias == record.frequency
     except DataError:  # such as a table of one row, which has no frequency of its own
         as_trained = False
     else:
         if not as_trained and source.fingerprint != own.fingerprint:
-            _require_same_frequency(source.panel, record, name)
+            _require_same_frequency(source.panel, record, table.name)
     if not as_trained:
-        source = read_source(name, config.data, own.read_options, own.static_path)
-    notices = _whose_data(record, source, data)
-    return Source(source.panel, source.table, own.static_path, (*notices, *source.notices))
+        source = read_source(table, roles.model_copy(update={"freq": config.data.freq}), options, static_path)
+    panel = under_run_names(source.panel, record.columns, headings)
+    notices = (*_whose_data(record, source, data is None), *source.notices)
+    return Source(panel, source.table, static_path, notices, headings)
 
 
-def _require_tables(own: DataRecord, data: str | None) -> None:
+def _require_tables(own: DataRecord, data: str | Content | None, static_path: str | None) -> None:
     """Raise if a table named in run.json is not a file; reading a pipe or a device might never end."""
     if data is None and not _is_file(own.path):
         raise RunError(
@@ -142,8 +162,8 @@ def _require_tables(own: DataRecord, data: str | None) -> None:
             place=Place(file=own.path),
             hint="Name a table: `seqcast predict DATA`.",
         )
-    if own.static_path is not None and not _is_file(own.static_path):
-        raise RunError("the static table of this run is not there.", place=Place(file=own.static_path))
+    if static_path is not None and static_path == own.static_path and not _is_file(static_path):
+        raise RunError("the static table of this run is not there.", place=Place(file=static_path))
 
 
 def _is_file(name: str) -> bool:
@@ -163,10 +183,10 @@ def _require_same_frequency(panel: Panel, record: RunRecord, name: str) -> None:
         )
 
 
-def _whose_data(record: RunRecord, source: Source, data: str | None) -> tuple[Notice, ...]:
+def _whose_data(record: RunRecord, source: Source, is_own: bool) -> tuple[Notice, ...]:
     if source.fingerprint == record.data.fingerprint:
-        return (Notice("decision", f"data: {source.table.name}, as trained on"),) if data is None else ()
-    if data is None:
+        return (Notice("decision", f"data: {source.table.name}, as trained on"),) if is_own else ()
+    if is_own:
         return (
             Notice("repair", f"{source.table.name} has changed since the run was trained; its present content is used"),
         )

@@ -12,7 +12,7 @@ import seqcast as package
 from seqcast.cli import app
 from seqcast.cli.app import main
 from seqcast.errors import DataError
-from tests.running import Ran, Trained, done, refused, seqcast
+from tests.running import Ran, done, refused, seqcast
 
 COMMANDS = ("train", "predict", "inspect", "backtest", "compare", "check", "runs", "demo")
 
@@ -203,22 +203,6 @@ def test_without_stdout_a_command_does_its_work(in_tmp_path: Path, monkeypatch: 
     code = end_with_stdout(monkeypatch, None, "runs", "--json")
     sys.stdout.close()
     assert code == 0
-
-
-def test_a_hint_names_no_option_that_the_command_lacks(single_run: Trained, tmp_path: Path) -> None:
-    text = single_run.data.read_text().replace("50.0", "abc", 1)
-    (tmp_path / "bad.csv").write_text(text)
-    told = refused(3, "predict", tmp_path / "bad.csv", "--run", single_run.run)
-    assert told.endswith("'abc' is not a number. Correct it, or train a new run with options for reading such a table.")
-    assert refused(3, "check", tmp_path / "bad.csv").endswith("add --na-value abc.")
-
-
-def test_the_rest_of_a_hint_stays(single_run: Trained, tmp_path: Path) -> None:
-    text = single_run.data.read_text().replace("2024-01-01 ", "yesterday ")
-    (tmp_path / "bad.csv").write_text(text)
-    told = refused(3, "predict", tmp_path / "bad.csv", "--run", single_run.run)
-    assert "24 of 109 times are like this" in told
-    assert "--time-format" not in told
 
 
 LINGERING = """
