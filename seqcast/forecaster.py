@@ -48,16 +48,27 @@ class FittedState:
     """None for a forecaster that was fitted."""
 
     @property
-    def categorical_columns(self) -> tuple[str, ...]:
-        """Columns that are categories in other frames too, even if they are empty there."""
+    def reading(self) -> ReadOptions:
+        """Options of reading that hold for other frames too: their layout, and columns that are categories or ids."""
         if self.record is not None:
-            return tuple(self.record.data.read_options.text)
-        assert self.panel is not None
-        roles = (self.panel.known, self.panel.past, self.panel.static)
-        return tuple(name for role in roles for name in role.categorical_names)
+            own = self.record.data.read_options
+        else:
+            assert self.trained is not None
+            own = self.trained[0].source.record().read_options
+        return ReadOptions(layout=own.layout, text=own.text)
 
 
-_READING_OPTIONS = {"delimiter", "decimal", "thousands", "encoding", "time_format", "time_unit", "na_value", "timezone"}
+_READING_OPTIONS = {
+    "layout",
+    "delimiter",
+    "decimal",
+    "thousands",
+    "encoding",
+    "time_format",
+    "time_unit",
+    "na_value",
+    "timezone",
+}
 _PLACE_OPTIONS = {"run", "resume", "overwrite"}
 
 
@@ -114,7 +125,7 @@ class Forecaster:
         table = table_from_frame(frame)
         static_table = None if static is None else table_from_frame(static, "static DataFrame")
         loaded = build_panel(table, self.config.data, static_table=static_table)
-        source = Source(loaded.panel, table, None, loaded.notices)
+        source = Source(loaded.panel, replace(table, options=loaded.options), None, loaded.notices)
         plan = make_plan(loaded.panel, resolve_roles(self.config, loaded.panel))
         runtime = resolve_runtime(self.config.training.device, self.config.training.precision)
         fitted = train_model(loaded.panel, plan, runtime, hooks)
@@ -222,10 +233,9 @@ class Forecaster:
         if frame is not None:
             path = None if state.record is None else state.record.data.static_path
             static = state.static if path is None else read_table(path)
-            options = ReadOptions(text=state.categorical_columns)
-            table = table_from_frame(frame)
+            options = state.reading
             static = None if static is None else replace(static, options=options)
-            loaded = build_panel(table, state.model.config.data, options, static)
+            loaded = build_panel(table_from_frame(frame), state.model.config.data, options, static)
             _warn(loaded.notices, depth=2)
             return loaded.panel
         if state.panel is not None:

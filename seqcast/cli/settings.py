@@ -23,7 +23,7 @@ PANELS = {
     for panel, names in {
         "Data": "target time id freq round resample known past static static_file horizon context"
         " validation_size test_size",
-        "Reading": "delimiter decimal thousands encoding time_format time_unit na_value timezone",
+        "Reading": "layout delimiter decimal thousands encoding time_format time_unit na_value timezone",
         "Network": "segment location cell hidden layers dropout bidirectional decoding repeat_context reverse_input",
         "Attention": "attention score additive_order normaliser lag_bias copy input_feeding",
         "Training": "loss max_steps time_limit batch_size learning_rate patience refit ensemble precision device seed",

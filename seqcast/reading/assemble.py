@@ -19,6 +19,7 @@ from seqcast.reading.number_marks import mark_notices
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.resampling import parse_resampling, resampled, round_times
 from seqcast.reading.roles import Roles, find_roles
+from seqcast.reading.rows_layout import one_row_per_time
 from seqcast.reading.statics import read_statics, split_statics, static_notices
 from seqcast.reading.table import Table
 from seqcast.reading.time_arrays import Times
@@ -36,6 +37,8 @@ class LoadedPanel:
 
     panel: Panel
     notices: tuple[Notice, ...]
+    options: ReadOptions
+    """Options the table was read with, including what was found."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Grid:
 def build_panel(
     table: Table, config: DataConfig, options: ReadOptions | None = None, static_table: Table | None = None
 ) -> LoadedPanel:
-    """Turns a long, wide or single series into a panel, with static covariates from `static_table` (a row per series).
+    """Turns a table of any layout into a panel, with static covariates from `static_table` (a row per series).
 
     Options that are None are those that the table was read with.
 
@@ -71,6 +74,7 @@ def build_panel(
     if options is not None:
         decimal, thousands = options.decimal or table.options.decimal, options.thousands or table.options.thousands
         table = replace(table, options=replace(options, decimal=decimal, thousands=thousands))
+    table, config = one_row_per_time(table, config)
     own_static, file_static = split_statics(table, config, static_table)
     roles = find_roles(table, config.model_copy(update={"static": own_static}))
     schema = replace(roles.schema, static=(*own_static, *file_static))
@@ -93,7 +97,7 @@ def build_panel(
     marked = mark_notices(table.marks, (*schema.target, *schema.known, *schema.past, *own_static))
     found = (*table.notices, *marked, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
     notices = (*found, *covered, *grouping.notices, *frequency_notices)
-    return LoadedPanel(panel, notices + _missing_notices(panel, grid, table))
+    return LoadedPanel(panel, notices + _missing_notices(panel, grid, table), table.options)
 
 
 def _unnamed_notices(ids: SeriesIds) -> tuple[Notice, ...]:

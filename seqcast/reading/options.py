@@ -1,6 +1,7 @@
 """Options for reading text; the command line imports them, so no heavy library may be imported here."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from seqcast.config import Names
 from seqcast.reading.cell_patterns import MISSING_WORDS
@@ -10,6 +11,8 @@ from seqcast.reading.cell_patterns import MISSING_WORDS
 class ReadOptions:
     """How text becomes values; None means found from the data. The docstrings are the help of the options."""
 
+    layout: Literal["rows", "columns"] | None = None
+    """Where times run: along the rows, a series in each, or down the columns; found if not given."""
     delimiter: str | None = None
     """Field delimiter; found if not given."""
     decimal: str | None = None

@@ -18,7 +18,7 @@ from seqcast.reading.times import read_times
 DEFAULT_ID = "unique_id"
 DEFAULT_TIME = "ds"
 DEFAULT_TARGET = "y"
-_TIME_NAMES = frozenset({"time", "timestamp", "date", "datetime", "t", "step", "ts", "period", "year"})
+TIME_NAMES = frozenset({"time", "timestamp", "date", "datetime", "t", "step", "ts", "period", "year"})
 """Names that make a column of whole numbers the time."""
 _ID_JOIN = ","
 
@@ -105,7 +105,7 @@ def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
     candidates = [column for column, kind in kinds.items() if kind == "time"]
     if not candidates:
         candidates = [
-            column for column, kind in kinds.items() if column.strip().lower() in _TIME_NAMES and kind != "empty"
+            column for column, kind in kinds.items() if column.strip().lower() in TIME_NAMES and kind != "empty"
         ]
     if len(candidates) > 1:
         raise DataError(
@@ -115,10 +115,12 @@ def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
         )
     if candidates:
         return candidates[0]
+    delimiter = f"Name it with {option('time')}, and the delimiter with {option('delimiter')} if there is one column."
+    rows = f"If each row holds a whole series, give {option('layout', 'rows')}."
     raise DataError(
         f"no time column was found among {name_list(table.columns)}.",
         place=table.place(),
-        hint=f"Name it with {option('time')}, and the delimiter with {option('delimiter')} if there is one column.",
+        hint=(delimiter, rows) if len(table.columns) > 1 else delimiter,
     )
 
 

@@ -37,6 +37,8 @@ class Table:
     """Line of the first row in a text file; None where rows have no lines."""
     lines: IntArray | None = None
     """Line of each row where rows take several lines or lines are blank."""
+    times_per_row: int = 1
+    """Consecutive rows that come from one row of the file."""
     marks: Mapping[str, NumberMarks] = field(default_factory=dict)
     """Marks of the columns whose numbers are written otherwise than the options say."""
 
@@ -55,6 +57,7 @@ class Table:
 
     def line(self, row: int) -> int | None:
         """Returns the line of the file on which a row begins, counted from 1."""
+        row //= self.times_per_row
         if self.lines is not None:
             return int(self.lines[row])
         return None if self.first_line is None else self.first_line + row
@@ -65,7 +68,7 @@ class Table:
     def where(self, row: int) -> str:
         """Returns `line 57`, or `row 56` (counted from 1) where rows have no lines."""
         line = self.line(row)
-        return f"row {row + 1:,}" if line is None else f"line {line:,}"
+        return f"row {row // self.times_per_row + 1:,}" if line is None else f"line {line:,}"
 
     def missing(self, row: int) -> str:
         """Returns `there is`, or `row 56 has` where the place of the error names no line."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from seqcast.errors import DataError, RunError, UsageError
 from seqcast.panel.wording import name_list
 from seqcast.reading.roles import has_columns
+from seqcast.reading.rows_layout import time_headings
 from seqcast.reading.source import Content
 from seqcast.reading.tabular import column_names
 from seqcast.run.directory import RunDirectory, list_runs, newest_finished_run, newest_run
@@ -62,5 +63,8 @@ def _lacking_columns(directory: RunDirectory, content: Content, given: Given) ->
     if record.status != "finished":
         raise RunError(f"{directory.path}: its training has not finished.")
     wanted = given.columns(record, directory.read_config(record))
-    there = column_names(content, given.options(record))
+    options = given.options(record)
+    there = column_names(content, options)
+    if options.layout == "rows" and time_headings(there, options.time_format) is None:
+        raise DataError(f"{content.name}: no columns are named by times.")
     return tuple(column for column in wanted if not has_columns(there, column))

@@ -73,6 +73,8 @@ class Given:
         roles = self.config(config)
         ids = () if roles.id is None else (roles.id,)
         static = () if (self.static_path or record.data.static_path) else roles.static
+        if self.options(record).layout == "rows":
+            return (*ids, *static)
         return (*ids, *filter(None, (roles.time,)), *roles.target, *roles.known, *roles.past, *static)
 
     def options(self, record: RunRecord) -> ReadOptions:

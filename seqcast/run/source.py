@@ -93,7 +93,7 @@ def read_source(
     table = read_table(data, options)
     static_table = None if static_path is None else read_table(static_path, options)
     loaded = build_panel(table, config, static_table=static_table)
-    emptied = replace(table, arrow=table.arrow.schema.empty_table(), lines=None)
+    emptied = replace(table, arrow=table.arrow.schema.empty_table(), lines=None, options=loaded.options)
     return Source(loaded.panel, emptied, static_path, loaded.notices)
 
 
