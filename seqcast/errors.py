@@ -21,6 +21,8 @@ _LONGEST_NAME = 1000
 _MARKED = re.compile("\ufdd0([a-z_]+)(=?)\ufdd1")
 """An option's name between two characters that Unicode keeps for a program's own use; `repr` escapes them in data."""
 
+_WITH_VALUE = re.compile("\ufdd0([a-z_]+)=\ufdd1('[^']*'|\"[^\"]*\"|\\S+)")
+
 Hint = str | tuple[str, ...]
 """What to do about an error: one sentence, or several of which a caller may drop some."""
 
@@ -33,6 +35,12 @@ def option(name: str, value: object = "") -> str:
 def options_in(text: str) -> set[str]:
     """Names of the options that a message or a hint speaks of."""
     return {name for name, _ in _MARKED.findall(text)}
+
+
+def options_with_values(text: str) -> tuple[tuple[str, str], ...]:
+    """Names and values, as a shell takes them, of the options that a hint gives a value for."""
+    found = ((name, value) for name, value in _WITH_VALUE.findall(text))
+    return tuple((name, value if value[0] in "'\"" else value.rstrip(".,;:?)") or value[0]) for name, value in found)
 
 
 def sentences(hint: Hint | None) -> tuple[str, ...]:
@@ -73,6 +81,10 @@ class SeqcastError(Exception):
 
     Attributes:
         for_python: Whether options are spelled as arguments of Python instead of options of the shell.
+        instead: A column that was asked for, and the one to ask for in its place (empty if there is none).
+        remedy: An option and the value of it that would remedy it, where the hint does not say the value.
+        closing: A last sentence of the message, which is no part of the hint.
+        details: Further fields of the `--json` error document.
     """
 
     exit_code = 1
@@ -81,15 +93,20 @@ class SeqcastError(Exception):
     def __init__(self, message: str, *, place: Place = NOWHERE, hint: Hint | None = None) -> None:
         super().__init__(message)
         self.message, self.place, self.hint, self.for_python = message, place, sentences(hint), False
+        self.instead: tuple[str, str] | None = None
+        self.remedy: tuple[str, str] | None = None
+        self.closing = ""
+        self.details: dict[str, object] = {}
 
     def __str__(self) -> str:
         where = str(self.place)
-        return " ".join([*([f"{where}:"] if where else []), *map(self._spelled, (self.message, *self.hint))])
+        told = map(self._spelled, (self.message, *self.hint))
+        return " ".join([*([f"{where}:"] if where else []), *told, *filter(None, [self.closing])])
 
     def as_dict(self) -> dict[str, object]:
         """The fields of the `--json` error document."""
         hint = " ".join(map(self._spelled, self.hint)) or None
-        return {"error": str(self), "kind": self.kind, **asdict(self.place), "hint": hint}
+        return {"error": str(self), "kind": self.kind, **asdict(self.place), "hint": hint, **self.details}
 
     def _spelled(self, text: str) -> str:
         def spell(marked: re.Match[str]) -> str:

@@ -111,7 +111,7 @@ def test_a_new_series_with_an_empty_static_value_is_forecast_like_one_of_an_unkn
 ) -> None:
     new = panel[panel["unique_id"] == "a"].assign(unique_id="z")
     ahead = future[future["unique_id"] == "a"].assign(unique_id="z")
-    with catch_warnings(record=True) as told:
+    with catch_warnings(record=True, action="always") as told:
         found = fitted_panel.predict(frame=new.assign(region=empty), future=ahead)
         expected = fitted_panel.predict(frame=new.assign(region="nowhere"), future=ahead)
     texts = " ".join(str(warning.message) for warning in told)

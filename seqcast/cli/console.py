@@ -8,6 +8,7 @@ from typing import TextIO
 
 from rich.console import Console, RenderableType
 
+from seqcast.errors import SeqcastError
 from seqcast.panel.notices import Notice
 
 PIPED_WIDTH = 120
@@ -48,6 +49,19 @@ class Screen:
 
     def result(self, renderable: RenderableType) -> None:
         self.out.print(renderable)
+
+    def line(self, text: str) -> None:
+        """Print a line of the result that is never broken, so that it can be copied."""
+        from seqcast.report.text import plain
+
+        self.out.print("\n".join(plain(line, LONGEST_LINE) for line in text.split("\n")), soft_wrap=True)
+
+    def problems(self, problems: Sequence[SeqcastError]) -> None:
+        """Print errors, a line each."""
+        from seqcast.report.text import plain
+
+        for problem in problems:
+            self.err.print(f"error: {plain(str(problem), LONGEST_LINE)}", soft_wrap=True)
 
     def document(self, value: object) -> None:
         """Write the one JSON document of a `--json` command."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache, wraps
 from itertools import pairwise
 from pathlib import Path
@@ -60,6 +60,51 @@ class Settings:
         texts = {name: given[name] for name in ReadOptions.__annotations__ if name in given and name != "na_values"}
         reading = ReadOptions(**texts, na_values=tuple(given.get("na_values", ())))
         return cls(sections, reading, str(given["static_file"]) if "static_file" in given else None)
+
+    def with_option(self, name: str, value: str) -> Settings:
+        """The settings with one more option, or another value of it.
+
+        Raises:
+            ValueError: There is no such option.
+        """
+        if name not in {each for panel in PANELS.values() for each in panel}:
+            raise ValueError(name)
+        added = Settings.from_options({name: [value] if name == "na_value" else value})
+        sections = {section: self.sections.get(section, {}) | values for section, values in added.sections.items()}
+        changed = {
+            each.name: getattr(added.reading, each.name) or getattr(self.reading, each.name)
+            for each in fields(ReadOptions)
+        }
+        changed["na_values"] = (*self.reading.na_values, *added.reading.na_values)
+        return Settings(sections, ReadOptions(**changed), added.static_file or self.static_file)
+
+    def with_column(self, column: str, other: str) -> Settings:
+        """The settings with another column in place of one, or without it if the other is empty."""
+
+        def changed(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(other if name == column else name for name in value if other or name != column)
+            return (other or None) if value == column else value
+
+        data = {name: changed(value) for name, value in self.sections["data"].items()}
+        return replace(self, sections=self.sections | {"data": data})
+
+    def words(self) -> tuple[str, ...]:
+        """The options as words of a command line, in the order of the panels."""
+        given = {name: value for section in self.sections.values() for name, value in section.items()}
+        given |= {each.name: getattr(self.reading, each.name) for each in fields(ReadOptions)}
+        given |= {"static_file": self.static_file}
+        words: list[str] = []
+        for name in (each for panel in PANELS.values() for each in panel):
+            value, option = given.get(_FIELDS.get(name, name)), f"--{name.replace('_', '-')}"
+            if isinstance(value, bool):
+                words.append(option if value else option.replace("--", "--no-", 1))
+            elif isinstance(value, tuple) and name != "na_value":
+                words += [option, ",".join(value)] if value else []
+            elif value is not None:
+                each_value = value if isinstance(value, tuple) else (value,)
+                words += [word for each in each_value for word in (option, str(each))]
+        return tuple(words)
 
     def override(self, base: Config) -> Config:
         """The configuration with the given settings in place of its own.

@@ -112,7 +112,8 @@ def _read_steps(table: Table, roles: Roles) -> StepValues:
     schema = roles.schema
     columns = [read_numbers(table, column) for column in schema.target]
     target = columns[0][:, None] if len(columns) == 1 else np.column_stack(columns)
-    return StepValues(target, read_covariates(table, schema.known), read_covariates(table, schema.past))
+    known, past = read_covariates(table, schema.known), read_covariates(table, schema.past)
+    return StepValues(target, known, past, schema.target)
 
 
 def _lines(table: Table, grouping: Grouping) -> Callable[[int], int | None]:

@@ -1,8 +1,11 @@
 """Groups the rows of a table into series: ids by appearance, times in order, no duplicates."""
 
+import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from seqcast.errors import DataError, option
@@ -12,7 +15,7 @@ from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates
 from seqcast.panel.wording import name_list, quoted, show_time
 from seqcast.reading.columns import as_text
-from seqcast.reading.table import MOST_EXAMPLES, Table
+from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table
 
 _RADIX_LIMIT = 2**16
 
@@ -25,6 +28,8 @@ class SeriesIds:
     """In order of first appearance."""
     codes: NDArray[np.int32]
     """(rows,)"""
+    columns: tuple[str, ...] = ()
+    """Columns that the names come from."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class StepValues:
     """(rows, targets)"""
     known: Covariates
     past: Covariates
+    target_names: tuple[str, ...] = ()
 
 
 def read_ids(table: Table, columns: tuple[str, ...], joint: str = "/") -> SeriesIds:
@@ -74,7 +80,7 @@ def read_ids(table: Table, columns: tuple[str, ...], joint: str = "/") -> Series
         raise DataError(
             f"two combinations of {name_list(columns)} give the same series name {quoted(twice)}.", place=table.place()
         )
-    return SeriesIds(names, ordered)
+    return SeriesIds(names, ordered, columns)
 
 
 def _by_appearance(codes: IntArray) -> tuple[NDArray[np.int32], IntArray]:
@@ -160,21 +166,47 @@ def _refuse_conflicts(
         f"the same time occurs with different values: {', '.join(shown)}{count}.",
         place=table.place(row=int(second[conflicts[0]])),
         hint=(
-            f"Was an id column forgotten ({option('id')})?",
+            *_forgotten_id(table, ids, pairs, {*values.target_names, *(column.name for column in columns)}),
             f"Where clocks went back an hour, give {option('timezone')}.",
         ),
     )
+
+
+def _forgotten_id(
+    table: Table, ids: SeriesIds, pairs: tuple[IntArray, IntArray], used: Collection[str]
+) -> tuple[str, ...]:
+    """Returns which column would tell the rows of all pairs apart, and that an id column does not."""
+    first, second = pairs
+    constant = len(ids.names) == 1 and len(ids.columns) == 1
+    telling = [f"Id column {quoted(ids.columns[0])} holds the same text in every row."] if constant else []
+    for column in table.columns:
+        if (
+            column in used
+            or column in ids.columns
+            or table.arrow.schema.field(column).type not in (TEXT_TYPE, pa.int64())
+        ):
+            continue
+        codes = as_text(table, column).codes
+        if (codes[first] != codes[second]).all() and (codes >= 0).all():
+            joined = (column,) if constant or not ids.columns else (*ids.columns, column)
+            return (*telling, f"Was an id column forgotten ({option('id', shlex.quote(','.join(joined)))})?")
+    return (*telling, f"Was an id column forgotten ({option('id')})?")
 
 
 @dataclass(frozen=True)
 class _Column:
     """One column of the values that were read, for comparing its rows."""
 
-    label: str
-    """Quoted name of a covariate and a blank; empty for a target."""
+    name: str
+    """Empty for a target."""
     values: FloatArray | NDArray[np.int32]
     """(rows,)"""
     categories: tuple[str, ...] | None = None
+
+    @property
+    def label(self) -> str:
+        """Quoted name of a covariate and a blank."""
+        return self.name and f"{quoted(self.name)} "
 
     def equal(self, first: IntArray, second: IntArray) -> BoolArray:
         """Returns whether the rows of each pair hold the same, or are both missing."""
@@ -193,9 +225,8 @@ class _Column:
 def _columns(values: StepValues) -> list[_Column]:
     columns = [_Column("", column) for column in values.target.T]
     for part in (values.known, values.past):
-        columns += [_Column(f"{quoted(name)} ", part.numeric[:, i]) for i, name in enumerate(part.numeric_names)]
+        columns += [_Column(name, part.numeric[:, i]) for i, name in enumerate(part.numeric_names)]
         columns += [
-            _Column(f"{quoted(name)} ", part.codes[:, i], part.categories[i])
-            for i, name in enumerate(part.categorical_names)
+            _Column(name, part.codes[:, i], part.categories[i]) for i, name in enumerate(part.categorical_names)
         ]
     return columns

@@ -1,7 +1,9 @@
 """Finds the role of each column: given by the user, or beyond doubt."""
 
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -108,11 +110,7 @@ def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
             column for column, kind in kinds.items() if column.strip().lower() in TIME_NAMES and kind != "empty"
         ]
     if len(candidates) > 1:
-        raise DataError(
-            f"several columns may be the time: {name_list(candidates)}.",
-            place=table.place(),
-            hint=f"Say which with {option('time')}.",
-        )
+        raise _undecided("time", candidates, candidates[0], table)
     if candidates:
         return candidates[0]
     delimiter = f"Name it with {option('time')}, and the delimiter with {option('delimiter')} if there is one column."
@@ -122,6 +120,16 @@ def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
         place=table.place(),
         hint=(delimiter, rows) if len(table.columns) > 1 else delimiter,
     )
+
+
+def _undecided(role: Literal["time", "target"], candidates: list[str], likely: str, table: Table) -> DataError:
+    error = DataError(
+        f"several columns may be the {role}: {name_list(candidates)}.",
+        place=table.place(),
+        hint=f"Say which with {option('time') if role == 'time' else option('target')}.",
+    )
+    error.remedy = (role, likely)
+    return error
 
 
 def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]) -> tuple[str, ...]:
@@ -135,12 +143,14 @@ def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]
         constant = [column for column in texts if len(text_column(table, column).values) == 1]
         return (constant[0],) if len(constant) == len(texts) == 1 else ()
     _refuse_clock(table, time, texts)
-    if len(texts) == 1:
-        return (texts[0],)
+    varied = [column for column in texts if len(text_column(table, column).values) > 1]
+    if len(texts) == 1 or len(varied) == 1:
+        return tuple(varied or texts)
+    one, two = (shlex.quote(name) for name in (texts[0], _ID_JOIN.join(texts[:2])))
     raise DataError(
         f"times repeat, and several columns may name the series: {name_list(texts)}.",
         place=table.place(),
-        hint=f"Say which with {option('id', texts[0])}, or join several: {option('id', _ID_JOIN.join(texts[:2]))}.",
+        hint=f"Say which with {option('id', one)}, or join several: {option('id', two)}.",
     )
 
 
@@ -171,11 +181,10 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
     if len(numeric) == 1 or (numeric and not ids):
         return tuple(numeric)
     if numeric:
-        raise DataError(
-            f"several columns may be the target: {name_list(numeric)}.",
-            place=table.place(),
-            hint=f"Say which with {option('target')}.",
+        likely = next((column for column in numeric if kinds[column] == "number"), None) or max(
+            numeric, key=lambda column: len(first_distinct(table, column))
         )
+        raise _undecided("target", numeric, likely, table)
     nearly = [column for column, kind in kinds.items() if kind == "text" and holds_some_numbers(table, column)]
     if len(nearly) == 1:
         read_numbers(table, nearly[0])  # which says what is in the way

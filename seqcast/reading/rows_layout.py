@@ -58,7 +58,7 @@ def time_headings(columns: Sequence[str], time_format: str | None = None) -> Tim
     largest = max(groups.values(), key=len, default=[])
     if len(largest) < _FEWEST or len({text for _, text in largest}) < len(largest):
         return None
-    return TimeHeadings(*map(tuple, zip(*largest, strict=True)), are_dates=False)
+    return TimeHeadings(tuple(column for column, _ in largest), tuple(text for _, text in largest), are_dates=False)
 
 
 def one_row_per_time(table: Table, config: DataConfig) -> tuple[Table, DataConfig]:

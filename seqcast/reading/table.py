@@ -102,4 +102,6 @@ def missing_column(table: Table, column: str, role: str) -> DataError:
         name for name in table.columns if name.strip().lower() == column.strip().lower()
     ]
     hint = f"Did you mean {quoted(close[0])}?" if close else f"Columns are {name_list(table.columns)}."
-    return DataError(f"there is no {role} column {quoted(column)}.", place=table.place(column), hint=hint)
+    error = DataError(f"there is no {role} column {quoted(column)}.", place=table.place(column), hint=hint)
+    error.instead = (column, close[0] if close else "")
+    return error

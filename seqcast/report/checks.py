@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 
 from seqcast.panel.notices import Notice
 from seqcast.panel.seasonality import PanelSummary, SeasonStrength
+from seqcast.panel.wording import quoted
 from seqcast.report.summary import covariate_rows, key_value_table
 from seqcast.run.source import Source
 from seqcast.training.plan import Plan
@@ -18,10 +19,19 @@ class CheckedTable:
     source: Source
     summary: PanelSummary
     plan: Plan
+    command: str = ""
+    """The command that trains on the table."""
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        return (*self.source.notices, *self.plan.notices)
+        return (*self.source.notices, *self._constant_id(), *self.plan.notices)
+
+    def _constant_id(self) -> tuple[Notice, ...]:
+        schema = self.source.panel.schema
+        if schema.layout != "long" or self.source.panel.num_series > 1:
+            return ()
+        text = f"id column {quoted(schema.id)} holds the same text in every row: the table is one series"
+        return (Notice("decision", text),)
 
 
 def check_view(checked: CheckedTable) -> RenderableType:
@@ -62,6 +72,7 @@ def check_document(checked: CheckedTable) -> dict[str, object]:
         "frequency": checked.source.panel.frequency.alias,
         **asdict(checked.summary),
         "notices": [asdict(notice) for notice in checked.notices],
+        "command": checked.command,
         "plan": {
             "config": checked.plan.config.model_dump(mode="json"),
             "num_train_windows": checked.plan.num_train_windows,

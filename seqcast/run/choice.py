@@ -52,7 +52,7 @@ def choose_run(content: Content, given: Given) -> RunChoice:
         if not lacking:
             why = skipped and f"; {skipped}"
             return RunChoice(directory, f"(the newest that was trained on a table with these columns{why})")
-        if lacking and not skipped:
+        if not skipped:
             skipped = f"{directory.path} is newer, but was trained on {name_list(lacking, 3)}"
     return usual
 

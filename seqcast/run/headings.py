@@ -45,12 +45,18 @@ class Given:
         Raises:
             UsageError: More or fewer covariates are given than the run has.
         """
-        found = {}
+        found: dict[str, str] = {}
         for role in _POSITIONAL:
             own, given = getattr(columns, role), self.roles.get(role)
             if given is not None and len(given) != len(own):
+                text = ",".join(given)
+                spelled = {
+                    "known": option("known", text),
+                    "past": option("past", text),
+                    "static": option("static", text),
+                }
                 raise UsageError(
-                    f"{option(role, ','.join(given))} names {len(given):,} columns; the run has {len(own):,}"
+                    f"{spelled[role]} names {len(given):,} columns; the run has {len(own):,}"
                     f"{': ' + name_list(own) if own else ''}.",
                     hint="Name the columns that stand for them, in this order." if own else "Leave it out.",
                 )
