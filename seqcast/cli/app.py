@@ -18,6 +18,7 @@ from seqcast.cli.check import check
 from seqcast.cli.compare import compare
 from seqcast.cli.console import not_first_process
 from seqcast.cli.demo import demo
+from seqcast.cli.doctor import doctor
 from seqcast.cli.help import PanelledCommand
 from seqcast.cli.inspect import inspect
 from seqcast.cli.predict import predict
@@ -35,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-COMMANDS = (train, predict, inspect, backtest, compare, tune, check, demo)
+COMMANDS = (train, predict, inspect, backtest, compare, tune, check, demo, doctor)
 for command in COMMANDS:
     app.command(cls=PanelledCommand)(command)
 app.add_typer(runs_app, name="runs")
