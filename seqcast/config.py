@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +21,10 @@ Normaliser = Literal["softmax", "sparsemax"]
 Decoding = Literal["direct", "autoregressive"]
 Location = Literal["last", "season", "mean"]
 Cell = Literal["lstm", "gru"]
+NaiveForecast = Literal["naive", "seasonal_naive", "drift", "mean"]
+"""Names of the naive forecasts, in tables and as members of a combination."""
+NAIVE_FORECASTS: tuple[NaiveForecast, ...] = get_args(NaiveForecast)
+NAIVE, SEASONAL_NAIVE = NAIVE_FORECASTS[:2]
 Format = Literal["csv", "parquet", "json"]
 """Formats a table can be written in."""
 Loss = Literal["quantile", "mae", "mse", "huber", "student-t"]

@@ -22,6 +22,7 @@ from seqcast.reading.assemble import build_panel
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table, table_from_frame
+from seqcast.results.forecast import MODEL
 from seqcast.run.directory import RunDirectory, choose_directory
 from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.run.record import RunRecord
@@ -142,6 +143,7 @@ class Forecaster:
         frame: pd.DataFrame | None = None,
         future: pd.DataFrame | None = None,
         levels: tuple[float, ...] = LEVELS,
+        model: str = MODEL,
     ) -> pd.DataFrame:
         """The forecast table: id, time, `seqcast`, and `seqcast-lo-L`, `seqcast-hi-L` for each level L in percent.
 
@@ -150,16 +152,17 @@ class Forecaster:
             frame: Histories to forecast instead of those of `fit`.
             future: Known covariates of the steps to forecast.
             levels: Prediction intervals.
+            model: Forecast of the run, or `naive`, `seasonal_naive`, `drift` or `mean` to compare with.
 
         Raises:
             UsageError: Nothing was fitted, or an argument is out of range.
             DataError: A frame cannot be used.
         """
-        model = self._fitted().model
+        forecaster = self._fitted().model.named(model)
         future_table = None if future is None else table_from_frame(future, "future DataFrame")
-        prediction = predict(model, self._panel(frame), horizon, future_table)
+        prediction = predict(forecaster, self._panel(frame), horizon, future_table)
         _warn(prediction.notices)
-        return forecast_frame(prediction.forecast, model.schema, levels)
+        return forecast_frame(prediction.forecast, forecaster.schema, levels)
 
     @_errors_for_python()
     def attention(self, windows: int = 1, *, frame: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seqcast.evaluation.baselines import SEASONAL_NAIVE, seasonal_naive
+from seqcast.config import SEASONAL_NAIVE
+from seqcast.evaluation.baselines import seasonal_naive
 from seqcast.panel.arrays import FloatArray
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.panel import Panel

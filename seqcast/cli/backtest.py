@@ -110,7 +110,7 @@ def _show(screen: Screen, done: Backtest, plan: BacktestPlan) -> None:
 
 def document(done: Backtest, plan: BacktestPlan) -> dict[str, object]:
     """The JSON document of a backtest."""
-    from seqcast.evaluation.baselines import SEASONAL_NAIVE
+    from seqcast.config import SEASONAL_NAIVE
 
     return {
         "part": done.part,

@@ -32,6 +32,10 @@ def predict(
         int | None, typer.Option(help="Steps to forecast, any positive number; as trained if not given.")
     ] = None,
     future: Annotated[Path | None, typer.Option(help="Table with future values of the known covariates.")] = None,
+    model: Annotated[
+        str,
+        typer.Option(help="Forecast of the run, or a naive one to compare with: naive, seasonal-naive, drift, mean."),
+    ] = "seqcast",
     context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
     level: opt.Levels = opt.DEFAULT_LEVELS,
@@ -56,9 +60,10 @@ def predict(
 
     table = TableOutput.from_options(output, format, excel_safe=excel_safe)
     loaded = load_run(screen, run, data, settings, device, context)
+    forecaster = loaded.model.named(model)
     future_table = None if future is None else loaded.source.read_future(str(future))
-    prediction = predict_ahead(loaded.model, loaded.source.panel, horizon, future_table)
-    screen.notices((*prediction.notices, *drift_notices(loaded.model, loaded.source.panel)))
+    prediction = predict_ahead(forecaster, loaded.source.panel, horizon, future_table)
+    screen.notices((*prediction.notices, *drift_notices(forecaster, loaded.source.panel)))
     wanted = output is not None or format is not None
     if wanted:
         frame = forecast_frame(prediction.forecast, loaded.model.schema, levels)

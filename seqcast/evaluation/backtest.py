@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from seqcast.config import LEVELS
+from seqcast.config import LEVELS, NAIVE, SEASONAL_NAIVE
 from seqcast.errors import DataError, UsageError, option
-from seqcast.evaluation.baselines import NAIVE, SEASONAL_NAIVE, naive, point_forecast, seasonal_naive
+from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
 from seqcast.evaluation.metrics import Scores, score, seasonal_scales
 from seqcast.evaluation.refit import Refit, refitted_forecast
 from seqcast.evaluation.significance import Comparison, compare_models

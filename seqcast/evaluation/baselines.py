@@ -9,9 +9,6 @@ from seqcast.panel.panel import Panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import Origins
 
-NAIVE = "naive"
-SEASONAL_NAIVE = "seasonal_naive"
-
 
 def naive(panel: Panel, origins: Origins, horizon: int) -> FloatArray:
     """(W, horizon) the last observed value before each origin; NaN if there is none."""

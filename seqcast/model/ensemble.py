@@ -1,6 +1,7 @@
-"""Several networks of one shape that forecast together: their outputs and attention weights are averaged by shares.
+"""Several networks of one shape that forecast together, and naive forecasts beside them.
 
-A combination of forecasts is rarely worse than the best of them, and steadier (Bates and Granger 1969).
+Outputs and attention weights are averaged by shares. A combination of forecasts is rarely worse than the best of them,
+and steadier (Bates and Granger 1969).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from seqcast.config import Config
+from seqcast.config import NAIVE_FORECASTS, Config, NaiveForecast
 from seqcast.model.heads import OutputLayout
+from seqcast.model.naive import NaiveForecasts, SeenContext
 from seqcast.model.network import Encoded, ForecastNetwork, NetworkOutput, Standardisation
 from seqcast.model.shape import NetworkShape
 from seqcast.tensors.windows import WindowBatch
@@ -24,6 +26,7 @@ class EncodedByEach:
     """The context of B windows, as each member has read it."""
 
     parts: tuple[Encoded, ...]
+    seen: SeenContext
 
     @property
     def standardisation(self) -> Standardisation:
@@ -31,18 +34,20 @@ class EncodedByEach:
 
     def keeping(self, keep: Tensor) -> EncodedByEach:
         """The same with only the attention weights of `keep` (horizon, context) in use; see `Memory.keep`."""
-        return EncodedByEach(tuple(part.keeping(keep) for part in self.parts))
+        return EncodedByEach(tuple(part.keeping(keep) for part in self.parts), self.seen.keeping(keep))
 
     def reordered(self, order: Tensor) -> EncodedByEach:
         """The same with attention weights dealt out in another order (horizon, context); see `Memory.order`."""
-        return EncodedByEach(tuple(part.reordered(order) for part in self.parts))
+        return EncodedByEach(tuple(part.reordered(order) for part in self.parts), self.seen.reordered(order))
 
 
 class Ensemble(nn.Module):
-    """M networks and their shares in the forecast."""
+    """M networks, K naive forecasts, and the shares of all in the forecast."""
 
     shares: Tensor
-    """(M,) not negative, with sum 1."""
+    """(M,) shares of the networks among each other, not negative, with sum 1."""
+    naive_shares: Tensor
+    """(K,) shares of the naive forecasts, not negative, with a sum of at most 1; the networks have the rest."""
     calibration: Tensor
     """(horizon, width) what training.calibration adds to the learned quantiles."""
 
@@ -50,7 +55,9 @@ class Ensemble(nn.Module):
         assert len(members) == len(shares) > 0
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.naive = NaiveForecasts(self.shape, self.layout)
         self.register_buffer("shares", torch.tensor(shares, dtype=torch.float32))
+        self.register_buffer("naive_shares", torch.zeros(len(NAIVE_FORECASTS)))
         self.register_buffer("calibration", torch.zeros(self.shape.horizon, self.layout.width))
 
     @property
@@ -71,6 +78,24 @@ class Ensemble(nn.Module):
         """Whether there is attention to report."""
         return self.networks[0].decoder.attention is not None
 
+    def with_naive(self, shares: Tensor, offsets: Tensor) -> Ensemble:
+        """A copy over the same networks with naive forecasts of these shares (K,) and offsets (K, horizon, width)."""
+        joined = Ensemble(self.networks, self.shares.tolist()).to(self.shares.device)
+        joined.naive_shares.copy_(shares)
+        joined.naive.offsets.copy_(offsets)
+        return joined.train(self.training)
+
+    def shares_of_naive(self) -> list[tuple[NaiveForecast, float]]:
+        """The naive forecasts and their shares, rounded to the two digits that they have."""
+        shares = [round(share, 2) for share in self.naive_shares.tolist()]
+        return list(zip(NAIVE_FORECASTS, shares, strict=True))
+
+    def only(self, name: NaiveForecast) -> Ensemble:
+        """A copy that makes one of its naive forecasts."""
+        shares = torch.zeros_like(self.naive_shares)
+        shares[NAIVE_FORECASTS.index(name)] = 1
+        return self.with_naive(shares, self.naive.offsets)
+
     def forward(self, batch: WindowBatch, *, write_out: bool = False) -> NetworkOutput:
         """Forecast a batch of B windows; arguments as `ForecastNetwork.forward`."""
         return self.decode(batch, self.encode(batch), write_out=write_out)
@@ -84,7 +109,9 @@ class Ensemble(nn.Module):
 
     def encode(self, batch: WindowBatch, standardisation: Standardisation | None = None) -> EncodedByEach:
         """What `decode` needs of the context; arguments as `ForecastNetwork.encode`."""
-        return EncodedByEach(tuple(network.encode(batch, standardisation) for network in self.networks))
+        parts = tuple(network.encode(batch, standardisation) for network in self.networks)
+        values = parts[0].standardisation.apply(batch.context_target, batch.context_observed)
+        return EncodedByEach(parts, SeenContext(values, batch.context_observed))
 
     def decode(self, batch: WindowBatch, encoded: EncodedByEach, *, write_out: bool = False) -> NetworkOutput:
         """Forecast a batch from its encoding."""
@@ -98,9 +125,22 @@ class Ensemble(nn.Module):
             values = torch.stack([output.values.float() for output in outputs], dim=-1) @ self.shares
             weights = [output.weights.float() for output in outputs if output.weights is not None]
             attention = torch.stack(weights, dim=-1) @ self.shares if weights else None
+        if self.naive_shares.any():
+            values, attention = self._with_naive(values.float(), attention, encoded.seen)
         if self.layout.increasing:
             values = self.layout.uncrossed(values + self.calibration)
         return NetworkOutput(values, attention, encoded.standardisation)
+
+    def _with_naive(self, values: Tensor, attention: Tensor | None, seen: SeenContext) -> tuple[Tensor, Tensor | None]:
+        """Outputs and attention of the networks, averaged with those of the naive forecasts."""
+        rest = 1 - self.naive_shares.sum()
+        values = rest * values
+        attention = None if attention is None else rest * attention.float()
+        for name, share in self.shares_of_naive():
+            if share:
+                values = values + share * self.naive(name, seen)
+                attention = None if attention is None else attention + share * self.naive.weights(name, seen)
+        return values, attention
 
 
 class Networks(nn.Module):

@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
 
-from seqcast.evaluation.baselines import SEASONAL_NAIVE
+from seqcast.config import SEASONAL_NAIVE
 from seqcast.evaluation.metrics import MEASURES, Scores
 from seqcast.evaluation.significance import SIGNIFICANCE, Comparison
 from seqcast.panel.arrays import evenly_spread

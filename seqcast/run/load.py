@@ -7,12 +7,13 @@ from typing import Literal
 
 import torch
 
-from seqcast.config import Config
+from seqcast.config import NAIVE_FORECASTS, SEASONAL_NAIVE, Config
 from seqcast.errors import RunError, UsageError, option
 from seqcast.model.ensemble import Ensemble
 from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.panel.schema import Schema
 from seqcast.panel.wording import counted
+from seqcast.results.forecast import MODEL
 from seqcast.run.agreement import require_agreement
 from seqcast.run.directory import RunDirectory
 from seqcast.run.model_file import read_model
@@ -51,6 +52,23 @@ class TrainedModel:
     @property
     def season(self) -> int:
         return self.network.shape.season
+
+    def named(self, name: str) -> TrainedModel:
+        """This model, or one of its naive forecasts.
+
+        Raises:
+            UsageError: There is none of that name, or the context holds no season.
+        """
+        if name == MODEL:
+            return self
+        naive = next((each for each in NAIVE_FORECASTS if each == name.replace("-", "_")), None)
+        if naive is None:
+            known = ", ".join((MODEL, *NAIVE_FORECASTS)).replace("_", "-")
+            raise UsageError(f"{option('model', name)}: there is no such forecast.", hint=f"Give one of {known}.")
+        if naive == SEASONAL_NAIVE and self.context < self.season:
+            sizes = f"the context of {self.context} steps is shorter than the season of {self.season}"
+            raise UsageError(f"{option('model', name)}: {sizes}.", hint=f"Give {option('context', self.season)}.")
+        return replace(self, network=self.network.only(naive), attention=None, validated=None)
 
     @property
     def judged_lags(self) -> str:

@@ -60,13 +60,21 @@ def read_model(directory: RunDirectory, record: RunRecord, config: Config) -> tu
     with without_memory():
         networks = build_networks(config, shape, num_members)
     networks.load_state_dict(weights, assign=True)
-    shares = [each.shares.double() for each in networks.modules() if isinstance(each, Ensemble)]
-    if not all((each >= 0).all() and abs(float(each.sum()) - 1) < LARGEST_ROUNDING for each in shares):
+    if not all(_are_shares(each) for each in networks.modules() if isinstance(each, Ensemble)):
         raise RunError("refused: the shares of its networks in the forecast do not add up to one.", place=place)
     try:
         return networks, scalers_from(tensors, scaler_forms)
     except ValueError as error:
         raise RunError(f"refused: {error}.", place=place) from None
+
+
+def _are_shares(ensemble: Ensemble) -> bool:
+    """Whether those of the networks add up to one, and those of naive forecasts to no more."""
+    shares, naive = ensemble.shares.double(), ensemble.naive_shares.double()
+    not_negative = bool((shares >= 0).all()) and bool((naive >= 0).all())
+    return (
+        not_negative and abs(float(shares.sum()) - 1) < LARGEST_ROUNDING and float(naive.sum()) < 1 + LARGEST_ROUNDING
+    )
 
 
 def _require_room_for_categories(directory: RunDirectory, shape: NetworkShape, num_members: int) -> None:

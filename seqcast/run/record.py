@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, Names
+from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, NaiveForecast, Names
 from seqcast.errors import Place, RunError
 from seqcast.model.shape import NetworkShape
 from seqcast.panel.schema import Schema
@@ -14,7 +14,7 @@ from seqcast.reading.options import ReadOptions
 from seqcast.run.untrusted.bounded_json import parse_json
 from seqcast.storage import sha256_hex
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the run directory. Raise it when a file or a meaning changes; runs of other versions are refused."""
 
 RUN_FILE = "run.json"
@@ -88,7 +88,9 @@ class ResultRecord(Part):
     num_members: Annotated[int, Field(ge=1, le=MOST_MEMBERS + MOST_ROUNDS)]
     """Number of networks that forecast together, the linear start included if it has a share."""
     linear_share: Annotated[float, Field(ge=0, le=1)]
-    """Share of the linear start in the forecast."""
+    """Share of the linear start beside the networks."""
+    naive_shares: dict[NaiveForecast, Annotated[float, Field(gt=0, le=1)]] = {}
+    """Shares of naive forecasts in the whole; networks and linear start have the rest."""
     refitted: bool
     """Whether the networks have learned from the validation part too."""
     start_loss: float | None = None

@@ -13,6 +13,7 @@ from seqcast.training.checkpoint import TrainedMember, TrainingState, first_stat
 from seqcast.training.combination import Combination, combine, conformal_correction
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.loop import DIVERGENCE, Hooks, train
+from seqcast.training.naive_shares import with_naive
 from seqcast.training.pace import settle_steps
 from seqcast.training.plan import Plan
 from seqcast.training.rounds import next_length
@@ -63,7 +64,7 @@ def train_model(panel: Panel, plan: Plan, runtime: Runtime, hooks: Hooks = Hooks
 
 
 def fit(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: TrainingState | None = None) -> Fit:
-    """Train every member, combine them with the linear start unless they clearly beat it, and calibrate.
+    """Train every member, combine them with the linear start and the best naive forecast, and calibrate.
 
     A member that diverges is the last one; if it has best weights, they count beside those of the others.
 
@@ -74,7 +75,7 @@ def fit(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: TrainingState
     members, failure = _train_members(setup, hooks, resume_from)
     training = setup.config.training
     newest = setup.fit_linear(setup.refit_windows) if training.refit and setup.starts_linear else None
-    combination = combine(setup, newest, members)
+    combination = with_naive(setup, combine(setup, newest, members))
     validated = combination.validated
     score = validate(setup, validated)
     if not math.isfinite(score.loss):
@@ -135,6 +136,7 @@ def _result(
         num_parameters=sum(parameter.numel() for parameter in setup.network.parameters()),
         num_members=len(combination.final.networks),
         linear_share=combination.linear_share if setup.starts_linear else 0.0,
+        naive_shares={name: share for name, share in combination.final.shares_of_naive() if share > 0},
         refitted=learned or any(member.refitted for member in members),
         start_loss=members[0].record.history[0].validation_loss if setup.starts_linear else None,
         naive_is_exact=score.naive_is_exact,

@@ -33,18 +33,22 @@ def network_share(setup: TrainingSetup, start: ForecastNetwork, networks: Sequen
     if not setup.starts_linear:
         return 1.0
     losses = _losses_by_share(setup, start, networks)
-    block = _blocks(setup)
-    blocks = np.unique(block)
-    outside = [losses[:, (block != each) | (len(blocks) == 1)].sum(axis=1) for each in blocks]
-    fitted = float(np.mean([np.argmin(each) for each in outside])) / (NUM_SHARES - 1)
+    fitted = share_outside_blocks(losses, time_blocks(setup))
     independent = num_independent(setup)
     share = (independent * fitted + EQUAL_WINDOWS * 0.5) / (independent + EQUAL_WINDOWS)
     gains = losses[0] - losses[-1]  # of the networks alone, which validation has chosen
     clusters = (setup.validation_series, horizon_block(setup))
-    return round(share * min(_trust(gains, cluster) for cluster in clusters), 2)
+    return round(share * min(trust(gains, cluster) for cluster in clusters), 2)
 
 
-def _trust(gains: FloatArray, cluster: IntArray) -> float:
+def share_outside_blocks(losses: FloatArray, block: IntArray) -> float:
+    """The mean of the shares that minimise the losses (NUM_SHARES, windows) outside of one block (windows,) each."""
+    blocks = np.unique(block)
+    outside = [losses[:, (block != each) | (len(blocks) == 1)].sum(axis=1) for each in blocks]
+    return float(np.mean([np.argmin(each) for each in outside])) / (NUM_SHARES - 1)
+
+
+def trust(gains: FloatArray, cluster: IntArray) -> float:
     """1 - (standard error / gain)^2 of the summed gains of windows, at least 0; windows of a cluster stay together.
 
     1 where there are too few clusters to tell the standard error from.
@@ -80,7 +84,7 @@ def _losses_by_share(setup: TrainingSetup, start: ForecastNetwork, networks: Seq
     return result
 
 
-def _blocks(setup: TrainingSetup) -> IntArray:
+def time_blocks(setup: TrainingSetup) -> IntArray:
     """(windows,) block of each validation window: a stretch of time, or a group of series where there is but one."""
     group = horizon_block(setup)
     if len(np.unique(group)) == 1:

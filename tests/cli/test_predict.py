@@ -7,7 +7,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.cli.conftest import LENGTHS
-from tests.running import HORIZON, TINY, Trained, done, hours, write_hourly
+from tests.running import HORIZON, TINY, Trained, done, hours, seqcast, write_hourly
 
 BOUNDS = ["seqcast-lo-80", "seqcast-hi-80", "seqcast-lo-95", "seqcast-hi-95"]
 
@@ -104,3 +104,30 @@ def test_a_run_can_be_moved(hourly_run: Trained, in_tmp_path: Path) -> None:
     shutil.copytree(hourly_run.run, "moved")
     table = done("predict", "--run", "moved", "--output", "-").table()
     pd.testing.assert_frame_equal(table, forecast(hourly_run))
+
+
+def test_a_naive_forecast_is_had_under_its_name_with_the_same_columns(hourly_run: Trained) -> None:
+    values = pd.read_csv(hourly_run.data)["y"].to_numpy()
+    expected = {"naive": [values[-1]] * HORIZON, "seasonal-naive": values[-24 : -24 + HORIZON]}
+
+    for name, points in expected.items():
+        table = forecast(hourly_run, "--model", name, "--context", 48)
+        assert list(table) == list(forecast(hourly_run))
+        assert table["seqcast"].tolist() == pytest.approx(list(points), rel=1e-5)
+        assert (table["seqcast-lo-95"] < table["seqcast-hi-95"]).all()
+        assert (table["seqcast-lo-95"] <= table["seqcast"]).all()
+        assert (table["seqcast"] <= table["seqcast-hi-95"]).all()
+
+
+def test_a_context_without_a_whole_season_is_refused_to_the_seasonal_naive_forecast(hourly_run: Trained) -> None:
+    ran = seqcast("predict", "--run", hourly_run.run, "--model", "seasonal-naive")
+    assert ran.code == 2
+    assert "the context of 23 steps is shorter than the season of 24" in ran.err
+    assert "--context 24" in ran.err
+
+
+def test_an_unknown_model_is_refused_with_the_names_that_there_are(hourly_run: Trained) -> None:
+    ran = seqcast("predict", "--run", hourly_run.run, "--model", "prophet")
+    assert ran.code == 2
+    assert "--model prophet: there is no such forecast." in ran.err
+    assert "seqcast, naive, seasonal-naive, drift, mean" in ran.err

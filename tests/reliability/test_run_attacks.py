@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from seqcast.run.record import FORMAT_VERSION
 from tests.reliability.attacks import Attack, bounded, change_record, predict, sign, survive
 from tests.reliability.hazards import expect
 from tests.running import Trained
@@ -171,6 +172,7 @@ WEIGHTS: tuple[tuple[str, Callable[[Tensors], object], str], ...] = (
     ("a head of the largest weights", lambda weights: fill(weights, "head", 3.4e38), "not finite"),
     ("no shares", lambda weights: fill(weights, "shares", 0.0), "shares"),
     ("negative shares", lambda weights: fill(weights, "shares", -1.0), "shares"),
+    ("naive shares above one", lambda weights: fill(weights, "naive_shares", 0.5), "shares"),
 )
 BY_WEIGHTS = [
     *(Attack(name, bytes_of(MODEL, spoil), (MODEL, "damaged")) for name, spoil in BYTES.items()),
@@ -273,7 +275,7 @@ def unvouched(run: Path) -> None:
 
 
 def objects(text: str) -> bytes:
-    return b'{"format_version": 2, ' + text.encode() + b"}"
+    return f'{{"format_version": {FORMAT_VERSION}, {text}}}'.encode()
 
 
 OPTIONS_DO_NOT_FIT = "run.json or config.toml does not fit"

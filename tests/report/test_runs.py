@@ -36,6 +36,12 @@ def test_training_ends_with_run_error_steps_and_time() -> None:
         ("forecast by", SINGLE, "1 trained network"),
         ("forecast by", {"num_members": 5, "linear_share": 0.0}, "5 trained networks"),
         ("forecast by", {"num_members": 1, "linear_share": 1.0}, "the closed-form start alone"),
+        (
+            "forecast by",
+            SINGLE | {"naive_shares": {"seasonal_naive": 0.3}},
+            "1 trained network; 30 % of the whole is the seasonal naive forecast",
+        ),
+        ("forecast by", SINGLE | {"naive_shares": {"naive": 1.0}}, "the last value alone"),
         ("forecast by", {}, "1 trained network and the closed-form start, which has 50 % of the weight"),
         ("validation loss", {}, "0.2500 of the combined forecast; best step 3"),
         ("validation loss", SINGLE | {"best_step": 0}, "0.2500 at the start; training did not improve on it"),
@@ -50,8 +56,8 @@ def test_it_says_what_forecasts_and_how_it_learned(label: str, changes: dict[str
     [
         (0.999, False, None),
         (None, False, None),
-        (1.0, False, "This model does not beat the seasonal naive forecast"),
-        (None, True, "The seasonal naive forecast makes no error on validation, so this model cannot beat it"),
+        (1.0, False, "On validation, the seasonal naive forecast is as good"),
+        (None, True, "The seasonal naive forecast makes no error on validation."),
     ],
 )
 def test_it_warns_when_the_seasonal_naive_forecast_is_as_good(
