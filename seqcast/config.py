@@ -172,8 +172,8 @@ class TrainingConfig(Section):
     """Largest gradient norm."""
     schedule: Literal["cosine", "one-cycle"] = "cosine"
     """Course of the learning rate."""
-    patience: Annotated[int, Field(ge=1)] = 10
-    """Validations without improvement before training stops."""
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Steps without improvement before training stops; ten validations, and no fewer than 100 steps, if not given."""
     validate_every: Annotated[int, Field(ge=1)] | None = None
     """Optimiser steps between validations; chosen from the budget if not given."""
     refit: bool = True

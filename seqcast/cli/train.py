@@ -111,6 +111,7 @@ def plan_job(screen: Screen, data: str, base: Config, settings: Settings) -> Tra
     from seqcast.distributed import World
     from seqcast.experiments.recorded_training import TrainingJob
     from seqcast.reading.source import STDIN
+    from seqcast.report.checks import time_estimate
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.runtime import resolve_runtime
     from seqcast.training.plan import make_plan
@@ -131,6 +132,8 @@ def plan_job(screen: Screen, data: str, base: Config, settings: Settings) -> Tra
     for choice in plan.choices:
         screen.say(choice.line)
     screen.say(f"device: {runtime.describe()}")
+    if runtime.device.type == "cpu":
+        screen.say(f"training time: {time_estimate(plan)}")
     return job
 
 

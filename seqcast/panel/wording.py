@@ -32,6 +32,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def seconds_text(seconds: float) -> str:
+    """Returns a time that something takes, such as `40 s`, `3 min` or `2.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
 def duration_text(amount: int, parts: tuple[tuple[int, str], ...], smallest: int) -> str:
     """Returns a duration in words, such as `1 day 13 hours`; 0 is named in the largest unit up to `smallest`, one step.
 

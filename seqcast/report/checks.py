@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 
 from seqcast.panel.notices import Notice
 from seqcast.panel.seasonality import PanelSummary, SeasonStrength
-from seqcast.panel.wording import quoted
+from seqcast.panel.wording import quoted, seconds_text
 from seqcast.report.summary import covariate_rows, key_value_table
 from seqcast.run.source import Source
 from seqcast.training.plan import Plan
@@ -60,8 +60,16 @@ def check_view(checked: CheckedTable) -> RenderableType:
         *(given | chosen).items(),
         ("attention", f"{model.attention}, {model.score} score, {model.decoding} decoding"),
         ("training windows", f"{plan.num_train_windows:,}"),
+        ("training time", time_estimate(plan)),
     ]
     return Group(key_value_table(checked.source.table.name, rows), "", key_value_table("train would use", planned))
+
+
+def time_estimate(plan: Plan) -> str:
+    """How long training may take."""
+    if plan.time_limit_seconds is not None:
+        return f"about {seconds_text(plan.time_limit_seconds)}, as asked for"
+    return f"at most about {seconds_text(plan.core_seconds)} on one processor core"
 
 
 def check_document(checked: CheckedTable) -> dict[str, object]:
@@ -76,6 +84,7 @@ def check_document(checked: CheckedTable) -> dict[str, object]:
         "plan": {
             "config": checked.plan.config.model_dump(mode="json"),
             "num_train_windows": checked.plan.num_train_windows,
+            "core_seconds": round(checked.plan.core_seconds, 1),
             "choices": [asdict(choice) for choice in checked.plan.choices],
         },
     }

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, MOST_TRAINING_STEPS, TrainingConfig
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
 
 Steps = Annotated[int, Field(ge=0, le=MOST_TRAINING_STEPS)]
@@ -64,7 +64,6 @@ class Counters(BaseModel):
     best_loss: FiniteFloat | None = None
     """None before the first validation."""
     best_step: Steps = 0
-    stale_validations: Steps = 0
     refit_step: Steps = 0
     """Number of steps done of the refit that follows training."""
     history: History = ()

@@ -16,7 +16,7 @@ from seqcast.training.loop import DIVERGENCE, Hooks, train
 from seqcast.training.naive_shares import with_naive
 from seqcast.training.pace import settle_steps
 from seqcast.training.plan import Plan
-from seqcast.training.rounds import next_length
+from seqcast.training.rounds import next_length, steps_before
 from seqcast.training.setup import TrainingSetup, prepare
 from seqcast.training.validation import ValidationScore, validate
 
@@ -100,10 +100,11 @@ def _train_members(
     members = () if resume_from is None else resume_from.finished
     failure: DivergedError | None = None
     while failure is None:
-        length = next_length(setup.config.training, [member.record for member in members])
+        records = [member.record for member in members]
+        length = next_length(setup.config.training, records)
         if length is None:
             break
-        own = setup.of_member(len(members), length)
+        own = setup.of_member(len(members), length, steps_before(setup.config.training, records))
         try:
             member = train(own, hooks, resume_from or first_state(own, members))
         except DivergedError as error:

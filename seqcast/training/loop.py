@@ -13,13 +13,11 @@ from seqcast.run.record import Choice
 from seqcast.runtime import flushed_denormals, keep_freed_memory
 from seqcast.training.checkpoint import TrainedMember, TrainingState, Weights, dump_state, first_state, new_optimizer
 from seqcast.training.counters import MemberRecord, ValidationRecord
-from seqcast.training.rounds import forecasting
+from seqcast.training.plan import REFIT_SHARE
+from seqcast.training.rounds import forecasting, patience
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import Step, learning_rate, refit_step, take_step, training_step
 from seqcast.training.validation import validate
-
-REFIT_SHARE = 0.25
-"""Steps of the refit, as a part of those that led to the best weights."""
 
 DIVERGENCE = "divergence"
 """Reason given for the end of a training whose loss was not finite."""
@@ -31,6 +29,8 @@ class Progress:
 
     step: int
     max_steps: int
+    share: float
+    """Part of the longest possible whole, all networks and their refits together, that is done."""
     loss: float
     windows_per_second: float
     validation: ValidationRecord | None = None
@@ -123,8 +123,9 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
     if not counters.history:  # training is not allowed to end worse than its start
         _validate_and_keep_best(setup, state)
     while counters.step < training.max_steps:
-        if counters.stale_validations >= training.patience:
-            return f"no improvement in {training.patience} validations"
+        just_validated = counters.step % training.validate_every == 0
+        if just_validated and counters.step - counters.best_step >= patience(training):
+            return f"no improvement in {counters.step - counters.best_step} steps"
         number = counters.step + 1
         loss = _checked_step(setup, state, training_step(setup, number), f"step {number}")
         counters.step = number
@@ -134,8 +135,11 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
             record = _validate_and_keep_best(setup, state)
             _save(state, hooks)
         pace = clock.windows_per_second
+        share = setup.share_done(number)
         hooks.on_progress(
-            Progress(number, training.max_steps, loss, pace, record, member=member, num_members=setup.most_members)
+            Progress(
+                number, training.max_steps, share, loss, pace, record, member=member, num_members=setup.most_members
+            )
         )
         _stop_if_asked(setup, state, hooks, f"step {number}")
     return "budget spent"
@@ -162,8 +166,9 @@ def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clo
         if number % training.validate_every == 0:
             _save(state, hooks)
         pace = clock.windows_per_second
+        share = setup.share_done(training.max_steps or 0, refit_steps=number)
         hooks.on_progress(
-            Progress(number, num_steps, loss, pace, refit=True, member=member, num_members=setup.most_members)
+            Progress(number, num_steps, share, loss, pace, refit=True, member=member, num_members=setup.most_members)
         )
         _stop_if_asked(setup, state, hooks, place)
     return _copied(state.averaged)
@@ -191,10 +196,8 @@ def _validate_and_keep_best(setup: TrainingSetup, state: TrainingState) -> Valid
     record = ValidationRecord(counters.step, train_loss, score.loss, score.relative_mae, rate, member)
     counters.loss_sum, counters.loss_count = 0.0, 0
     if counters.best_loss is None or score.loss < counters.best_loss:
-        counters.best_loss, counters.best_step, counters.stale_validations = score.loss, counters.step, 0
+        counters.best_loss, counters.best_step = score.loss, counters.step
         state.best_weights = _copied(state.averaged)
-    else:
-        counters.stale_validations += 1
     counters.history += (record,)
     return record
 

@@ -13,6 +13,7 @@ from seqcast.panel.calendar import recurring_cycles, resolved_cycles
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.run.record import Choice
+from seqcast.training.rounds import most_steps
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """Usual horizon by main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
@@ -32,6 +33,11 @@ BUDGET_SECONDS = 150.0
 WINDOW_SECONDS, SEGMENT_SECONDS, PAIR_SECONDS = 50e-6, 6e-6, 1.5e-9
 """Time that one core takes for a window, for each step of its recurrence, and for each pair of a forecast and a context
 step."""
+
+STEP_SECONDS = 4e-3
+"""Time that one core takes for a step whatever its windows are."""
+REFIT_SHARE = 0.25
+"""Steps of the refit, as a part of those that led to the best weights."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,16 @@ class Plan:
     def context(self) -> int:
         assert self.config.model.context is not None
         return self.config.model.context
+
+    @property
+    def core_seconds(self) -> float:
+        """Time that one processor core may take for all steps and refits, if no network stops early."""
+        model, training = self.config.model, self.config.training
+        assert model.segment is not None
+        assert training.batch_size is not None
+        window = window_seconds(self.context, self.horizon, model.segment)
+        num_steps = most_steps(training) * (1 + REFIT_SHARE * training.refit)
+        return num_steps * (STEP_SECONDS + training.batch_size * window)
 
     @property
     def cycles(self) -> tuple[str, ...]:
@@ -288,10 +304,7 @@ def _choose_budget(
     if max_steps is None and training.time_limit is not None:
         max_steps = MOST_AUTOMATIC_STEPS  # `training.pace` settles it
     elif max_steps is None:
-        context, horizon, segment = sizes
-        num_segments = -(-context // segment) - (-horizon // segment)
-        seconds = WINDOW_SECONDS + SEGMENT_SECONDS * num_segments + PAIR_SECONDS * context * horizon
-        affordable = BUDGET_SECONDS / (batch_size * seconds)
+        affordable = BUDGET_SECONDS / (batch_size * window_seconds(*sizes))
         useful = 100 * num_windows / batch_size
         max_steps = int(np.clip(min(affordable, useful), 200, MOST_AUTOMATIC_STEPS))
         choices.append(
@@ -299,6 +312,12 @@ def _choose_budget(
         )
     every = training.validate_every or default_interval(max_steps)
     return batch_size, max_steps, every
+
+
+def window_seconds(context: int, horizon: int, segment: int) -> float:
+    """Time that one processor core takes for a window of a training step."""
+    num_segments = -(-context // segment) - (-horizon // segment)
+    return WINDOW_SECONDS + SEGMENT_SECONDS * num_segments + PAIR_SECONDS * context * horizon
 
 
 def default_interval(max_steps: int) -> int:

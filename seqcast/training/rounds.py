@@ -16,6 +16,8 @@ SHORTEST_ROUND = 100
 """Steps of the first round, if there is more than one."""
 LONGER_GAIN = 0.005
 """Part of the loss that a round must gain on the one before, for a longer one to follow."""
+PATIENT_VALIDATIONS, FEWEST_PATIENT_STEPS = 10, 100
+"""Patience of a training that is not told another: validations, and the least number of steps."""
 NEARLY_BEST = 0.02
 """Part of the loss by which a network may be worse than the best and still forecast beside it."""
 
@@ -26,6 +28,24 @@ def round_lengths(max_steps: int) -> tuple[int, ...]:
     parts = [sum(GROWTH**number for number in range(count)) for count in counts]
     count = max((count for count in counts if max_steps >= SHORTEST_ROUND * parts[count - 1]), default=1)
     return tuple(max_steps * GROWTH**number // parts[count - 1] for number in range(count))
+
+
+def patience(training: TrainingConfig) -> int:
+    """Steps without improvement before a network is trained no further."""
+    assert training.validate_every is not None
+    return training.patience or max(PATIENT_VALIDATIONS * training.validate_every, FEWEST_PATIENT_STEPS)
+
+
+def most_steps(training: TrainingConfig) -> int:
+    """Largest number of steps of all networks of a training together, without those of refits."""
+    assert training.max_steps is not None
+    lengths = round_lengths(training.max_steps)
+    return sum(lengths) + (training.ensemble - 1) * lengths[-1]
+
+
+def steps_before(training: TrainingConfig, trained: Sequence[MemberRecord]) -> int:
+    """Steps that these networks might have taken together, without those of refits."""
+    return sum(next_length(training, trained[:number]) or 0 for number in range(len(trained)))
 
 
 def most_members(training: TrainingConfig) -> int:

@@ -20,8 +20,8 @@ from seqcast.tensors.scaling import PanelScalers, fit_scalers
 from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange, panel_to_tensors
 from seqcast.training.linear_start import LinearForecast, LinearSettings, apply_linear_start, fit_linear_forecast
 from seqcast.training.losses import loss_sums, window_weights
-from seqcast.training.plan import Plan
-from seqcast.training.rounds import most_members
+from seqcast.training.plan import REFIT_SHARE, Plan
+from seqcast.training.rounds import most_members, most_steps
 
 MOST_VALIDATION_WINDOWS = 2048
 FEWEST_VALIDATION_WINDOWS = 64
@@ -57,6 +57,10 @@ class TrainingSetup:
     validation_origins: IntArray
     most_members: int = 1
     """Largest number of networks that the whole training may have."""
+    whole_steps: int = 0
+    """Largest number of steps of these networks together, without those of refits; 0: this one is the whole."""
+    earlier_steps: int = 0
+    """Part of them that belongs to networks before this one."""
     linear: LinearForecast | None = None
     """The forecast that training starts from; None without a lag bias to write it into."""
 
@@ -73,8 +77,18 @@ class TrainingSetup:
         """Whether the network begins as a linear forecast, which training has to beat."""
         return self.linear is not None and self.network.decoder.copy_gate is not None
 
-    def of_member(self, number: int, max_steps: int) -> TrainingSetup:
-        """Returns the work of member `number`, from 0, with steps and a seed of its own; the first keeps the seed."""
+    def share_done(self, steps: int, refit_steps: int = 0) -> float:
+        """Part of the whole training that is done after so many steps of this network and of its refit, at most 1."""
+        training = self.config.training
+        with_refit = 1 + REFIT_SHARE * training.refit
+        whole = with_refit * (self.whole_steps or training.max_steps or 1)
+        return min(1.0, (with_refit * self.earlier_steps + steps + refit_steps) / whole)
+
+    def of_member(self, number: int, max_steps: int, earlier_steps: int = 0) -> TrainingSetup:
+        """Returns the work of member `number`, from 0, with steps and a seed of its own; the first keeps the seed.
+
+        `earlier_steps` are those that the members before it might have taken.
+        """
         training = self.config.training
         every = training.validate_every
         assert every is not None
@@ -82,7 +96,13 @@ class TrainingSetup:
             every = min(every, max(1, max_steps // VALIDATIONS))
         seed = (training.seed + number * BETWEEN_SEEDS) % 2**63
         config = self.config.override(training={"seed": seed, "max_steps": max_steps, "validate_every": every})
-        own = replace(self, plan=replace(self.plan, config=config), most_members=most_members(training))
+        own = replace(
+            self,
+            plan=replace(self.plan, config=config),
+            most_members=most_members(training),
+            whole_steps=most_steps(training),
+            earlier_steps=earlier_steps,
+        )
         if number == 0:
             return own
         network = _new_network(config, self.network.shape, self.runtime)

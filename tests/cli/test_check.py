@@ -1,3 +1,5 @@
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,17 @@ def test_given_splits_horizon_and_context_are_planned_with(in_tmp_path: Path) ->
     assert (plan["config"]["model"]["horizon"], plan["config"]["model"]["context"]) == (7, 29)
     assert plan["num_train_windows"] < usual["num_train_windows"]
     assert "horizon           7 steps" in done(*words).out
+
+
+def test_the_time_of_training_is_estimated(in_tmp_path: Path) -> None:
+    words = ("check", write_hourly(in_tmp_path / "h.csv"), "--horizon", 7, "--context", 29)
+    assert re.search(r"training time +at most about \d+ (s|min) on one processor core", done(*words).out)
+    plan = done(*words, "--json").document()["plan"]
+    model, training = plan["config"]["model"], plan["config"]["training"]
+    segments = math.ceil(29 / model["segment"]) + math.ceil(7 / model["segment"])
+    step = 4e-3 + training["batch_size"] * (50e-6 + 6e-6 * segments + 1.5e-9 * 29 * 7)
+    lengths = training["max_steps"]  # all rounds together
+    assert plan["core_seconds"] == pytest.approx(1.25 * lengths * step, rel=0.01)
 
 
 def test_json_is_one_document_with_the_same_facts(panel_run: Trained) -> None:

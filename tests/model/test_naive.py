@@ -12,7 +12,7 @@ from seqcast.model.naive import NaiveForecasts, SeenContext
 from seqcast.model.shape import NetworkShape
 from seqcast.panel.arrays import FloatArray
 
-SHAPE = NetworkShape(horizon=11, context=17, season=5)
+SHAPE = NetworkShape(horizon=11, context=17, season=5, num_past=0, num_known=0, num_static=0)
 LAYOUT = OutputLayout.of("quantile", (0.1, 0.5, 0.9))
 
 

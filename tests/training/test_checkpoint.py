@@ -62,10 +62,10 @@ def test_a_run_stopped_just_before_its_patience_ends_is_the_uninterrupted_run(
         return ValidationScore(1.0, 0.5)
 
     monkeypatch.setattr("seqcast.training.loop.validate", constant)
-    setup = setup_of(training={"patience": 2, "max_steps": 50})
+    setup = setup_of(training={"patience": 4, "max_steps": 50})
     expected = train(setup)
 
-    assert expected.record.ended_by == "no improvement in 2 validations"
+    assert expected.record.ended_by == "no improvement in 4 steps"
     assert_same_member(stopped_after_every_step(train, setup)[0], expected)
 
 
@@ -111,7 +111,7 @@ def test_no_tensor_may_be_missing_or_have_another_shape(setup: TrainingSetup, st
 def test_no_counter_may_be_missing(setup: TrainingSetup, state: bytes) -> None:
     tensors, counters = contents(state)
 
-    assert {"format", "identity", "step", "history", "stale_validations"} <= counters.keys()
+    assert {"format", "identity", "step", "history", "best_step"} <= counters.keys()
     for name in counters:
         with pytest.raises(RunError, match=r"checkpoint\.safetensors (is incomplete|has format None|belongs to other)"):
             load_state(sealed(tensors, without(counters, name)), setup)

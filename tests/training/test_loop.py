@@ -135,7 +135,7 @@ def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_we
 ) -> None:
     script_validation(monkeypatch, [3.0, 4.0, 1.0, 2.0, 1.0, 0.5])
     at_step: dict[int, dict[str, torch.Tensor]] = {}
-    setup = setup_of(training={"max_steps": 50, "patience": 2})
+    setup = setup_of(training={"max_steps": 50, "patience": 4})
 
     def remember(state: bytes, history: tuple[ValidationRecord, ...]) -> None:
         at_step[history[-1].step] = {
@@ -148,7 +148,7 @@ def test_training_stops_when_validation_no_longer_improves_and_keeps_the_best_we
     assert result.record.best.step == 4
     assert same_weights(result.weights, at_step[4])
     assert not same_weights(result.weights, at_step[8])
-    assert (result.record.num_steps, result.record.ended_by) == (8, "no improvement in 2 validations")
+    assert (result.record.num_steps, result.record.ended_by) == (8, "no improvement in 4 steps")
 
 
 def test_training_that_only_makes_it_worse_gives_the_weights_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,9 +166,29 @@ def test_training_that_only_makes_it_worse_gives_the_weights_it_began_with(monke
 def test_an_improvement_renews_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     script_validation(monkeypatch, [5.0, 3.0, 4.0, 2.0, 4.0, 1.0, 4.0])
 
-    result = train(setup_of(training={"max_steps": 12, "patience": 2}))
+    result = train(setup_of(training={"max_steps": 12, "patience": 4}))
 
     assert (result.record.num_steps, result.record.best.step, result.record.ended_by) == (12, 10, "budget spent")
+
+
+@pytest.mark.parametrize(
+    ("max_steps", "every", "given", "ended"),
+    [
+        (97, 1, None, 97),  # a small number of steps is not cut
+        (149, 2, None, 100),
+        (400, 17, None, 170),  # ten validations
+        (400, 17, 30, 34),  # at the next validation
+    ],
+)
+def test_patience_counts_steps(
+    max_steps: int, every: int, given: int | None, ended: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script_validation(monkeypatch, [1.0, *[2.0] * 400])
+    monkeypatch.setattr("seqcast.training.loop.take_step", lambda *_: 1.0)
+
+    result = train(setup_of(training={"max_steps": max_steps, "validate_every": every, "patience": given}))
+
+    assert result.record.num_steps == ended
 
 
 def test_what_is_kept_is_the_running_average_of_the_weights() -> None:
