@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seqcast.config import Config
+    from seqcast.errors import SeqcastWarning
     from seqcast.forecaster import Forecaster
 
-__all__ = ["Config", "Forecaster", "__version__"]
+__all__ = ["Config", "Forecaster", "SeqcastWarning", "__version__"]
 __version__ = "0.1.0"
 
 
@@ -22,4 +23,8 @@ def __getattr__(name: str) -> object:
         from seqcast.forecaster import Forecaster
 
         return Forecaster
+    if name == "SeqcastWarning":
+        from seqcast.errors import SeqcastWarning
+
+        return SeqcastWarning
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,6 +71,10 @@ class Place:
 NOWHERE = Place()
 
 
+class SeqcastWarning(UserWarning):
+    """A warning that a command would print: a repair of the data, or something odd about a forecast."""
+
+
 class SeqcastError(Exception):
     """An expected failure: `str()` is the whole message for a person, `as_dict()` the same for a program.
 

@@ -1,23 +1,26 @@
 """The Python interface: a Forecaster in the style of scikit-learn, over the functions that the commands call."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
 import pyarrow as pa
 
+from seqcast.attention.usual_attention import drift_notices
 from seqcast.config import LEVELS, Config
-from seqcast.errors import SeqcastError, StoppedError, UsageError, options_in
+from seqcast.errors import SeqcastError, SeqcastWarning, StoppedError, UsageError, options_in
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.experiments.recorded_training import TrainingJob, save_run
 from seqcast.forecasting import attention_maps, predict
 from seqcast.output import attention_table, forecast_frame
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
+from seqcast.panel.wording import seconds_text
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
@@ -59,6 +62,30 @@ class FittedState:
         return ReadOptions(layout=own.layout, text=own.text)
 
 
+@dataclass(frozen=True)
+class FitSummary:
+    """The result of a training; printed, it is a sentence a line."""
+
+    forecast_by: str
+    """The networks, the linear start and naive forecasts that make the forecast, with their shares."""
+    validation_loss: float
+    validation_error: float | None
+    """Mean absolute validation error over that of the seasonal naive forecast; None where that one has no error."""
+    seconds: float
+    """Time of training."""
+
+    def __str__(self) -> str:
+        error = "" if self.validation_error is None else f", error {self.validation_error:.3f} of the seasonal naive's"
+        return (
+            f"forecast by {self.forecast_by}\n"
+            f"validation loss {self.validation_loss:.4f}{error}\n"
+            f"trained in {seconds_text(self.seconds)}"
+        )
+
+
+Levels = float | Sequence[float] | None
+"""Levels of prediction intervals in percent: one, several, or those that are usual."""
+
 _READING_OPTIONS = {
     "layout",
     "delimiter",
@@ -93,7 +120,7 @@ def _errors_for_python() -> Iterator[None]:
 class Forecaster:
     """Multi-step forecasts with an LSTM encoder-decoder and Luong attention.
 
-    Repairs and oddities of a frame are reported as `UserWarning`s.
+    What a command would print as a warning is a `SeqcastWarning`, which is a `UserWarning`.
 
     Example:
         forecaster = Forecaster(horizon=24).fit(frame)
@@ -132,8 +159,21 @@ class Forecaster:
         fitted = train_model(loaded.panel, plan, runtime, hooks)
         job = TrainingJob(source, plan, runtime)
         self.state = FittedState(fitted.model, loaded.panel, static_table, job.notices, (job, fitted))
-        _warn(job.notices)
+        caution = fitted.result.caution
+        _warn((*job.notices, *([] if caution is None else [Notice("repair", caution)])))
         return self
+
+    @property
+    def summary(self) -> FitSummary:
+        """Who forecasts, the validation error and the time of training.
+
+        Raises:
+            UsageError: Nothing was fitted.
+        """
+        state = self._fitted()
+        result = state.trained[1].result if state.trained is not None else state.record and state.record.result
+        assert result is not None, "a run that was loaded has finished"
+        return FitSummary(result.forecasters, result.validation_loss, result.relative_mae, result.seconds)
 
     @_errors_for_python()
     def predict(
@@ -142,7 +182,8 @@ class Forecaster:
         *,
         frame: pd.DataFrame | None = None,
         future: pd.DataFrame | None = None,
-        levels: tuple[float, ...] = LEVELS,
+        level: Levels = None,
+        levels: Levels = None,
         model: str = MODEL,
     ) -> pd.DataFrame:
         """The forecast table: id, time, `seqcast`, and `seqcast-lo-L`, `seqcast-hi-L` for each level L in percent.
@@ -151,18 +192,21 @@ class Forecaster:
             horizon: Steps, any positive number; None: as trained.
             frame: Histories to forecast instead of those of `fit`.
             future: Known covariates of the steps to forecast.
-            levels: Prediction intervals.
+            level: Prediction intervals in percent, a number or several; none for an empty list, 80 and 95 by default.
+            levels: The same under its other name.
             model: Forecast of the run, or `naive`, `seasonal_naive`, `drift` or `mean` to compare with.
 
         Raises:
             UsageError: Nothing was fitted, or an argument is out of range.
             DataError: A frame cannot be used.
         """
+        wanted = _levels(level, levels)
         forecaster = self._fitted().model.named(model)
         future_table = None if future is None else table_from_frame(future, "future DataFrame")
-        prediction = predict(forecaster, self._panel(frame), horizon, future_table)
-        _warn(prediction.notices)
-        return forecast_frame(prediction.forecast, forecaster.schema, levels)
+        panel = self._panel(frame)
+        prediction = predict(forecaster, panel, horizon, future_table)
+        _warn((*prediction.notices, *drift_notices(forecaster, panel)))
+        return forecast_frame(prediction.forecast, forecaster.schema, wanted)
 
     @_errors_for_python()
     def attention(self, windows: int = 1, *, frame: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -184,14 +228,17 @@ class Forecaster:
         windows: int | None = None,
         stride: int | None = None,
         frame: pd.DataFrame | None = None,
+        level: Levels = None,
+        levels: Levels = None,
     ) -> Backtest:
-        """Scores of rolling origins beside the naive forecasts.
+        """Scores of rolling origins beside the naive forecasts; `print` shows them as a table.
 
         Raises:
             UsageError: Nothing was fitted, or there is no such part.
             DataError: No series holds a window to score.
         """
-        done = backtest(self._fitted().model, self._panel(frame), BacktestPlan(part, windows, stride))
+        plan = BacktestPlan(part, windows, stride, levels=_levels(level, levels))
+        done = backtest(self._fitted().model, self._panel(frame), plan)
         _warn(done.notices)
         return done
 
@@ -252,8 +299,25 @@ class Forecaster:
         return source.panel
 
 
+def _levels(level: Levels, levels: Levels) -> tuple[float, ...]:
+    """The levels of the intervals that are asked for under one of the two names.
+
+    Raises:
+        UsageError: Both are given, or a level is not between 0 and 100, or is given twice.
+    """
+    if level is not None and levels is not None:
+        raise UsageError("level and levels are two names of the same argument.", hint="Give one of them.")
+    asked = level if levels is None else levels
+    if asked is None:
+        return LEVELS
+    wanted = (float(asked),) if isinstance(asked, Real) else tuple(map(float, asked))
+    if not all(0 < each < 100 for each in wanted) or len(set(wanted)) < len(wanted):
+        raise UsageError(f"{asked!r}: levels lie between 0 and 100 and differ.", hint="Give for example [80, 95].")
+    return wanted
+
+
 def _warn(notices: Iterable[Notice], depth: int = 1) -> None:
     """Warn of repairs, naming the line that called a method `depth` calls above this one."""
     for notice in notices:
         if notice.kind == "repair":
-            warnings.warn(notice.text, stacklevel=depth + 3)
+            warnings.warn(notice.text, SeqcastWarning, stacklevel=depth + 3)

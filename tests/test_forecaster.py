@@ -1,5 +1,6 @@
 import signal
 from pathlib import Path
+from typing import Any
 from warnings import catch_warnings
 
 import numpy as np
@@ -301,3 +302,70 @@ def test_a_column_of_periods_is_the_time(hourly: pd.DataFrame) -> None:
 def test_a_stop_is_told_as_it_is(hourly: pd.DataFrame) -> None:
     with pytest.raises(StoppedError, match=r"Stopped by SIGINT\. The state of step 1 is saved"):
         Forecaster(HORIZON, CONTEXT, config=SMALL).fit(hourly, hooks=Hooks(stop_signal=lambda: signal.SIGINT))
+
+
+def test_a_fitted_and_a_loaded_forecaster_say_who_forecasts_how_well_and_after_what_time(
+    fitted: Forecaster, tmp_path: Path
+) -> None:
+    summary = fitted.summary
+    assert 0 < summary.seconds < 100
+    assert "closed-form start" in summary.forecast_by
+    errors = fitted.backtest(stride=1).scores
+    ratio = errors.of("seqcast").overall.mae / errors.of("seasonal_naive").overall.mae
+    assert summary.validation_error == pytest.approx(float(ratio), rel=0.02)
+    assert f"error {summary.validation_error:.3f} of the seasonal naive's" in str(summary)
+    fitted.save(tmp_path / "run")
+    assert Forecaster.load(tmp_path / "run").summary == summary
+    with pytest.raises(UsageError, match="has not been fitted"):
+        Forecaster().summary  # noqa: B018  # asking is what is tested
+
+
+def test_a_backtest_is_printed_as_a_table(fitted: Forecaster) -> None:
+    done_test = fitted.backtest(windows=2)
+    lines = str(done_test).splitlines()
+    assert lines[0] == "Backtest of the validation part: 2 windows of 1 series, 5 steps apart"
+    assert lines[1].split() == ["seqcast", "naive", "seasonal_naive"]
+    (mae,) = (line.split() for line in lines if line.startswith("mae"))
+    own = np.abs(done_test.forecast.point - done_test.actuals).mean()
+    assert mae[1] == f"{own:.4g}"
+    assert any(line.startswith("in 80 %") for line in lines)
+    assert len({len(line) for line in lines[1:7]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "levels"), [(90, ["90"]), ([80, 97.5], ["80", "97.5"]), ((), []), (None, ["80", "95"])]
+)
+@pytest.mark.parametrize("name", ["level", "levels"])
+def test_levels_are_one_number_or_several_under_either_name(
+    fitted: Forecaster, name: str, asked: Any, levels: list[str]
+) -> None:
+    table = fitted.predict(**{name: asked})
+    assert list(table)[3:] == [f"seqcast-{side}-{level}" for level in levels for side in ("lo", "hi")]
+
+
+def test_levels_that_make_no_sense_are_refused(fitted: Forecaster) -> None:
+    with pytest.raises(UsageError, match="two names of the same argument"):
+        fitted.predict(level=80, levels=[95])
+    for wrong in (0, 100, [80, 80], [-1]):
+        with pytest.raises(UsageError, match="levels lie between 0 and 100 and differ"):
+            fitted.backtest(level=wrong)
+
+
+def test_the_levels_of_a_backtest_are_those_asked_for(fitted: Forecaster) -> None:
+    assert list(fitted.backtest(level=[50, 90]).scores.of("seqcast").overall.coverage) == ["50", "90"]
+
+
+def test_a_naive_forecast_is_had_under_its_name(fitted: Forecaster, hourly: pd.DataFrame) -> None:
+    table = fitted.predict(model="naive")
+    assert list(table) == list(fitted.predict())
+    assert table["seqcast"].tolist() == pytest.approx([hourly["y"].iloc[-1]] * HORIZON)
+    with pytest.raises(UsageError, match="model=oracle: there is no such forecast"):
+        fitted.predict(model="oracle")
+
+
+def test_warnings_are_of_a_category_of_their_own(hourly: pd.DataFrame) -> None:
+    """Values that repeat exactly, but a context that is too short to see them."""
+    pattern = np.random.default_rng(0).normal(size=24)
+    assert issubclass(seqcast.SeqcastWarning, UserWarning)
+    with pytest.warns(seqcast.SeqcastWarning, match="seasonal naive forecast makes no error on validation"):
+        Forecaster(HORIZON, 11, config=SMALL).fit(hourly.assign(y=np.resize(pattern, len(hourly))))

@@ -9,7 +9,7 @@ import numpy as np
 from seqcast.config import LEVELS, NAIVE, SEASONAL_NAIVE
 from seqcast.errors import DataError, UsageError, option
 from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
-from seqcast.evaluation.metrics import Scores, score, seasonal_scales
+from seqcast.evaluation.metrics import MEASURES, Scores, score, seasonal_scales
 from seqcast.evaluation.refit import Refit, refitted_forecast
 from seqcast.evaluation.significance import Comparison, compare_models
 from seqcast.evaluation.statistical import StatisticalTask, check_statistical, statistical_forecasts
@@ -56,9 +56,9 @@ class BacktestHooks:
     """Called after each window of the statistical models with the number of finished windows and of all windows."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Backtest:
-    """Forecasts of past origins, the observed values, and the scores."""
+    """Forecasts of past origins, the observed values, and the scores; printed, it is a table of them."""
 
     forecast: Forecast
     actuals: FloatArray
@@ -71,6 +71,25 @@ class Backtest:
     part: Part
     stride: int
     notices: tuple[Notice, ...]
+
+    def __repr__(self) -> str:
+        """The windows, a line for each measure with a column for each model, and the verdicts."""
+        models = self.scores.models
+        rows = {"": [model.model for model in models]}
+        rows |= {name: [f"{float(getattr(each.overall, name)):.4g}" for each in models] for name in MEASURES}
+        for level in models[0].overall.coverage:
+            shares = [model.overall.coverage.get(level) for model in models]
+            rows[f"in {level} %"] = ["" if share is None else f"{100 * float(share):.1f} %" for share in shares]
+        rows["seqcast is"] = ["", *(comparison.verdict for comparison in self.comparisons)]
+        first = max(map(len, rows))
+        widths = [max(map(len, column)) for column in zip(*rows.values(), strict=True)]
+        table = (
+            "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(row, widths, strict=True))])
+            for name, row in rows.items()
+        )
+        windows = f"{len(self.actuals):,} windows of {len(self.scores.series_ids):,} series"
+        title = f"Backtest of the {self.part} part: {windows}, {self.stride} steps apart"
+        return "\n".join([title, *(line.rstrip() for line in table)])
 
 
 def backtest(

@@ -1,22 +1,14 @@
 """The summary of a training, the list of runs, and all that is known of one run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seqcast.config import NaiveForecast
 from seqcast.panel.wording import counted
 from seqcast.report.summary import covariate_rows, key_value_table, list_table, note_text, title_text
 from seqcast.report.text import SENTENCE_WIDTH, plain
 from seqcast.run.record import ResultRecord, RunRecord
-
-NAIVE_WORDS: dict[NaiveForecast, str] = {
-    "naive": "last value",
-    "seasonal_naive": "seasonal naive forecast",
-    "drift": "drift of the context",
-    "mean": "mean of the context",
-}
 
 
 def training_summary(path: str, record: RunRecord) -> RenderableType:
@@ -24,16 +16,7 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
     result = record.result
     assert result is not None
     table = key_value_table("Trained", [("run", path), *_result_rows(result)])
-    if result.naive_is_exact and result.naive_shares.get("seasonal_naive", 0.0) < 1:
-        doubt = "The seasonal naive forecast makes no error on validation. A --context of several seasons may reach it."
-    elif result.relative_mae is not None and result.relative_mae >= 1:
-        doubt = (
-            "On validation, the seasonal naive forecast is as good: more data, a longer --context or covariates may"
-            " help."
-        )
-    else:
-        return table
-    return Group(table, Text(doubt, style="yellow"))
+    return table if result.caution is None else Group(table, Text(result.caution, style="yellow"))
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
@@ -44,33 +27,13 @@ def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
     return [
         ("validation loss", f"{result.validation_loss:.4f} {best}"),
         *([] if relative is None else [("validation error", f"{relative:.3f} {reference}")]),
-        ("forecast by", forecasters_text(result.num_members, result.linear_share, result.naive_shares)),
+        ("forecast by", result.forecasters),
         *([] if result.start_loss is None else [("start alone", f"{result.start_loss:.4f} validation loss")]),
         ("learned from", "the training part" + (", then the validation part too" if result.refitted else "")),
         ("steps", f"{result.num_steps} ({result.ended_by})"),
         ("time", f"{result.seconds:.1f} s, {result.windows_per_second:,.0f} windows/s"),
         ("parameters", f"{result.num_parameters:,}"),
     ]
-
-
-def forecasters_text(num_members: int, linear_share: float, naive_shares: Mapping[NaiveForecast, float]) -> str:
-    """The forecasts that are averaged: networks, the closed-form start among them, and a naive forecast beside them."""
-    others = _learned_text(num_members, linear_share)
-    for name, share in naive_shares.items():
-        if share == 1:
-            return f"the {NAIVE_WORDS[name]} alone"
-        others += f"; {100 * share:.0f} % of the whole is the {NAIVE_WORDS[name]}"
-    return others
-
-
-def _learned_text(num_members: int, linear_share: float) -> str:
-    if linear_share == 1:
-        return "the closed-form start alone"
-    num_trained = num_members - (linear_share > 0)
-    trained = counted(num_trained, "trained network")
-    if linear_share == 0:
-        return trained
-    return f"{trained} and the closed-form start, which has {100 * linear_share:.0f} % of the weight"
 
 
 def run_list(runs: Sequence[tuple[str, RunRecord | None]]) -> RenderableType:

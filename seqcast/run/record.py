@@ -10,6 +10,7 @@ from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, NaiveForecast, Names
 from seqcast.errors import Place, RunError
 from seqcast.model.shape import NetworkShape
 from seqcast.panel.schema import Schema
+from seqcast.panel.wording import counted
 from seqcast.reading.options import ReadOptions
 from seqcast.run.untrusted.bounded_json import parse_json
 from seqcast.storage import sha256_hex
@@ -32,6 +33,12 @@ ROOM_FOR_RESULTS = 4 * 2**20
 MOST_MARKS = 20_000
 """Largest number of [, { and : outside of strings."""
 _LONGEST_SHOWN = 80
+NAIVE_WORDS: dict[NaiveForecast, str] = {
+    "naive": "last value",
+    "seasonal_naive": "seasonal naive forecast",
+    "drift": "drift of the context",
+    "mean": "mean of the context",
+}
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 
@@ -97,6 +104,36 @@ class ResultRecord(Part):
     """Validation loss of the linear start alone; None where training does not begin with it."""
     naive_is_exact: bool
     """Whether the seasonal naive forecast makes no error on the validation part."""
+
+    @property
+    def forecasters(self) -> str:
+        """The forecasts that are averaged: networks, the closed-form start among them, a naive forecast beside them."""
+        text = self._learned_forecasters
+        for name, share in self.naive_shares.items():
+            if share == 1:
+                return f"the {NAIVE_WORDS[name]} alone"
+            text += f"; {100 * share:.0f} % of the whole is the {NAIVE_WORDS[name]}"
+        return text
+
+    @property
+    def _learned_forecasters(self) -> str:
+        if self.linear_share == 1:
+            return "the closed-form start alone"
+        trained = counted(self.num_members - (self.linear_share > 0), "trained network")
+        if self.linear_share == 0:
+            return trained
+        return f"{trained} and the closed-form start, which has {100 * self.linear_share:.0f} % of the weight"
+
+    @property
+    def caution(self) -> str | None:
+        """Advice where the seasonal naive forecast is as good on validation; None where this one is better."""
+        if self.naive_is_exact and self.naive_shares.get("seasonal_naive", 0.0) < 1:
+            return "The seasonal naive forecast makes no error on validation; a longer context may reach it."
+        if self.relative_mae is None or self.relative_mae < 1:
+            return None
+        return (
+            "On validation, the seasonal naive forecast is as good: more data, a longer context or covariates may help."
+        )
 
 
 class AttentionRecord(Part):

@@ -57,7 +57,7 @@ def test_it_says_what_forecasts_and_how_it_learned(label: str, changes: dict[str
         (0.999, False, None),
         (None, False, None),
         (1.0, False, "On validation, the seasonal naive forecast is as good"),
-        (None, True, "The seasonal naive forecast makes no error on validation."),
+        (None, True, "The seasonal naive forecast makes no error on validation"),
     ],
 )
 def test_it_warns_when_the_seasonal_naive_forecast_is_as_good(
