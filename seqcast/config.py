@@ -39,6 +39,10 @@ MOST_CATEGORICAL = 1000
 MOST_TRAINING_STEPS = 10_000_000
 MOST_ROUNDS = 3
 """Largest number of rounds of growing length in a training."""
+GROWTH = 3
+"""Steps of a round over those of the one before."""
+SHORTEST_ROUND = 100
+"""Steps of the first round, if there is more than one."""
 MOST_MEMBERS = 64
 """Largest number of networks in an ensemble."""
 DURATION = r"(?P<number>\d+(\.\d+)?)(?P<unit>s|m|min|h)?"
@@ -186,6 +190,14 @@ class TrainingConfig(Section):
     """auto, cpu, cuda, cuda:N or mps."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Random seed; the same seed, machine and options give the same run."""
+
+
+def round_lengths(max_steps: int) -> tuple[int, ...]:
+    """Steps of each round: each has `GROWTH` times those of the one before, and their sum is at most `max_steps`."""
+    counts = range(1, MOST_ROUNDS + 1)
+    parts = [sum(GROWTH**number for number in range(count)) for count in counts]
+    count = max((count for count in counts if max_steps >= SHORTEST_ROUND * parts[count - 1]), default=1)
+    return tuple(max_steps * GROWTH**number // parts[count - 1] for number in range(count))
 
 
 def duration_seconds(text: str) -> float:

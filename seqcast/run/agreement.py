@@ -1,10 +1,10 @@
 """Checks that run.json agrees with config.toml, and a resumed run with its first settings."""
 
-from seqcast.config import FREE_SETTINGS, MOST_ROUNDS, Config, flat_settings
+from seqcast.config import FREE_SETTINGS, MOST_ROUNDS, Config, TrainingConfig, flat_settings, round_lengths
 from seqcast.errors import Place, RunError, option
 from seqcast.reading.roles import DEFAULT_ID
 from seqcast.reading.table import MOST_EXAMPLES
-from seqcast.run.record import CONFIG_FILE, RunRecord
+from seqcast.run.record import CONFIG_FILE, ResultRecord, RunRecord
 
 _ROLES = ("time", "target", "known", "past")
 
@@ -24,7 +24,7 @@ def require_agreement(record: RunRecord, config: Config, file: str) -> None:
     different = [name for name, (here, there) in told.items() if here != there]
     if record.columns.id not in (config.data.id, DEFAULT_ID):
         different.append("id column")
-    if record.result is not None and record.result.num_members > config.training.ensemble + MOST_ROUNDS:
+    if record.result is not None and not _may_have_trained(record.result, config.training):
         different.append("number of networks")
     if different:
         raise RunError(
@@ -32,6 +32,18 @@ def require_agreement(record: RunRecord, config: Config, file: str) -> None:
             place=Place(file=file),
             hint="Restore the directory from a copy, or train again.",
         )
+
+
+def _may_have_trained(result: ResultRecord, training: TrainingConfig) -> bool:
+    """Whether so many networks can come from this training: one for each round, and the others of an ensemble.
+
+    The linear start is counted beside them where it has a share, and is the only network where it has all.
+    """
+    if result.linear_share == 1:
+        return result.num_members == 1
+    num_rounds = MOST_ROUNDS if training.max_steps is None else len(round_lengths(training.max_steps))
+    num_trained = result.num_members - (result.linear_share > 0)
+    return 1 <= num_trained <= num_rounds + training.ensemble - 1
 
 
 def require_same_settings(name: str, began: Config, now: Config, *others: str) -> None:

@@ -8,26 +8,15 @@ before, and validation says which was right. An ensemble goes on with that lengt
 from collections.abc import Sequence
 from itertools import pairwise
 
-from seqcast.config import MOST_ROUNDS, TrainingConfig
+from seqcast.config import TrainingConfig, round_lengths
 from seqcast.training.counters import MemberRecord
 
-GROWTH = 3
-SHORTEST_ROUND = 100
-"""Steps of the first round, if there is more than one."""
 LONGER_GAIN = 0.005
 """Part of the loss that a round must gain on the one before, for a longer one to follow."""
 PATIENT_VALIDATIONS, FEWEST_PATIENT_STEPS = 10, 100
 """Patience of a training that is not told another: validations, and the least number of steps."""
 NEARLY_BEST = 0.02
 """Part of the loss by which a network may be worse than the best and still forecast beside it."""
-
-
-def round_lengths(max_steps: int) -> tuple[int, ...]:
-    """Steps of each round: each has `GROWTH` times those of the one before, and their sum is at most `max_steps`."""
-    counts = range(1, MOST_ROUNDS + 1)
-    parts = [sum(GROWTH**number for number in range(count)) for count in counts]
-    count = max((count for count in counts if max_steps >= SHORTEST_ROUND * parts[count - 1]), default=1)
-    return tuple(max_steps * GROWTH**number // parts[count - 1] for number in range(count))
 
 
 def patience(training: TrainingConfig) -> int:

@@ -37,8 +37,29 @@ def test_a_value_that_contradicts_the_configuration_is_named(change: dict[str, A
         require_agreement(RECORD.model_copy(update=change), CONFIG, "a/run.json")
 
 
-def test_more_networks_than_were_trained_are_refused() -> None:
-    many = FINISHED.model_copy(update={"result": FINISHED.result.model_copy(update={"num_members": 5})})
-    with pytest.raises(RunError, match="in the number of networks"):
-        require_agreement(many, CONFIG, "run.json")
-    require_agreement(many, CONFIG.override(training={"ensemble": 2}), "run.json")
+@pytest.mark.parametrize(
+    ("num_members", "linear_share", "training", "fits"),
+    [
+        (5, 0.5, {}, False),
+        (5, 0.5, {"ensemble": 2}, True),
+        (4, 0.5, {}, True),  # three rounds and the start
+        (4, 0.0, {}, False),
+        (4, 0.5, {"max_steps": 1299}, False),  # two rounds
+        (3, 0.5, {"max_steps": 1299}, True),
+        (2, 0.5, {"max_steps": 7}, True),
+        (3, 0.5, {"max_steps": 7}, False),
+        (1, 0.5, {}, False),  # the start and nothing beside it
+        (1, 1.0, {}, True),
+        (2, 1.0, {}, False),
+    ],
+)
+def test_a_number_of_networks_that_the_training_cannot_have_is_refused(
+    num_members: int, linear_share: float, training: dict[str, int], fits: bool
+) -> None:
+    changed = FINISHED.result.model_copy(update={"num_members": num_members, "linear_share": linear_share})
+    record, config = FINISHED.model_copy(update={"result": changed}), CONFIG.override(training=training)
+    if fits:
+        require_agreement(record, config, "run.json")
+    else:
+        with pytest.raises(RunError, match="in the number of networks"):
+            require_agreement(record, config, "run.json")

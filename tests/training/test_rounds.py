@@ -3,11 +3,11 @@ from itertools import pairwise
 import pytest
 import torch
 
-from seqcast.config import MOST_ROUNDS, TrainingConfig
-from seqcast.training import rounds
+from seqcast import config
+from seqcast.config import GROWTH, MOST_ROUNDS, TrainingConfig, round_lengths
 from seqcast.training.counters import MemberRecord, ValidationRecord
 from seqcast.training.fit import fit
-from seqcast.training.rounds import GROWTH, forecasting, most_members, next_length, round_lengths
+from seqcast.training.rounds import forecasting, most_members, next_length
 from seqcast.training.setup import TrainingSetup
 from tests.panels import small_config, small_setup, wave_panel
 from tests.training.improvement import Interruption, assert_same_fit, let_training_improve, stopped_after_every_step
@@ -93,7 +93,7 @@ def in_rounds(**training: int) -> TrainingSetup:
 
 @pytest.fixture
 def _short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "SHORTEST_ROUND", 2)
+    monkeypatch.setattr(config, "SHORTEST_ROUND", 2)
     let_training_improve(monkeypatch)
 
 
