@@ -34,8 +34,8 @@ WINDOW_SECONDS, SEGMENT_SECONDS, PAIR_SECONDS = 50e-6, 6e-6, 1.5e-9
 """Time that one core takes for a window, for each step of its recurrence, and for each pair of a forecast and a context
 step."""
 
-STEP_SECONDS = 4e-3
-"""Time that one core takes for a step whatever its windows are."""
+STEP_SECONDS = 15e-3
+"""Time that one core takes for a step whatever its windows are, with its part of the validations."""
 REFIT_SHARE = 0.25
 """Steps of the refit, as a part of those that led to the best weights."""
 
