@@ -65,9 +65,11 @@ class TrainedModel:
         if naive is None:
             known = ", ".join((MODEL, *NAIVE_FORECASTS)).replace("_", "-")
             raise UsageError(f"{option('model', name)}: there is no such forecast.", hint=f"Give one of {known}.")
-        if naive == SEASONAL_NAIVE and self.context < self.season:
-            sizes = f"the context of {self.context} steps is shorter than the season of {self.season}"
-            raise UsageError(f"{option('model', name)}: {sizes}.", hint=f"Give {option('context', self.season)}.")
+        trained = self.config.model.context or self.context
+        if naive == SEASONAL_NAIVE and trained < self.season:
+            sizes = f"the run was trained on a context of {trained} steps, which holds no season of {self.season}"
+            hint = f"Train with {option('context', self.season)} or more."
+            raise UsageError(f"{option('model', name)}: {sizes}.", hint=hint)
         return replace(self, network=self.network.only(naive), attention=None, validated=None)
 
     @property

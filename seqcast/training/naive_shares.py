@@ -34,7 +34,7 @@ MOST_VALUES = 4_000_000
 FEWEST_WINDOWS = 64
 """Fewest windows, however long they are."""
 SMALLEST_SHARE = 0.05
-"""A smaller share is left out: it changes little and is more to explain."""
+"""A smaller share, of the naive forecast or of the others, is left out: it changes little and is more to explain."""
 UPPER_QUARTILE = 0.74
 """Upper quartile of a Student t with the degrees of freedom that a raw value of 0 stands for, 4.1."""
 SMALLEST_SPREAD = 1e-3
@@ -96,8 +96,11 @@ def naive_shares(setup: TrainingSetup, combined: Ensemble) -> Tensor:
     fitted = share_outside_blocks(by_share, time_blocks(setup))
     share = (independent * fitted + drawn * 0.5) / (independent + drawn)
     doubt = 1 - min(trust(gains, cluster) for cluster in (setup.validation_series, horizon_block(setup)))
-    share = round(share * (1 - doubt * remaining), 2)
-    shares[best] = share if share >= SMALLEST_SHARE else 0.0
+    share = share * (1 - doubt * remaining)
+    if SMALLEST_SHARE <= share <= 1 - SMALLEST_SHARE:
+        shares[best] = round(share, 2)
+    else:
+        shares[best] = round(share)
     return shares
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from seqcast.config import NAIVE_FORECASTS, NaiveForecast
+from seqcast.errors import UsageError
 from seqcast.forecasting import Forecasting
 from seqcast.model.ensemble import Ensemble
 from seqcast.panel.arrays import FloatArray
@@ -124,8 +125,8 @@ def season_and_noise(num_series: int, seed: int) -> Panel:
 
 
 def forecast_of(name: str, panel: Panel, model: Fit) -> tuple[Forecast, FloatArray]:
-    """Forecasts of every tenth origin of the second half of the series, and the values that came."""
-    origins = rolling_origins(np.full(panel.num_series, 200), np.full(panel.num_series, 390), 10, None)
+    """Forecasts of every origin of the second half of the series, and the values that came."""
+    origins = rolling_origins(np.full(panel.num_series, 200), np.full(panel.num_series, 390), 1, None)
     forecasting = Forecasting(model.model.named(name), panel, origins.earliest(panel.lengths))
     return forecasting.forecast(origins), origins.actuals(panel, HORIZON)
 
@@ -139,8 +140,13 @@ def test_a_naive_forecast_alone_has_intervals_that_hold(name: str, spread: float
     config = small_config(model={"context": 21, "quantiles": (0.025, 0.1, 0.5, 0.9, 0.975)})
     trained = fit(small_setup(panel, config))
 
-    forecast, actuals = forecast_of(name, season_and_noise(7, seed=1), trained)
+    other = season_and_noise(7, seed=1)
+    forecast, actuals = forecast_of(name, other, trained)
 
+    if name == "seasonal-naive":
+        week_before = np.arange(200, 391)[:, None] - 7 + np.arange(HORIZON)
+        expected = [values[week_before] for values in other.target.reshape(7, 400)]
+        np.testing.assert_allclose(forecast.point, np.concatenate(expected), rtol=1e-5)
     for level in (80, 95):
         low, high = interval(forecast, level)
         covered = ((low <= actuals) & (actuals <= high)).mean()
@@ -187,5 +193,5 @@ def test_the_combined_forecast_is_the_mean_by_shares() -> None:
 def test_an_unknown_name_is_refused() -> None:
     trained = fit(small_setup(wave_panel(), small_config()))
 
-    with pytest.raises(Exception, match="there is no such forecast"):
+    with pytest.raises(UsageError, match="there is no such forecast"):
         trained.model.named("oracle")
