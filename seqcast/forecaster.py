@@ -311,8 +311,11 @@ def _levels(level: Levels, levels: Levels) -> tuple[float, ...]:
     if asked is None:
         return LEVELS
     wanted = (float(asked),) if isinstance(asked, Real) else tuple(map(float, asked))
-    if not all(0 < each < 100 for each in wanted) or len(set(wanted)) < len(wanted):
-        raise UsageError(f"{asked!r}: levels lie between 0 and 100 and differ.", hint="Give for example [80, 95].")
+    for each in wanted:
+        if not 0 < each < 100:
+            raise UsageError(f"An interval level must be between 0 and 100, got {each:g}.")
+    if len(set(wanted)) < len(wanted):
+        raise UsageError("A level is given twice.", hint="Give for example [80, 95].")
     return wanted
 
 

@@ -346,9 +346,11 @@ def test_levels_are_one_number_or_several_under_either_name(
 def test_levels_that_make_no_sense_are_refused(fitted: Forecaster) -> None:
     with pytest.raises(UsageError, match="two names of the same argument"):
         fitted.predict(level=80, levels=[95])
-    for wrong in (0, 100, [80, 80], [-1]):
-        with pytest.raises(UsageError, match="levels lie between 0 and 100 and differ"):
+    for wrong in (0, 100, [80, -1], float("nan")):
+        with pytest.raises(UsageError, match="level must be between 0 and 100"):
             fitted.backtest(level=wrong)
+    with pytest.raises(UsageError, match="A level is given twice"):
+        fitted.backtest(levels=[80, 80])
 
 
 def test_the_levels_of_a_backtest_are_those_asked_for(fitted: Forecaster) -> None:
