@@ -1,10 +1,9 @@
 """The Python interface: a Forecaster in the style of scikit-learn, over the functions that the commands call."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from numbers import Real
 from pathlib import Path
 from typing import Literal, Self
 
@@ -83,7 +82,7 @@ class FitSummary:
         )
 
 
-Levels = float | Sequence[float] | None
+Levels = float | Iterable[float] | None
 """Levels of prediction intervals in percent: one, several, or those that are usual."""
 
 _READING_OPTIONS = {
@@ -171,7 +170,8 @@ class Forecaster:
             UsageError: Nothing was fitted.
         """
         state = self._fitted()
-        result = state.trained[1].result if state.trained is not None else state.record and state.record.result
+        recorded = None if state.record is None else state.record.result
+        result = recorded if state.trained is None else state.trained[1].result
         assert result is not None, "a run that was loaded has finished"
         return FitSummary(result.forecasters, result.validation_loss, result.relative_mae, result.seconds)
 
@@ -310,7 +310,7 @@ def _levels(level: Levels, levels: Levels) -> tuple[float, ...]:
     asked = level if levels is None else levels
     if asked is None:
         return LEVELS
-    wanted = (float(asked),) if isinstance(asked, Real) else tuple(map(float, asked))
+    wanted = tuple(map(float, asked)) if isinstance(asked, Iterable) else (float(asked),)
     for each in wanted:
         if not 0 < each < 100:
             raise UsageError(f"An interval level must be between 0 and 100, got {each:g}.")

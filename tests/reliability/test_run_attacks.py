@@ -83,6 +83,12 @@ def fill(weights: Tensors, part: str, value: float) -> None:
             weights[name] = np.full_like(weights[name], value)
 
 
+def largest_head(weights: Tensors) -> None:
+    """No naive forecast has a share, which would make the numbers smaller."""
+    fill(weights, "head", 3.4e38)
+    fill(weights, "naive_shares", 0.0)
+
+
 def rename(weights: Tensors) -> None:
     weights["\x1b[31mred"] = weights.pop(next(iter(weights)))
 
@@ -169,7 +175,7 @@ WEIGHTS: tuple[tuple[str, Callable[[Tensors], object], str], ...] = (
     ("weights that are whole numbers", as_type(np.int32), "do not fit"),
     ("weights of another shape", lambda found: found.update({k: v.ravel() for k, v in found.items()}), "do not fit"),
     ("the largest weights", lambda weights: fill(weights, "", 3.4e38), "shares"),
-    ("a head of the largest weights", lambda weights: fill(weights, "head", 3.4e38), "not finite"),
+    ("a head of the largest weights", largest_head, "not finite"),
     ("no shares", lambda weights: fill(weights, "shares", 0.0), "shares"),
     ("negative shares", lambda weights: fill(weights, "shares", -1.0), "shares"),
     ("naive shares above one", lambda weights: fill(weights, "naive_shares", 0.5), "shares"),
@@ -267,7 +273,9 @@ def greatest_sizes(run: Path) -> None:
 def many_networks(run: Path) -> None:
     text("ensemble = 1", "ensemble = 64")(run)
     columns = dict.fromkeys(("known_categories", "past_categories", "static_categories"), [2] * 1000)
-    change_record(run, lambda found: (found["result"].update(num_members=65), found["shape"].update(columns)))
+    change_record(
+        run, lambda found: (found["result"].update(num_members=65, linear_share=0.5), found["shape"].update(columns))
+    )
 
 
 def unvouched(run: Path) -> None:
