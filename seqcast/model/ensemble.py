@@ -83,7 +83,7 @@ class Ensemble(nn.Module):
         joined = Ensemble(self.networks, self.shares.tolist()).to(self.shares.device)
         joined.naive_shares.copy_(shares)
         joined.naive.offsets.copy_(offsets)
-        return joined.train(self.training)
+        return joined
 
     def shares_of_naive(self) -> list[tuple[NaiveForecast, float]]:
         """The naive forecasts and their shares, rounded to the two digits that they have."""

@@ -1,9 +1,10 @@
 """The share of a naive forecast in the combination, beside networks and linear start.
 
 A naive forecast has a share where it alone is better on the validation windows than all the others together, by the
-point error. The share minimises that error outside of one block of time each, as in `training.stacking`. It is drawn
-towards one half where independent windows are few, the less the clearer the naive forecast is better, and is believed
-as far as the gain is more than noise. So a forecast does not stay behind the best naive one by more than chance.
+point error. The share minimises that error outside of one block of time each, as in `training.stacking`. Where
+independent windows are few, it is drawn towards the best share for independent errors of these sizes, which is one half
+for equal ones (Bates and Granger 1969). It is believed as far as the gain is more than noise, the more the clearer the
+naive forecast is better. So a forecast does not stay behind the best naive one by more than chance.
 
 Quantiles come from the residuals of the same naive forecast, which learns nothing, so these are honest out of sample.
 """
@@ -92,11 +93,11 @@ def naive_shares(setup: TrainingSetup, combined: Ensemble) -> Tensor:
         ]
     )
     remaining = float(alone[best].sum() / together.sum())
-    independent, drawn = num_independent(setup), EQUAL_WINDOWS * remaining
-    fitted = share_outside_blocks(by_share, time_blocks(setup))
-    share = (independent * fitted + drawn * 0.5) / (independent + drawn)
+    fitted, usual = share_outside_blocks(by_share, time_blocks(setup)), 1 / (1 + remaining**2)
+    independent = num_independent(setup)
+    share = (independent * fitted + EQUAL_WINDOWS * usual) / (independent + EQUAL_WINDOWS)
     doubt = 1 - min(trust(gains, cluster) for cluster in (setup.validation_series, horizon_block(setup)))
-    share = share * (1 - doubt * remaining)
+    share = share * (1 - doubt * remaining**2)
     if SMALLEST_SHARE <= share <= 1 - SMALLEST_SHARE:
         shares[best] = round(share, 2)
     else:

@@ -8,10 +8,11 @@ from typing import TypeVar
 import pytest
 import torch
 
+from seqcast.config import NAIVE_FORECASTS
 from seqcast.errors import StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.record import ResultRecord
-from seqcast.training import combination, loop
+from seqcast.training import combination, loop, naive_shares
 from seqcast.training.checkpoint import TrainingState, load_state
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.fit import Fit
@@ -23,7 +24,10 @@ Result = TypeVar("Result")
 
 
 def let_training_improve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let validation like a network the better, the farther it has moved from its start, and let it have one half."""
+    """Let validation like a network the better, the farther it has moved from its start, and let it have one half.
+
+    No naive forecast has a share.
+    """
 
     def score(_setup: TrainingSetup, network: ForecastNetwork) -> ValidationScore:
         moved = float(network.decoder.head.linear.weight.abs().sum())  # which are zeros at the start
@@ -34,6 +38,7 @@ def let_training_improve(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(loop, "validate", score)
     monkeypatch.setattr(combination, "network_share", share)
+    monkeypatch.setattr(naive_shares, "naive_shares", lambda *_: torch.zeros(len(NAIVE_FORECASTS)))
 
 
 @dataclass
