@@ -34,7 +34,7 @@ class SeenContext:
     keep: Tensor | None = None
     """(horizon, context) True for the weights in use; None: all of them."""
     order: Tensor | None = None
-    """(context,) order in which weights are dealt out; None: their own."""
+    """(horizon, context) order in which the weights of each step are dealt out; None: their own."""
 
     def keeping(self, keep: Tensor) -> SeenContext:
         """The same with only the weights of `keep` in use; see `Memory.keep`."""
@@ -81,7 +81,7 @@ class NaiveForecasts(nn.Module):
             weights = functional.one_hot(self._positions(name, seen.observed), context)
         weights = weights.float() * seen.observed[:, None]
         if seen.order is not None:
-            weights = weights[..., seen.order]
+            weights = weights.gather(-1, seen.order.expand_as(weights))
         if seen.keep is not None:
             weights = weights * seen.keep
             weights = weights / weights.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)

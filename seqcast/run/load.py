@@ -17,7 +17,7 @@ from seqcast.results.forecast import MODEL
 from seqcast.run.agreement import require_agreement
 from seqcast.run.directory import RunDirectory
 from seqcast.run.model_file import read_model
-from seqcast.run.record import MODEL_FILE, RUN_FILE, AttentionRecord, RunRecord
+from seqcast.run.record import MODEL_FILE, NAIVE_WORDS, RUN_FILE, AttentionRecord, RunRecord
 from seqcast.tensors.scaling import PanelScalers
 
 Part = Literal["network", "start"]
@@ -75,6 +75,14 @@ class TrainedModel:
     @property
     def judged_lags(self) -> str:
         """Whose lags the attention of this model shows."""
+        learned, rest = self._judged_networks, 1 - sum(share for _, share in self.network.shares_of_naive())
+        naive = [
+            f"the {NAIVE_WORDS[name]} ({100 * share:.0f} %)" for name, share in self.network.shares_of_naive() if share
+        ]
+        return " and ".join(([learned] if rest > 0 else []) + naive)
+
+    @property
+    def _judged_networks(self) -> str:
         if self.linear_share == 1:
             return "the linear fit"
         trained = counted(len(self.network.networks) - (self.linear_share > 0), "trained network")

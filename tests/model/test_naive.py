@@ -85,7 +85,7 @@ def test_removed_weights_move_the_forecast_to_zero_and_shuffled_ones_to_other_va
 
     assert torch.equal(naive.points("naive", seen.keeping(keep)), naive.points("naive", seen))
     assert (naive.points("naive", seen.keeping(~keep)) == 0).all()
-    order = torch.arange(SHAPE.context).flip(0)
+    order = torch.arange(SHAPE.context).flip(0).expand(SHAPE.horizon, -1)
     assert torch.equal(naive.points("naive", seen.reordered(order))[0], seen.values[0, :1].expand(SHAPE.horizon))
 
 
