@@ -1,7 +1,5 @@
 """`seqcast backtest`: score rolling origins beside simple forecasts."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -74,7 +72,7 @@ def backtest(
         _show(screen, done, plan)
 
 
-def _run(screen: Screen, loaded: LoadedRun, plan: BacktestPlan) -> Backtest:
+def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan") -> "Backtest":
     from seqcast.evaluation.backtest import BacktestHooks
     from seqcast.evaluation.backtest import backtest as run_backtest
     from seqcast.evaluation.refit import Refit
@@ -99,7 +97,7 @@ def _run(screen: Screen, loaded: LoadedRun, plan: BacktestPlan) -> Backtest:
             return run_backtest(model, panel, plan, BacktestHooks(tell, hooks, show_windows))
 
 
-def _show(screen: Screen, done: Backtest, plan: BacktestPlan) -> None:
+def _show(screen: Screen, done: "Backtest", plan: "BacktestPlan") -> None:
     from seqcast.report.scores import score_view
 
     screen.say(f"{done.part} part, {len(done.actuals):,} windows, {done.stride} steps apart")
@@ -108,7 +106,7 @@ def _show(screen: Screen, done: Backtest, plan: BacktestPlan) -> None:
     screen.result(score_view(done.scores, done.comparisons))
 
 
-def document(done: Backtest, plan: BacktestPlan) -> dict[str, object]:
+def document(done: "Backtest", plan: "BacktestPlan") -> dict[str, object]:
     """The JSON document of a backtest."""
     from seqcast.config import SEASONAL_NAIVE
 

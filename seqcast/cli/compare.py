@@ -1,7 +1,5 @@
 """`seqcast compare`: train several attention mechanisms on one table and put them side by side."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -67,11 +65,11 @@ def compare(
     screen.notices(source.notices)
     root = run or Path("runs") / f"{Path(data).name.split('.')[0]}-compare"
 
-    def make_job(variant: Variant) -> TrainingJob:
+    def make_job(variant: "Variant") -> "TrainingJob":
         screen.say(f"{variant.name}: {root / variant.name}")
         return TrainingJob(source, make_plan(source.panel, resolve_roles(variant.config(base), source.panel)), runtime)
 
-    def train(job: TrainingJob, directory: RunDirectory, resume: bool) -> TrainedRun:
+    def train(job: "TrainingJob", directory: "RunDirectory", resume: bool) -> "TrainedRun":
         return run_job(screen, job, directory, resume=resume)
 
     rows = list(compare_variants(variants, make_job, root, train, true_lags))

@@ -1,7 +1,5 @@
 """A run with its model on a device and the table to use: where predict, inspect and backtest begin."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +20,10 @@ if TYPE_CHECKING:
 class LoadedRun:
     """A run ready to forecast."""
 
-    directory: RunDirectory
-    record: RunRecord
-    model: TrainedModel
-    source: Source
+    directory: "RunDirectory"
+    record: "RunRecord"
+    model: "TrainedModel"
+    source: "Source"
 
 
 def load_run(

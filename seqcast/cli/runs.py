@@ -1,7 +1,5 @@
 """`seqcast runs`: list runs, and show one."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import typer
@@ -56,7 +54,7 @@ def show(
         screen.result(run_detail(str(directory.path), record))
 
 
-def record_or_none(directory: RunDirectory) -> RunRecord | None:
+def record_or_none(directory: "RunDirectory") -> "RunRecord | None":
     """The content of run.json; None where it cannot be read."""
     try:
         return directory.read_record()
@@ -64,7 +62,7 @@ def record_or_none(directory: RunDirectory) -> RunRecord | None:
         return None
 
 
-def _brief(path: str, record: RunRecord | None) -> dict[str, object]:
+def _brief(path: str, record: "RunRecord | None") -> dict[str, object]:
     if record is None:
         return {"run": path, "status": "damaged"}
     kept = record.model_dump(mode="json", include={"status", "created", "frequency", "shape", "result"})

@@ -1,7 +1,5 @@
 """A forecast or backtest table that a command writes to a file or to stdout."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +18,13 @@ if TYPE_CHECKING:
 class TableOutput:
     """Where and how a table is written."""
 
-    target: Destination
+    target: "Destination"
     file_format: Format
     excel_safe: bool = False
     """Whether ids that begin like a formula get an apostrophe."""
 
     @classmethod
-    def from_options(cls, output: str | None, file_format: Format | None, *, excel_safe: bool = False) -> TableOutput:
+    def from_options(cls, output: str | None, file_format: Format | None, *, excel_safe: bool = False) -> "TableOutput":
         """The output that options ask for: stdout without `--output` or with `-`, else a file.
 
         Raises:
@@ -40,7 +38,7 @@ class TableOutput:
             raise UsageError(f"--excel-safe is for CSV, and this output is {resolved}.", hint="Drop one.")
         return cls(target, resolved, excel_safe)
 
-    def write(self, screen: Screen, frame: pd.DataFrame) -> None:
+    def write(self, screen: Screen, frame: "pd.DataFrame") -> None:
         from seqcast.output import formula_notices, without_formulas, write_frame
 
         if self.excel_safe:

@@ -3,8 +3,6 @@
 seqcast never opens this file; a forecast reads the scalers from model.safetensors.
 """
 
-from __future__ import annotations
-
 import io
 from typing import TYPE_CHECKING
 
@@ -34,7 +32,7 @@ def dump_scalers(scalers: PanelScalers) -> bytes:
     return buffer.getvalue()
 
 
-def _standard_scaler(moments: Moments) -> StandardScaler:
+def _standard_scaler(moments: Moments) -> "StandardScaler":
     """Return a fitted scaler with one feature per group."""
     from sklearn.preprocessing import StandardScaler
 
@@ -45,7 +43,7 @@ def _standard_scaler(moments: Moments) -> StandardScaler:
     return scaler
 
 
-def _encoder(categories: tuple[NDArray[np.str_], ...]) -> OrdinalEncoder | None:
+def _encoder(categories: tuple[NDArray[np.str_], ...]) -> "OrdinalEncoder | None":
     """Return a fitted encoder with one feature per categorical column."""
     from sklearn.preprocessing import OrdinalEncoder
 

@@ -122,7 +122,7 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = 
     scalers = fit_scalers(panel, plan.split.train_ends)
     everyone = np.arange(panel.num_series)
     tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.cycles, runtime.device)
-    series, origins = _validation_windows(plan).spread(_most_validation_windows(plan.horizon))
+    series, origins = _validation_windows(plan)
     train_windows = _windows_before(plan, plan.split.train_ends)
     plan, linear = _choose_location(panel, plan, tensors, train_windows)
     setup = TrainingSetup(
@@ -147,10 +147,7 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = 
 def _choose_location(
     panel: Panel, plan: Plan, tensors: PanelTensors, windows: WindowRange
 ) -> tuple[Plan, LinearForecast | None]:
-    """Settle the units of a window by the cross-validated error of the linear forecast in each.
-
-    Returns the plan, and the linear forecast if training begins with it.
-    """
+    """Settle the units of a window by the linear forecast's error in each; return that forecast if training uses it."""
     asked, starts_linear = plan.config.model.location, plan.config.model.lag_bias
     if asked is not None:
         return plan, _fit_linear(panel, plan, tensors, windows, asked) if starts_linear else None
@@ -212,14 +209,11 @@ def _windows_before(plan: Plan, ends: IntArray) -> WindowRange:
     return WindowRange(np.full(len(ends), plan.context), ends - plan.horizon)
 
 
-def _validation_windows(plan: Plan) -> WindowRange:
-    """Windows whose whole horizon lies in the validation part; the context may reach back before it."""
-    first = np.maximum(plan.split.train_ends, 1)
-    return WindowRange(first, plan.split.validation_ends - plan.horizon)
-
-
-def _most_validation_windows(horizon: int) -> int:
-    return min(MOST_VALIDATION_WINDOWS, max(FEWEST_VALIDATION_WINDOWS, MOST_VALIDATION_VALUES // horizon))
+def _validation_windows(plan: Plan) -> tuple[IntArray, IntArray]:
+    """Windows whose whole horizon lies in the validation part, evenly spread; the context may reach back before it."""
+    at_most = min(MOST_VALIDATION_WINDOWS, max(FEWEST_VALIDATION_WINDOWS, MOST_VALIDATION_VALUES // plan.horizon))
+    windows = WindowRange(np.maximum(plan.split.train_ends, 1), plan.split.validation_ends - plan.horizon)
+    return windows.spread(at_most)
 
 
 def _network_shape(plan: Plan, tensors: PanelTensors, scalers: PanelScalers) -> NetworkShape:
