@@ -1,7 +1,5 @@
 """Forecasts of time series from an LSTM encoder-decoder with attention, and the lags they looked at."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -3,8 +3,6 @@
 A value of None means *automatic*: `training.plan` replaces it by a number chosen from the data and says why.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from typing import Annotated, Any, Literal, Self, get_args
@@ -218,7 +216,7 @@ class Config(Section):
         """Return this configuration as TOML; automatic (None) values are left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
-    def override(self, **sections: dict[str, Any]) -> Config:
+    def override(self, **sections: dict[str, Any]) -> "Config":
         """Return a validated copy in which the given values of each section replace this configuration's.
 
         Raises:

@@ -5,12 +5,11 @@ gradients are summed over all processes, so that all take the same step and hold
 prints and writes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -35,7 +34,7 @@ class World:
     size: int = 1
 
     @classmethod
-    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> World:
+    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """The place that `torchrun` gave this process; alone if it was not started by `torchrun`.
 
         Raises:

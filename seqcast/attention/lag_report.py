@@ -5,8 +5,6 @@ Maps arrive in pieces and only sums are kept, so memory does not grow with the n
 step). Relative to the `target`, which is the forecast step itself, it is S - s + t - 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -222,14 +220,14 @@ class _LagSums:
             return self._window_groups.labels[key]
         return {"hour": f"{key:02d}:00", "weekday": WEEKDAYS[key % 7], "month": MONTHS[key % 12]}[self._group_by]
 
-    def _sums_of_steps(self, steps: range) -> _GroupSums:
+    def _sums_of_steps(self, steps: range) -> "_GroupSums":
         weights, counts = np.zeros(self._num_lags), np.zeros(self._horizon, np.int64)
         for step in steps:
             weights[self._lags_of(step)] += self._step_sums[step]
             counts[step] = self._num_windows
         return _GroupSums(weights, counts, float(self._effective[steps.start : steps.stop].sum()))
 
-    def _profile(self, label: str, sums: _GroupSums) -> LagProfile:
+    def _profile(self, label: str, sums: "_GroupSums") -> LagProfile:
         uniform = np.zeros(self._num_lags)
         for step, count in enumerate(sums.counts):
             uniform[self._lags_of(step)] += count / self._context
@@ -298,7 +296,7 @@ class _GroupSums:
     effective: float
     """Sum of the effective number of lags of each step."""
 
-    def plus(self, other: _GroupSums) -> _GroupSums:
+    def plus(self, other: "_GroupSums") -> "_GroupSums":
         return _GroupSums(self.weights + other.weights, self.counts + other.counts, self.effective + other.effective)
 
 

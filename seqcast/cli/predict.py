@@ -1,7 +1,5 @@
 """`seqcast predict`: forecast from the end of every series."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,8 +73,8 @@ def predict(
 
 
 def draw_first_series(
-    screen: Screen, loaded: LoadedRun, forecast: Forecast, levels: tuple[float, ...]
-) -> RenderableType:
+    screen: Screen, loaded: LoadedRun, forecast: "Forecast", levels: tuple[float, ...]
+) -> "RenderableType":
     """Draw the end of the first series, its forecast and its widest interval."""
     import numpy as np
     from rich.text import Text

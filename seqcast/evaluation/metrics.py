@@ -1,10 +1,8 @@
 """Scores of forecasts against what was observed: overall, by forecast step and by series."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +29,11 @@ class SeasonalScales:
     squared: FloatArray
     """(series,) mean (y_t - y_{t - season})^2; NaN if no such pair was observed."""
 
-    def take(self, series_ids: Sequence[str]) -> SeasonalScales:
+    def take(self, series_ids: Sequence[str]) -> Self:
         """The scales of the given series, in the given order."""
         row_of_series = {series: row for row, series in enumerate(self.series_ids)}
         rows = [row_of_series[series] for series in series_ids]
-        return SeasonalScales(self.season, tuple(series_ids), self.absolute[rows], self.squared[rows])
+        return replace(self, series_ids=tuple(series_ids), absolute=self.absolute[rows], squared=self.squared[rows])
 
     @property
     def usable(self) -> BoolArray:

@@ -1,8 +1,7 @@
 """Output heads: from attentional states to numbers in window-standardised units."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +28,7 @@ class OutputLayout:
     """Whether they are quantiles, which must not cross."""
 
     @classmethod
-    def of(cls, loss: Loss, quantiles: tuple[float, ...]) -> OutputLayout:
+    def of(cls, loss: Loss, quantiles: tuple[float, ...]) -> Self:
         """One number per quantile; location, log-scale and log-freedom of a Student t; or one point."""
         match loss:
             case "quantile":

@@ -5,10 +5,9 @@
 Everything is a function of one window, so windows can be batched in any order.
 """
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +36,7 @@ class Standardisation:
     """(batch, 1)"""
 
     @classmethod
-    def of(cls, batch: WindowBatch, location: Location = "mean", season: int = 1) -> Standardisation:
+    def of(cls, batch: WindowBatch, location: Location = "mean", season: int = 1) -> Self:
         """The location asked for, and the standard deviation around the mean.
 
         Args:
@@ -86,11 +85,11 @@ class Encoded:
     standardisation: Standardisation
     inputs: DecoderInputs
 
-    def keeping(self, keep: Tensor) -> Encoded:
+    def keeping(self, keep: Tensor) -> Self:
         """The same with only the attention weights of `keep` (horizon, context) in use; see `Memory.keep`."""
         return self._with_memory(replace(self._memory, keep=keep))
 
-    def reordered(self, order: Tensor) -> Encoded:
+    def reordered(self, order: Tensor) -> Self:
         """The same with attention weights dealt out in another order (horizon, context); see `Memory.order`."""
         return self._with_memory(replace(self._memory, order=order))
 
@@ -99,7 +98,7 @@ class Encoded:
         assert self.inputs.memory is not None, "the network has no attention"
         return self.inputs.memory
 
-    def _with_memory(self, memory: Memory) -> Encoded:
+    def _with_memory(self, memory: Memory) -> Self:
         return replace(self, inputs=replace(self.inputs, memory=memory))
 
 
@@ -173,7 +172,7 @@ class ForecastNetwork(nn.Module):
         """
         return self.decode(batch, self.encode(batch), use_truth, write_out=write_out)
 
-    def with_context(self, context: int) -> ForecastNetwork:
+    def with_context(self, context: int) -> Self:
         """A copy that looks at `context` past steps.
 
         Raises:

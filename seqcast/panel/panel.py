@@ -1,8 +1,7 @@
 """The panel: many series of unequal length on one regular time axis, held as contiguous arrays."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +30,14 @@ class Covariates:
         assert len(self.numeric) == len(self.codes)
 
     @classmethod
-    def empty(cls, num_rows: int) -> Covariates:
+    def empty(cls, num_rows: int) -> Self:
         """Returns covariates without columns for `num_rows` rows."""
         return cls((), np.empty((num_rows, 0)), (), (), np.empty((num_rows, 0), np.int32))
 
-    def take(self, rows: IntArray) -> Covariates:
+    def take(self, rows: IntArray) -> Self:
         """Returns the given rows, in the given order; a row of -1 gives missing values."""
         if not self.numeric_names and not self.categorical_names:
-            return Covariates.empty(len(rows))
+            return self.empty(len(rows))
         absent = rows < 0
         numeric, codes = self.numeric[rows], self.codes[rows]
         numeric[absent], codes[absent] = np.nan, -1
@@ -90,7 +89,7 @@ class Panel:
         """Returns the times at `positions` (0 = first row; any integer) of `series`; the arrays broadcast."""
         return self.frequency.advance(self.starts[series], positions)
 
-    def take_series(self, series: IntArray, lengths: IntArray | None = None) -> Panel:
+    def take_series(self, series: IntArray, lengths: IntArray | None = None) -> Self:
         """Returns the given series alone, in the given order; of each the first `lengths` rows, or all."""
         lengths = self.lengths[series] if lengths is None else lengths
         offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)

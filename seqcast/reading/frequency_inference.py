@@ -1,7 +1,5 @@
 """Finds the frequency of sorted times over all series, or checks one that was given."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -81,7 +79,7 @@ class TimeAxis:
         return self.times.dtype.kind == "i"
 
     @cached_property
-    def spacings(self) -> Spacings:
+    def spacings(self) -> "Spacings":
         """Distances between neighbouring times of every series."""
         return _count_spacings(self, "integer" if self.is_integer else "microsecond")
 

@@ -1,7 +1,5 @@
 """Decimal and thousands marks of numbers in text: what a column leaves as its only reading, and what was given."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence

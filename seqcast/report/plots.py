@@ -1,9 +1,7 @@
 """A plot made of characters: the end of the history, the forecast and its interval."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import plotext
@@ -84,7 +82,7 @@ class _ValueScale:
     top: float
 
     @classmethod
-    def of(cls, plot: SeriesPlot) -> _ValueScale:
+    def of(cls, plot: SeriesPlot) -> Self:
         values = np.concatenate([plot.history, plot.forecast, plot.low, plot.high])
         finite = values[np.isfinite(values)]
         bottom, top = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)

@@ -1,8 +1,7 @@
 """Origins: the points in time from which a panel is forecast."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -23,10 +22,10 @@ class Origins:
     def __len__(self) -> int:
         return len(self.series)
 
-    def __getitem__(self, chosen: slice | IntArray | BoolArray) -> Origins:
-        return Origins(self.series[chosen], self.positions[chosen])
+    def __getitem__(self, chosen: slice | IntArray | BoolArray) -> Self:
+        return replace(self, series=self.series[chosen], positions=self.positions[chosen])
 
-    def spread(self, at_most: int) -> Origins:
+    def spread(self, at_most: int) -> Self:
         """At most `at_most` of them, evenly spread."""
         return self[evenly_spread(len(self), at_most)]
 

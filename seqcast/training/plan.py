@@ -1,8 +1,7 @@
 """Automatic choices: what training will do with a panel, and why, before anything is computed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -50,7 +49,7 @@ class Split:
     """(series,) rows of training and validation part; the rest is the test part."""
 
     @classmethod
-    def of(cls, lengths: IntArray, validation_size: int, test_size: int) -> Split:
+    def of(cls, lengths: IntArray, validation_size: int, test_size: int) -> Self:
         """The split of series of the given lengths."""
         return cls(np.maximum(lengths - test_size - validation_size, 0), np.maximum(lengths - test_size, 0))
 
@@ -95,7 +94,7 @@ class Plan:
         assert self.config.data.calendar is not None
         return self.config.data.calendar
 
-    def continuing(self, began: Config) -> Plan:
+    def continuing(self, began: Config) -> Self:
         """Returns this plan with the values that `began`, the configuration of a begun run, has settled meanwhile."""
         config, seconds = self.config, self.time_limit_seconds
         if config.model.location is None:

@@ -4,8 +4,6 @@ This module imports Optuna, so it is imported only when a search begins. A file 
 data, and points outside the search space are refused.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -122,7 +120,7 @@ class Study:
         finished = [trial for trial in self.trials() if trial.outcome == "finished" and trial.error is not None]
         return min(finished, key=lambda trial: trial.error or 0.0, default=None)
 
-    def suggest(self, first: dict[str, Value]) -> Suggestion:
+    def suggest(self, first: dict[str, Value]) -> "Suggestion":
         """The next point to try; `first` if no trial has an outcome yet."""
         study = self._in_memory()
         if not self.kept:
