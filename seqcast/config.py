@@ -88,6 +88,10 @@ class DataConfig(Section):
     """Steps of each series kept for validation."""
     test_size: Annotated[int, Field(ge=0)] = 0
     """Last steps of each series, which training never sees."""
+    non_negative: bool | None = None
+    """Never forecast below zero; on where no training value is, if not given."""
+    integer: bool = False
+    """Forecast whole numbers."""
 
     @model_validator(mode="after")
     def _one_role_per_column(self) -> Self:

@@ -6,22 +6,22 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from seqcast.config import MOST_STEPS
 from seqcast.errors import DataError, RunError, UsageError, option
-from seqcast.model.heads import student_t_parameters
+from seqcast.model.ensemble import least_value
 from seqcast.model.network import NetworkOutput
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
-from seqcast.panel.wording import show_time
+from seqcast.panel.phases import unseen_phases
+from seqcast.panel.wording import name_list, show_time
 from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
-from seqcast.reading.table import Table
-from seqcast.results.forecast import AttentionMap, Forecast
+from seqcast.reading.table import MOST_EXAMPLES, Table
+from seqcast.results.forecast import AttentionMap, Forecast, as_possible
 from seqcast.results.origins import Origins, latest_origins, observed_ends, rolling_origins
-from seqcast.results.rolling import append_forecast, widened, writable
+from seqcast.results.rolling import append_forecast, unsure, widened, writable
 from seqcast.run.load import TrainedModel
 from seqcast.run.record import MODEL_FILE
 from seqcast.tensors.scaling import unknown_categories
@@ -178,18 +178,27 @@ class Forecasting:
         self.device = next(model.network.parameters()).device
         index = {name: number for number, name in enumerate(model.series_ids)}
         self.series_map = np.array([index.get(name, -1) for name in panel.series_ids])
-        cycles = model.config.data.calendar or ()
-        self.tensors = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, cycles, self.device)
+        data = model.config.data
+        self.tensors = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, data, self.device)
+        self.unseen_phases = unseen_phases(panel, known_ends)
+        self.known_ends = known_ends
 
     def notices(self) -> tuple[Notice, ...]:
-        """Series and categories that training did not see."""
-        categories = unknown_categories(self.model.scalers, self.panel)
-        unseen = np.flatnonzero(self.series_map < 0)
-        if not len(unseen):
-            return categories
-        named = ", ".join(repr(self.panel.series_ids[i]) for i in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
-        text = f"{len(unseen)} series were not in the training data and are scaled by their own history: {named}"
-        return (Notice("repair", text, len(unseen)), *categories)
+        """Series, categories, levels and phases that training did not see."""
+        tensors, panel = self.tensors, self.panel
+        is_short = ~tensors.scale_known.cpu().numpy() & (self.known_ends > 0)
+        kinds = {
+            "were not in the training data and are scaled by their own history": self.series_map < 0,
+            "are far from their level or spread in training and are scaled by their own history": tensors.has_moved,
+            "have so few values that other series decide how wide their intervals are": is_short,
+        }
+        notices = []
+        for text, concerned in kinds.items():
+            chosen = np.flatnonzero(concerned)
+            if len(chosen):
+                named = name_list([panel.series_ids[i] for i in chosen], MOST_EXAMPLES)
+                notices.append(Notice("repair", f"{len(chosen):,} series {text}: {named}", len(chosen)))
+        return (*notices, *self.unseen_phases.notices(panel), *unknown_categories(self.model.scalers, panel))
 
     def forecast(self, origins: Origins, horizon: int | None = None) -> Forecast:
         """Forecast `horizon` steps (default: the trained horizon H) from each origin.
@@ -214,7 +223,18 @@ class Forecasting:
             blocks.append(quantiles if number == 0 else widened(point, blocks[0], number, self._point_column))
             if number + 1 < rounds:
                 append_forecast(tensors, moved.series, moved.positions, point)
-        return self._as_forecast(origins, np.concatenate(blocks, axis=1)[:, :horizon], rounds > 1)
+        quantiles = self._unsure_where_unseen(origins, np.concatenate(blocks, axis=1)[:, :horizon], blocks[0])
+        return self._as_forecast(origins, quantiles, rounds > 1)
+
+    def _unsure_where_unseen(self, origins: Origins, quantiles: FloatArray, first: FloatArray) -> FloatArray:
+        """The quantiles, with wide intervals in phases in which a series was never observed."""
+        if not len(self.unseen_phases.series) or not self._levels:
+            return quantiles
+        steps = origins.positions[:, None] + np.arange(quantiles.shape[1])
+        unseen = self.unseen_phases.at(origins.series, self.panel.times(origins.series[:, None], steps))
+        return np.where(
+            unseen[..., None], unsure(quantiles, first, self._levels, self.tensors.scale[origins.series]), quantiles
+        )
 
     def attention(self, origins: Origins) -> Iterator[AttentionMap]:
         """Attention of each origin over the trained horizon, in chunks of bounded size.
@@ -250,18 +270,19 @@ class Forecasting:
     @property
     def _levels(self) -> tuple[float, ...]:
         """Quantile levels of the model's forecasts; empty for a point loss."""
-        loss = self.model.config.training.loss
-        return self.model.config.model.quantiles if loss in ("quantile", "student-t") else ()
+        return self.model.network.layout.levels
 
     @property
     def _point_column(self) -> int:
-        return self._levels.index(0.5) if self._levels else 0
+        return self.model.network.layout.median
 
-    def _quantiles(self, part: Origins, _batch: WindowBatch, output: NetworkOutput) -> FloatArray:
+    def _quantiles(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> FloatArray:
         """(windows, horizon, Q) in the units of the data; Q = 1 for a point loss."""
-        values = output.values.float()
-        if self.model.config.training.loss == "student-t":
-            values = _student_t_quantiles(values, self._levels)
+        network = self.model.network
+        values = network.quantiles(batch, output)
+        traits = network.traits(batch, output.standardisation)
+        is_constant = network.calibration.stays(traits)[:, None, None] & (values == traits.constant[..., None])
+        is_least = values <= least_value(batch, output.standardisation).to(values)[..., None]
         location, scale = output.standardisation.location[..., None], output.standardisation.scale[..., None]
         scaled = values.cpu().double() * scale.cpu().double() + location.cpu().double()
         numbers: FloatArray = scaled.numpy()
@@ -271,18 +292,34 @@ class Forecasting:
         _require_finite(bool(torch.isfinite(values).all()), "forecast")
         if not np.isfinite(numbers).all():
             raise DataError("the values are too large to be forecast.", hint="Write them in a greater unit.")
-        return numbers
+        # Exact numbers stay so on their way through scaled units.
+        numbers = np.where(is_least.cpu().numpy(), 0.0, numbers)
+        return np.where(is_constant.cpu().numpy(), part.newest_values(self.panel)[:, None, None], numbers)
 
     def _as_forecast(self, origins: Origins, quantiles: FloatArray, rolled: bool) -> Forecast:
-        return Forecast(
-            frequency=self.panel.frequency,
-            series_ids=tuple(self.panel.series_ids[i] for i in origins.series),
-            cutoffs=self.panel.times(origins.series, origins.positions - 1),
-            point=quantiles[..., self._point_column],
-            quantile_levels=self._levels,
-            quantiles=quantiles if self._levels else quantiles[..., :0],
-            rolled_from_step=self.model.horizon + 1 if rolled else None,
+        return as_possible(
+            Forecast(
+                frequency=self.panel.frequency,
+                series_ids=tuple(self.panel.series_ids[i] for i in origins.series),
+                cutoffs=self.panel.times(origins.series, origins.positions - 1),
+                point=quantiles[..., self._point_column],
+                quantile_levels=self._levels,
+                quantiles=quantiles if self._levels else quantiles[..., :0],
+                rolled_from_step=self.model.horizon + 1 if rolled else None,
+                least=self._least(origins),
+                integer=self.model.config.data.integer,
+            )
         )
+
+    def _least(self, origins: Origins) -> FloatArray | None:
+        """(W,) smallest possible outcome; there is none where the context has values below zero."""
+        if not self.model.config.data.non_negative:
+            return None
+        below = np.concatenate([[0], np.cumsum(self.panel.target < 0)])
+        start = self.panel.offsets[origins.series]
+        first = np.maximum(origins.positions - self.model.context, 0)
+        falls_below = below[start + origins.positions] > below[start + first]
+        return np.where(falls_below, -np.inf, 0.0)
 
     def _attention_map(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> AttentionMap:
         assert output.weights is not None
@@ -308,11 +345,3 @@ def _require_finite(is_finite: bool, what: str) -> None:
             f"{MODEL_FILE}: the {what} of its networks is not finite.",
             hint="Train again; values of 1e300 and more need another unit.",
         )
-
-
-def _student_t_quantiles(values: Tensor, levels: tuple[float, ...]) -> Tensor:
-    """(windows, horizon, Q) quantiles of the Student t whose parameters lie in the last axis of `values`."""
-    from scipy.special import stdtrit
-
-    location, scale, freedom = (part[..., None].cpu().double() for part in student_t_parameters(values))
-    return location + scale * torch.from_numpy(stdtrit(freedom.numpy(), np.array(levels)))

@@ -190,6 +190,8 @@ def random_batch(shape: NetworkShape = FULL_SHAPE, num_windows: int = 3, seed: i
         static_codes=codes(shape.static_categories, num_windows),
         future_target=target[:, shape.context :],
         future_observed=observed[:, shape.context :],
+        scale_known=torch.ones(num_windows, dtype=torch.bool),
+        least=torch.full((num_windows, 1), -torch.inf, dtype=torch.float64),
     )
 
 

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from seqcast.errors import UsageError
 from seqcast.panel.frequency import parse_frequency
-from seqcast.results.forecast import Forecast, interval, quantile
+from seqcast.results.forecast import Forecast, as_possible, interval, quantile
 
 MEANS = np.array([[3.0, -1.0, 4.0], [10.0, 0.5, 7.0]])
 SPREAD = 2.0
@@ -71,3 +72,32 @@ def test_a_level_outside_0_to_100_is_refused(level: float) -> None:
 def test_a_tail_without_quantiles_is_refused(levels: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match=r"no quantiles to take the 0\.1 quantile from\. Train with the quantile loss"):
         quantile(normal_forecast(levels), 0.1)
+
+
+def test_no_bound_is_below_the_smallest_possible_outcome_of_its_window() -> None:
+    forecast = replace(normal_forecast((0.1, 0.5, 0.9)), least=np.array([0.0, -np.inf]))
+    low, high = interval(as_possible(forecast), 99)
+    expected, _ = interval(normal_forecast((0.1, 0.5, 0.9)), 99)
+    np.testing.assert_array_equal(low[1], expected[1])
+    np.testing.assert_array_equal(low[0], np.zeros(3))
+    assert (high[0] >= low[0]).all()
+    np.testing.assert_array_equal(as_possible(forecast).point[0], [3, 0, 4])
+
+
+@given(st.floats(0.05, 8), st.floats(10, 99), st.integers(0, 2**32 - 1))
+def test_bounds_on_whole_numbers_hold_the_same_whole_numbers(spread: float, level: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    point = random.normal(0, 5, (2, 3))
+    real = replace(
+        normal_forecast((0.1, 0.5, 0.9)), point=point, quantiles=point[..., None] + spread * np.array([-1, 0, 1])
+    )
+    whole = as_possible(replace(real, integer=True))
+    for shown in (80, level):
+        (low, high), (before_low, before_high) = interval(whole, shown), interval(real, shown)
+        for number in range(-60, 61):
+            held, was_held = (low <= number) & (number <= high), (before_low <= number) & (number <= before_high)
+            outside_point = np.rint(point) != number
+            np.testing.assert_array_equal(held[outside_point], was_held[outside_point])
+        assert (low <= np.rint(point)).all()
+        assert (np.rint(point) <= high).all()
+        np.testing.assert_array_equal([low, high], np.rint([low, high]))

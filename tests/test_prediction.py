@@ -83,7 +83,7 @@ def test_series_unseen_in_training_are_scaled_by_their_own_history_and_named() -
 def test_at_most_five_unseen_series_are_named() -> None:
     many = make_panel(waves([20] * 7), ids=[f"n{number}" for number in range(7)])
     (notice,) = predict(wave_model(), many).notices
-    assert notice.text.endswith(" 'n0', 'n1', 'n2', 'n3', 'n4', ...")
+    assert notice.text.endswith(" 'n0', 'n1', 'n2', 'n3', 'n4' and 2 more")
     assert notice.count == 7
 
 

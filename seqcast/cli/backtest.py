@@ -31,6 +31,9 @@ def backtest(
     refit_every: Annotated[
         int | None, typer.Option(help="Train anew at every K-th origin, on the data known there.")
     ] = None,
+    by: Annotated[
+        Literal["series"] | None, typer.Option(help="Show the scores of each series too.", case_sensitive=False)
+    ] = None,
     context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
     level: opt.Levels = opt.DEFAULT_LEVELS,
@@ -69,7 +72,7 @@ def backtest(
     if json:
         screen.document(document(done, plan))
     elif output != "-":
-        _show(screen, done, plan)
+        _show(screen, done, plan, by_series=by is not None)
 
 
 def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan") -> "Backtest":
@@ -97,13 +100,13 @@ def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan") -> "Backtest":
             return run_backtest(model, panel, plan, BacktestHooks(tell, hooks, show_windows))
 
 
-def _show(screen: Screen, done: "Backtest", plan: "BacktestPlan") -> None:
+def _show(screen: Screen, done: "Backtest", plan: "BacktestPlan", *, by_series: bool) -> None:
     from seqcast.report.scores import score_view
 
     screen.say(f"{done.part} part, {len(done.actuals):,} windows, {done.stride} steps apart")
     if done.part == "validation" and plan.refit_every is None:
         screen.say("training chose its weights on this part; --test scores a part that it never saw (see --test-size)")
-    screen.result(score_view(done.scores, done.comparisons))
+    screen.result(score_view(done.scores, done.comparisons, by_series=by_series))
 
 
 def document(done: "Backtest", plan: "BacktestPlan") -> dict[str, object]:

@@ -22,7 +22,7 @@ PANELS = {
     panel: tuple(names.split())
     for panel, names in {
         "Data": "target time id freq round resample known past static static_file horizon context"
-        " validation_size test_size",
+        " validation_size test_size non_negative integer",
         "Reading": "layout delimiter decimal thousands encoding time_format time_unit na_value timezone",
         "Network": "segment location cell hidden layers dropout bidirectional decoding repeat_context reverse_input",
         "Attention": "attention score additive_order normaliser lag_bias copy input_feeding",
@@ -160,7 +160,7 @@ def _type_and_help(name: str) -> tuple[Any, str]:
     kind, default, text = _types(fields)[field], getattr(fields(), field), _docstrings(fields).get(field, "")
     if get_origin(kind) is tuple:
         return (list[str] if fields is ReadOptions else str), text
-    if kind is bool:
+    if kind is bool and default is not None:
         default = "on" if default else "off"
     return kind, f"{text} [default: {default}]" if default is not None else text
 

@@ -80,8 +80,9 @@ def _require_same_options(directory: RunDirectory, began: Config, settings: Sett
     """Refuse options that a finished run was not trained with; columns are not compared, as no table is read."""
     from seqcast.run.agreement import require_same_settings
 
-    sizes = {name: value for name, value in settings.sections["data"].items() if name.endswith("_size")}
-    asked = began.override(**settings.sections | {"data": sizes})
+    compared = ("validation_size", "test_size", "non_negative", "integer")
+    given = {name: value for name, value in settings.sections["data"].items() if name in compared}
+    asked = began.override(**settings.sections | {"data": given})
     require_same_settings(str(directory.path), began, asked)
 
 

@@ -12,7 +12,7 @@ from seqcast.results.origins import Origins
 
 def naive(panel: Panel, origins: Origins, horizon: int) -> FloatArray:
     """(W, horizon) the last observed value before each origin; NaN if there is none."""
-    return np.repeat(_last_observed(panel, origins)[:, None], horizon, axis=1)
+    return np.repeat(origins.newest_values(panel)[:, None], horizon, axis=1)
 
 
 def seasonal_naive(panel: Panel, origins: Origins, horizon: int, season: int) -> FloatArray:
@@ -23,22 +23,21 @@ def seasonal_naive(panel: Panel, origins: Origins, horizon: int, season: int) ->
     assert season >= 1
     positions = origins.positions[:, None] - season + np.arange(min(season, horizon))
     values = _newest_at_phase(panel, origins.series, positions, season)
-    values = np.where(np.isnan(values), _last_observed(panel, origins)[:, None], values)
+    values = np.where(np.isnan(values), origins.newest_values(panel)[:, None], values)
     return values[:, np.arange(horizon) % season]
 
 
 def point_forecast(like: Forecast, point: FloatArray) -> Forecast:
     """A forecast of the same windows by `point` (W, H), without quantiles."""
-    return replace(like, point=point, quantile_levels=(), quantiles=np.empty((*point.shape, 0)), rolled_from_step=None)
-
-
-def _last_observed(panel: Panel, origins: Origins) -> FloatArray:
-    rows = np.where(np.isnan(panel.target), -1, np.arange(len(panel.target)))
-    newest_row = np.concatenate([[-1], np.maximum.accumulate(rows)])
-    starts = panel.offsets[origins.series]
-    found = newest_row[starts + origins.positions]
-    own = found >= starts  # an earlier row belongs to the series before
-    return np.where(own, panel.target[found], np.nan)
+    return replace(
+        like,
+        point=point,
+        quantile_levels=(),
+        quantiles=np.empty((*point.shape, 0)),
+        rolled_from_step=None,
+        least=None,
+        integer=False,
+    )
 
 
 def _newest_at_phase(panel: Panel, series: IntArray, positions: IntArray, season: int) -> FloatArray:

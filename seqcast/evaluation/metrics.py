@@ -14,6 +14,8 @@ from seqcast.results.forecast import Forecast, first_windows
 
 MEASURES = ("mae", "mse", "rmse", "smape", "mase", "rmsse", "wql")
 """Fields of `Metrics` that hold one number per group."""
+SPREAD = (0.1, 0.5, 0.9)
+"""Parts of all series below the numbers that show how coverage spreads over them."""
 MOST_SERIES = 1000
 """Number of series whose scores are listed one by one. Those of others follow from the backtest table."""
 
@@ -102,6 +104,13 @@ class ModelScores:
     num_unscored: int
     """Number of values that are left out because they, or their forecasts, are missing."""
 
+    def coverage_spread(self, level: str) -> tuple[float, float, float]:
+        """Coverage of the series at a tenth, the half and nine tenths of all scored ones; NaN without any."""
+        shares = self.by_series.coverage[level]
+        shares = shares[~np.isnan(shares)]
+        low, middle, high = np.quantile(shares, SPREAD) if len(shares) else np.full(3, np.nan)
+        return float(low), float(middle), float(high)
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -138,6 +147,10 @@ class Scores:
         return {
             **scores.overall.record(()),
             **skill,
+            "coverage_spread": {
+                level: [_number(np.float64(share)) for share in scores.coverage_spread(level)]
+                for level in scores.overall.coverage
+            },
             "num_values": scores.num_values,
             "num_unscored": scores.num_unscored,
             "by_step": [{"step": step + 1, **scores.by_step.record(step)} for step in steps],

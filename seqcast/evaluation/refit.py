@@ -7,7 +7,7 @@ import numpy as np
 
 from seqcast.errors import StoppedError
 from seqcast.forecasting import Forecasting
-from seqcast.panel.arrays import IntArray
+from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.panel import Panel
 from seqcast.panel.wording import show_time
 from seqcast.reading.future import head_panel
@@ -105,4 +105,9 @@ def _joined(parts: list[tuple[IntArray, Forecast]]) -> Forecast:
         cutoffs=np.concatenate([forecast.cutoffs for forecast in forecasts])[order],
         point=np.concatenate([forecast.point for forecast in forecasts])[order],
         quantiles=np.concatenate([forecast.quantiles for forecast in forecasts])[order],
+        least=np.concatenate([_least(forecast) for forecast in forecasts])[order],
     )
+
+
+def _least(forecast: Forecast) -> FloatArray:
+    return np.full(len(forecast.point), -np.inf) if forecast.least is None else forecast.least

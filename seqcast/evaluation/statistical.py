@@ -148,7 +148,15 @@ def _fit_one(name: str, task: StatisticalTask, history: FloatArray) -> ModelFit:
 def _as_forecast(like: Forecast, values: FloatArray, levels: tuple[float, ...]) -> Forecast:
     """Point forecast and quantiles. They are sorted, because the mean of a skewed distribution is not its median."""
     quantiles = np.sort(values[..., 1:], axis=-1)
-    return replace(like, point=values[..., 0], quantile_levels=levels, quantiles=quantiles, rolled_from_step=None)
+    return replace(
+        like,
+        point=values[..., 0],
+        quantile_levels=levels,
+        quantiles=quantiles,
+        rolled_from_step=None,
+        least=None,
+        integer=False,
+    )
 
 
 def _history_notices(task: StatisticalTask, num_missing: int, num_cut: int) -> Iterator[Notice]:

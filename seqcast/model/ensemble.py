@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seqcast.config import NAIVE_FORECASTS, Config, NaiveForecast
+from seqcast.model.calibration import Calibration, WindowTraits
 from seqcast.model.heads import OutputLayout
 from seqcast.model.naive import NaiveForecasts, SeenContext
 from seqcast.model.network import Encoded, ForecastNetwork, NetworkOutput, Standardisation
@@ -48,8 +49,6 @@ class Ensemble(nn.Module):
     """(M,) shares of the networks among each other, not negative, with sum 1."""
     naive_shares: Tensor
     """(K,) shares of the naive forecasts, not negative, with a sum of at most 1; the networks have the rest."""
-    calibration: Tensor
-    """(horizon, width) what training.calibration adds to the learned quantiles."""
 
     def __init__(self, members: Sequence[ForecastNetwork], shares: Sequence[float]) -> None:
         assert len(members) == len(shares) > 0
@@ -58,7 +57,7 @@ class Ensemble(nn.Module):
         self.naive = NaiveForecasts(self.shape, self.layout)
         self.register_buffer("shares", torch.tensor(shares, dtype=torch.float32))
         self.register_buffer("naive_shares", torch.zeros(len(NAIVE_FORECASTS)))
-        self.register_buffer("calibration", torch.zeros(self.shape.horizon, self.layout.width))
+        self.calibration = Calibration(self.shape, self.layout.levels)
 
     @property
     def networks(self) -> tuple[ForecastNetwork, ...]:
@@ -127,9 +126,25 @@ class Ensemble(nn.Module):
             attention = torch.stack(weights, dim=-1) @ self.shares if weights else None
         if self.naive_shares.any():
             values, attention = self._with_naive(values.float(), attention, encoded.seen)
-        if self.layout.increasing:
-            values = self.layout.uncrossed(values + self.calibration)
-        return NetworkOutput(values, attention, encoded.standardisation)
+            if self.layout.increasing:
+                values = self.layout.uncrossed(values)
+        units, point = encoded.standardisation, self.layout.point_index
+        columns = list(values.unbind(dim=-1))
+        columns[point] = _at_least(columns[point], least_value(batch, units))
+        return NetworkOutput(torch.stack(columns, dim=-1), attention, units)
+
+    def quantiles(self, batch: WindowBatch, output: NetworkOutput) -> Tensor:
+        """(batch, horizon, L) calibrated quantiles at the levels of the layout, or the points (batch, horizon, 1)."""
+        quantiles = self.layout.quantiles(output.values.float())
+        traits = self.traits(batch, output.standardisation)
+        if not self.layout.levels:
+            return torch.where(self.calibration.stays(traits)[:, None, None], traits.constant[..., None], quantiles)
+        calibrated = self.layout.uncrossed(self.calibration(quantiles, traits))
+        return _at_least(calibrated, least_value(batch, output.standardisation)[..., None])
+
+    def traits(self, batch: WindowBatch, units: Standardisation) -> WindowTraits:
+        """The properties of windows by which their quantiles are calibrated."""
+        return WindowTraits.of(batch, units, self.shape.season)
 
     def _with_naive(self, values: Tensor, attention: Tensor | None, seen: SeenContext) -> tuple[Tensor, Tensor | None]:
         """Outputs and attention of the networks, averaged with those of the naive forecasts."""
@@ -141,6 +156,16 @@ class Ensemble(nn.Module):
                 values = values + share * self.naive(name, seen)
                 attention = None if attention is None else attention + share * self.naive.weights(name, seen)
         return values, attention
+
+
+def _at_least(values: Tensor, least: Tensor) -> Tensor:
+    """Values that are not below the least one; what is not finite stays, so that it is found out."""
+    return torch.where(values.isfinite(), values.maximum(least.to(values)), values)
+
+
+def least_value(batch: WindowBatch, units: Standardisation) -> Tensor:
+    """(batch, 1) the smallest value that a forecast may have, in window-standardised units."""
+    return (batch.least - units.location) / units.scale
 
 
 class Networks(nn.Module):

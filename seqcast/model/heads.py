@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,21 +27,38 @@ class OutputLayout:
     """Which one is the point forecast."""
     increasing: bool = False
     """Whether they are quantiles, which must not cross."""
+    levels: tuple[float, ...] = ()
+    """(L,) levels of the quantiles that follow from them, the median among them; empty where there are only points."""
 
     @classmethod
     def of(cls, loss: Loss, quantiles: tuple[float, ...]) -> Self:
         """One number per quantile; location, log-scale and log-freedom of a Student t; or one point."""
         match loss:
             case "quantile":
-                return cls(len(quantiles), len(quantiles), quantiles.index(0.5), increasing=True)
+                return cls(len(quantiles), len(quantiles), quantiles.index(0.5), increasing=True, levels=quantiles)
             case "student-t":
-                return cls(3, 1, 0)
+                return cls(3, 1, 0, levels=quantiles)
             case _:
                 return cls(1, 1, 0)
 
+    @property
+    def median(self) -> int:
+        """Column of the point forecast among the quantiles."""
+        return self.levels.index(0.5) if self.levels else 0
+
+    def quantiles(self, values: Tensor) -> Tensor:
+        """(..., L) quantiles that follow from the numbers (..., width); the points (..., 1) if there are no levels."""
+        if self.increasing or not self.levels:
+            return values
+        from scipy.special import stdtrit
+
+        location, scale, freedom = (part[..., None].cpu().double() for part in student_t_parameters(values))
+        spread = torch.from_numpy(stdtrit(freedom.numpy(), np.array(self.levels)))
+        return (location + scale * spread).to(values)
+
     def uncrossed(self, quantiles: Tensor) -> Tensor:
-        """(..., width) the quantiles, each at least as far from the median as those between; the median stays."""
-        below, above = quantiles[..., : self.point_index + 1], quantiles[..., self.point_index :]
+        """(..., L) the quantiles, each at least as far from the median as those between; the median stays."""
+        below, above = quantiles[..., : self.median + 1], quantiles[..., self.median :]
         falling = below.flip(-1).cummin(dim=-1).values.flip(-1)
         return torch.cat([falling[..., :-1], above.cummax(dim=-1).values], dim=-1)
 

@@ -19,6 +19,7 @@ from seqcast.model.encoder import Encoder
 from seqcast.model.heads import OutputLayout
 from seqcast.model.segments import SegmentEmbedding, Segments
 from seqcast.model.shape import NetworkShape
+from seqcast.tensors.series_scale import rows_for_scale
 from seqcast.tensors.windows import WindowBatch
 
 STEP_EMBEDDING = 16
@@ -39,19 +40,23 @@ class Standardisation:
     def of(cls, batch: WindowBatch, location: Location = "mean", season: int = 1) -> Self:
         """The location asked for, and the standard deviation around the mean.
 
+        As far as observed steps are missing to `steps_for_scale`, the variance is drawn towards that of the series.
+
         Args:
             batch: B windows.
             location: "mean" of the window, mean of its last "season", or its "last" observed value.
             season: Steps of the season.
 
-        A window without an observed step has location 0 and the floor as its scale; a last season without an observed
+        A window without an observed step has location 0 and the scale of its series; a last season without an observed
         step leaves the mean of the window.
         """
         seen = batch.context_observed
         mean = _mean(batch.context_target, seen)
         deviation = (batch.context_target - mean) * seen
-        count = seen.sum(dim=1, keepdim=True).clamp(min=1)
-        scale = ((deviation**2).sum(dim=1, keepdim=True) / count + SCALE_FLOOR**2).sqrt().float()
+        count = seen.sum(dim=1, keepdim=True)
+        variance = (deviation**2).sum(dim=1, keepdim=True) / count.clamp(min=1)
+        missing = (1 - count / steps_for_scale(season, seen.shape[1])).clamp(min=0)
+        scale = (variance * (1 - missing) + missing + SCALE_FLOOR**2).sqrt().float()
         match location:
             case "mean":
                 return cls(mean, scale)
@@ -65,6 +70,11 @@ class Standardisation:
     def apply(self, values: Tensor, observed: Tensor) -> Tensor:
         """(values - location) / scale where observed, else 0; float32."""
         return ((values - self.location) / self.scale).float() * observed
+
+
+def steps_for_scale(season: int, context: int) -> int:
+    """Observed steps of a window from which its own scale is trusted."""
+    return max(1, min(rows_for_scale(season), context // 2))
 
 
 def _mean(values: Tensor, seen: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 
 from seqcast.config import SEASONAL_NAIVE
-from seqcast.evaluation.metrics import MEASURES, Scores
+from seqcast.evaluation.metrics import MEASURES, MOST_SERIES, ModelScores, Scores
 from seqcast.evaluation.significance import SIGNIFICANCE, Comparison
 from seqcast.panel.arrays import evenly_spread
 from seqcast.report.summary import note_text, open_table, title_text
@@ -16,8 +16,11 @@ from seqcast.report.text import number_format, number_text, percent_text, plain,
 _STEPS_SHOWN = 12
 
 
-def score_view(scores: Scores, comparisons: Sequence[Comparison] = ()) -> RenderableType:
-    """The scores overall and by forecast step, what they mean and leave out, and how the first model compares."""
+def score_view(scores: Scores, comparisons: Sequence[Comparison] = (), *, by_series: bool = False) -> RenderableType:
+    """The scores overall and by forecast step, what they mean and leave out, and how the first model compares.
+
+    With `by_series`, the scores of the first model for each series are in it too.
+    """
     values = max(model.num_values for model in scores.models)
     counted = f"{scores.num_windows:,} windows of {len(scores.series_ids):,} series"
     title = title_text(f"Scores of {values:,} forecast values: {counted}")
@@ -26,7 +29,9 @@ def score_view(scores: Scores, comparisons: Sequence[Comparison] = ()) -> Render
     if horizon > 1:
         shown = f", {_STEPS_SHOWN} of {horizon:,}" if horizon > _STEPS_SHOWN else ""
         parts += [title_text(f"mae by forecast step{shown}"), _step_table(scores)]
-    lines = [*_definitions(scores), *_omissions(scores), *_comparison_lines(comparisons)]
+    if by_series:
+        parts += [title_text(f"{scores.models[0].model} by series"), _series_table(scores)]
+    lines = [*_definitions(scores), *_omissions(scores, by_series), *_comparison_lines(comparisons)]
     return Group(*parts, note_text("\n".join(lines)))
 
 
@@ -41,12 +46,34 @@ def _score_table(scores: Scores, comparisons: Sequence[Comparison]) -> Table:
             f"in {level} %",
             *(percent_text(float(model.overall.coverage.get(level, np.nan))) for model in scores.models),
         )
+        if len(scores.series_ids) > 1:
+            table.add_row("  by series", *(_spread_text(model, level) for model in scores.models))
     if _has_reference(scores):
         skills = [scores.skill(model.model, SEASONAL_NAIVE) for model in scores.models]
         table.add_row("skill", *(percent_text(skill) for skill in skills))
     if comparisons:
         verdicts = {each.against: each.verdict for each in comparisons}
         table.add_row(f"{comparisons[0].model} is", *(verdicts.get(model.model, "") for model in scores.models))
+    return table
+
+
+def _spread_text(model: ModelScores, level: str) -> str:
+    if level not in model.overall.coverage:
+        return ""
+    low, _, high = model.coverage_spread(level)
+    return f"{percent_text(low)} to {percent_text(high)}"
+
+
+def _series_table(scores: Scores) -> Table:
+    """Error and coverage of each series, in the order of the table; at most `MOST_SERIES`."""
+    model = scores.models[0]
+    levels = [f"in {level} %" for level in model.overall.coverage]
+    table = open_table(Column("series", overflow="fold"), *(Column(name, justify="right") for name in ("mae", *levels)))
+    errors = model.by_series.mae
+    write = number_format(errors[~np.isnan(errors)])
+    for row, name in enumerate(scores.series_ids[:MOST_SERIES]):
+        shares = [percent_text(float(share[row])) for share in model.by_series.coverage.values()]
+        table.add_row(safe_text(name), "" if np.isnan(errors[row]) else write(float(errors[row])), *shares)
     return table
 
 
@@ -97,11 +124,16 @@ def _definitions(scores: Scores) -> Iterable[str]:
     yield "smape: 0 to 200. wql: weighted loss of all quantiles of the run, or of the point forecast without quantiles."
     if any(model.overall.coverage for model in scores.models):
         yield "in L %: share of the observations inside the L % interval."
+        if len(scores.series_ids) > 1:
+            yield "by series: 8 of 10 series have a share in this range; --by series lists them."
     if _has_reference(scores):
         yield "skill: share of the seasonal naive's error that the model avoids, by mase (by mae if there is no mase)."
 
 
-def _omissions(scores: Scores) -> Iterable[str]:
+def _omissions(scores: Scores, by_series: bool) -> Iterable[str]:
+    hidden = len(scores.series_ids) - MOST_SERIES
+    if by_series and hidden > 0:
+        yield f"{hidden:,} more series are not listed; --output has every forecast."
     if scores.num_unscaled_series:
         yield f"{scores.num_unscaled_series} series without mase or rmsse: too short, or constant."
     for model in scores.models:

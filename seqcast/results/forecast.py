@@ -1,7 +1,7 @@
 """Forecasts of a trained model and the attention behind them, as plain arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -35,6 +35,10 @@ class Forecast:
     """(W, H, Q), not decreasing along Q."""
     rolled_from_step: int | None = None
     """First step (1-based) that was forecast from forecasts, because it lies beyond the trained horizon."""
+    least: FloatArray | None = None
+    """(W,) value that no outcome is below, -inf where there is none; None: outcomes may be anything."""
+    integer: bool = False
+    """Whether outcomes are whole numbers."""
 
     def __post_init__(self) -> None:
         assert self.point.shape == (len(self.series_ids), self.horizon)
@@ -117,7 +121,7 @@ def quantile(forecast: Forecast, probability: float) -> FloatArray:
     levels = np.array(forecast.quantile_levels)
     exact = np.flatnonzero(np.isclose(levels, probability, rtol=0, atol=1e-9))
     if len(exact):
-        return forecast.quantiles[:, :, exact[0]]
+        return possible(forecast, forecast.quantiles[:, :, exact[0]], probability)
     first, second = _line_through(levels, probability)
     if first == second:
         raise UsageError(
@@ -126,7 +130,34 @@ def quantile(forecast: Forecast, probability: float) -> FloatArray:
         )
     start, end, score = (NormalDist().inv_cdf(p) for p in (levels[first], levels[second], probability))
     low, high = forecast.quantiles[:, :, first], forecast.quantiles[:, :, second]
-    return low + (high - low) * ((score - start) / (end - start))
+    return possible(forecast, low + (high - low) * ((score - start) / (end - start)), probability)
+
+
+def possible(forecast: Forecast, values: FloatArray, probability: float) -> FloatArray:
+    """(W, H) the quantiles of `probability` among possible outcomes.
+
+    Whole numbers leave as many outcomes outside of an interval as there were: its bounds move inwards to the next
+    whole number, but not beyond the point forecast.
+    """
+    if forecast.least is not None:
+        values = np.maximum(values, forecast.least[:, None])
+    if not forecast.integer:
+        return values
+    point = np.rint(forecast.point)
+    if probability == 0.5:
+        return np.rint(values)
+    return np.minimum(np.ceil(values), point) if probability < 0.5 else np.maximum(np.floor(values), point)
+
+
+def as_possible(forecast: Forecast) -> Forecast:
+    """The forecast with a point among possible outcomes, and no quantile below the smallest one.
+
+    Quantiles stay between whole numbers, so that others can be interpolated from them; `quantile` rounds.
+    """
+    quantiles = forecast.quantiles
+    if forecast.least is not None:
+        quantiles = np.maximum(quantiles, forecast.least[:, None, None])
+    return replace(forecast, point=possible(forecast, forecast.point, 0.5), quantiles=quantiles)
 
 
 def _line_through(levels: FloatArray, probability: float) -> tuple[int, int]:

@@ -35,6 +35,15 @@ class Origins:
         np.minimum.at(earliest, self.series, self.positions)
         return earliest
 
+    def newest_values(self, panel: Panel) -> FloatArray:
+        """(W,) the last observed value before each origin; NaN if there is none."""
+        rows = np.where(np.isnan(panel.target), -1, np.arange(len(panel.target)))
+        newest_row = np.concatenate([[-1], np.maximum.accumulate(rows)])
+        starts = panel.offsets[self.series]
+        found = newest_row[starts + np.minimum(self.positions, panel.lengths[self.series])]
+        own = found >= starts  # an earlier row belongs to the series before
+        return np.where(own, panel.target[found], np.nan)
+
     def actuals(self, panel: Panel, horizon: int) -> FloatArray:
         """(W, horizon) target values from each origin on, NaN where not observed."""
         values: FloatArray = panel.target[

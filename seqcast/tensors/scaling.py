@@ -5,7 +5,7 @@ All arithmetic is in float64, so a wave of 1 on a level of 1e9 survives the late
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,17 @@ class Moments:
     def __len__(self) -> int:
         return len(self.mean)
 
+    def take(self, groups: IntArray) -> Self:
+        """The moments of the given groups; those of an empty group where -1 is given."""
+        absent = groups < 0
+        if len(self) == 0 or absent.all():
+            nothing = np.zeros(len(groups))
+            return type(self)(nothing.astype(np.int64), nothing, nothing, nothing + 1)
+        count = self.count[groups]
+        mean, variance, scale = (each[groups] for each in (self.mean, self.variance, self.scale))
+        count[absent], mean[absent], variance[absent], scale[absent] = 0, 0.0, 0.0, 1.0
+        return type(self)(count, mean, variance, scale)
+
 
 @dataclass(frozen=True, eq=False)
 class CovariateScalers:
@@ -77,7 +88,7 @@ def fit_scalers(panel: Panel, train_ends: IntArray) -> PanelScalers:
     """
     rows = leading_rows(panel, train_ends)
     return PanelScalers(
-        target=_target_moments(panel, rows),
+        target=fit_target(panel, rows),
         known=_fit_covariates(panel.known, rows),
         past=_fit_covariates(panel.past, rows),
         static=_fit_covariates(panel.static, train_ends > 0),
@@ -89,7 +100,8 @@ def leading_rows(panel: Panel, ends: IntArray) -> BoolArray:
     return np.arange(len(panel.target)) < np.repeat(panel.offsets[:-1] + ends, panel.lengths)
 
 
-def _target_moments(panel: Panel, rows: BoolArray) -> Moments:
+def fit_target(panel: Panel, rows: BoolArray) -> Moments:
+    """The moments of the observed targets of each series among `rows`."""
     used = rows & np.isfinite(panel.target)
     counts = np.bincount(panel.series_of_row[used], minlength=panel.num_series)
     return grouped_moments(panel.target[used], counts)
@@ -148,34 +160,8 @@ def _category_table(name: str, texts: tuple[str, ...], codes: NDArray[np.int32])
     return np.array(used, dtype=f"U{max(longest, 1)}")
 
 
-def target_scale(
-    scalers: PanelScalers, panel: Panel, series_map: IntArray | None = None, ends: IntArray | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Mean and scale, (series,) each, by which the panel's targets are scaled: (value - mean) / scale.
-
-    Args:
-        scalers: Fitted on the panel of the run.
-        panel: That panel, or another one.
-        series_map: (series,) position of each series of `panel` in the run's panel, -1 where the run never saw it;
-            None when it is the run's own panel.
-        ends: (series,) how many leading rows of a series may be looked at when it has no fitted scale; None for all.
-    """
-    if series_map is None:
-        series_map = np.arange(panel.num_series)
-    fitted = series_map >= 0
-    fitted[fitted] = scalers.target.count[series_map[fitted]] > 0
-    mean, scale = np.zeros(panel.num_series), np.ones(panel.num_series)
-    mean[fitted] = scalers.target.mean[series_map[fitted]]
-    scale[fitted] = scalers.target.scale[series_map[fitted]]
-    if not fitted.all():
-        rows = leading_rows(panel, panel.lengths if ends is None else ends) & ~fitted[panel.series_of_row]
-        own = _target_moments(panel, rows)
-        mean[~fitted], scale[~fitted] = own.mean[~fitted], own.scale[~fitted]
-    return mean, scale
-
-
 def scale_target(panel: Panel, mean: FloatArray, scale: FloatArray) -> FloatArray:
-    """(rows,) scaled targets in float64, NaN where not observed; mean and scale as from `target_scale`."""
+    """(rows,) scaled targets in float64, NaN where not observed; mean and scale as in `SeriesScales`."""
     with np.errstate(over="ignore"):  # what overflows is limited just below
         scaled = panel.target - np.repeat(mean, panel.lengths)
         scaled /= np.repeat(scale, panel.lengths)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqcast.config import DataConfig
 from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.panel.calendar import calendar_features
 from seqcast.panel.panel import Panel
@@ -18,9 +19,9 @@ from seqcast.tensors.scaling import (
     encode,
     require_fitted_kinds,
     scale_target,
-    target_scale,
     transform_numeric,
 )
+from seqcast.tensors.series_scale import series_scales
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class WindowBatch:
     """(B, H) 0 where not observed."""
     future_observed: Tensor
     """(B, H)"""
+    scale_known: Tensor
+    """(B,) False where a series has so few rows that its scale rests on that of the panel."""
+    least: Tensor
+    """(B, 1) the smallest value that a forecast may have; -inf where there is none."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,12 @@ class PanelTensors:
     mean: np.ndarray
     """(series,) float64; value = scaled * scale + mean."""
     scale: np.ndarray
+    scale_known: Tensor
+    """(series,) as in `SeriesScales`."""
+    least: Tensor
+    """(series,) scaled zero where no value is negative; -inf where values may be."""
+    has_moved: np.ndarray
+    """(series,) as in `SeriesScales`."""
 
     def gather(self, series: Tensor, origins: Tensor, context: int, horizon: int) -> WindowBatch:
         """The windows (series[b], origins[b]), b < B.
@@ -84,6 +95,8 @@ class PanelTensors:
         target = self.target[rows] * inside
         calendar = self.calendar[self.calendar_offsets[series][:, None] + positions]
         past_rows = rows[:, :context]
+        least = self.least[series][:, None]
+        falls_below = (target[:, :context] < least).any(dim=1, keepdim=True)
         return WindowBatch(
             context_target=target[:, :context],
             context_observed=observed[:, :context],
@@ -95,6 +108,8 @@ class PanelTensors:
             static_codes=self.static_codes[series],
             future_target=target[:, context:],
             future_observed=observed[:, context:],
+            scale_known=self.scale_known[series],
+            least=least.masked_fill(falls_below, -torch.inf),
         )
 
 
@@ -139,7 +154,7 @@ def panel_to_tensors(
     scalers: PanelScalers,
     series_map: IntArray,
     ends: IntArray,
-    cycles: tuple[str, ...],
+    data: DataConfig,
     device: torch.device,
 ) -> PanelTensors:
     """Scale a panel in float64 and place it on a device as float32.
@@ -148,18 +163,19 @@ def panel_to_tensors(
         panel: The panel, already extended by the steps to forecast.
         scalers: Fitted on the training part.
         series_map: (series,) index of each series at training, -1 when unseen.
-        ends: (series,) rows known at forecast time; unseen series are scaled by these rows alone.
-        cycles: Calendar cycles the network is told the phase of.
+        ends: (series,) rows known at forecast time; no other row decides the scale of a series.
+        data: Settings; all that is automatic has been settled.
         device: Where the tensors live.
 
     Raises:
         DataError: A covariate is a category and was a number in training, or the other way round.
     """
     require_fitted_kinds(scalers, panel)
-    mean, scale = target_scale(scalers, panel, series_map, ends)
+    scales = series_scales(scalers, panel, series_map, ends)
     observed = np.isfinite(panel.target)
-    scaled = np.nan_to_num(scale_target(panel, mean, scale), copy=False, nan=0.0)
-    calendar, calendar_offsets = _calendar_grid(panel, cycles)
+    scaled = np.nan_to_num(scale_target(panel, scales.mean, scales.scale), copy=False, nan=0.0)
+    least = (0.0 - scales.mean) / scales.scale if data.non_negative else np.full(panel.num_series, -np.inf)
+    calendar, calendar_offsets = _calendar_grid(panel, data.calendar or ())
 
     exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
 
@@ -181,8 +197,11 @@ def panel_to_tensors(
         calendar_offsets=code(calendar_offsets),
         static_features=number(transform_numeric(scalers.static, panel.static)),
         static_codes=code(encode(scalers.static, panel.static)),
-        mean=mean,
-        scale=scale,
+        mean=scales.mean,
+        scale=scales.scale,
+        scale_known=torch.from_numpy(scales.is_known).to(device),
+        least=torch.from_numpy(least).to(device, exact),
+        has_moved=scales.has_moved,
     )
 
 

@@ -9,8 +9,9 @@ from seqcast.panel.panel import Panel
 from seqcast.run.load import TrainedModel
 from seqcast.run.record import ResultRecord
 from seqcast.runtime import Runtime
+from seqcast.training.calibration import calibrate
 from seqcast.training.checkpoint import TrainedMember, TrainingState, first_state
-from seqcast.training.combination import Combination, combine, conformal_correction
+from seqcast.training.combination import Combination, combine
 from seqcast.training.counters import ValidationRecord
 from seqcast.training.loop import DIVERGENCE, Hooks, train
 from seqcast.training.naive_shares import with_naive
@@ -80,10 +81,8 @@ def fit(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: TrainingState
     score = validate(setup, validated)
     if not math.isfinite(score.loss):
         raise DivergedError("the loss of the networks together is not finite.", hint="Train another run.")
-    if validated.layout.increasing:
-        correction = conformal_correction(setup, validated)
-        for ensemble in (validated, combination.final):
-            ensemble.calibration.copy_(correction)
+    calibrate(setup, validated)
+    combination.final.calibration.load_state_dict(validated.calibration.state_dict())
     return Fit(
         setup,
         Networks(combination.final, validated if training.refit else None).eval(),

@@ -7,10 +7,11 @@ import numpy as np
 
 from seqcast.config import Config, ModelConfig, duration_seconds
 from seqcast.errors import DataError, UsageError, option
-from seqcast.panel.arrays import IntArray
+from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
+from seqcast.panel.phases import unseen_phases
 from seqcast.run.record import Choice
 from seqcast.training.rounds import most_steps
 
@@ -124,13 +125,19 @@ def make_plan(panel: Panel, config: Config) -> Plan:
     segment = _choose_segment(config, main_season(panel), context, horizon, choices)
     num_windows = _count_windows(panel, train_lengths, context, horizon, test_size + validation_size)
     batch_size, max_steps, every = _choose_budget(config, (context, horizon, segment), num_windows, choices)
+    non_negative = _choose_non_negative(panel, config, train_lengths, choices)
     resolved = config.override(
-        data={"validation_size": validation_size, "calendar": cycles},
+        data={"validation_size": validation_size, "calendar": cycles, "non_negative": non_negative},
         model={"horizon": horizon, "context": context, "segment": segment},
         training={"batch_size": batch_size, "max_steps": max_steps, "validate_every": every},
     )
     _require_observed(panel, split, validation_size)
-    notices = _short_series(panel, train_lengths, context + horizon) + _unjudged(panel, split, context, horizon)
+    notices = (
+        *_short_series(panel, train_lengths, context + horizon),
+        *_unjudged(panel, split, context, horizon),
+        *_below_zero(panel, resolved, train_lengths),
+        *unseen_phases(panel, split.validation_ends).notices(panel),
+    )
     time_limit = config.training.time_limit if config.training.max_steps is None else None
     seconds = None if time_limit is None else duration_seconds(time_limit)
     return Plan(resolved, split, main_season(panel), num_windows, tuple(choices), notices, seconds)
@@ -249,6 +256,41 @@ def _choose_calendar(panel: Panel, config: Config, train_lengths: IntArray, choi
     if resolved:
         choices.append(Choice("calendar", ", ".join(cycles) or "none", "the cycles that training sees twice"))
     return cycles
+
+
+def _choose_non_negative(panel: Panel, config: Config, train_lengths: IntArray, choices: list[Choice]) -> bool:
+    """Whether no forecast may be below zero.
+
+    Raises:
+        UsageError: Whole numbers are asked for, and training values are not.
+    """
+    values = _training_values(panel, train_lengths)
+    broken = values[values != np.rint(values)] if config.data.integer else values[:0]
+    if len(broken):
+        raise UsageError(
+            f"{option('integer')}: {len(broken):,} training values are not whole numbers, such as {broken[0]:g}.",
+            hint=f"Leave {option('integer')} out.",
+        )
+    if config.data.non_negative is not None:
+        return config.data.non_negative
+    is_on = len(values) > 0 and bool(values.min() >= 0)
+    if is_on:
+        choices.append(Choice("non-negative", "on", "no training value is below zero, so no forecast will be"))
+    return is_on
+
+
+def _training_values(panel: Panel, train_lengths: IntArray) -> FloatArray:
+    """The observed targets of the training part."""
+    steps = np.arange(len(panel.target)) - np.repeat(panel.offsets[:-1], panel.lengths)
+    values: FloatArray = panel.target[(steps < np.repeat(train_lengths, panel.lengths)) & np.isfinite(panel.target)]
+    return values
+
+
+def _below_zero(panel: Panel, config: Config, train_lengths: IntArray) -> tuple[Notice, ...]:
+    """A warning where values contradict a lower limit of zero."""
+    count = int(np.sum(_training_values(panel, train_lengths) < 0)) if config.data.non_negative else 0
+    text = f"{count:,} training values are below zero; where the context has such values, forecasts may be too"
+    return (Notice("repair", text, count),) if count else ()
 
 
 def _choose_segment(config: Config, season: int, context: int, horizon: int, choices: list[Choice]) -> int:

@@ -121,7 +121,7 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = 
     """Fit the scalers on the training part, place the panel on the device, and build the network at its start."""
     scalers = fit_scalers(panel, plan.split.train_ends)
     everyone = np.arange(panel.num_series)
-    tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.cycles, runtime.device)
+    tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.config.data, runtime.device)
     series, origins = _validation_windows(plan)
     train_windows = _windows_before(plan, plan.split.train_ends)
     plan, linear = _choose_location(panel, plan, tensors, train_windows)

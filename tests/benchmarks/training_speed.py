@@ -78,6 +78,8 @@ def random_batch() -> WindowBatch:
         static_codes=codes[:, 0],
         future_target=torch.randn(BATCH, HORIZON).double(),
         future_observed=torch.ones(BATCH, HORIZON, dtype=torch.bool),
+        scale_known=torch.ones(BATCH, dtype=torch.bool),
+        least=torch.full((BATCH, 1), -torch.inf).double(),
     )
 
 

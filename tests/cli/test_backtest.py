@@ -145,3 +145,15 @@ def test_two_results_cannot_share_stdout(hourly_run: Trained) -> None:
     ran = seqcast("backtest", "--run", hourly_run.run, "--json", "--output", "-")
     assert ran.code == 2
     assert ran.document()["error"] == "--json and --output - both write to stdout. Give --output a file."
+
+
+def test_the_scores_of_each_series_are_shown_on_request(panel_run: Trained) -> None:
+    metrics = done("backtest", "--run", panel_run.run, "--json").document()["metrics"]["seqcast"]
+    result = done("backtest", "--run", panel_run.run, "--by", "series")
+    assert "seqcast by series" in result.out
+    for each in metrics["by_series"]:
+        (line,) = [line.split() for line in result.out.splitlines() if line.split()[:1] == [each["unique_id"]]]
+        assert float(line[1]) == pytest.approx(each["mae"], rel=2e-3)
+        assert float(line[2]) == pytest.approx(100 * each["coverage"]["80"], abs=0.06)
+    shares = [each["coverage"]["80"] for each in metrics["by_series"]]
+    assert metrics["coverage_spread"]["80"] == pytest.approx(np.quantile(shares, [0.1, 0.5, 0.9]).tolist())

@@ -220,3 +220,45 @@ def test_a_run_with_a_static_file_can_be_used(named: tuple[str, ...], tmp_path: 
     done("train", data, *TINY, *words, "--run", tmp_path / "run")
     assert done("predict", "--run", tmp_path / "run", "--output", "-").table()["unique_id"].nunique() == 2
     assert "intact" in done("runs", "verify", tmp_path / "run").out
+
+
+def write_counts(path: Path, length: int = 90, lowest: float = 0.0) -> Path:
+    return write_rows(path, "ds,y", [list(range(length)), [lowest + (7 * step) % 5 for step in range(length)]])
+
+
+TOO_LITTLE_TO_TRAIN = ("--horizon", 3, "--context", 9, "--hidden", 5, "--max-steps", 2)
+
+
+@pytest.mark.parametrize(
+    ("lowest", "words", "expected", "told"),
+    [
+        (0, (), True, True),
+        (-1, (), False, False),
+        (0, ("--no-non-negative",), False, False),
+        (0, ("--non-negative", "--integer"), True, False),
+    ],
+)
+def test_a_lower_limit_of_zero_is_chosen_announced_kept_and_undone(
+    in_tmp_path: Path, lowest: float, words: tuple[str, ...], expected: bool, told: bool
+) -> None:
+    ran = done("train", write_counts(in_tmp_path / "c.csv", lowest=lowest), *TOO_LITTLE_TO_TRAIN, *words)
+    text = "non-negative: on (no training value is below zero, so no forecast will be)"
+    assert (text in ran.err) == told
+    config = tomllib.loads((in_tmp_path / "runs/c-1/config.toml").read_text())
+    assert config["data"]["non_negative"] is expected
+    assert config["data"]["integer"] is ("--integer" in words)
+    table = done("predict", "--output", "-").table()
+    if "--integer" in words:
+        assert (table.filter(like="seqcast") % 1 == 0).all(axis=None)
+    assert ((table.filter(like="seqcast") >= 0).all(axis=None)) or not expected
+
+
+def test_values_below_zero_are_told_where_the_limit_was_asked_for(in_tmp_path: Path) -> None:
+    path = write_counts(in_tmp_path / "c.csv", lowest=-1)
+    ran = done("train", path, *TOO_LITTLE_TO_TRAIN, "--non-negative")
+    assert re.search(r"warning: 1\d training values are below zero; where the context has such values", ran.err)
+
+
+def test_whole_numbers_of_a_table_of_others_are_refused(in_tmp_path: Path) -> None:
+    message = refused(2, "train", write_counts(in_tmp_path / "c.csv", lowest=0.5), *TOO_LITTLE_TO_TRAIN, "--integer")
+    assert re.search(r"--integer: \d\d training values are not whole numbers, such as 0\.5\.", message)

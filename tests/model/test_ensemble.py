@@ -94,28 +94,6 @@ def test_a_changed_batch_is_read_in_the_given_units_by_every_member() -> None:
     assert found.standardisation is units
 
 
-def test_the_calibration_is_added_to_the_combined_quantiles_and_leaves_the_median() -> None:
-    ensemble, batch = Ensemble(make_networks(), SHARES), random_batch()
-    with torch.no_grad():
-        before = ensemble(batch).values
-        ensemble.calibration.copy_(torch.tensor([-0.3, 0.0, 0.7]).expand(HORIZON, 3))
-        after = ensemble(batch).values
-
-    torch.testing.assert_close(after - before, ensemble.calibration.expand_as(before))
-    assert torch.equal(after[..., 1], before[..., 1])
-
-
-def test_calibrated_quantiles_never_cross_and_the_median_stays() -> None:
-    ensemble, batch = Ensemble(make_networks(), SHARES), random_batch()
-    with torch.no_grad():
-        median = ensemble(batch).values[..., 1]
-        ensemble.calibration.copy_(torch.tensor([9.0, 0.0, -9.0]).expand(HORIZON, 3))
-        values = ensemble(batch).values
-
-    assert (values.diff(dim=-1) >= 0).all()
-    assert torch.equal(values[..., 1], median)
-
-
 def test_without_attention_there_is_none_to_average() -> None:
     without = Ensemble(make_networks(attention="none", copy_gate=False, lag_bias=False), SHARES)
 

@@ -13,11 +13,11 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def test_the_quantile_head_has_a_number_per_level_and_points_at_the_median() -> None:
-    assert OutputLayout.of("quantile", QUANTILES) == OutputLayout(5, 5, 2, increasing=True)
+    assert OutputLayout.of("quantile", QUANTILES) == OutputLayout(5, 5, 2, increasing=True, levels=QUANTILES)
 
 
 def test_the_student_t_head_has_three_numbers_of_which_the_first_is_the_point() -> None:
-    assert OutputLayout.of("student-t", QUANTILES) == OutputLayout(3, 1, 0)
+    assert OutputLayout.of("student-t", QUANTILES) == OutputLayout(3, 1, 0, levels=QUANTILES)
 
 
 @pytest.mark.parametrize("loss", ["mae", "mse", "huber"])

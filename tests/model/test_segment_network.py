@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcast.config import Location, ModelConfig
-from seqcast.model.network import SCALE_FLOOR, ForecastNetwork, NetworkShape, Standardisation
+from seqcast.model.network import SCALE_FLOOR, ForecastNetwork, NetworkShape, Standardisation, steps_for_scale
 from seqcast.model.segments import NUM_PERIODS, SHORTEST_PERIOD
 from seqcast.tensors.windows import WindowBatch
 from tests.panels import CONTEXT, FULL_SHAPE, HIDDEN, HORIZON, random_batch, randomise
@@ -217,7 +217,9 @@ def test_location_and_scale_are_those_of_the_observed_steps(location: Location) 
         every, newest = values[seen], values[-season:][seen[-season:]]
         among = {"last": every[-1:], "mean": every, "season": newest if len(newest) else every}[location]
         expected = among.mean() if len(among) else 0.0
-        scale = np.hypot(every.std() if len(every) else 0.0, SCALE_FLOOR)
+        missing = max(0.0, 1 - len(every) / steps_for_scale(season, CONTEXT))
+        variance = every.var() if len(every) else 0.0
+        scale = np.sqrt(variance * (1 - missing) + missing + SCALE_FLOOR**2)
         assert float(units.location[b, 0]) == pytest.approx(expected, abs=1e-12)
         assert float(units.scale[b, 0]) == pytest.approx(scale, rel=1e-6)
         applied = units.apply(batch.context_target, observed)[b].numpy()

@@ -141,3 +141,17 @@ def test_six_models_fit_a_narrow_terminal() -> None:
     text = shown(score_view(replace(scores, models=(*scores.models, *models)), [compared("AutoTheta")]))
     assert "…" not in text
     assert len(words_of(text, "mae")) == 7
+
+
+def test_coverage_shows_how_it_spreads_over_the_series_and_each_of_them_on_request() -> None:
+    scores = make_scores()  # errors of 1 to 5 in intervals of 2.5 for both series
+    text = shown(score_view(scores))
+    assert words_of(text, "by", "series")[:8] == ["by", "series", "40.0", "%", "to", "40.0", "%"]
+    assert "8 of 10 series have a share in this range" in text
+    assert "seqcast by series" not in text
+
+    listed = shown(score_view(scores, by_series=True))
+
+    assert "seqcast by series" in listed
+    assert words_of(listed, "a") == ["a", "3.000", "40.0", "%"]
+    assert words_of(listed, "b") == ["b", "3.000", "40.0", "%"]

@@ -17,7 +17,6 @@ from seqcast.tensors.scaling import (
     encode,
     fit_scalers,
     scale_target,
-    target_scale,
     transform_numeric,
 )
 
@@ -83,7 +82,7 @@ class TestTarget:
             assert scalers.target.count[series] == np.isfinite(rows).sum()
 
     def test_rows_scale_with_the_numbers_of_their_series(self, panel: Panel, scalers: PanelScalers) -> None:
-        scaled = scale_target(panel, *target_scale(scalers, panel))
+        scaled = scale_target(panel, scalers.target.mean, scalers.target.scale)
         mean, scale = scalers.target.mean[panel.series_of_row], scalers.target.scale[panel.series_of_row]
         np.testing.assert_array_equal(scaled, (panel.target - mean) / scale)
         np.testing.assert_array_equal(np.isnan(scaled), np.isnan(panel.target))
@@ -116,11 +115,12 @@ class TestTarget:
         target = scalers.target
         assert np.isfinite([target.mean, target.variance, target.scale]).all()
         np.testing.assert_allclose(target.scale / size, np.std([-1.0, 0.5, 1.0, -0.25, 1.0]), rtol=1e-12)
-        np.testing.assert_allclose(scale_target(panel, *target_scale(scalers, panel)).std(), 1.0)
+        np.testing.assert_allclose(scale_target(panel, target.mean, target.scale).std(), 1.0)
 
     def test_values_far_out_of_range_are_limited(self) -> None:
         panel = make_panel(np.array([1.0, 1.0, 1.7e308, -1.7e308, 2.0]), (5,))
-        scaled = scale_target(panel, *target_scale(fit_scalers(panel, np.array([2])), panel))
+        target = fit_scalers(panel, np.array([2])).target
+        scaled = scale_target(panel, target.mean, target.scale)
         assert scaled.tolist() == [0.0, 0.0, LARGEST_SCALED_TARGET, -LARGEST_SCALED_TARGET, 1.0]
 
     def test_a_hundred_thousand_series_fit_at_once(self) -> None:
@@ -129,39 +129,6 @@ class TestTarget:
         scaler = fit_scalers(panel, panel.lengths).target
         np.testing.assert_allclose(scaler.mean, target.reshape(-1, 3).mean(axis=1), atol=1e-15)
         np.testing.assert_allclose(scaler.scale, target.reshape(-1, 3).std(axis=1), rtol=1e-9)
-
-
-class TestOtherPanels:
-    def test_mapped_series_take_the_fitted_numbers(self, panel: Panel, scalers: PanelScalers) -> None:
-        mean, scale = target_scale(scalers, panel, np.array([2, 0, 1]))
-        np.testing.assert_array_equal(mean, scalers.target.mean[[2, 0, 1]])
-        np.testing.assert_array_equal(scale, scalers.target.scale[[2, 0, 1]])
-
-    def test_an_unseen_series_is_scaled_by_its_own_rows_before_its_end(
-        self, panel: Panel, scalers: PanelScalers
-    ) -> None:
-        mean, scale = target_scale(scalers, panel, np.array([1, -1, 0]), np.array([7, 2, 11]))
-        own = panel.target[7:9]
-        assert mean[1] == pytest.approx(np.nanmean(own), rel=1e-14)
-        assert (mean[0], scale[2]) == (scalers.target.mean[1], scalers.target.scale[0])
-
-    def test_values_after_the_end_of_an_unseen_series_change_nothing(self, panel: Panel, scalers: PanelScalers) -> None:
-        ends, unseen = np.array([4, 3, 5]), np.array([-1, -1, -1])
-        target = panel.target.copy()
-        target[np.concatenate([np.arange(4, 7), np.arange(10, 12), np.arange(17, 23)])] = 1e6
-        before, after = (target_scale(scalers, shown, unseen, ends) for shown in (panel, replace(panel, target=target)))
-        np.testing.assert_array_equal(before, after)
-
-    def test_a_series_that_had_no_training_value_is_scaled_as_an_unseen_one(self) -> None:
-        panel = make_panel(np.array([np.nan, 3.0, 5.0, 1.0, 2.0]), (3, 2))
-        scalers = fit_scalers(panel, np.array([1, 2]))
-        mean, scale = target_scale(scalers, panel)
-        assert (mean[0], scale[0]) == (4.0, 1.0)
-
-    def test_the_map_is_not_changed(self, panel: Panel, scalers: PanelScalers) -> None:
-        series_map = np.array([1, -1, 0])
-        target_scale(scalers, panel, series_map)
-        assert series_map.tolist() == [1, -1, 0]
 
 
 class TestLeak:

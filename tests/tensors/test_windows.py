@@ -6,10 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqcast.config import DataConfig
 from seqcast.panel.calendar import calendar_features, resolved_cycles
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Panel
-from seqcast.tensors.scaling import PanelScalers, encode, fit_scalers, scale_target, target_scale, transform_numeric
+from seqcast.tensors.scaling import PanelScalers, encode, fit_scalers, scale_target, transform_numeric
+from seqcast.tensors.series_scale import series_scales
 from seqcast.tensors.windows import PanelTensors, WindowRange, panel_to_tensors
 from tests.panels import covariates, full_panel, make_panel, wave_panel, waves
 
@@ -19,8 +21,8 @@ CPU = torch.device("cpu")
 
 def tensors_of(panel: Panel, scalers: PanelScalers | None = None) -> PanelTensors:
     scalers = scalers or fit_scalers(panel, panel.lengths)
-    cycles = resolved_cycles(panel.frequency)
-    return panel_to_tensors(panel, scalers, np.arange(panel.num_series), panel.lengths, cycles, CPU)
+    data = DataConfig(calendar=resolved_cycles(panel.frequency))
+    return panel_to_tensors(panel, scalers, np.arange(panel.num_series), panel.lengths, data, CPU)
 
 
 def weekly_panel() -> Panel:
@@ -46,7 +48,8 @@ def test_a_gathered_batch_equals_a_plain_loop(make: Callable[[], Panel]) -> None
     windows = [(0, 8), (2, 3), (1, 6), (2, 0), (0, 1)]  # the last three reach back before the series begins
     series, origins = (torch.tensor(column) for column in zip(*windows, strict=True))
     batch = tensors_of(panel, scalers).gather(series, origins, CONTEXT, HORIZON)
-    scaled = scale_target(panel, *target_scale(scalers, panel))
+    scales = series_scales(scalers, panel)
+    scaled = scale_target(panel, scales.mean, scales.scale)
     known, past = transform_numeric(scalers.known, panel.known), transform_numeric(scalers.past, panel.past)
     known_codes = encode(scalers.known, panel.known)
     past_codes = encode(scalers.past, panel.past)
@@ -114,7 +117,7 @@ def test_a_frequency_without_cycles_has_no_calendar() -> None:
 def test_only_the_cycles_asked_for_are_in_the_calendar() -> None:
     panel = wave_panel()
     scalers = fit_scalers(panel, panel.lengths)
-    tensors = panel_to_tensors(panel, scalers, np.arange(3), panel.lengths, ("week",), CPU)
+    tensors = panel_to_tensors(panel, scalers, np.arange(3), panel.lengths, DataConfig(calendar=("week",)), CPU)
     np.testing.assert_allclose(tensors.calendar[:7].square().sum(dim=1).numpy(), 1, atol=1e-6)
     assert tensors.calendar.shape[1] == 2
 

@@ -114,7 +114,7 @@ def test_the_validation_part_follows_from_length_and_horizon(length: int, size: 
 def test_given_values_are_kept_and_not_listed_as_choices() -> None:
     plan = plan_of(
         panel_of(100),
-        data={"validation_size": 11, "test_size": 13, "calendar": ("week",)},
+        data={"validation_size": 11, "test_size": 13, "calendar": ("week",), "non_negative": False},
         model={"horizon": 5, "context": 7, "segment": 2},
         training={"batch_size": 3, "max_steps": 17, "validate_every": 2},
     )
