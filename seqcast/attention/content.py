@@ -73,11 +73,11 @@ def moving_weights(weights: FloatArray, observed: FloatArray) -> FloatArray:
 
     Positions (W, S) that were not observed say nothing.
     """
-    seen = np.where(observed[:, None, :], weights, np.nan)
-    never = ~observed.any(axis=0)
-    seen[:, :, never] = 0.0
-    mean = np.nanmean(seen, axis=0)
-    common = np.nanquantile(seen, RARE, axis=0, method="lower")
+    seen = np.sort(np.where(observed[:, None, :], weights, np.inf), axis=0)  # those not observed come last
+    counts = observed.sum(axis=0)
+    rank = np.floor(RARE * np.maximum(counts - 1, 0)).astype(np.int64)
+    common = np.take_along_axis(seen, np.broadcast_to(rank, seen.shape[1:])[None], axis=0)[0]
+    mean = (weights * observed[:, None, :]).sum(axis=0, dtype=np.float64) / np.maximum(counts, 1)
     total = np.maximum(mean.sum(axis=1, keepdims=True), 1e-12)
     moving: FloatArray = ((mean - np.minimum(common, mean)) / total).astype(np.float64)
     return moving

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcast.errors import UsageError, option
 from seqcast.panel.arrays import FloatArray, IntArray
@@ -140,17 +141,21 @@ class _LagSums:
         num_windows = len(attention.series_ids)
         keys, codes = self._group_codes(attention)
         group_shares = np.zeros((len(keys), self._num_lags))
-        window_shares = np.zeros((num_windows, self._num_lags))
+        by_age = np.zeros((num_windows, self._num_lags))  # shares of each window, oldest lag first
         effective = np.zeros((num_windows, self._horizon))
-        missing = ~attention.observed[:, ::-1]
+        missing = ~attention.observed
+        any_missing = bool(missing.any())
         for step in range(self._horizon):
-            weights = attention.weights[:, step, ::-1].astype(np.float64)  # (windows, lag from the origin)
-            lags = self._lags_of(step)
-            window_shares[:, lags] += weights / self._horizon
-            group_shares[:, lags] += (np.arange(len(keys))[:, None] == codes[:, step]) @ weights
+            weights, lags = attention.weights[:, step], self._lags_of(step)  # (windows, position), newest lag last
+            by_age[:, self._num_lags - lags.stop : self._num_lags - lags.start] += weights
+            if keys:
+                members = np.arange(len(keys))[:, None] == codes[:, step]
+                group_shares[:, lags] += (members @ weights.astype(np.float64))[:, ::-1]
             effective[:, step] = _effective_number(weights)
-            self._step_sums[step] += weights.sum(axis=0)
-            self._not_observed += float(weights[missing].sum())
+            if any_missing:
+                self._not_observed += float(weights[missing].sum(dtype=np.float64))
+        window_shares = by_age[:, ::-1] / self._horizon
+        self._step_sums += attention.weights.sum(axis=0, dtype=np.float64)[:, ::-1]
         self._share_squares += np.square(window_shares).sum(axis=0)
         self._origins.add(attention.series_ids, window_shares)
         self._effective += effective.sum(axis=0)
@@ -300,10 +305,11 @@ class _GroupSums:
         return _GroupSums(self.weights + other.weights, self.counts + other.counts, self.effective + other.effective)
 
 
-def _effective_number(weights: FloatArray) -> FloatArray:
+def _effective_number(weights: NDArray[np.float32]) -> FloatArray:
     """(W,) exp(entropy) of weights (W, S)."""
-    logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
-    number: FloatArray = np.exp(-(weights * logs).sum(axis=1))
+    logs = np.log(np.maximum(weights, np.finfo(np.float32).tiny))  # 0 log 0 is 0
+    logs *= weights
+    number: FloatArray = np.exp(-logs.sum(axis=1).astype(np.float64))
     return number
 
 

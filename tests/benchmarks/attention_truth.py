@@ -53,9 +53,9 @@ def planted(kind: Kind, seed: int) -> Planted:
     """The series of one kind.
 
     lags: .55 of the value 24 and .40 of that 37 steps before. regime: 24 or 36, by a known covariate that holds for a
-    day. static: the same by the kind of series. event: a flagged step repeats the flagged step before it. marker: 24 or
-    48, by the sign of a spike at midnight. decoy: 24; lag 48 correlates and has no effect. collinear: a daily profile,
-    so that all multiples of 24 are equally right.
+    day. static: 24 or 37 by the kind of series (with 24 and 36, lag 72 would do for both). event: a flagged step
+    repeats the flagged step before it. marker: 24 or 48, by the sign of a spike at midnight. decoy: 24; lag 48
+    correlates and has no effect. collinear: a daily profile, so that all multiples of 24 are equally right.
     """
     random, total = np.random.default_rng(seed), LENGTH + BURN
     y, lags = random.normal(size=(SERIES, total)), np.zeros((SERIES, total, 3), np.int64)
@@ -66,7 +66,7 @@ def planted(kind: Kind, seed: int) -> Planted:
             _follow(random, y, lags, np.where(known == 0, 24, 36))
         case "static":
             static = np.arange(SERIES) % 2
-            _follow(random, y, lags, np.repeat(np.where(static == 0, 24, 36), total).reshape(y.shape))
+            _follow(random, y, lags, np.repeat(np.where(static == 0, 24, 37), total).reshape(y.shape))
         case "event":
             known = _events(random, y, lags)
         case "marker":
@@ -86,7 +86,7 @@ def planted(kind: Kind, seed: int) -> Planted:
 def _follow(random: np.random.Generator, y: FloatArray, lags: IntArray, right: IntArray) -> None:
     """Let every step follow from the one `right` (series, steps) before it."""
     lags[:, :, 0], rows = right, np.arange(SERIES)
-    for t in range(36, y.shape[1]):
+    for t in range(37, y.shape[1]):
         y[:, t] = 0.95 * y[rows, t - right[:, t]] + 0.3 * random.normal(size=SERIES)
 
 

@@ -80,10 +80,12 @@ def measured(name: str, folder: Path, max_steps: int) -> dict[str, Any]:
     ((_, batch),) = forecasting.batches(origins, NUM_WINDOWS)
     with torch.inference_mode():
         weights = model.network(batch, write_out=True).weights.double().mean(dim=0).numpy()
-        level = float(level_response(model.network, batch).abs().sum(dim=1).mean())
+        levels = level_response(model.network, batch).mean(dim=0).numpy()
     share, sensitive = by_lag(weights / len(weights)), by_lag(sensitivity(forecasting, batch))
-    part = level_share(forecasting, origins).share
+    part, level = level_share(forecasting, origins).share, float(np.abs(levels).sum())
     both = spearmanr([*((1 - part) * share), part], [*sensitive, level])
+    through = by_lag(weights * np.abs(1 - levels)[:, None])
+    by_step = spearmanr([*through, level], [*sensitive, level])
     return {
         "data": name,
         "horizon": horizon,
@@ -91,6 +93,7 @@ def measured(name: str, folder: Path, max_steps: int) -> dict[str, Any]:
         "linear_share": model.linear_share,
         "level_share": round(part, 3),
         "spearman": round(float(both.statistic), 3),
+        "spearman_by_step": round(float(by_step.statistic), 3),
         "spearman_of_lags": round(float(spearmanr(share, sensitive).statistic), 3),
     }
 
