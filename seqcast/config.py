@@ -72,6 +72,10 @@ class DataConfig(Section):
     """Series id column of a long table; a,b joins two."""
     freq: str | None = None
     """Frequency, such as h, 15min, D, W-SUN or MS; inferred if not given."""
+    timezone: str | None = None
+    """Zone whose clock hours and days follow, such as Europe/Berlin; also that of times without an offset."""
+    utc: bool = False
+    """Times without an offset are UTC, not those of the zone's clock."""
     round: str | None = None
     """Step to which times are rounded, such as 10min, where clocks jitter."""
     resample: str | None = None

@@ -94,7 +94,6 @@ _READING_OPTIONS = {
     "time_format",
     "time_unit",
     "na_value",
-    "timezone",
 }
 _PLACE_OPTIONS = {"run", "resume", "overwrite"}
 

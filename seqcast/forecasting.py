@@ -16,7 +16,7 @@ from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.panel.phases import unseen_phases
-from seqcast.panel.wording import name_list, show_time
+from seqcast.panel.wording import name_list
 from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
 from seqcast.reading.table import MOST_EXAMPLES, Table
 from seqcast.results.forecast import AttentionMap, Forecast, as_possible
@@ -89,7 +89,7 @@ def _coverage_notices(panel: Panel, ends: IntArray) -> Iterator[Notice]:
         yield Notice("repair", f"{empty} series have no observed value and are not forecast", empty)
     late = np.flatnonzero((ends > 0) & (ends < panel.lengths))
     if len(late):
-        time = show_time(panel.times(late[:1], ends[late[:1]])[0])
+        time = panel.frequency.show(panel.times(late[:1], ends[late[:1]])[0])
         text = f"{len(late)} series end with missing values; their forecast starts right after the last observed one"
         yield Notice("repair", f"{text} (the first at {time})", len(late))
 
@@ -157,7 +157,9 @@ def _origins_at(panel: Panel, newest: IntArray, origin: TimeArray) -> Origins:
     """The origin right after time `origin` in every series that reaches it."""
     steps, on_grid = panel.frequency.locate(panel.starts, origin)
     if not on_grid.any():
-        raise DataError(f"{show_time(origin[0])} is no time of this table (frequency {panel.frequency.alias}).")
+        raise DataError(
+            f"{panel.frequency.show(origin[0])} is no time of this table (frequency {panel.frequency.alias})."
+        )
     positions = steps + 1
     series = np.flatnonzero(on_grid & (positions >= 1) & (positions <= newest))
     return Origins(series, positions[series])
@@ -219,6 +221,7 @@ class Forecasting:
         for number in range(rounds):
             moved = replace(origins, positions=origins.positions + number * trained)
             quantiles = np.concatenate(list(self._each_batch(tensors, moved, self._quantiles)))
+            self._follow_clock(tensors, moved, quantiles)
             point = quantiles[..., self._point_column]
             blocks.append(quantiles if number == 0 else widened(point, blocks[0], number, self._point_column))
             if number + 1 < rounds:
@@ -231,10 +234,33 @@ class Forecasting:
         if not len(self.unseen_phases.series) or not self._levels:
             return quantiles
         steps = origins.positions[:, None] + np.arange(quantiles.shape[1])
-        unseen = self.unseen_phases.at(origins.series, self.panel.times(origins.series[:, None], steps))
+        times = self.panel.times(origins.series[:, None], steps)
+        unseen = self.unseen_phases.at(origins.series, self.panel.frequency.wall(times))
         return np.where(
             unseen[..., None], unsure(quantiles, first, self._levels, self.tensors.scale[origins.series]), quantiles
         )
+
+    def _follow_clock(self, tensors: PanelTensors, origins: Origins, quantiles: FloatArray) -> None:
+        """Forecast the steps after a change of the clocks again, from a context that follows their clock, in place.
+
+        Args:
+            tensors: The panel.
+            origins: Windows.
+            quantiles: (windows, horizon, Q) forecast with the clock of the first step.
+        """
+        series, positions = (torch.from_numpy(values).to(self.device) for values in (origins.series, origins.positions))
+        steps = torch.arange(quantiles.shape[1], device=self.device)
+        found = tensors.clock_of(series, positions[:, None] + steps)
+        if found is None:
+            return
+        clock: IntArray = found.cpu().numpy()
+        pending = clock != clock[:, :1]
+        while (left := np.flatnonzero(pending.any(axis=1))).size:
+            first = pending[left].argmax(axis=1)
+            batches = self._each_batch(tensors, origins[left], self._quantiles, first)
+            same = clock[left] == np.take_along_axis(clock[left], first[:, None], axis=1)
+            quantiles[left] = np.where(same[..., None], np.concatenate(list(batches)), quantiles[left])
+            pending[left] &= ~same
 
     def attention(self, origins: Origins) -> Iterator[AttentionMap]:
         """Attention of each origin over the trained horizon, in chunks of bounded size.
@@ -251,21 +277,29 @@ class Forecasting:
 
     @torch.inference_mode()
     def _each_batch(
-        self, tensors: PanelTensors, origins: Origins, read: Callable[[Origins, WindowBatch, NetworkOutput], Result]
+        self,
+        tensors: PanelTensors,
+        origins: Origins,
+        read: Callable[[Origins, WindowBatch, NetworkOutput], Result],
+        steps: IntArray | None = None,
     ) -> Iterator[Result]:
         size = max(1, BATCH_STEPS // (self.model.context + self.model.horizon))
-        for part, batch in self.batches(origins, size, tensors):
+        for part, batch in self.batches(origins, size, tensors, steps):
             yield read(part, batch, self.model.network(batch, write_out=read == self._attention_map))
 
     def batches(
-        self, origins: Origins, size: int, tensors: PanelTensors | None = None
+        self, origins: Origins, size: int, tensors: PanelTensors | None = None, steps: IntArray | None = None
     ) -> Iterator[tuple[Origins, WindowBatch]]:
-        """Windows of the origins, at most `size` at once, from the panel or from `tensors` made from it."""
+        """Windows of the origins, at most `size` at once, from the panel or from `tensors` made from it.
+
+        The context follows the clock of the forecast `steps` (windows,), by default that of the first step.
+        """
         source = tensors or self.tensors
         for first in range(0, len(origins), size):
             part = origins[first : first + size]
             series, positions = (torch.from_numpy(values).to(self.device) for values in (part.series, part.positions))
-            yield part, source.gather(series, positions, self.model.context, self.model.horizon)
+            step = None if steps is None else torch.from_numpy(steps[first : first + size]).to(self.device)
+            yield part, source.gather(series, positions, self.model.context, self.model.horizon, step)
 
     @property
     def _levels(self) -> tuple[float, ...]:

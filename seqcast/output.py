@@ -23,6 +23,8 @@ from pyarrow import parquet
 from seqcast.config import Format
 from seqcast.errors import UsageError, option
 from seqcast.panel.arrays import FloatArray
+from seqcast.panel.clock import find_zone, offset_texts, utc_offsets
+from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.schema import Schema
 from seqcast.panel.wording import quoted
@@ -71,7 +73,8 @@ def backtest_frame(
         UsageError: As `forecast_frame`.
     """
     assert actuals.shape == forecast.point.shape
-    observed = [(CUTOFF, np.repeat(forecast.cutoffs, forecast.horizon)), (ACTUAL, actuals.ravel())]
+    cutoffs = _zoned(forecast.cutoffs, forecast.frequency, forecast.horizon)
+    observed = [(CUTOFF, cutoffs), (ACTUAL, actuals.ravel())]
     models = {MODEL: forecast, **others}
     predictions = [column for name, each in models.items() for column in _predictions(each, levels, name)]
     return _frame([*_keys(forecast, schema), *observed, *predictions])
@@ -80,7 +83,16 @@ def backtest_frame(
 def _keys(forecast: Forecast, schema: Schema) -> Columns:
     # A pandas string array: repeating it copies no Python strings.
     ids = pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
-    return [(schema.id, ids), (schema.time, forecast.times().ravel())]
+    return [(schema.id, ids), (schema.time, _zoned(forecast.times().ravel(), forecast.frequency))]
+
+
+def _zoned(times: TimeArray, frequency: Frequency, repeat: int = 1) -> Any:
+    """Times for a column, each `repeat` times: with their zone where the data name one."""
+    clock = frequency.clock
+    repeated: Any = np.repeat(times, repeat)
+    if clock is None:
+        return repeated
+    return pd.DatetimeIndex(clock.utc(repeated)).tz_localize("UTC").tz_convert(find_zone(clock.zone))
 
 
 def _predictions(forecast: Forecast, levels: Sequence[float], model: str) -> Columns:
@@ -135,7 +147,12 @@ def attention_table(attention: AttentionMap) -> pa.Table:
     steps = np.arange(1, attention.horizon + 1)[None, :, None]
     lags = np.arange(1, attention.context + 1)[None, None, :]
     cutoffs = attention.cutoffs[:, None, None]
-    advance = attention.frequency.advance
+    frequency = attention.frequency
+
+    def times(values: TimeArray) -> pa.Array:
+        if frequency.clock is None:
+            return pa.array(rows(values))
+        return pa.array(rows(frequency.clock.utc(values)), pa.timestamp("us", frequency.clock.zone))
 
     def rows(values: NDArray[Any]) -> NDArray[Any]:
         return np.broadcast_to(values, attention.weights.shape).ravel()
@@ -145,12 +162,12 @@ def attention_table(attention: AttentionMap) -> pa.Table:
     return pa.table(
         {
             "unique_id": pa.DictionaryArray.from_arrays(rows(codes.astype(np.int32)[:, None, None]), dictionary),
-            CUTOFF: rows(cutoffs),
-            "ds": rows(advance(cutoffs, steps)),
+            CUTOFF: times(cutoffs),
+            "ds": times(frequency.advance(cutoffs, steps)),
             "step": rows(steps.astype(np.int32)),
             "lag_origin": rows(lags.astype(np.int32)),
             "lag_target": rows((lags + steps - 1).astype(np.int32)),
-            "attended_ds": rows(advance(cutoffs, 1 - lags)),
+            "attended_ds": times(frequency.lagged(cutoffs, lags)),
             "weight": attention.weights[:, :, ::-1].ravel(),
             "observed": rows(attention.observed[:, None, ::-1]),
         }
@@ -188,7 +205,8 @@ def write_tables(tables: Iterable[pa.Table], destination: Destination, file_form
     """Write a stream of at least one table of one schema, end to end; a file appears only when it is complete.
 
     Numbers keep every bit. Missing values are empty, and null in JSON. Times read `2024-01-01 00:00:00`, or
-    `2024-01-01` if all times of the first table are midnights; JSON has a T between date and time.
+    `2024-01-01` if all times of the first table are midnights; those of a zone have their offset behind them. JSON has
+    a T between date and time.
     """
     write = {"csv": _write_csv, "parquet": _write_parquet, "json": _write_json}[file_format]
     rest = iter(tables)
@@ -202,12 +220,18 @@ def write_tables(tables: Iterable[pa.Table], destination: Destination, file_form
 def _write_parquet(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> None:
     # A Parquet writer needs a position, which a pipe does not have.
     target = file if file.seekable() else io.BytesIO()
-    # Without the stored Arrow schema, dictionary-encoded ids are read back as plain strings.
-    with parquet.ParquetWriter(target, first.schema, store_schema=False) as writer:
+    # Without the stored Arrow schema, dictionary-encoded ids are read back as plain strings; but zones would be lost.
+    is_zoned = any(_is_zoned(kind) for kind in first.schema.types)
+    first = _plain_ids(first) if is_zoned else first
+    with parquet.ParquetWriter(target, first.schema, store_schema=is_zoned) as writer:
         for table in chain([first], rest):
-            writer.write_table(table)
+            writer.write_table(_plain_ids(table) if is_zoned else table)
     if isinstance(target, io.BytesIO):
         file.write(target.getbuffer())
+
+
+def _plain_ids(table: pa.Table) -> pa.Table:
+    return _mapped(table, lambda column: column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column)
 
 
 def _write_csv(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> None:
@@ -258,12 +282,27 @@ def _json_column(column: pa.ChunkedArray, form: int) -> pa.ChunkedArray:
 
 def _time_text(column: pa.ChunkedArray, form: int) -> pa.ChunkedArray:
     unit = _TIME_FORMS[form][0]
+    if _is_zoned(column.type):
+        return _zoned_text(column, unit)
     return column.cast(pa.date32() if unit == "date" else pa.timestamp(unit)).cast(pa.string())
+
+
+def _is_zoned(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) and kind.tz is not None)
+
+
+def _zoned_text(column: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
+    """Times of a zone as its clock shows them, with their offset behind: `2024-03-31 03:00:00+02:00`."""
+    utc = column.cast(pa.timestamp("us")).to_numpy()
+    offsets, place = np.unique(utc_offsets(column.type.tz, utc), return_inverse=True)
+    wall = pa.array(utc + offsets[place].astype("timedelta64[s]")).cast(pa.timestamp(unit)).cast(pa.string())
+    written = pa.DictionaryArray.from_arrays(place.astype(np.int32), pa.array(offset_texts(offsets), pa.string()))
+    return pa.chunked_array([pc.binary_join_element_wise(wall, written.cast(pa.string()), "")])
 
 
 def _time_form(table: pa.Table) -> int:
     """Index of the first of `_TIME_FORMS` that is exact for every time of the table."""
-    form = 0
+    form = int(any(_is_zoned(kind) for kind in table.schema.types))  # a date has no offset
     for column in table.columns:
         if pa.types.is_timestamp(column.type):
             microseconds = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()

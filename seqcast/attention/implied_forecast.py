@@ -8,9 +8,8 @@ import numpy as np
 from seqcast.config import SEASONAL_NAIVE
 from seqcast.evaluation.baselines import seasonal_naive
 from seqcast.panel.arrays import FloatArray
-from seqcast.panel.frequency import TimeArray
+from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.panel import Panel
-from seqcast.panel.wording import iso_time
 from seqcast.results.forecast import MODEL, AttentionMap
 from seqcast.results.origins import Origins
 
@@ -20,6 +19,7 @@ class ImpliedForecast:
     """The newest window of the first series, and how much of all forecasts the attended values explain."""
 
     series_id: str
+    frequency: Frequency
     cutoff: TimeArray
     """(1,) last observed time of the window."""
     times: TimeArray
@@ -38,11 +38,11 @@ class ImpliedForecast:
         """The numbers of the printed table under the same names."""
         columns = {"attention_implied": self.implied, MODEL: self.forecast, SEASONAL_NAIVE: self.seasonal_naive}
         steps = [
-            {"ds": iso_time(time)}
+            {"ds": self.frequency.iso(time)}
             | {name: float(row[step]) if np.isfinite(row[step]) else None for name, row in columns.items()}
             for step, time in enumerate(self.times)
         ]
-        cutoff = iso_time(self.cutoff[0])
+        cutoff = self.frequency.iso(self.cutoff[0])
         return {"unique_id": self.series_id, "cutoff": cutoff, "explained": self.explained, "steps": steps}
 
 
@@ -83,6 +83,7 @@ class ImpliedSums:
         origins = Origins(series, frequency.steps_between(self._panel.starts[series], cutoff) + 1)
         return ImpliedForecast(
             series_id=series_id,
+            frequency=frequency,
             cutoff=cutoff,
             times=frequency.advance(cutoff, np.arange(1, attention.horizon + 1)),
             implied=implied[window],

@@ -201,6 +201,7 @@ class _LagSums:
             codes = np.array([index[series] for series in attention.series_ids])
             return list(index), np.broadcast_to(codes[:, None], shape)
         times = self._frequency.advance(attention.cutoffs[:, None], np.arange(1, self._horizon + 1)[None, :])
+        times = self._frequency.wall(times)
         found, codes = np.unique(_calendar_part(times, self._group_by), return_inverse=True)
         return found.tolist(), codes.reshape(shape)
 
@@ -251,9 +252,9 @@ class _LagSums:
         """(L,) time of each lag in the only window, before the first step from `first_step` on that reaches the lag."""
         lags = np.arange(1, self._num_lags + 1)
         if self._relative == "origin":
-            return self._frequency.advance(self._only_cutoff, 1 - lags)
+            return self._frequency.lagged(self._only_cutoff, lags)
         reaching = np.maximum(first_step + 1, lags - self._context + 1)
-        return self._frequency.advance(self._only_cutoff, reaching - lags)
+        return self._frequency.lagged(self._only_cutoff, lags - reaching + 1)
 
 
 class _OriginSums:

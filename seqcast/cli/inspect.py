@@ -190,7 +190,7 @@ def one_series(panel: Panel, name: str) -> Panel:
 
 
 def parse_moment(panel: Panel, text: str) -> TimeArray:
-    """A time of the panel's axis, (1,); one with an offset becomes UTC.
+    """A time of the panel's axis, (1,); one without an offset is what the clock of the data shows.
 
     Raises:
         UsageError: The text is no time, or no number where the axis counts steps.
@@ -204,8 +204,12 @@ def parse_moment(panel: Panel, text: str) -> TimeArray:
         if counts_steps:
             return np.array([int(text)], dtype=np.int64)
         moment = datetime.fromisoformat(text)
-        utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+        bare = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         like = "a whole number" if counts_steps else "a time like 2024-01-31 or 2024-01-31T13:00"
         raise UsageError(f"--origin {text!r} is not {like}.") from None
-    return np.array([utc], dtype="datetime64[us]")
+    time = np.array([bare], dtype="datetime64[us]")
+    clock = panel.frequency.clock
+    if clock is None:
+        return time
+    return clock.from_wall(time) if moment.tzinfo is None else clock.from_utc(time, panel.starts[:1])

@@ -92,7 +92,7 @@ def draw_first_series(
     bounds = np.full((2, 1, forecast.horizon), np.nan)
     if levels and forecast.quantile_levels:
         bounds = np.stack(interval(forecast, max(levels)))
-    times = panel.times(np.array([series]), steps)
+    times = panel.frequency.wall(panel.times(np.array([series]), steps))
     drawn = SeriesPlot(forecast.series_ids[0], times, history, forecast.point[0], bounds[0, 0], bounds[1, 0])
     color = screen.out.color_system is not None and not screen.out.no_color
     return Text.from_ansi(draw_plot(drawn, screen.out.width, PLOT_HEIGHT, color=color))

@@ -21,9 +21,9 @@ from seqcast.reading.options import ReadOptions
 PANELS = {
     panel: tuple(names.split())
     for panel, names in {
-        "Data": "target time id freq round resample known past static static_file horizon context"
+        "Data": "target time id freq timezone utc round resample known past static static_file horizon context"
         " validation_size test_size non_negative integer",
-        "Reading": "layout delimiter decimal thousands encoding time_format time_unit na_value timezone",
+        "Reading": "layout delimiter decimal thousands encoding time_format time_unit na_value",
         "Network": "segment location cell hidden layers dropout bidirectional decoding repeat_context reverse_input",
         "Attention": "attention score additive_order normaliser lag_bias copy input_feeding",
         "Training": "loss max_steps time_limit batch_size learning_rate patience refit ensemble precision device seed",

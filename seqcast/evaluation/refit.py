@@ -9,7 +9,6 @@ from seqcast.errors import StoppedError
 from seqcast.forecasting import Forecasting
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.panel import Panel
-from seqcast.panel.wording import show_time
 from seqcast.reading.future import head_panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import Origins
@@ -61,7 +60,7 @@ def refitted_forecast(
         windows = np.flatnonzero(group == each)
         ends = _ends(origins, rounds.max() - rounds[windows].min())
         last = panel.times(np.arange(panel.num_series), ends - 1)[ends > 0].max()
-        on_refit(Refit(number, len(groups), show_time(last)))
+        on_refit(Refit(number, len(groups), panel.frequency.show(last)))
         refitted = _trained(model, head_panel(panel, ends).take_series(np.flatnonzero(ends > 0)), runtime, hooks)
         forecasting = Forecasting(refitted, panel, ends)
         parts.append((windows, forecasting.forecast(origins[windows])))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import IntArray
+from seqcast.panel.clock import Clock, is_fixed, offset_texts, utc_offsets
 from seqcast.panel.wording import MONTHS, WEEKDAYS, counted, duration_text, show_time
 
 TimeArray = NDArray[np.datetime64] | NDArray[np.int64]
@@ -57,6 +58,8 @@ class Frequency:
     """Units in one step."""
     anchor: int = 1
     """Day of month of a month step; 29 to 31 are cut to the length of the month, so 31 is the month end."""
+    clock: Clock | None = None
+    """The clock of the time zone that the data name; None where they name none."""
 
     def advance(self, starts: TimeArray, steps: IntArray) -> TimeArray:
         """Returns the times `steps` steps after `starts`; the arrays broadcast.
@@ -111,6 +114,41 @@ class Frequency:
             units, on_grid = _business_days_between(origins, reached)
         steps, rest = np.divmod(units, self.multiple)
         return steps, on_grid & (rest == 0)
+
+    def lagged(self, cutoffs: TimeArray, lags: IntArray) -> TimeArray:
+        """Returns the times of the context steps `lags` steps before the first forecast step; the arrays broadcast.
+
+        Where clocks changed since, a lag is counted on the clock: 24 hours back is the same hour of the day before.
+        """
+        steps: IntArray = 1 - np.asarray(lags, dtype=np.int64)
+        ahead = self.clock_steps(self.advance(cutoffs, steps), self.advance(cutoffs, np.ones(1, np.int64)))
+        return self.advance(cutoffs, steps if ahead is None else steps - ahead)
+
+    def clock_steps(self, times: TimeArray, since: TimeArray) -> IntArray | None:
+        """Returns by how many steps the clock was put forward from the times `since` to `times`; they broadcast.
+
+        None where the steps keep to the clock, or where it did not change by whole steps.
+        """
+        if self.clock is None or self.clock.on_wall or is_fixed(self.clock.zone):
+            return None
+        zone = self.clock.zone
+        changes = SECOND * (utc_offsets(zone, np.asarray(times)) - utc_offsets(zone, np.asarray(since)))
+        steps, rest = np.divmod(changes, self.multiple)
+        return steps if steps.any() and not rest.any() else None
+
+    def wall(self, times: TimeArray) -> TimeArray:
+        """Returns the times that the clock shows; the times themselves where there is no clock."""
+        return times if self.clock is None else self.clock.wall(times)
+
+    def show(self, time: np.datetime64 | np.int64) -> str:
+        """Returns a time as text, with its offset from UTC where the data name a zone."""
+        if self.clock is None or not isinstance(time, np.datetime64):
+            return show_time(time)
+        return zoned_texts(self.clock, np.array([time], "datetime64[us]"))[0]
+
+    def iso(self, time: np.datetime64 | np.int64) -> str:
+        """Returns a time for a document: as `show`, with a T before the time of day."""
+        return self.show(time).replace(" ", "T")
 
     @property
     def seasons(self) -> tuple[int, ...]:
@@ -167,6 +205,17 @@ class Frequency:
         units = (months - starts.astype("datetime64[M]")).astype(np.int64)
         on_anchor = times.astype("datetime64[D]") == _on_anchor(months, self.anchor)
         return units, on_anchor & (_clock(times) == _clock(starts))
+
+
+def zoned_texts(clock: Clock, times: NDArray[np.datetime64]) -> list[str]:
+    """Returns times of a panel as its clock shows them, with their offset: `2024-03-31 03:00:00+02:00`."""
+    wall = clock.wall(times)
+    offsets = (wall - clock.utc(times)).astype("timedelta64[s]").astype(np.int64)
+    shown = [show_time(time) for time in wall]
+    return [
+        f"{text if ':' in text else text + ' 00:00:00'}{offset}"
+        for text, offset in zip(shown, offset_texts(offsets), strict=True)
+    ]
 
 
 def parse_frequency(alias: str) -> Frequency:

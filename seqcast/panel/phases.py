@@ -111,7 +111,7 @@ def unseen_phases(panel: Panel, ends: IntArray) -> UnseenPhases:
     owner = np.repeat(np.arange(len(chosen)), lengths)
     step = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + first[owner]
     seen = observed[panel.offsets[chosen][owner] + step]
-    times = panel.times(chosen[owner], step)
+    times = panel.frequency.wall(panel.times(chosen[owner], step))
     unseen = tuple(_unseen(cycle, len(chosen), owner, cycle.phase_of(times), seen) for cycle in cycles)
     concerned = np.any([each.any(axis=1) for each in unseen], axis=0)
     return UnseenPhases(chosen[concerned], cycles, tuple(each[concerned] for each in unseen))

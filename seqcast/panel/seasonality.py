@@ -14,7 +14,6 @@ import numpy as np
 
 from seqcast.panel.arrays import FloatArray, evenly_spread
 from seqcast.panel.panel import Panel
-from seqcast.panel.wording import show_time
 
 MOST_SERIES = 200
 """Series that are looked at, spread evenly over the panel."""
@@ -206,7 +205,7 @@ class PanelSummary:
 def summarise(panel: Panel) -> PanelSummary:
     """Counts the steps of a panel and measures its seasons."""
     last = panel.times(np.arange(panel.num_series), panel.lengths - 1)
-    found, duration = autocorrelation(panel), panel.frequency.duration
+    found, duration, show = autocorrelation(panel), panel.frequency.duration, panel.frequency.show
     return PanelSummary(
         num_series=panel.num_series,
         num_rows=len(panel.target),
@@ -214,9 +213,9 @@ def summarise(panel: Panel) -> PanelSummary:
         shortest=int(panel.lengths.min()),
         median_length=float(np.median(panel.lengths)),
         longest=int(panel.lengths.max()),
-        first_time=show_time(panel.starts.min()),
-        latest_start=show_time(panel.starts.max()),
-        earliest_end=show_time(last.min()),
-        last_time=show_time(last.max()),
+        first_time=show(panel.starts.min()),
+        latest_start=show(panel.starts.max()),
+        earliest_end=show(last.min()),
+        last_time=show(last.max()),
         seasons=tuple(SeasonStrength(lag, duration(lag), found.at(lag)) for lag in panel.frequency.seasons),
     )

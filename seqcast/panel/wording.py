@@ -22,11 +22,6 @@ def show_time(time: np.datetime64 | np.int64 | int) -> str:
     return text.removesuffix(" 00:00:00")
 
 
-def iso_time(time: np.datetime64 | np.int64) -> str:
-    """A time for a document: as `show_time`, with a T before the time of day."""
-    return show_time(time).replace(" ", "T")
-
-
 def counted(number: int, noun: str) -> str:
     """Returns `1 step`, `2 steps`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

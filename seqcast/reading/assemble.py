@@ -11,9 +11,10 @@ from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, Panel
-from seqcast.panel.wording import name_list, quoted, show_time
+from seqcast.panel.wording import name_list, quoted
+from seqcast.reading.clock_axis import regular_axis
 from seqcast.reading.columns import covariate_notices, read_covariates, read_numbers
-from seqcast.reading.frequency_inference import TimeAxis, check_frequency, infer_frequency
+from seqcast.reading.frequency_inference import TimeAxis
 from seqcast.reading.grouping import Grouping, SeriesIds, StepValues, group_rows, read_ids
 from seqcast.reading.number_marks import mark_notices
 from seqcast.reading.options import ReadOptions
@@ -84,12 +85,13 @@ def build_panel(
     ids = SeriesIds((schema.target[0],), np.zeros(table.num_rows, np.int32))
     if roles.id_columns:
         ids = read_ids(table, roles.id_columns)
-    times = to_utc(times, table.options.timezone, ids.codes, table, schema.time)
+    times = to_utc(times, config, ids.codes, table, schema.time)
     if config.round is not None:
         times = round_times(times, config.round)
     grouping, sorted_times, values = _in_order(table, config, ids, times, _read_steps(table, roles))
     axis = TimeAxis(sorted_times, grouping.offsets, ids.names, table.place(schema.time), _lines(table, grouping))
-    grid, frequency_notices = _find_grid(axis, _given_frequency(config))
+    axis, frequency = regular_axis(axis, times.zone, _given_frequency(config))
+    grid, frequency_notices = _find_grid(axis, frequency, config)
     statics = read_statics(table, schema, (own_static, file_static), static_table, (ids, roles.id_columns))
     panel = _place_on_grid(roles, axis, grid, values, statics)
     covered = (notice for part in (values.known, values.past, statics) for notice in covariate_notices(part))
@@ -97,7 +99,8 @@ def build_panel(
     marked = mark_notices(table.marks, (*schema.target, *schema.known, *schema.past, *own_static))
     found = (*table.notices, *marked, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
     notices = (*found, *covered, *grouping.notices, *frequency_notices)
-    return LoadedPanel(panel, notices + _missing_notices(panel, grid, table), table.options)
+    options = replace(table.options, found_format=times.found_format or table.options.found_format)
+    return LoadedPanel(panel, notices + _missing_notices(panel, grid, table), options)
 
 
 def _unnamed_notices(ids: SeriesIds) -> tuple[Notice, ...]:
@@ -126,9 +129,9 @@ def _in_order(
 ) -> tuple[Grouping, TimeArray, StepValues]:
     """Sorts or aggregates the rows of each series; returns their order, and their times and values in it."""
     if config.resample is not None:
-        return resampled(config, ids.codes, times.values, values)
+        return resampled(config, ids.codes, times, values)
     try:
-        grouping = group_rows(table, ids, times.values, values)
+        grouping = group_rows(table, ids, times, values)
     except DataError as error:
         if config.round is not None:
             error.hint = (f"Aggregate the rows of each step with {option('resample', f'{config.round}:mean')}.",)
@@ -156,10 +159,10 @@ def _given_frequency(config: DataConfig) -> Frequency | None:
     return step
 
 
-def _find_grid(axis: TimeAxis, given: Frequency | None) -> tuple[Grid, tuple[Notice, ...]]:
-    """Finds the regular time axis of every series; raises if its gaps are absurd."""
-    frequency = infer_frequency(axis) if given is None else check_frequency(given, axis)
-    found = "given" if given is not None else "inferred over all series" if len(axis.series_ids) > 1 else "inferred"
+def _find_grid(axis: TimeAxis, frequency: Frequency, config: DataConfig) -> tuple[Grid, tuple[Notice, ...]]:
+    """Finds the place of each row on the regular time axis of its series; raises if its gaps are absurd."""
+    is_given = config.freq is not None or config.resample is not None
+    found = "given" if is_given else "inferred over all series" if len(axis.series_ids) > 1 else "inferred"
     notices = (Notice("decision", f"frequency: {frequency.name} ({frequency.alias}), {found}"),)
     has_spacings = frequency.unit in ("integer", "microsecond")  # others have steps of varying length
     if has_spacings and axis.spacings.ticks.tolist() == [frequency.multiple]:
@@ -189,8 +192,8 @@ def _refuse_absurd_gaps(axis: TimeAxis, frequency: Frequency, steps: IntArray, l
     series = int(np.searchsorted(axis.offsets, widest, side="right")) - 1
     raise DataError(
         f"filling the gaps would make {num_rows:,.0f} rows of {observed.sum():,}: series "
-        f"{quoted(axis.series_ids[series])} jumps from {show_time(axis.times[widest - 1])} to "
-        f"{show_time(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later "
+        f"{quoted(axis.series_ids[series])} jumps from {axis.show(axis.times[widest - 1])} to "
+        f"{axis.show(axis.times[widest])}, {frequency.duration(int(jumps[widest]))} later "
         f"(frequency: {frequency.name}).",
         place=axis.place_of(widest),
         hint=f"Correct that time if it is mistyped, or give a longer {option('freq')}.",
@@ -253,4 +256,4 @@ def _first_gap(panel: Panel, grid: Grid) -> str:
     series = int(np.searchsorted(grid.offsets, row, side="right")) - 1
     time: TimeArray = panel.times(np.array([series]), np.array([row - grid.offsets[series]]))
     whose = f" in series {quoted(panel.series_ids[series])}" if panel.schema.layout == "long" else ""
-    return f", first {show_time(time[0])}{whose}"
+    return f", first {panel.frequency.show(time[0])}{whose}"

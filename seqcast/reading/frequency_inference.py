@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcast.errors import NOWHERE, DataError, Hint, Place, UsageError, option
-from seqcast.panel.arrays import IntArray
+from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.panel.calendar import month_numbers, weekdays
+from seqcast.panel.clock import COMMON_ZONES, Clock, utc_offsets
 from seqcast.panel.frequency import (
     DAY,
     HOUR,
@@ -25,7 +26,7 @@ from seqcast.panel.frequency import (
     month_of,
     weekday_of,
 )
-from seqcast.panel.wording import quoted, show_time
+from seqcast.panel.wording import quoted
 
 _NO_SPACING = np.iinfo(np.int64).max
 _COMMON_SHARE = 0.25
@@ -35,6 +36,8 @@ _TELLING_SPACINGS = 4
 _ODD_SHARE = 0.1
 """Largest share of rows on another day of the month that are called odd."""
 _LARGEST_STEP = 2**62
+_PROBED = 400
+"""Times by which a zone is sought."""
 _NUMBER_HINT = f"Otherwise number them (1, 2, 3, ...) in the time column, or give a shorter step with {option('freq')}."
 _USUAL_STEPS = (
     *(number * SECOND for number in (1, 2, 5, 10, 15, 20, 30)),
@@ -43,10 +46,6 @@ _USUAL_STEPS = (
     *(DAY, WEEK),
 )
 """Steps that are proposed for irregular times."""
-_CLOCK_HINT = (
-    "They shift by an hour, as local times do where clocks change: write them without offset.",
-    f"Leave {option('timezone')} out if it was given.",
-)
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,15 @@ class TimeAxis:
     place: Place = NOWHERE
     line_of: Callable[[int], int | None] = lambda _row: None
     """Returns the line of the file that a row of `times` was read from."""
+    clock: Clock | None = None
+    """The clock that the times follow; None where no zone is named."""
+
+    def show(self, time: np.datetime64 | np.int64) -> str:
+        """Returns a time as text, as the clock shows it where there is one."""
+        return Frequency("", "microsecond", 1, clock=self.clock).show(time)
 
     def place_of(self, row: int) -> Place:
-        return replace(self.place, line=self.line_of(row), value=show_time(self.times[row]))
+        return replace(self.place, line=self.line_of(row), value=self.show(self.times[row]))
 
     @property
     def starts(self) -> TimeArray:
@@ -165,8 +170,8 @@ def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
         series = int(np.searchsorted(axis.offsets, first, side="right")) - 1
         raise UsageError(
             f"{option('freq', frequency.alias)} ({frequency.name}) contradicts the data: series "
-            f"{quoted(axis.series_ids[series])} begins at {show_time(axis.starts[series])} and has "
-            f"{show_time(axis.times[first])}; spacings found: {axis.spacings.describe()}.",
+            f"{quoted(axis.series_ids[series])} begins at {axis.show(axis.starts[series])} and has "
+            f"{axis.show(axis.times[first])}; spacings found: {axis.spacings.describe()}.",
             place=axis.place_of(first),
             hint=_suggestion(axis),
         )
@@ -188,7 +193,7 @@ def _suggestion(axis: TimeAxis) -> Hint:
     try:
         found = infer_frequency(axis)
     except DataError:
-        return _CLOCK_HINT if _shifts_by_an_hour(axis.spacings) else _regular_hint(axis.spacings)
+        return _clock_hint(axis) if _shifts_by_an_hour(axis.spacings) else _regular_hint(axis.spacings)
     return f"Leave {option('freq')} out: the data is {found.name} ({found.alias})."
 
 
@@ -209,19 +214,19 @@ def _irregular(spacings: Spacings) -> DataError:
     """Returns the error for irregular times; it names the first odd one where there is one."""
     message, axis = f"the times are not evenly spaced: {spacings.describe()}.", spacings.axis
     if _shifts_by_an_hour(spacings):
-        return DataError(message, place=axis.place, hint=_CLOCK_HINT)
+        return DataError(message, place=axis.place, hint=_clock_hint(axis))
     usual = int(spacings.ticks[np.argmax(spacings.counts)])
     odd = _odd_days_of_month(axis) if spacings.unit == "microsecond" and usual >= 28 * DAY else None
     if spacings.unit == "month" or (odd is not None and not len(odd)):
         return DataError(message, place=axis.place, hint=_regular_hint(spacings))
     if odd is not None:
-        message += f" {show_time(axis.times[odd[0]])} is on another day of the month than most."
+        message += f" {axis.show(axis.times[odd[0]])} is on another day of the month than most."
         return DataError(message, place=axis.place_of(int(odd[0])), hint=_regular_hint(spacings))
     ticks: IntArray = axis.times.astype(np.int64, copy=False)
     is_odd = np.diff(ticks) % usual != 0
     is_odd[axis.offsets[1:-1] - 1] = False
     row = int(np.argmax(is_odd)) + 1
-    message += f" {show_time(axis.times[row])} comes {spacings.spell(int(ticks[row] - ticks[row - 1]))} after the last."
+    message += f" {axis.show(axis.times[row])} comes {spacings.spell(int(ticks[row] - ticks[row - 1]))} after the last."
     return DataError(message, place=axis.place_of(row), hint=_regular_hint(spacings))
 
 
@@ -271,6 +276,29 @@ def _shifts_by_an_hour(spacings: Spacings) -> bool:
     shifts = (spacings.ticks + HOUR) % step
     # of three hours every whole hour would be a shift
     return step > 3 * HOUR and bool(np.isin(shifts, (0, HOUR, 2 * HOUR)).all() and np.any(shifts != HOUR))
+
+
+def _clock_hint(axis: TimeAxis) -> Hint:
+    """Returns which zone makes times evenly spaced that shift by an hour, as local ones written in UTC do."""
+    told = "They shift by an hour, as local times in UTC do where clocks change"
+    zone = _fitting_zone(axis.times if axis.clock is None else axis.clock.utc(axis.times))
+    if zone is None:
+        return f"{told}: name their zone with {option('timezone')}, and add {option('utc')} if they have no offset."
+    if axis.clock is None:
+        return f"{told}: with {option('timezone', zone)} and {option('utc')} they are evenly spaced."
+    return f"{told}: with {option('timezone', zone)} they are evenly spaced."
+
+
+def _fitting_zone(utc: TimeArray) -> str | None:
+    """Returns a zone by whose clock all times are at one time of day, at midnight if there is any such zone."""
+    days = np.unique(utc)
+    few = days[evenly_spread(len(days), _PROBED)]
+    fitting: dict[bool, str] = {}
+    for zone in COMMON_ZONES:
+        clocks = few.astype(np.int64) + SECOND * utc_offsets(zone, few)
+        if np.ptp(clocks % DAY) == 0:
+            fitting.setdefault(bool(clocks[0] % DAY == 0), zone)
+    return fitting.get(True, fitting.get(False))
 
 
 def _named(axis: TimeAxis, step: int, spacings: Spacings) -> Frequency:

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, option
 from seqcast.panel.arrays import IntArray
+from seqcast.panel.clock import to_wall
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates, Panel
 from seqcast.panel.schema import Schema
-from seqcast.panel.wording import name_list, quoted, show_time
+from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.columns import read_categories, read_numbers
 from seqcast.reading.grouping import StepValues, read_ids
 from seqcast.reading.number_marks import mark_notices
@@ -20,6 +21,7 @@ from seqcast.reading.options import ReadOptions
 from seqcast.reading.resampling import aggregate_rows, parse_resampling, round_times
 from seqcast.reading.roles import split_id
 from seqcast.reading.table import Table, missing_column
+from seqcast.reading.time_arrays import Times
 from seqcast.reading.times import read_times, to_utc
 
 
@@ -151,17 +153,29 @@ def _future_rows(panel: Panel, future: Table, config: DataConfig) -> _FutureRows
     times = read_times(future, time)
     id_columns = _future_ids(future, panel, config)
     series = _future_series(panel, future, id_columns)
-    times = to_utc(times, future.options.timezone, series.astype(np.int32), future, time)
+    clock = panel.frequency.clock
+    zoned = config.model_copy(update={"timezone": config.timezone or (None if clock is None else clock.zone)})
+    times = to_utc(times, zoned, series.astype(np.int32), future, time)
     if (times.values.dtype.kind == "i") != (panel.starts.dtype.kind == "i"):
         raise DataError("the times are of another kind than those of the data.", place=future.place(time))
     if config.round is not None:
         times = round_times(times, config.round)
     known = _read_as(panel.known, future)
     if config.resample is None:
-        return _FutureRows(time, np.arange(len(series)), series, times.values, known, not id_columns)
+        places = _on_axis(panel, times, times.values)
+        return _FutureRows(time, np.arange(len(series)), series, places, known, not id_columns)
     nothing = StepValues(np.empty((len(series), 0)), known, Covariates.empty(len(series)))
-    steps = aggregate_rows(series.astype(np.int32), times.values, nothing, parse_resampling(config.resample))
-    return _FutureRows(time, steps.rows, series[steps.rows], steps.times, steps.values.known, not id_columns)
+    steps = aggregate_rows(series.astype(np.int32), times, nothing, parse_resampling(config.resample))
+    places = _on_axis(panel, times, steps.times)
+    return _FutureRows(time, steps.rows, series[steps.rows], places, steps.values.known, not id_columns)
+
+
+def _on_axis(panel: Panel, read: Times, values: TimeArray) -> TimeArray:
+    """Returns times of the panel for times of the table, those of its own clock where the panel has none."""
+    clock = panel.frequency.clock
+    if clock is not None:
+        return clock.from_utc(values, panel.starts[:1])
+    return values if read.zone is None else to_wall(read.zone, values)
 
 
 def _read_as(known: Covariates, future: Table) -> Covariates:
@@ -235,7 +249,7 @@ def _require_rows(panel: Panel, found: IntArray, future: Table, time: str) -> No
     series, step = int(absent[0, 0]), int(absent[0, 1])
     first = panel.times(np.array([series]), panel.lengths[[series]] + step)[0]
     raise DataError(
-        f"there is no row for {show_time(first)} of series {quoted(panel.series_ids[series])} "
+        f"there is no row for {panel.frequency.show(first)} of series {quoted(panel.series_ids[series])} "
         f"({len(absent):,} of {found.size:,} rows are missing).",
         place=future.place(time),
         hint=f"Every series needs the {found.shape[1]:,} steps after its last observation ({panel.frequency.name}).",

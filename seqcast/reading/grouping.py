@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from seqcast.errors import DataError, option
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
-from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Covariates
-from seqcast.panel.wording import name_list, quoted, show_time
+from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.columns import as_text
 from seqcast.reading.table import MOST_EXAMPLES, TEXT_TYPE, Table
+from seqcast.reading.time_arrays import Times
 
 _RADIX_LIMIT = 2**16
 
@@ -97,13 +97,13 @@ def _by_appearance(codes: IntArray) -> tuple[NDArray[np.int32], IntArray]:
     return rank[codes], first[appearance]
 
 
-def group_rows(table: Table, ids: SeriesIds, times: TimeArray, values: StepValues) -> Grouping:
+def group_rows(table: Table, ids: SeriesIds, times: Times, values: StepValues) -> Grouping:
     """Sorts rows by series and time, and drops rows that repeat another exactly.
 
     Raises:
         DataError: One series has different values at one time.
     """
-    ticks = times.astype(np.int64, copy=False)
+    ticks = times.values.astype(np.int64, copy=False)
     offsets = _offsets(ids)
     rows, num_disordered = _sorted_rows(ids.codes, ticks)
     notices = []
@@ -144,7 +144,7 @@ def _sorted_rows(codes: NDArray[np.int32], ticks: IntArray) -> tuple[IntArray | 
 
 
 def _refuse_conflicts(
-    table: Table, ids: SeriesIds, times: TimeArray, values: StepValues, pairs: tuple[IntArray, IntArray]
+    table: Table, ids: SeriesIds, times: Times, values: StepValues, pairs: tuple[IntArray, IntArray]
 ) -> None:
     """Raises if the two rows of a pair, which share series and time, differ."""
     first, second = pairs
@@ -158,7 +158,7 @@ def _refuse_conflicts(
         series = "" if len(ids.names) == 1 else f" of series {quoted(ids.names[ids.codes[one]])}"
         differing = next(column for column in columns if not column.equal(first[[i]], second[[i]])[0])
         shown.append(
-            f"{show_time(times[one])}{series} ({differing.label}{differing.text_of(one)} on {table.where(one)}, "
+            f"{times.show(one)}{series} ({differing.label}{differing.text_of(one)} on {table.where(one)}, "
             f"{differing.text_of(other)} on {table.where(other)})"
         )
     count = f" ({len(conflicts):,} in all)" if len(conflicts) > len(shown) else ""

@@ -27,8 +27,8 @@ class ReadOptions:
     """What numbers in the time column count: step, s, ms, us, ns, day or excel."""
     na_values: Names = ()
     """A word that means a missing value, besides the usual ones; may be repeated."""
-    timezone: str | None = None
-    """Time zone of times without an offset, such as Europe/Berlin; they become UTC."""
+    found_format: str | None = None
+    """Format in which the times of an earlier table were read; taken where several fit."""
     text: Names = ()
     """Columns that stay text whatever they look like, such as ids."""
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seqcast.config import DataConfig
 from seqcast.errors import UsageError, option
 from seqcast.panel.arrays import FloatArray, IntArray
+from seqcast.panel.clock import to_utc, to_wall, utc_offsets
 from seqcast.panel.frequency import (
     DAY,
     MONTH_END,
@@ -27,6 +28,7 @@ from seqcast.reading.time_arrays import Times
 
 Function = Literal["sum", "mean", "last", "median"]
 
+_SOLSTICES = np.array(["2024-01-01", "2024-07-01"], "datetime64[us]")
 _MONDAY = np.datetime64("1970-01-05", "us")
 
 
@@ -37,8 +39,11 @@ class Resampling:
     frequency: Frequency
     function: Function
 
-    def starts(self, times: TimeArray) -> TimeArray:
+    def starts(self, times: TimeArray, zone: str | None) -> TimeArray:
         """Returns the time that names the step of each time: its beginning, or its last day for month ends.
+
+        Where a zone is known, the times are UTC, days and longer steps follow its clock, and shorter ones its standard
+        time, which no change of the clocks interrupts.
 
         Raises:
             UsageError: The step is one of dates and the times are numbers, or the other way round.
@@ -47,6 +52,16 @@ class Resampling:
         if (frequency.unit == "integer") != (times.dtype.kind == "i"):
             kind = "numbers of steps" if times.dtype.kind == "i" else "dates"
             raise UsageError(f"{option('resample', frequency.alias)} does not fit: the times are {kind}.")
+        if zone is None or times.dtype.kind == "i":
+            return self._starts(times)
+        if frequency.unit != "microsecond" or frequency.multiple % DAY == 0:
+            return to_utc(zone, self._starts(to_wall(zone, times)))
+        standard = utc_offsets(zone, _SOLSTICES).min().astype("timedelta64[s]")
+        starts: TimeArray = self._starts(times + standard) - standard
+        return starts
+
+    def _starts(self, times: TimeArray) -> TimeArray:
+        frequency = self.frequency
         if frequency.unit == "month":
             return _month_steps(frequency, times)
         origin = _origin(frequency, times)
@@ -91,7 +106,7 @@ def round_times(times: Times, alias: str) -> Times:
         )
     ticks = times.values.astype(np.int64)
     middles = (ticks + frequency.multiple // 2).astype("datetime64[us]")
-    rounded = Resampling(frequency, "last").starts(middles)
+    rounded = Resampling(frequency, "last").starts(middles, times.zone)
     moved = np.abs(rounded.astype(np.int64) - ticks)
     count = int(np.count_nonzero(moved))
     if not count:
@@ -139,7 +154,7 @@ class AggregatedRows:
 
 
 def aggregate_rows(
-    series: NDArray[np.int32], times: TimeArray, values: StepValues, resampling: Resampling
+    series: NDArray[np.int32], times: Times, values: StepValues, resampling: Resampling
 ) -> AggregatedRows:
     """Aggregates the rows of each series and step; missing values take no part.
 
@@ -152,8 +167,8 @@ def aggregate_rows(
         values: Of each row.
         resampling: Step and function.
     """
-    steps = resampling.starts(times)
-    order = np.lexsort((times, series))
+    steps = resampling.starts(times.values, times.zone)
+    order = np.lexsort((times.values, series))
     sorted_steps, sorted_series = steps[order], series[order]
     begins = (sorted_steps[1:] != sorted_steps[:-1]) | (sorted_series[1:] != sorted_series[:-1])
     first = np.append(0, np.flatnonzero(begins) + 1)
@@ -206,7 +221,7 @@ def _medians(values: FloatArray, first: IntArray, counts: IntArray) -> FloatArra
 
 
 def resampled(
-    config: DataConfig, series: NDArray[np.int32], times: TimeArray, values: StepValues
+    config: DataConfig, series: NDArray[np.int32], times: Times, values: StepValues
 ) -> tuple[Grouping, TimeArray, StepValues]:
     """Aggregates a table as `config.resample` says.
 

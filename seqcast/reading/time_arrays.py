@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from seqcast.errors import option
 from seqcast.panel.arrays import IntArray
-from seqcast.panel.frequency import TimeArray
+from seqcast.panel.clock import Clock
+from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.wording import show_time
 from seqcast.reading.table import Table, cell_error, share_hint
@@ -28,8 +29,17 @@ class Times:
     values: TimeArray
     """(rows,)"""
     notices: tuple[Notice, ...] = ()
-    is_zoned: bool = False
-    """True where the source names a zone or an offset; the values are UTC."""
+    found_format: str | None = None
+    """Format that was found for texts that are not ISO 8601."""
+    is_utc: bool = False
+    """True where the values are UTC: the source names a zone or an offset, or counts seconds since 1970."""
+    zone: str | None = None
+    """The zone whose clock the panel follows; None where none is named."""
+
+    def show(self, row: int) -> str:
+        """Returns a time as text, as the clock of its zone shows it."""
+        clock = None if self.zone is None else Clock(self.zone, on_wall=False)
+        return Frequency("", "microsecond", 1, clock=clock).show(self.values[row])
 
 
 def in_microseconds(table: Table, column: str, numbers: IntArray, unit: str) -> Datetimes:

@@ -64,7 +64,7 @@ def _since_origin(table: Table, column: str, numbers: IntArray, unit: str) -> Ti
         return Times(origin + numbers.astype("timedelta64[D]"))
     values = in_microseconds(table, column, numbers, unit)
     text = f"numbers of column {column!r} were read as Unix {_EPOCH_NAMES[unit]}, the first as {show_time(values[0])}"
-    return Times(values, () if table.options.time_unit else (Notice("decision", text),), is_zoned=True)
+    return Times(values, () if table.options.time_unit else (Notice("decision", text),), is_utc=True)
 
 
 def _date_pattern(table: Table, column: str, numbers: IntArray) -> str | None:

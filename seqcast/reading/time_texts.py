@@ -21,6 +21,7 @@ from seqcast.reading.columns import TextColumn
 from seqcast.reading.frequency_inference import regular_share
 from seqcast.reading.table import Table, cell_error, share_hint
 from seqcast.reading.time_arrays import FINE_REMEDY, TOO_FINE, Datetimes, Times
+from seqcast.reading.time_offsets import in_named_zone
 
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")
@@ -91,7 +92,7 @@ def parse_texts(texts: TimeTexts) -> Times:
     values, pattern = texts.values, texts.table.options.time_format
     if pattern is not None:
         parsed = texts.complete(strptime(values, pattern), f"the format {pattern}")
-        return _in_utc(texts, parsed) if has_offset(pattern) else Times(parsed)
+        return in_named_zone(texts.column, values, parsed) if has_offset(pattern) else Times(parsed)
     num_plain = sum(ISO_TIME.fullmatch(value) is not None for value in values)
     num_zoned = sum(ZONED_TIME.fullmatch(value) is not None for value in values)
     if num_plain > num_zoned:
@@ -100,20 +101,11 @@ def parse_texts(texts: TimeTexts) -> Times:
     if num_zoned:
         form = "the form 2024-01-31 23:59:59+00:00, with an offset"
         tidy = [re.sub(r" ?UTC$", "Z", re.sub(r" (?=[+-])", "", value)) for value in values]
-        return _in_utc(texts, texts.complete(_iso_times(tidy, ZONED_TIME, "UTC"), form))
+        return in_named_zone(texts.column, tidy, texts.complete(_iso_times(tidy, ZONED_TIME, "UTC"), form))
     periods = _period_starts(values)
     if periods is not None:
         return Times(texts.complete(periods[0], f"the form {periods[1]}"))
     return _in_listed_format(texts, values)
-
-
-def _in_utc(texts: TimeTexts, parsed: Datetimes) -> Times:
-    return Times(parsed, (utc_notice(texts.column, "an offset"),), is_zoned=True)
-
-
-def utc_notice(column: str, what: str) -> Notice:
-    """Returns the notice that times were converted to UTC because they have a zone or an offset."""
-    return Notice("repair", f"times of column {column!r} have {what}; they were converted to UTC")
 
 
 def strptime(values: list[str], pattern: str) -> Datetimes:
@@ -217,7 +209,8 @@ def _in_listed_format(texts: TimeTexts, values: list[str]) -> Times:
         form = "a time format that is known" if np.isnat(parsed).all() else f"the format {pattern} of the others"
         texts.complete(parsed, form)
     pattern, parsed = next(iter(readings.values()))
-    return Times(parsed, (Notice("decision", f"times of column {quoted(texts.column)} were read as {pattern}"),))
+    text = f"times of column {quoted(texts.column)} were read as {pattern}"
+    return Times(parsed, (Notice("decision", text),), pattern)
 
 
 def _evenly_spaced(texts: TimeTexts, readings: dict[str, Datetimes]) -> Times:
@@ -225,6 +218,9 @@ def _evenly_spaced(texts: TimeTexts, readings: dict[str, Datetimes]) -> Times:
 
     A reading without gaps goes before one with gaps.
     """
+    known = texts.table.options.found_format
+    if known in readings:
+        return Times(readings[known], found_format=known)
     coverage = {pattern: regular_share(times) for pattern, times in readings.items()}
     complete = [pattern for pattern, share in coverage.items() if share == 1]
     even = complete or [pattern for pattern, share in coverage.items() if share >= _EVEN_SHARE]
@@ -237,7 +233,7 @@ def _evenly_spaced(texts: TimeTexts, readings: dict[str, Datetimes]) -> Times:
         )
     others = " or ".join(pattern for pattern in readings if pattern != even[0])
     text = f"times of column {quoted(texts.column)} were read as {even[0]}, which spaces them evenly; {others} does not"
-    return Times(readings[even[0]], (Notice("decision", text),))
+    return Times(readings[even[0]], (Notice("decision", text),), even[0])
 
 
 def _may_fit(values: list[str], pattern: str) -> bool:

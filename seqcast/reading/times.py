@@ -1,22 +1,27 @@
 """Reads the time column, strictly and in one format, as datetimes or as whole steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import IntArray
+from seqcast.panel.clock import find_zone, wall_readings
+from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.wording import show_time
+from seqcast.panel.wording import quoted, show_time
 from seqcast.reading.cell_patterns import INTEGER, MISSING_WORDS
 from seqcast.reading.columns import text_column
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import TEXT_TYPE, Table, cell_error
 from seqcast.reading.time_arrays import Times, in_microseconds
 from seqcast.reading.time_numbers import TIME_UNITS, from_numbers
-from seqcast.reading.time_texts import TimeTexts, naive, parse_texts, utc_notice
+from seqcast.reading.time_offsets import utc_notice
+from seqcast.reading.time_texts import TimeTexts, parse_texts
 
 
 def read_times(table: Table, column: str) -> Times:
@@ -59,10 +64,17 @@ def _require_sense(options: ReadOptions) -> None:
 
 def _from_timestamps(table: Table, column: str) -> Times:
     chunks = table.arrow.column(column)
-    zone, unit = chunks.type.tz, chunks.type.unit
-    numbers = chunks.cast(pa.int64()).to_numpy()
-    notices = () if zone in (None, "UTC") else (utc_notice(column, f"zone {zone}"),)
-    return Times(in_microseconds(table, column, numbers, unit), notices, is_zoned=zone is not None)
+    name, unit = chunks.type.tz, chunks.type.unit
+    values = in_microseconds(table, column, chunks.cast(pa.int64()).to_numpy(), unit)
+    if name is None:
+        return Times(values)
+    try:
+        find_zone(name)
+    except UsageError:
+        return Times(values, (utc_notice(column, f"the unknown zone {name}"),), is_utc=True, zone="UTC")
+    zone = "UTC" if name in ("Etc/UTC", "Z") else name
+    notice = Notice("decision", f"times of column {quoted(column)} are of the zone {zone}, and forecasts will be")
+    return Times(values, (notice,), is_utc=True, zone=zone)
 
 
 def _from_text(table: Table, column: str) -> Times:
@@ -80,7 +92,7 @@ def _from_text(table: Table, column: str) -> Times:
     if table.options.time_unit is not None:
         raise texts.error(~is_whole, f"is not a whole number, as {option('time_unit')} needs it", "Correct them.")
     parsed = parse_texts(texts)
-    return Times(parsed.values[text.codes], parsed.notices, parsed.is_zoned)
+    return replace(parsed, values=parsed.values[text.codes])
 
 
 def _missing_time(table: Table, column: str, rows: NDArray[np.intp]) -> DataError:
@@ -102,32 +114,40 @@ def _whole_numbers(table: Table, column: str) -> IntArray:
     return whole
 
 
-def to_utc(times: Times, timezone: str | None, series: NDArray[np.int32], table: Table, column: str) -> Times:
-    """Converts wall-clock times of `timezone` to UTC; the second of two equal times comes after the clock went back.
+def to_utc(times: Times, config: DataConfig, series: NDArray[np.int32], table: Table, column: str) -> Times:
+    """Converts times without an offset to UTC if their zone is given; the zone of the configuration takes precedence.
+
+    Of two equal times of a series, the second comes after the clock went back.
 
     Raises:
         DataError: A time falls into the hour that the clock skipped.
-        UsageError: The zone is not known.
+        UsageError: The zone is not known, or the times are numbers of steps.
     """
-    if timezone is None or times.is_zoned:
+    zone = config.timezone
+    if zone is None and config.utc and times.zone is None:
+        zone = "UTC"
+    if zone is None:
         return times
     if times.values.dtype.kind == "i":
-        raise UsageError(
-            f"{option('timezone')} does not fit: the times are numbers of steps.", place=table.place(column)
-        )
-    plain = pa.array(times.values)
-    try:
-        early = pc.assume_timezone(plain, timezone, ambiguous="earliest", nonexistent="earliest")
-    except pa.ArrowInvalid:
-        raise UsageError(
-            f"{option('timezone', repr(timezone[:40]))} is not a known time zone.",
-            hint="Give one such as Europe/Berlin or UTC.",
-        ) from None
-    late = pc.assume_timezone(plain, timezone, ambiguous="latest", nonexistent="latest")
-    skipped = np.flatnonzero(pc.not_equal(pc.local_timestamp(early), plain).to_numpy(zero_copy_only=False))
+        name = "timezone" if config.timezone else "utc"
+        raise UsageError(f"{option(name)} does not fit: the times are numbers of steps.", place=table.place(column))
+    find_zone(zone)
+    if times.is_utc or config.utc:
+        told = Notice("decision", f"times of column {quoted(column)} are UTC; their hours follow the clock of {zone}")
+        notices = times.notices if zone == times.zone else (told,)
+        return replace(times, notices=notices, is_utc=True, zone=zone)
+    readings = wall_readings(zone, times.values)
+    skipped = np.flatnonzero(readings.is_skipped & _has_clock(times.values))
     if len(skipped):
-        what, hint = f"does not exist in {timezone}", "The clock skips this hour; correct the times."
+        what = f"does not exist in {zone}"
+        hint = f"The clock skips this hour; correct the times, or add {option('utc')} if they are UTC."
         raise cell_error(table, column, skipped, lambda row: show_time(times.values[row]), what, hint)
     again = pd.DataFrame({"time": times.values, "series": series}).duplicated().to_numpy()
-    notices = (*times.notices, Notice("repair", f"times of {timezone} were converted to UTC"))
-    return Times(np.where(again, naive(late), naive(early)), notices, is_zoned=True)
+    notices = (*times.notices, Notice("decision", f"times of column {quoted(column)} are those of the clock of {zone}"))
+    values = np.where(again, readings.second, readings.first)
+    return replace(times, values=values, notices=notices, is_utc=True, zone=zone)
+
+
+def _has_clock(times: TimeArray) -> bool:
+    """Returns whether any time has a time of day; a day begins even where the clock skips midnight."""
+    return bool(np.any(times != times.astype("datetime64[D]").astype(times.dtype)))

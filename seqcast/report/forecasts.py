@@ -8,7 +8,7 @@ from rich.table import Column
 from rich.text import Text
 
 from seqcast.report.summary import note_text, open_table, title_text
-from seqcast.report.text import number_format, plain, time_text, time_texts
+from seqcast.report.text import number_format, plain, time_text, zoned_time_texts
 from seqcast.results.forecast import Forecast, interval
 
 _SERIES_SHOWN = 3
@@ -31,7 +31,7 @@ def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> Render
     for window in range(min(len(forecast.series_ids), _SERIES_SHOWN)):
         intervals = (f"{level:g} % interval" for level in shown_levels)
         table = open_table(Column("time", no_wrap=True), "forecast", *intervals)
-        clocks = time_texts(times[window])
+        clocks = zoned_time_texts(times[window], forecast.frequency)
         write = number_format(np.stack([forecast.point[window], *(b[window] for pair in bounds for b in pair)]))
         for step in steps:
             if step is None:
@@ -39,7 +39,7 @@ def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> Render
                 continue
             ranges = [f"{write(low[window, step])} to {write(high[window, step])}" for low, high in bounds]
             table.add_row(clocks[step], write(forecast.point[window, step]), *ranges)
-        cutoff = time_text(forecast.cutoffs[window])
+        cutoff = time_text(forecast.cutoffs[window], forecast.frequency)
         title = f"{plain(forecast.series_ids[window])}: {forecast.horizon} steps after {cutoff}"
         parts += [title_text(title), table]
     hidden = len(forecast.series_ids) - _SERIES_SHOWN

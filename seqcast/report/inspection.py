@@ -14,7 +14,7 @@ from seqcast.attention.seasons import SeasonFinding
 from seqcast.attention.shorter_context import TOLERATED_LOSS, ContextSuggestion
 from seqcast.attention.verdict import Faithfulness, Verdict
 from seqcast.report.summary import note_text, open_table, title_text
-from seqcast.report.text import SENTENCE_WIDTH, number_format, percent_text, plain, time_text, time_texts
+from seqcast.report.text import SENTENCE_WIDTH, number_format, percent_text, plain, time_text, zoned_time_texts
 
 _STYLES = {"agree": "green", "disagree": "yellow", "context too short": "yellow", "not attended": "yellow"}
 _VERDICTS: dict[Verdict, str] = {
@@ -92,7 +92,7 @@ def faithfulness_view(found: Faithfulness) -> RenderableType:
 def implied_view(found: ImpliedForecast) -> RenderableType:
     """The attended values, weighted, beside the forecast and the seasonal naive."""
     table = open_table(Column("time", no_wrap=True), "attention-implied", "seqcast", "seasonal naive")
-    clocks = time_texts(found.times)
+    clocks = zoned_time_texts(found.times, found.frequency)
     numbers = np.stack([found.implied, found.forecast, found.seasonal_naive], axis=1)
     write = number_format(numbers)
     for step in range(min(_STEPS_SHOWN, len(clocks))):
@@ -101,7 +101,9 @@ def implied_view(found: ImpliedForecast) -> RenderableType:
     part = "-" if found.explained is None else percent_text(found.explained)
     note = f"The attended values alone explain {part} of the forecast's variation; the network adds the rest."
     more = [Text(f"and {hidden} more steps")] if hidden > 0 else []
-    title = title_text(f"Attention-implied forecast of {plain(found.series_id)} after {time_text(found.cutoff[0])}")
+    title = title_text(
+        f"Attention-implied forecast of {plain(found.series_id)} after {time_text(found.cutoff[0], found.frequency)}"
+    )
     return Group(title, table, *more, note_text(note))
 
 

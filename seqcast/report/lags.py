@@ -71,7 +71,7 @@ def lag_summary(report: LagReport, source: LagSource = LagSource(), content: Con
     """
     windows = f"{_counted(report.num_windows, 'window')} of {report.num_series} series"
     times = report.overall.attended_times
-    origin = "" if times is None else f" of {time_text(times[0])}"
+    origin = "" if times is None else f" of {time_text(times[0], report.overall.frequency)}"
     reference = "forecast step" if report.relative == "target" else "start of the forecast"
     whose = "Lags of the linear fit" if source.linear_share > _HALF else "Attended lags"
     title = title_text(f"{whose} relative to the {reference}\n")
@@ -130,7 +130,7 @@ class LagTable:
         frequency = self.profile.frequency
         is_within_week = frequency.unit == "microsecond" and frequency.multiple < WEEK
         write = weekday_texts if is_within_week or frequency.unit == "business_day" else time_texts
-        return write(self.profile.attended_times[lags])
+        return write(frequency.wall(self.profile.attended_times[lags]))
 
 
 def band_view(profile: LagProfile) -> RenderableType:

@@ -12,7 +12,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from seqcast.panel.arrays import FloatArray
-from seqcast.panel.frequency import TimeArray
+from seqcast.panel.clock import offset_texts
+from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.wording import MONTHS, WEEKDAYS, show_time
 
 MAX_WIDTH = 80
@@ -106,10 +107,27 @@ def percent_text(share: float) -> str:
     return "-" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
-def time_text(time: np.datetime64 | np.int64) -> str:
-    """A time as `2024-01-01 05:00`, with seconds if needed, or the date alone at midnight; a step number as it is."""
+def time_text(time: np.datetime64 | np.int64, frequency: Frequency) -> str:
+    """A time as `2024-01-01 05:00`, with seconds if needed, or the date alone at midnight; a step number as it is.
+
+    Where the data name a zone, its offset stands behind the time of day: `2024-01-01 05:00+01:00`.
+    """
+    if frequency.clock is not None:
+        return zoned_time_texts(np.array([time]), frequency)[0]
     text = show_time(time)
     return text.removesuffix(":00") if text.count(":") == 2 else text
+
+
+def zoned_time_texts(times: TimeArray, frequency: Frequency) -> list[str]:
+    """The times of a column as `time_texts`, or each with a time of day and its offset where the data name a zone."""
+    clock = frequency.clock
+    if clock is None:
+        return time_texts(times)
+    wall = clock.wall(times.astype("datetime64[us]"))
+    offsets = (wall - clock.utc(times.astype("datetime64[us]"))).astype("timedelta64[s]").astype(np.int64)
+    days, clocks = _parts(wall)
+    parts = zip(days, clocks, offset_texts(offsets), strict=True)
+    return [f"{day} {time_of_day or '00:00'}{offset}" for day, time_of_day, offset in parts]
 
 
 def time_texts(times: TimeArray) -> list[str]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from seqcast.panel.arrays import BoolArray, FloatArray
 from seqcast.panel.frequency import Frequency, TimeArray
-from seqcast.panel.wording import iso_time
 
 BAND_LIFT = 2.0
 """Smallest lift of the lags in a band."""
@@ -36,15 +35,14 @@ class LagRow:
     """Standard deviation of the share over the origins of one series; None if no series has several."""
     unstable: bool
     """Whether `origin_spread` is more than `UNSTABLE_VARIATION` of the share."""
-    attended_time: np.datetime64 | np.int64 | None
-    """Time of the lag before the first step that reaches it; None for more than one window."""
+    attended_time: str | None
+    """Time of the lag before the first step that reaches it, as ISO text; None for more than one window."""
     moving_share: float | None = None
     """Part of all weight that lies on this lag in some windows and not in others; None where it was not measured."""
 
     def as_dict(self) -> dict[str, object]:
-        """The fields; the time as ISO text."""
-        time = self.attended_time
-        return {**asdict(self), "attended_time": None if time is None else iso_time(time)}
+        """The fields."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class LagProfile:
                 spread=None if self.spread is None else float(self.spread[index]),
                 origin_spread=None if self.origin_spread is None else float(self.origin_spread[index]),
                 unstable=bool(self.unstable[index]),
-                attended_time=None if self.attended_times is None else self.attended_times[index],
+                attended_time=None if self.attended_times is None else self.frequency.iso(self.attended_times[index]),
                 moving_share=None if self.moving is None else float(self.moving[index]),
             )
             for rank, index in enumerate(order[:top])

@@ -8,9 +8,9 @@ import numpy as np
 
 from seqcast.config import Config, DataConfig
 from seqcast.errors import DataError, Place, RunError, UsageError
+from seqcast.panel.clock import is_fixed
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
-from seqcast.panel.wording import show_time
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.source import Content, read_content
@@ -60,8 +60,8 @@ class Source:
             num_series=panel.num_series,
             num_rows=len(panel.target),
             num_observed=int(np.isfinite(panel.target).sum()),
-            first_time=show_time(panel.starts.min()),
-            last_time=show_time(last.max()),
+            first_time=panel.frequency.show(panel.starts.min()),
+            last_time=panel.frequency.show(last.max()),
             read_options=replace(self.table.options, text=self._text_columns()),
             static_path=None if self.static_path is None else absolute_name(self.static_path),
         )
@@ -107,10 +107,17 @@ def resolve_roles(config: Config, panel: Panel) -> Config:
             "time": schema.time,
             "id": config.data.id or (schema.id if has_own_id else None),
             "freq": panel.frequency.alias,
+            "timezone": config.data.timezone or _named_zone(panel),
             "known": schema.known,
             "past": schema.past,
         }
     )
+
+
+def _named_zone(panel: Panel) -> str | None:
+    """Return the zone of the panel; None if it has none but an offset, which other tables may have otherwise."""
+    clock = panel.frequency.clock
+    return None if clock is None or is_fixed(clock.zone) else clock.zone
 
 
 def read_run_source(record: RunRecord, config: Config, data: str | Content | None, given: Given = Given()) -> Source:

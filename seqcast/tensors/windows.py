@@ -69,6 +69,8 @@ class PanelTensors:
     """(grid rows, calendar): one row per distinct time, shared by all series on the same grid."""
     calendar_offsets: Tensor
     """(series,) grid row of each series' first row."""
+    clock: Tensor | None
+    """(grid rows,) steps by which the clock was put forward since the first row of its grid; None if it never was."""
     static_features: Tensor
     static_codes: Tensor
     mean: np.ndarray
@@ -81,14 +83,22 @@ class PanelTensors:
     has_moved: np.ndarray
     """(series,) as in `SeriesScales`."""
 
-    def gather(self, series: Tensor, origins: Tensor, context: int, horizon: int) -> WindowBatch:
+    def gather(
+        self, series: Tensor, origins: Tensor, context: int, horizon: int, step: Tensor | None = None
+    ) -> WindowBatch:
         """The windows (series[b], origins[b]), b < B.
 
         Steps before the first row of a series are not observed. `origins + horizon` must not pass a series' last row.
+        Where clocks changed within a window, its context is that of the clock of the forecast step `step` (B,),
+        by default the first one: a day before is the same time of day. An hour that the clock skipped, or that is
+        not yet known, is not observed; of a doubled hour one is left out.
         """
         steps = torch.arange(-context, horizon, device=origins.device)
         positions = origins[:, None] + steps  # (batch, context + horizon)
         inside = positions >= 0
+        if self.clock is not None:
+            positions, is_shown = self._on_clock(series, origins, positions, step)
+            inside &= (positions >= 0) & is_shown
         positions = positions.clamp(min=0)
         rows = self.offsets[series][:, None] + positions
         observed = self.observed[rows] & inside
@@ -111,6 +121,28 @@ class PanelTensors:
             scale_known=self.scale_known[series],
             least=least.masked_fill(falls_below, -torch.inf),
         )
+
+    def clock_of(self, series: Tensor, positions: Tensor) -> Tensor | None:
+        """Steps by which the clock was put forward until `positions` (B, P) of `series` (B,); None if it never was."""
+        if self.clock is None:
+            return None
+        return self.clock[self.calendar_offsets[series][:, None] + positions.clamp(min=0)]
+
+    def _on_clock(
+        self, series: Tensor, origins: Tensor, positions: Tensor, step: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Positions (B, S + H), in the context by the clock of a forecast step, and where the clock shows them."""
+        own = self.clock_of(series, positions)
+        chosen = origins if step is None else origins + step
+        reference = self.clock_of(series, chosen[:, None])
+        assert own is not None
+        assert reference is not None
+        in_context = positions < origins[:, None]
+        moved = torch.where(in_context, positions + reference - own, positions)
+        known = moved.minimum(origins[:, None] - 1)
+        shown = self.clock_of(series, known)
+        is_shown = ~in_context | ((known == moved) & (shown == own))
+        return torch.where(in_context, known, positions), is_shown
 
 
 @dataclass(frozen=True)
@@ -175,7 +207,7 @@ def panel_to_tensors(
     observed = np.isfinite(panel.target)
     scaled = np.nan_to_num(scale_target(panel, scales.mean, scales.scale), copy=False, nan=0.0)
     least = (0.0 - scales.mean) / scales.scale if data.non_negative else np.full(panel.num_series, -np.inf)
-    calendar, calendar_offsets = _calendar_grid(panel, data.calendar or ())
+    calendar, calendar_offsets, clock = _calendar_grid(panel, data.calendar or ())
 
     exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
 
@@ -195,6 +227,7 @@ def panel_to_tensors(
         known_codes=code(encode(scalers.known, panel.known)),
         calendar=number(calendar),
         calendar_offsets=code(calendar_offsets),
+        clock=code(clock) if clock.any() else None,
         static_features=number(transform_numeric(scalers.static, panel.static)),
         static_codes=code(encode(scalers.static, panel.static)),
         mean=scales.mean,
@@ -205,9 +238,14 @@ def panel_to_tensors(
     )
 
 
-def _calendar_grid(panel: Panel, cycles: tuple[str, ...]) -> tuple[np.ndarray, IntArray]:
-    """Calendar features of every distinct time once; series whose grids differ in phase get grids of their own."""
+def _calendar_grid(panel: Panel, cycles: tuple[str, ...]) -> tuple[np.ndarray, IntArray, IntArray]:
+    """Calendar features of every distinct time once; series whose grids differ in phase get grids of their own.
+
+    Returns:
+        The features, the grid row of each series' first row, and the steps by which clocks were put forward.
+    """
     grids: list[np.ndarray] = []
+    clocks: list[IntArray] = []
     offsets = np.zeros(panel.num_series, dtype=np.int64)
     used, left = 0, np.argsort(panel.starts, kind="stable")
     while len(left):
@@ -218,6 +256,8 @@ def _calendar_grid(panel: Panel, cycles: tuple[str, ...]) -> tuple[np.ndarray, I
         length = int((ahead + panel.lengths[members]).max())
         offsets[members] = used + ahead
         times = panel.frequency.advance(np.full(length, start), np.arange(length))
-        grids.append(calendar_features(cycles, times))
+        grids.append(calendar_features(cycles, panel.frequency.wall(times)))
+        forward = panel.frequency.clock_steps(times, times[:1])
+        clocks.append(np.zeros(length, np.int64) if forward is None else forward)
         used += length
-    return np.concatenate(grids), offsets
+    return np.concatenate(grids), offsets, np.concatenate(clocks)

@@ -143,19 +143,19 @@ class TestAttendedTime:
     def test_before_the_origin_it_counts_back_from_the_cutoff(self) -> None:
         report = report_of(random_weights(num_windows=1), "origin")
         for row in report.overall.rows():
-            assert row.attended_time == CUTOFF - np.timedelta64(row.lag - 1, "h")
+            assert np.datetime64(row.attended_time) == CUTOFF - np.timedelta64(row.lag - 1, "h")
 
     def test_before_the_target_it_is_seen_from_the_first_step_that_reaches_the_lag(self) -> None:
         report = report_of(random_weights(num_windows=1))
         for row in report.overall.rows():
             step = next(step for step in range(HORIZON) if 1 <= row.lag - step <= CONTEXT)
-            assert row.attended_time == CUTOFF + np.timedelta64(step + 1 - row.lag, "h")
+            assert np.datetime64(row.attended_time) == CUTOFF + np.timedelta64(step + 1 - row.lag, "h")
 
     def test_in_a_group_it_is_seen_from_its_own_first_step(self) -> None:
         report = report_of(random_weights(num_windows=1), "target")
         group = report.groups[1]
         assert group.label == "steps 3-4"
-        times = {row.lag: row.attended_time for row in group.rows()}
+        times = {row.lag: np.datetime64(row.attended_time) for row in group.rows()}
         assert times[5] == CUTOFF + np.timedelta64(3 - 5, "h")
         assert times[CONTEXT + 3] == CUTOFF + np.timedelta64(4 - CONTEXT - 3, "h")
 
@@ -164,7 +164,7 @@ class TestAttendedTime:
         self, alias: str, start: np.datetime64 | int, text: str
     ) -> None:
         attention = make_map(planted_weights((9,), num_windows=1), frequency=parse_frequency(alias), start=start)
-        assert lag_report([attention]).overall.rows(1)[0].as_dict()["attended_time"] == text
+        assert lag_report([attention]).overall.as_dict()["lags"][0]["attended_time"] == text
 
 
 class TestSpreadOfAttention:

@@ -18,7 +18,7 @@ def section_of_help(text: str, title: str) -> str:
 def test_every_setting_has_an_option_or_is_known_to_belong_in_a_file() -> None:
     names = {name for panel in PANELS.values() for name in panel} - {"copy", "na_value", "static_file"}
     fields = {name for _, section in Config() for name in type(section).model_fields} | {*ReadOptions.__annotations__}
-    assert fields - names == FILE_ONLY | {"copy_gate", "na_values", "text"}
+    assert fields - names == FILE_ONLY | {"copy_gate", "na_values", "text", "found_format"}
     assert names <= fields
 
 
@@ -33,7 +33,7 @@ def test_help_tells_what_a_setting_is_and_its_default() -> None:
     text = " ".join(done("train", "--help").out.split())
     assert "--hidden <int> Width of the recurrent state. [default: 64]" in text
     assert "--copy / --no-copy Let the forecast mix in the attended values themselves. [default: on]" in text
-    assert "--freq <str> Frequency, such as h, 15min, D, W-SUN or MS; inferred if not given. --round" in text
+    assert "--freq <str> Frequency, such as h, 15min, D, W-SUN or MS; inferred if not given. --timezone" in text
 
 
 def test_a_command_gets_the_given_settings_and_no_others() -> None:

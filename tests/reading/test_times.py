@@ -9,12 +9,13 @@ import pytest
 
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError
+from seqcast.panel.clock import Clock
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import table_from_frame
 from seqcast.reading.times import read_times
-from tests.reading.making_tables import load, read, repairs, rows, times_of
+from tests.reading.making_tables import decisions, load, read, repairs, rows, times_of
 
 
 def _table(folder: Path, times: list[str], options: ReadOptions = ReadOptions()) -> Table:
@@ -192,18 +193,18 @@ def test_a_given_unit_says_what_numbers_count(tmp_path: Path, number: str, unit:
     assert (times.values[0], times.notices) == (np.datetime64("2024-01-01"), ())
 
 
-def test_offsets_are_converted_to_utc_with_a_notice(tmp_path: Path) -> None:
+def test_offsets_of_a_known_zone_are_kept_and_hours_stand_in_utc(tmp_path: Path) -> None:
     lines = ["2024-03-31 01:00:00+01:00", "2024-03-31 03:00:00+02:00", "2024-03-31 04:00:00+02:00"]
     loaded = load(tmp_path, rows("ds,y", [f"{time},{i}" for i, time in enumerate(lines)]))
-    assert repairs(loaded) == ["times of column 'ds' have an offset; they were converted to UTC"]
+    assert (repairs(loaded), loaded.panel.frequency.clock) == ([], Clock("Europe/Berlin", on_wall=False))
     assert times_of(loaded.panel)[1] == "2024-03-31T01:00:00.000000"
 
 
-def test_a_frame_with_a_zone_is_converted_to_utc() -> None:
+def test_days_of_a_frame_with_a_zone_follow_its_clock() -> None:
     frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=3, tz="Europe/Berlin"), "y": [1.0, 2.0, 3.0]})
     loaded = build_panel(table_from_frame(frame), DataConfig())
-    assert times_of(loaded.panel)[0] == "2023-12-31T23:00:00.000000"
-    assert repairs(loaded) == ["times of column 'ds' have zone Europe/Berlin; they were converted to UTC"]
+    assert times_of(loaded.panel)[0] == "2024-01-01T00:00:00.000000"
+    assert (repairs(loaded), loaded.panel.frequency.clock) == ([], Clock("Europe/Berlin", on_wall=True))
 
 
 @pytest.mark.parametrize(
@@ -238,20 +239,20 @@ def test_a_gap_does_not_make_regular_dates_ambiguous(tmp_path: Path) -> None:
     assert loaded.panel.lengths.tolist() == [40]
 
 
-BERLIN = ReadOptions(timezone="Europe/Berlin")
+BERLIN = DataConfig(timezone="Europe/Berlin")
 
 
 def test_the_doubled_hour_of_autumn_is_settled_by_the_zone(tmp_path: Path) -> None:
     hours = ["01:00", "02:00", "02:00", "03:00"]
     content = rows("ds,y", [f"2024-10-27 {hour},{i}" for i, hour in enumerate(hours)])
-    loaded = load(tmp_path, content, options=BERLIN)
+    loaded = load(tmp_path, content, BERLIN)
     assert [time[11:16] for time in times_of(loaded.panel)] == ["23:00", "00:00", "01:00", "02:00"]
-    assert repairs(loaded) == ["times of Europe/Berlin were converted to UTC"]
+    assert decisions(loaded)[0] == "times of column 'ds' are those of the clock of Europe/Berlin"
 
 
 def test_the_skipped_hour_of_spring_is_no_gap_in_the_zone(tmp_path: Path) -> None:
     content = rows("ds,y", [f"2024-03-31 {hour},1" for hour in ("00:00", "01:00", "03:00", "04:00")])
-    assert load(tmp_path, content, options=BERLIN).panel.lengths.tolist() == [4]
+    assert load(tmp_path, content, BERLIN).panel.lengths.tolist() == [4]
 
 
 @pytest.mark.parametrize(
@@ -272,12 +273,12 @@ def test_the_skipped_hour_of_spring_is_no_gap_in_the_zone(tmp_path: Path) -> Non
 )
 def test_times_that_do_not_fit_the_zone_are_refused(tmp_path: Path, times: list[str], zone: str, message: str) -> None:
     with pytest.raises((DataError, UsageError), match=message):
-        load(tmp_path, rows("ds,y", [f"{time},1" for time in times]), options=ReadOptions(timezone=zone))
+        load(tmp_path, rows("ds,y", [f"{time},1" for time in times]), DataConfig(timezone=zone))
 
 
 def test_zoned_times_are_not_moved_by_the_zone(tmp_path: Path) -> None:
     content = rows("ds,y", [f"2024-01-01T0{i}Z,{i}" for i in range(3)])
-    assert times_of(load(tmp_path, content, options=BERLIN).panel) == times_of(load(tmp_path, content).panel)
+    assert times_of(load(tmp_path, content, BERLIN).panel) == times_of(load(tmp_path, content).panel)
 
 
 def test_steps_at_both_ends_of_counting_are_gaps_too_wide(tmp_path: Path) -> None:

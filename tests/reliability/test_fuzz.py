@@ -37,12 +37,14 @@ def _denormal_numbers() -> None:
     torch.set_flush_denormal(False)
 
 
-def read_whatever(folder: Path, data: bytes, options: ReadOptions = ReadOptions()) -> None:
+def read_whatever(
+    folder: Path, data: bytes, options: ReadOptions = ReadOptions(), config: DataConfig = DataConfig()
+) -> None:
     """Read bytes as a table and as a panel: either works, or an error of ours says why."""
     path = folder / "data.csv"
     path.write_bytes(data)
     with suppress(SeqcastError):
-        loaded = build_panel(read_table(path, options), DataConfig())
+        loaded = build_panel(read_table(path, options), config)
         assert np.isfinite(loaded.panel.target).any()
         assert len(loaded.panel.target) < 10_000
 
@@ -55,7 +57,13 @@ OPTIONS = st.builds(
     time_format=st.sampled_from([None, "%Y", "%d/%m/%Y", "%Q", "%", ""]),
     time_unit=st.sampled_from([None, "s", "ns", "day", "excel", "step", "year"]),
     na_values=st.lists(st.text(max_size=3), max_size=2).map(tuple),
-    timezone=st.sampled_from([None, "UTC", "Europe/Berlin", "Nowhere/None", ""]),
+)
+CONFIGS = st.builds(
+    DataConfig,
+    timezone=st.sampled_from([None, "UTC", "Europe/Berlin", "Africa/Cairo", "+05:45", "Nowhere/None", "../etc", ""]),
+    utc=st.booleans(),
+    round=st.sampled_from([None, "h", "10min", "D", "3", "MS", "x"]),
+    resample=st.sampled_from([None, "h:sum", "W:mean", "QE:last", "2:median", "B:sum", ":", "h:mode"]),
 )
 CELL = st.one_of(
     st.text(max_size=6),
@@ -83,9 +91,11 @@ def test_any_bytes_after_a_known_start_are_read_or_refused(start: bytes, data: b
 
 
 @settings(QUICK, max_examples=240)
-@given(text=TABLES, options=st.one_of(st.just(ReadOptions()), OPTIONS))
-def test_any_options_work_or_are_refused(text: str, options: ReadOptions, tmp_path: Path) -> None:
-    read_whatever(tmp_path, text.encode("utf-8", "surrogatepass"), options)
+@given(
+    text=TABLES, options=st.one_of(st.just(ReadOptions()), OPTIONS), config=st.one_of(st.just(DataConfig()), CONFIGS)
+)
+def test_any_options_work_or_are_refused(text: str, options: ReadOptions, config: DataConfig, tmp_path: Path) -> None:
+    read_whatever(tmp_path, text.encode("utf-8", "surrogatepass"), options, config)
 
 
 @pytest.mark.parametrize(("header", "good"), [("ds,y", dates(9)), ("y,ds", range(9))], ids=["times", "numbers"])

@@ -233,6 +233,7 @@ BY_SETTINGS = [
     Attack("a width that is a text", text("hidden = 4", 'hidden = "4x"'), (CONFIG, "hidden")),
     Attack("a width that is true", text("hidden = 4", "hidden = 4.5"), (CONFIG, "hidden")),
     Attack("a width of 5,000 digits", text("hidden = 4", "hidden = " + "9" * 5000), (CONFIG,)),
+    Attack("a zone elsewhere", text("utc = false", 'utc = false\ntimezone = "../../../etc/passwd"'), ("time zone",)),
     Attack("a million layers", text("layers = 1", "layers = 1000000"), (CONFIG, "layers")),
     Attack("eight layers", text("layers = 1", "layers = 8"), (MODEL, "do not fit")),
     Attack("dropout that is NaN", text("dropout = 0.1", "dropout = nan"), (CONFIG, "dropout")),
@@ -351,7 +352,7 @@ BY_RECORD = [
         Attack(f"a {name} that is none", record("data", "read_options", name, value=value), (OPTIONS_DO_NOT_FIT,))
         for name, value in (
             *(("encoding", "hex"), ("delimiter", "touch marker")),
-            *(("timezone", "../../../etc/passwd"), ("time_format", "%Q" * 1000)),
+            ("time_format", "%Q" * 1000),
         )
     ),
     Attack("a checksum of another file", record("files", MODEL, value="0" * 64), (MODEL, "checksum")),

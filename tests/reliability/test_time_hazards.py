@@ -1,6 +1,6 @@
 """Hazards of time columns and frequencies."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -55,7 +55,9 @@ TWO_FORMATTED = written(f"{CLOCK} +0100", 30, "h") + written(f"{CLOCK} +0000", s
 LOCAL_SECONDS = [f"{datetime.fromisoformat(time).timestamp():.0f}" for time in local(90)]
 LOCAL_MONTHS = [datetime(2018 + i // 12, i % 12 + 1, 1, tzinfo=BERLIN).isoformat() for i in range(48)]
 FAR_CLOCKS = [str(np.datetime64("2500-01-01", "s") + np.timedelta64(24 * i - (i > 30), "h")) for i in range(NUM)]
-CLOCKS_CHANGE = "not evenly spaced ... shift by an hour ... where clocks change ... without offset ... --timezone"
+CLOCKS_CHANGE = "not evenly spaced ... shift by an hour ... where clocks change ... --timezone"
+OF_BERLIN = "+01:00, +02:00 of Europe/Berlin"
+IN_UTC = [np.datetime64(datetime.fromisoformat(time).astimezone(UTC).replace(tzinfo=None), "s") for time in local(90)]
 IRREGULAR = [f"2024-01-{1 + i:02} {hour:02}:00" for i, hour in enumerate((0, 5, 2, 9, 1, 7, 3, 20, 11, 4, 6, 23, 8))]
 FISCAL = [str(np.datetime64("2022-01-03") + np.timedelta64(28 * i + 7 * (i // 3), "D")) for i in range(30)]
 ONE_SECOND_LATE = changed(dates(40, step="h"), 12, "2024-01-01 10:00:01")
@@ -126,29 +128,65 @@ FORMATS: list[Row] = [
 ]
 
 ZONES: list[Row] = [
-    ("ISO with Z", timed(written("%Y-%m-%dT%H:%M:%SZ", step="h")), "", WARNED, "converted to UTC"),
-    ("one offset", timed([time + "+02:00" for time in HOURS]), "", WARNED, "converted to UTC"),
-    ("days of one offset", timed([f"{day}T00:00+01:00" for day in dates(9)]), "", WARNED, "converted to UTC ... daily"),
-    ("two offsets", timed(TWO_OFFSETS), "", WARNED, "converted to UTC"),
+    ("ISO with Z", timed(written("%Y-%m-%dT%H:%M:%SZ", step="h")), "", DONE, "offset +00:00"),
+    ("one offset", timed([time + "+02:00" for time in HOURS]), "", DONE, "offset +02:00"),
+    ("days of one offset", timed([f"{day}T00:00+01:00" for day in dates(9)]), "", DONE, "+01:00 ... daily"),
+    ("two offsets", timed(TWO_OFFSETS), "", WARNED, "+01:00, +02:00); they were converted to UTC"),
     ("offset on one time", at(9, HOURS[7] + "Z", HOURS), "", DATA, "line 9 ... without offset"),
     ("no offset on one time", at(9, HOURS[7], [t + "Z" for t in HOURS]), "", DATA, "line 9 ... with an offset"),
-    ("a format, one offset", timed(written(f"{CLOCK} +0200", step="h")), OFFSET_FORMAT, WARNED, "2023-12-31 22:00"),
+    (
+        "a format, one offset",
+        timed(written(f"{CLOCK} +0200", step="h")),
+        OFFSET_FORMAT,
+        DONE,
+        "2024-01-01 00:00:00+02:00",
+    ),
     ("a format, two offsets", timed(TWO_FORMATTED), OFFSET_FORMAT, WARNED, "1 time steps have no row"),
-    ("a format and a zone", timed(written(f"{CLOCK} +0100", step="h")), OFFSET_AND_ZONE, WARNED, "2023-12-31 23:00"),
+    (
+        "a format and a zone",
+        timed(written(f"{CLOCK} +0100", step="h")),
+        OFFSET_AND_ZONE,
+        DONE,
+        "2024-01-01 00:00:00+01:00",
+    ),
     ("a zone for steps", steps(0), IN_BERLIN, USAGE, "--timezone does not fit"),
     ("an unknown zone", PLAIN, "--timezone Mars/Base", USAGE, "--timezone 'Mars/Base'"),
-    ("a clock that goes back", timed(AUTUMN), IN_BERLIN, WARNED, "converted to UTC"),
+    ("a clock that goes back", timed(AUTUMN), IN_BERLIN, DONE, "clock of Europe/Berlin ... hourly"),
     ("a clock that goes back, no zone", timed(AUTUMN), "", DATA, "same time ... --timezone"),
-    ("a clock that goes forward", timed(SPRING), IN_BERLIN, WARNED, "converted to UTC"),
+    ("a clock that goes forward", timed(SPRING), IN_BERLIN, DONE, "clock of Europe/Berlin ... hourly"),
     ("a clock that goes forward, no zone", timed(SPRING), "", WARNED, "1 time steps have no row"),
-    ("a skipped hour", timed(dates(50, "2024-03-30", "h")), IN_BERLIN, DATA, "line 28 ... does not exist in Europe"),
-    ("local days with their offsets", timed(local(90)), "", DATA, CLOCKS_CHANGE),
-    ("local weeks with their offsets", timed(local(60, days=7)), "", DATA, CLOCKS_CHANGE),
-    ("local months with their offsets", timed(LOCAL_MONTHS), "", DATA, CLOCKS_CHANGE),
-    ("local quarters of a day", timed(local(400, days=0, hours=6)), "", DATA, CLOCKS_CHANGE),
-    ("local days in Unix seconds", timed(LOCAL_SECONDS), "", DATA, CLOCKS_CHANGE),
-    ("local days of a zone", timed(dates(100)), IN_BERLIN, DATA, CLOCKS_CHANGE),
-    ("local days and --freq", timed(local(90)), "--freq D", USAGE, "line 62 ... contradicts ... where clocks change"),
+    (
+        "a skipped hour",
+        timed(dates(50, "2024-03-30", "h")),
+        IN_BERLIN,
+        DATA,
+        "line 28 ... does not exist in Europe ... --utc",
+    ),
+    ("local days with their offsets", timed(local(90)), "", DONE, f"{OF_BERLIN} ... daily"),
+    ("local weeks with their offsets", timed(local(60, days=7)), "", DONE, f"{OF_BERLIN} ... weekly"),
+    ("local months with their offsets", timed(LOCAL_MONTHS), "", DONE, f"{OF_BERLIN} ... monthly"),
+    ("local quarters of a day", timed(local(400, days=0, hours=6)), "", DONE, f"{OF_BERLIN} ... every 6 hours"),
+    ("local days in Unix seconds", timed(LOCAL_SECONDS), "", DATA, f"{CLOCKS_CHANGE} Europe/Berlin"),
+    ("local days of a zone", timed(dates(100)), IN_BERLIN, DONE, "clock of Europe/Berlin ... daily"),
+    ("local days and --freq", timed(local(90)), "--freq D", DONE, "daily"),
+    ("local days in UTC", timed([f"{time}Z" for time in IN_UTC]), "", DATA, f"{CLOCKS_CHANGE} Europe/Berlin"),
+    ("local days in UTC, by option", timed([f"{time}Z" for time in IN_UTC]), IN_BERLIN, DONE, "daily"),
+    (
+        "local days in bare UTC",
+        timed([str(time) for time in IN_UTC]),
+        "",
+        DATA,
+        f"{CLOCKS_CHANGE} Europe/Berlin and --utc",
+    ),
+    (
+        "local days in bare UTC, by option",
+        timed([str(time) for time in IN_UTC]),
+        f"{IN_BERLIN} --utc",
+        DONE,
+        "2024-02-01 00:00:00+01:00",
+    ),
+    ("local seconds, by option", timed(LOCAL_SECONDS), IN_BERLIN, DONE, "daily"),
+    ("a contradicting --freq of a zone", timed(local(90)), "--freq W", USAGE, "--freq 7D ... contradicts"),
     ("local days as dates", timed([time[:10] for time in local(90)]), "", DONE, "daily"),
     ("a far future with clocks", timed(FAR_CLOCKS), "", DATA, "23 hours (1 times) ... where clocks change"),
 ]

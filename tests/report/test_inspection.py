@@ -12,6 +12,7 @@ from seqcast.attention.seasons import SeasonFinding
 from seqcast.attention.shorter_context import ContextRow, ContextSuggestion
 from seqcast.attention.verdict import BandEffect, Faithfulness, Ranking
 from seqcast.experiments.compare import VariantResult
+from seqcast.panel.frequency import parse_frequency
 from seqcast.report.inspection import (
     comparison_view,
     context_view,
@@ -74,7 +75,9 @@ def test_each_step_shows_the_implied_forecast_beside_two_others(num_steps: int, 
     times = np.datetime64("2024-03-01", "us") + np.arange(num_steps) * np.timedelta64(1, "D")
     numbers = np.arange(float(num_steps))
     cutoff = times[:1] - np.timedelta64(1, "D")
-    found = ImpliedForecast("a\x1b[31mb", cutoff, times, numbers + 100, numbers + 200, numbers * np.nan, 0.875)
+    found = ImpliedForecast(
+        "a\x1b[31mb", parse_frequency("D"), cutoff, times, numbers + 100, numbers + 200, numbers * np.nan, 0.875
+    )
     text = shown(implied_view(found))
     assert words_of(text, "2024-03-02") == ["2024-03-02", "101.0", "201.0", "-"]
     assert text.splitlines()[0].endswith(" after 2024-02-29")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from seqcast.panel.frequency import parse_frequency
 from seqcast.report.text import (
     MAX_WIDTH,
     json_text,
@@ -107,7 +108,7 @@ def test_shares_are_percent(share: float, text: str) -> None:
     ],
 )
 def test_times_are_as_short_as_they_can_be(time: str, text: str) -> None:
-    assert time_text(np.datetime64(time, "us")) == text
+    assert time_text(np.datetime64(time, "us"), parse_frequency("h")) == text
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_weekdays_stand_before_times_and_years_after_them_if_needed(times: list[
 
 
 def test_step_numbers_stay_numbers() -> None:
-    assert time_text(np.int64(42)) == "42"
+    assert time_text(np.int64(42), parse_frequency("1")) == "42"
     assert time_texts(np.array([41, 42])) == weekday_texts(np.array([41, 42])) == ["41", "42"]
 
 

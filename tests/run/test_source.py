@@ -37,6 +37,18 @@ def reread(made: MadeRun, data: Path | None) -> Source:
     return read_run_source(record, made.directory.read_config(record), None if data is None else str(data))
 
 
+def test_an_ambiguous_later_table_is_read_in_the_format_of_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "months.csv"
+    months = [f"01.{1 + i % 12:02}.{2015 + i // 12},{i}" for i in range(40)]
+    path.write_text("\n".join(["ds,y", *months]))
+    options = source_of(path).record().read_options
+    assert options.found_format == "%d.%m.%Y"
+    path.write_text("\n".join(["ds,y", *months[:3]]))
+    assert source_of(path, options).panel.frequency.alias == "MS"
+    with pytest.raises(DataError, match="fit more than one format"):
+        source_of(path)
+
+
 def test_a_source_holds_the_panel_and_where_it_came_from(tmp_path: Path) -> None:
     path = write_table(tmp_path / "data.csv", LENGTHS)
     source = source_of(path, **COVARIATES)
