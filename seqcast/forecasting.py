@@ -61,7 +61,7 @@ def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, futur
     origins, ends = latest_origins(panel), observed_ends(panel)
     forecasting = Forecasting(model, _with_future_rows(model, panel, ends, horizon, future), ends)
     notices = (
-        *future_notices(future, panel.schema, model.config.data),
+        *future_notices(future, panel, model.config.data),
         *_coverage_notices(panel, ends),
         *forecasting.notices(),
         *_rolled_notice(model, horizon),

@@ -114,5 +114,5 @@ def _disk_problems(folder: Path, facts: dict[str, str]) -> list[str]:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        problems.append(f"{folder}: cannot be written to: {error.strerror}. Give --run another directory.")
+        problems.append(f"{folder}: cannot be written to: {error.strerror}.")
     return problems

@@ -50,8 +50,9 @@ def covariate_column(panel: Panel, name: str, asked_by: Literal["by", "align"]) 
             )
     names = (*panel.schema.known, *panel.schema.past, *panel.schema.static)
     covariates_text = f"a covariate of this run ({name_list(names)})" if names else "a covariate: this run has none"
-    also = f"one of {name_list(GROUPINGS)}, nor " if asked_by == "by" else ""
-    raise UsageError(f"{option(asked_by, name)} is {'neither ' if also else 'not '}{also}{covariates_text}.")
+    if asked_by == "align":
+        raise UsageError(f"{option('align', name)} is not {covariates_text}.")
+    raise UsageError(f"{option('by', name)} is neither one of {name_list(GROUPINGS)}, nor {covariates_text}.")
 
 
 def covariate_groups(panel: Panel, origins: Origins, horizon: int, name: str) -> WindowGroups:

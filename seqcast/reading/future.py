@@ -22,6 +22,7 @@ from seqcast.reading.resampling import aggregate_rows, parse_resampling, round_t
 from seqcast.reading.roles import split_id
 from seqcast.reading.table import Table, missing_column
 from seqcast.reading.time_arrays import Times
+from seqcast.reading.time_offsets import utc_notice
 from seqcast.reading.times import read_times, to_utc
 
 
@@ -56,13 +57,19 @@ def extend_panel(
     return replace(padded, known=_with_future(padded.known, panel, num_steps, future, config))
 
 
-def future_notices(future: Table | None, schema: Schema, config: DataConfig) -> tuple[Notice, ...]:
-    """Returns the notices about the table of the future; none if no covariate is known."""
-    if future is None or not schema.known:
+def future_notices(future: Table | None, panel: Panel, config: DataConfig) -> tuple[Notice, ...]:
+    """Returns the notices about the table of the future; none if no covariate of the panel is known."""
+    if future is None or not panel.schema.known:
         return ()
-    marked = mark_notices(future.marks, schema.known)
-    found = (*future.notices, *marked, *read_times(future, _time_column(future, schema, config)).notices)
-    return tuple(replace(notice, text=f"future table: {notice.text}") for notice in found)
+    marked = mark_notices(future.marks, panel.schema.known)
+    column = _time_column(future, panel.schema, config)
+    times = read_times(future, column)
+    told = times.notices
+    if times.zone is not None:  # the decision names the zone of forecasts, which is that of the data
+        told = tuple(notice for notice in told if notice.kind == "repair")
+        if panel.frequency.clock is None:
+            told = (utc_notice(column, "an offset, and those of the data have none"),)
+    return tuple(replace(notice, text=f"future table: {notice.text}") for notice in (*future.notices, *marked, *told))
 
 
 def _time_column(future: Table, schema: Schema, config: DataConfig) -> str:

@@ -129,8 +129,8 @@ def to_utc(times: Times, config: DataConfig, series: NDArray[np.int32], table: T
     if zone is None:
         return times
     if times.values.dtype.kind == "i":
-        name = "timezone" if config.timezone else "utc"
-        raise UsageError(f"{option(name)} does not fit: the times are numbers of steps.", place=table.place(column))
+        asked = option("timezone") if config.timezone else option("utc")
+        raise UsageError(f"{asked} does not fit: the times are numbers of steps.", place=table.place(column))
     find_zone(zone)
     if times.is_utc or config.utc:
         told = Notice("decision", f"times of column {quoted(column)} are UTC; their hours follow the clock of {zone}")

@@ -197,7 +197,15 @@ class TestScales:
 class TestScores:
     def test_the_document_holds_every_measure_overall_by_step_and_by_series(self) -> None:
         found = json.loads(json.dumps(scored(levels=(80, 97.5)).as_dict(), allow_nan=False))["m"]
-        assert set(found) == {*MEASURES, "coverage", "num_values", "num_unscored", "by_step", "by_series"}
+        assert set(found) == {
+            *MEASURES,
+            "coverage",
+            "coverage_spread",
+            "num_values",
+            "num_unscored",
+            "by_step",
+            "by_series",
+        }
         assert set(found["coverage"]) == {"80", "97.5"}
         assert [item["step"] for item in found["by_step"]] == [1, 2, 3, 4, 5]
         assert set(found["by_step"][0]) == {*MEASURES, "coverage", "step"}

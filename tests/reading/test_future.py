@@ -172,12 +172,12 @@ def test_a_series_without_rows_needs_no_future(tmp_path: Path) -> None:
 
 def test_what_was_found_in_the_future_table_is_told(tmp_path: Path) -> None:
     future = read(tmp_path, _future().replace(",", ";").replace("-", "/"))
-    assert [notice.text for notice in future_notices(future, _panel(tmp_path).schema, CONFIG)] == [
+    assert [notice.text for notice in future_notices(future, _panel(tmp_path), CONFIG)] == [
         "future table: columns are separated by semicolon",
         "future table: times of column 'ds' were read as %Y/%m/%d",
     ]
 
 
 def test_a_future_table_that_is_not_needed_is_not_told_of(tmp_path: Path) -> None:
-    schema = load(tmp_path, rows("ds,y", [f"{day},1" for day in daily(3)])).panel.schema
-    assert future_notices(read(tmp_path, "a;b\n1;2\n"), schema, DataConfig()) == ()
+    panel = load(tmp_path, rows("ds,y", [f"{day},1" for day in daily(3)])).panel
+    assert future_notices(read(tmp_path, "a;b\n1;2\n"), panel, DataConfig()) == ()

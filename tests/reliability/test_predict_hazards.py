@@ -70,7 +70,7 @@ def test_an_unseen_static_category_is_named(shops: Trained, tmp_path: Path) -> N
 
 
 def test_a_conversion_in_the_future_table_is_a_warning(shops: Trained, tmp_path: Path) -> None:
-    found = "warning: future table: times of column 'ds' have an offset; they were converted to UTC"
+    found = "warning: future table: times of column 'ds' have an offset, and those of the data have none"
     forecast(ahead(shops, tmp_path, ":00:00,", ":00:00Z,"), found)
 
 
