@@ -19,8 +19,6 @@ from seqcast.training.loop import Hooks
 from tests.panels import small_config
 from tests.run.making_runs import job_of, planted_source
 
-pytestmark = pytest.mark.no_cover  # which takes as long again; nothing is run here that other tests do not run
-
 HORIZON, CONTEXT, STEPS = 5, 23, 4
 SCORES = ("dot", "general", "concat", "location", "cosine", "additive", "hybrid")
 MECHANISMS: dict[str, dict[str, Any]] = {

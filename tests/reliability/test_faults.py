@@ -22,8 +22,6 @@ from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, orderly
 from tests.running import Ran, Trained, contents, done
 
-pytestmark = pytest.mark.no_cover  # which takes as long again; nothing is run here that other tests do not run
-
 MOST_CALLS = 400
 QUICK = (*SMALL, "--max-steps", "2", "--no-lag-bias")
 """Options of a training that writes all files, and some more than once, and computes next to nothing."""

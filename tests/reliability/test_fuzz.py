@@ -21,8 +21,6 @@ from seqcast.reading.options import ReadOptions
 from seqcast.reading.tabular import read_table
 from tests.reliability.hazards import dates
 
-pytestmark = pytest.mark.no_cover  # which takes as long again; nothing is run here that other tests do not run
-
 QUICK = settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
