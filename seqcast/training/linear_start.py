@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from seqcast.config import Location
+from seqcast.model.ensemble import least_value
 from seqcast.model.network import ForecastNetwork, Standardisation
 from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.tensors.windows import PanelTensors, WindowRange
@@ -222,7 +223,7 @@ def _draw_sample(tensors: PanelTensors, windows: WindowRange, settings: LinearSe
         units = Standardisation.of(batch, settings.location, season)
         past = units.apply(batch.context_target, batch.context_observed)
         future = units.apply(batch.future_target, batch.future_observed)
-        weights = window_weights(past, batch.context_observed, units.scale, season)
+        weights = window_weights(past, batch.context_observed, units.scale, season, least_value(batch, units))
         parts.append((past[:, context - lags :].cpu(), future.cpu(), batch.future_observed.cpu(), weights.cpu()))
     past, future, seen, weights = (torch.cat(column) for column in zip(*parts, strict=True))
     return _Sample(past, future, seen, weights, block)

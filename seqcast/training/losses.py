@@ -12,25 +12,32 @@ from seqcast.model.heads import student_t_parameters
 SMALLEST_NAIVE_ERROR = 0.1
 """Term added to the naive error of a window, in standard deviations of its series, so that a window without noise does
 not outweigh all others."""
+RELATIVE_WEIGHT = 5.0
+"""Weight of the error as a part of the level, beside that in units of the seasonal naive error. Both count about alike
+where the seasonal naive forecast misses by a fifth of the level."""
 
 
-def window_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int) -> Tensor:
-    """Weights (batch, 1) = 1 / (mean |y_s - y_{s-m}| + 0.1 / scale) from the context of each window, m the season.
+def window_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int, least: Tensor) -> Tensor:
+    """Weights (batch, 1) = 1 / (mean |y_s - y_{s-m}| + 0.1 / scale) + 5 / (mean y + 1), m the season.
 
-    The absolute error in units of the seasonal naive error is MASE (Hyndman and Koehler 2006): without it the noisiest
-    series rule the loss, and regular ones, which could be forecast well, are neglected.
+    Both terms make series comparable: without them the noisiest ones rule the loss, and regular ones, which could be
+    forecast well, are neglected. The first counts an error in units of the seasonal naive one, as MASE does; the second
+    as a part of the level and spread of the window, as sMAPE does (Hyndman and Koehler 2006). The level is counted from
+    zero, so there is no second term where values may be negative.
 
     Args:
         values: (batch, context) standardised context.
         observed: (batch, context) True where it was observed.
         scale: (batch, 1) of the standardisation, in series-scaled units: that of a flat window is small.
         season: Steps; 1 is used where the context is no longer than it.
+        least: (batch, 1) standardised zero of series without negative values, else -inf.
     """
+    level = values.sum(dim=1, keepdim=True) / observed.sum(dim=1, keepdim=True).clamp(min=1) - least
     lag = season if season < values.shape[1] else 1
     both = observed[:, lag:] & observed[:, :-lag]
     change = (values[:, lag:] - values[:, :-lag]).abs() * both
     naive_error = change.sum(dim=1, keepdim=True) / both.sum(dim=1, keepdim=True).clamp(min=1)
-    return 1 / (naive_error + SMALLEST_NAIVE_ERROR / scale)
+    return 1 / (naive_error + SMALLEST_NAIVE_ERROR / scale) + RELATIVE_WEIGHT / (level.float() + 1)
 
 
 def loss_sums(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from seqcast.config import NAIVE_FORECASTS, Loss
-from seqcast.model.ensemble import Ensemble
+from seqcast.model.ensemble import Ensemble, least_value
 from seqcast.model.naive import NaiveForecasts, SeenContext
 from seqcast.panel.arrays import FloatArray
 from seqcast.tensors.windows import WindowRange
@@ -118,7 +118,8 @@ def _judged_points(setup: TrainingSetup, combined: Ensemble) -> _Judged:
         points = output.values[..., combined.layout.point_index].float()
         naive = torch.stack([combined.naive.points(name, seen) for name in NAIVE_FORECASTS], dim=1)
         target = units.apply(batch.future_target, batch.future_observed)
-        weights = window_weights(context, batch.context_observed, units.scale, setup.season)
+        least = least_value(batch, units)
+        weights = window_weights(context, batch.context_observed, units.scale, setup.season, least)
         parts.append((points, naive, target, judged(batch), weights))
     points, naive, target, counted, weights = (torch.cat(column) for column in zip(*parts, strict=True))
     setup.runtime.world.follow_first([points])  # so that all processes decide alike

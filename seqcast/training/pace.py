@@ -8,12 +8,12 @@ import torch
 from seqcast.config import MOST_TRAINING_STEPS
 from seqcast.run.record import Choice
 from seqcast.training.checkpoint import first_state
-from seqcast.training.plan import default_interval
+from seqcast.training.plan import REFIT_SHARE, default_interval
 from seqcast.training.setup import TrainingSetup, work_identity
 from seqcast.training.step import take_step, training_step
 
-STEPS_SHARE = 0.65
-"""Part of a time limit for the steps of training; validation, refit and combination take the rest."""
+STEPS_SHARE = 0.8
+"""Part of a time limit for the steps of training and refit; validation and combination take the rest."""
 WARM_UP_STEPS, TRIAL_STEPS = 2, 5
 
 
@@ -34,7 +34,8 @@ def settle_steps(setup: TrainingSetup, data_fingerprint: str = "") -> TrainingSe
     measured = torch.tensor((time.perf_counter() - started) / TRIAL_STEPS, device=setup.runtime.device)
     setup.runtime.world.follow_first([measured])
     seconds = float(measured)
-    allowed = STEPS_SHARE * limit / (seconds * training.ensemble)
+    with_refit = 1 + REFIT_SHARE * training.refit
+    allowed = STEPS_SHARE * limit / (seconds * with_refit * training.ensemble)
     max_steps = min(MOST_TRAINING_STEPS, max(1, int(allowed)))
     every = min(training.validate_every or max_steps, default_interval(max_steps))
     config = setup.config.override(training={"max_steps": max_steps, "validate_every": every})

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from seqcast.config import Config, ModelConfig, duration_seconds
+from seqcast.config import Config, ModelConfig, TrainingConfig, duration_seconds
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
@@ -28,15 +28,14 @@ LARGEST_AUTOMATIC_BATCH = 256
 MOST_AUTOMATIC_STEPS = 5000
 FEWEST_CLUSTERS = 5
 """Independent validation windows, or groups of them, from which something may be concluded."""
-BUDGET_SECONDS = 150.0
-"""Time of one core that automatic training may spend on its steps."""
-WINDOW_SECONDS, SEGMENT_SECONDS, PAIR_SECONDS = 50e-6, 6e-6, 1.5e-9
+BUDGET_SECONDS = 200.0
+"""Time of one core that automatic training may spend on its steps and refits."""
+WINDOW_SECONDS, SEGMENT_SECONDS, PAIR_SECONDS = 100e-6, 5e-6, 4e-9
 """Time that one core takes for a window, for each step of its recurrence, and for each pair of a forecast and a context
 step."""
-
-STEP_SECONDS = 15e-3
+STEP_SECONDS = 10e-3
 """Time that one core takes for a step whatever its windows are, with its part of the validations."""
-REFIT_SHARE = 0.25
+REFIT_SHARE = 1.0
 """Steps of the refit, as a part of those that led to the best weights."""
 
 
@@ -85,9 +84,8 @@ class Plan:
         model, training = self.config.model, self.config.training
         assert model.segment is not None
         assert training.batch_size is not None
-        window = window_seconds(self.context, self.horizon, model.segment)
-        num_steps = most_steps(training) * (1 + REFIT_SHARE * training.refit)
-        return num_steps * (STEP_SECONDS + training.batch_size * window)
+        sizes = self.context, self.horizon, model.segment
+        return most_steps(training) * _step_seconds(training, training.batch_size, sizes)
 
     @property
     def cycles(self) -> tuple[str, ...]:
@@ -345,7 +343,7 @@ def _choose_budget(
     if max_steps is None and training.time_limit is not None:
         max_steps = MOST_AUTOMATIC_STEPS  # `training.pace` settles it
     elif max_steps is None:
-        affordable = BUDGET_SECONDS / (batch_size * window_seconds(*sizes))
+        affordable = BUDGET_SECONDS / _step_seconds(training, batch_size, sizes)
         useful = 100 * num_windows / batch_size
         max_steps = int(np.clip(min(affordable, useful), 200, MOST_AUTOMATIC_STEPS))
         choices.append(
@@ -359,6 +357,11 @@ def window_seconds(context: int, horizon: int, segment: int) -> float:
     """Time that one processor core takes for a window of a training step."""
     num_segments = -(-context // segment) - (-horizon // segment)
     return WINDOW_SECONDS + SEGMENT_SECONDS * num_segments + PAIR_SECONDS * context * horizon
+
+
+def _step_seconds(training: TrainingConfig, batch_size: int, sizes: tuple[int, int, int]) -> float:
+    """Time that one processor core takes for a step and its part of the refit; `sizes` as `_choose_budget`."""
+    return (1 + REFIT_SHARE * training.refit) * (STEP_SECONDS + batch_size * window_seconds(*sizes))
 
 
 def default_interval(max_steps: int) -> int:

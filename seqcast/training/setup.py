@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqcast.config import Config, Location
+from seqcast.model.ensemble import least_value
 from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.model.shape import NetworkShape
 from seqcast.panel.arrays import IntArray
@@ -184,10 +185,11 @@ def judged(batch: WindowBatch) -> Tensor:
 
 def window_losses(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatch) -> tuple[Tensor, Tensor]:
     """Returns each window's loss summed over its judged steps, and the sum of their weights, (batch,) each."""
-    target = output.standardisation.apply(batch.future_target, batch.future_observed)
+    units, seen = output.standardisation, batch.context_observed
+    target = units.apply(batch.future_target, batch.future_observed)
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
-    context = output.standardisation.apply(batch.context_target, batch.context_observed)
-    weights = window_weights(context, batch.context_observed, output.standardisation.scale, setup.season)
+    context = units.apply(batch.context_target, seen)
+    weights = window_weights(context, seen, units.scale, setup.season, least_value(batch, units))
     return loss_sums(setup.config.training.loss, output.values.float(), target, judged(batch), quantiles, weights)
 
 

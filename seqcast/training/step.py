@@ -14,7 +14,7 @@ from seqcast.training.checkpoint import TrainingState
 from seqcast.training.setup import TrainingSetup, gather, window_losses
 
 WARM_UP_SHARE = 0.1
-REFIT_RATE = 0.2
+REFIT_RATE = 0.5
 """Largest learning rate of a refit, as a part of training's."""
 AVERAGE_DECAY = 0.99
 """Decay of the running average of weights, which is validated and kept (Polyak and Juditsky 1992)."""

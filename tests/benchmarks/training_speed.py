@@ -54,7 +54,7 @@ def seqcast_step(segment: int) -> Callable[[], None]:
         output = network(batch)
         units, seen = output.standardisation, batch.context_observed
         past, truth = units.apply(batch.context_target, seen), units.apply(batch.future_target, batch.future_observed)
-        weights = window_weights(past, seen, units.scale, SEASON)
+        weights = window_weights(past, seen, units.scale, SEASON, batch.least)
         sums, counts = loss_sums("quantile", output.values.float(), truth, batch.future_observed, levels, weights)
         optimizer.zero_grad(set_to_none=True)
         (sums.sum() / counts.sum()).backward()

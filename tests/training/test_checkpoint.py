@@ -49,7 +49,7 @@ def test_a_run_stopped_after_every_step_and_resumed_is_the_uninterrupted_run(
 
     found, states = stopped_after_every_step(train, setup_of(**sections))
 
-    assert len(states) == 6 + 2  # steps and those of the refit
+    assert len(states) == 6 + 6  # steps and those of the refit
     assert states[-1] == watched.saved
     assert_same_member(found, expected)
     assert any(not torch.equal(expected.weights[name], value) for name, value in expected.selected.items())

@@ -27,7 +27,7 @@ from tests.training.improvement import (
 )
 from tests.training.states import contents, sealed, without
 
-STEPS_PER_MEMBER = 4 + 1
+STEPS_PER_MEMBER = 4 + 4
 CONFIG = small_config(model={"dropout": 0.3}, training={"max_steps": 4, "batch_size": 5, "refit": True, "ensemble": 2})
 
 

@@ -7,6 +7,7 @@ from scipy import stats
 
 from seqcast.config import Loss
 from seqcast.training.losses import (
+    RELATIVE_WEIGHT,
     SMALLEST_NAIVE_ERROR,
     loss_sums,
     pinball,
@@ -97,6 +98,7 @@ def test_windows_count_by_their_weight(loss: Loss) -> None:
 
 
 SCALE = torch.tensor([[0.5], [3.0]])
+NO_ZERO = torch.tensor([[-torch.inf], [-torch.inf]])
 
 
 @pytest.mark.parametrize(("season", "lag"), [(3, 3), (1, 1), (7, 1), (40, 1)])
@@ -105,7 +107,7 @@ def test_a_window_weighs_the_inverse_of_its_seasonal_naive_error(season: int, la
     observed = torch.ones(BATCH, 7, dtype=torch.bool)
     observed[0, [0, 5]] = False
 
-    found = window_weights(values * observed, observed, SCALE, season)
+    found = window_weights(values * observed, observed, SCALE, season, NO_ZERO)
 
     for b in range(BATCH):
         seen = [s for s in range(lag, 7) if observed[b, s] and observed[b, s - lag]]
@@ -118,15 +120,29 @@ def test_a_flat_window_does_not_outweigh_the_others() -> None:
     observed = torch.ones(2, 7, dtype=torch.bool)
     noise = torch.tensor([0.1, -0.2, 0.15, 0.0, -0.1, 0.05, 0.0]).expand(2, 7)
 
-    flat, usual = window_weights(noise, observed, torch.tensor([[0.05], [1.0]]), 1)[:, 0].tolist()
+    flat, usual = window_weights(noise, observed, torch.tensor([[0.05], [1.0]]), 1, NO_ZERO)[:, 0].tolist()
 
     assert flat < 0.2 * usual
+
+
+def test_a_window_near_zero_weighs_more_where_values_are_not_negative() -> None:
+    values = random(BATCH, 7) - 1.0
+    observed = torch.ones(BATCH, 7, dtype=torch.bool)
+    observed[0, [0, 5]] = False
+    zero = torch.tensor([[-9.0], [-40.0]])
+
+    by_change = window_weights(values * observed, observed, SCALE, 3, NO_ZERO)
+    found = window_weights(values * observed, observed, SCALE, 3, zero)
+
+    for b in range(BATCH):
+        level = np.mean([float(values[b, s] - zero[b, 0]) for s in range(7) if observed[b, s]])
+        assert float(found[b, 0] - by_change[b, 0]) == pytest.approx(RELATIVE_WEIGHT / (level + 1), rel=1e-4)
 
 
 def test_a_window_of_nothing_weighs_a_finite_number() -> None:
     nothing = torch.zeros(1, 7, dtype=torch.bool)
 
-    assert float(window_weights(torch.zeros(1, 7), nothing, torch.ones(1, 1), 3)) == pytest.approx(
+    assert float(window_weights(torch.zeros(1, 7), nothing, torch.ones(1, 1), 3, NO_ZERO[:1])) == pytest.approx(
         1 / SMALLEST_NAIVE_ERROR
     )
 
@@ -134,7 +150,7 @@ def test_a_window_of_nothing_weighs_a_finite_number() -> None:
 def test_a_context_of_one_step_weighs_a_finite_number() -> None:
     one = torch.ones(2, 1, dtype=torch.bool)
 
-    found = window_weights(torch.ones(2, 1), one, SCALE, 3)[:, 0].tolist()
+    found = window_weights(torch.ones(2, 1), one, SCALE, 3, NO_ZERO)[:, 0].tolist()
 
     assert found == pytest.approx([0.5 / SMALLEST_NAIVE_ERROR, 3 / SMALLEST_NAIVE_ERROR])
 

@@ -178,7 +178,7 @@ def test_each_series_ends_with_its_validation_and_its_test_part() -> None:
 
 @pytest.mark.parametrize(
     ("length", "batch_size", "max_steps"),
-    [(100, "16", "525"), (3000, "256", "1165"), (100_000, "256", "4800")],
+    [(100, "16", "525"), (3000, "256", "1165"), (100_000, "256", "1960")],
 )
 def test_the_budget_follows_from_the_number_of_windows(length: int, batch_size: str, max_steps: str) -> None:
     plan = plan_of(panel_of(length), model={"horizon": 5, "context": 7}, data={"validation_size": 5})

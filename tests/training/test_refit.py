@@ -16,7 +16,7 @@ from seqcast.training.step import REFIT_RATE, learning_rate, refit_step, trainin
 from tests.panels import one_thread, small_config, small_setup, wave_panel
 from tests.training.improvement import Interruption, assert_same_fit, let_training_improve, stopped_state
 
-NUM_STEPS, NUM_REFIT_STEPS = 8, 2
+NUM_STEPS, NUM_REFIT_STEPS = 8, 8
 CONFIG = small_config(
     data={"validation_size": 7, "test_size": 3},
     model={"dropout": 0.3},
@@ -101,7 +101,7 @@ def test_without_a_refit_there_is_one_set_of_networks(fitted: Fit) -> None:
     )
 
 
-def test_a_refit_goes_on_for_a_quarter_of_the_steps_and_is_told_as_such(fitted: Fit, watched: Interruption) -> None:
+def test_a_refit_takes_as_many_steps_as_training_and_is_told_as_such(fitted: Fit, watched: Interruption) -> None:
     steps = [(progress.refit, progress.step, progress.max_steps) for progress in watched.told]
     expected = [(False, step, NUM_STEPS) for step in range(1, NUM_STEPS + 1)]
     assert steps == expected + [(True, step, NUM_REFIT_STEPS) for step in range(1, NUM_REFIT_STEPS + 1)]

@@ -112,7 +112,7 @@ def test_rounds_stopped_after_every_step_and_resumed_are_the_uninterrupted_ones(
     assert {progress.num_members for progress in watched.told} == {3}
     shares = [progress.share for progress in watched.told]
     assert shares == sorted(shares)
-    assert shares[0] == pytest.approx(1 / 17.5)  # of 2 + 6 + 6 steps and a quarter more
+    assert shares[0] == pytest.approx(1 / 28)  # of 2 + 6 + 6 steps and as many of refits
     assert 0.9 < shares[-1] <= 1
     assert len(states) == len(watched.told)
     assert_same_fit(found, whole)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from seqcast.model.ensemble import least_value
 from seqcast.panel.arrays import FloatArray
 from seqcast.training import validation
 from seqcast.training.losses import loss_sums, window_weights
@@ -26,7 +27,11 @@ def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
         judged,
         torch.tensor([0.1, 0.5, 0.9]),
         window_weights(
-            units.apply(batch.context_target, batch.context_observed), batch.context_observed, units.scale, setup.season
+            units.apply(batch.context_target, batch.context_observed),
+            batch.context_observed,
+            units.scale,
+            setup.season,
+            least_value(batch, units),
         ),
     )
     point = (output.values[..., 1] * units.scale + units.location).numpy()
