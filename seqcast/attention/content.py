@@ -11,6 +11,7 @@ import numpy as np
 
 from seqcast.attention.lag_report import Relative
 from seqcast.attention.level import LevelShare, level_share
+from seqcast.attention.states import state_share
 from seqcast.errors import DataError
 from seqcast.forecasting import Forecasting
 from seqcast.panel.arrays import FloatArray
@@ -34,7 +35,9 @@ class ContentMovement:
     """(H, S) part of the weight of each step on each position, oldest first, that is not the same for every window."""
     num_windows: int
     level: LevelShare
-    """The part of the forecast that no lag shows, in the same windows."""
+    """The part of the forecast that goes through the level, in the same windows."""
+    states: float
+    """Part of the effect of single values that goes through the recurrent states, see `states.state_share`."""
 
     @property
     def decided(self) -> float:
@@ -50,7 +53,12 @@ class ContentMovement:
 
     def as_dict(self) -> dict[str, object]:
         """The printed numbers."""
-        return {"decided": self.decided, "same": 1 - self.decided, "num_windows": self.num_windows}
+        return {
+            "decided": self.decided,
+            "same": 1 - self.decided,
+            "states": self.states,
+            "num_windows": self.num_windows,
+        }
 
 
 def content_movement(model: TrainedModel, panel: Panel) -> ContentMovement | None:
@@ -65,7 +73,8 @@ def content_movement(model: TrainedModel, panel: Panel) -> ContentMovement | Non
     maps = list(forecasting.attention(origins))
     weights = np.concatenate([each.weights for each in maps])
     observed = np.concatenate([each.observed for each in maps])
-    return ContentMovement(moving_weights(weights, observed), len(weights), level_share(forecasting, origins))
+    level, states = level_share(forecasting, origins), state_share(forecasting, origins)
+    return ContentMovement(moving_weights(weights, observed), len(weights), level, states)
 
 
 def moving_weights(weights: FloatArray, observed: FloatArray) -> FloatArray:

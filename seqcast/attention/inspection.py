@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 
-from seqcast.attention.comparison import ProfileComparison, compare_profiles
+from seqcast.attention.comparison import ProfileComparison, compare_parts, compare_profiles
 from seqcast.attention.content import ContentMovement, content_movement
 from seqcast.attention.contributions import Contributions, contributions
 from seqcast.attention.covariate_groups import covariate_groups
@@ -86,23 +86,38 @@ class Inspection:
         asked = {
             "compare": self.comparison,
             "suggest": self.context,
-            "align": self.occurrences,
             "explain": self.contributions,
         }
-        parts = {} if self.parts is None else {name: part.as_dict(top) for name, part in self.parts.items()}
         return {
             **self.report.as_dict(top),
             "lags_of": self.lags_of,
             "linear_share": self.linear_share,
             "content": None if self.content is None else self.content.as_dict(),
             "level": None if self.content is None else asdict(self.content.level),
-            **({} if self.parts is None else {"parts": parts}),
+            **({} if self.parts is None else _parts_dict(self.parts, top)),
             "seasons": [asdict(finding) for finding in self.seasons],
             "attention_implied": self.implied.as_dict(),
             **({} if self.faithfulness is None else {"verify": self.faithfulness.as_dict()}),
+            **({} if self.occurrences is None else {"align": self.occurrences.as_dict()}),
             **{name: asdict(answer) for name, answer in asked.items() if answer is not None},
-            **({} if self.errors is None else {"errors": [asdict(group) for group in self.errors]}),
+            **({} if self.errors is None else {"errors": self._errors_dict(self.errors, top)}),
         }
+
+    def _errors_dict(self, errors: tuple[ErrorGroup, ...], top: int | None) -> list[dict[str, object]]:
+        """The groups by error, each with its shares of the strongest lags of all."""
+        rows = self.report.overall.rows(top)
+        return [
+            asdict(group)
+            | {"effective_lags": profile.effective_lags}
+            | {"lags": [{"lag": row.lag, "share": float(profile.share[row.lag - 1])} for row in rows]}
+            for group, profile in zip(errors, self.report.groups, strict=True)
+        ]
+
+
+def _parts_dict(parts: dict[str, LagProfile], top: int | None) -> dict[str, object]:
+    """The profile of each part, and all of them side by side."""
+    profiles = {name: part.as_dict(top) for name, part in parts.items()}
+    return {"parts": profiles, "parts_compared": asdict(compare_parts(parts, top))}
 
 
 def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) -> Inspection:

@@ -29,6 +29,8 @@ _OWN_GROUPINGS = GROUPINGS[:-1]
 """Groupings that need nothing but the attention maps."""
 
 _MAX_HORIZON_GROUPS = 4
+LAGS_OF_A_GROUP = 3
+"""Strongest lags that are shown of each group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +62,17 @@ class LagReport:
     """(H, S) mean weight of each step on each context position, oldest position first."""
 
     def as_dict(self, top: int | None = None) -> dict[str, object]:
-        """The numbers of the printed report under the same names; `top` lags of each profile, or all."""
+        """The numbers of the printed report under the same names; `top` lags of each profile, or all.
+
+        Groups have at least as many lags as are printed of them.
+        """
+        times = self.overall.attended_times
         plain = ("relative", "group_by", "horizon", "context", "num_windows", "num_series", "share_not_observed")
         return {
             **{name: getattr(self, name) for name in plain},
+            "cutoff": None if times is None else self.overall.frequency.iso(times[0]),
             **self.overall.as_dict(top),
-            "groups": [group.as_dict(top) for group in self.groups],
+            "groups": [group.as_dict(None if top is None else max(top, LAGS_OF_A_GROUP)) for group in self.groups],
         }
 
     def heatmap_dict(self) -> dict[str, object]:

@@ -5,7 +5,7 @@ occurrence is a context step at which the covariate does not have its usual valu
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -30,9 +30,9 @@ class OccurrenceRow:
     label: str
     at_occurrences: float | None
     """At forecast steps that are occurrences themselves; None without any, and for a past covariate."""
-    elsewhere: float | None
+    at_others: float | None
     """At all other forecast steps; None without any."""
-    equal: float
+    equal_weights: float
     """Under equal weights on all context steps."""
 
 
@@ -45,6 +45,15 @@ class Occurrences:
     """Forecast steps that are occurrences themselves."""
     num_other: int
     rows: tuple[OccurrenceRow, ...]
+
+    @property
+    def num_steps(self) -> int:
+        """All forecast steps."""
+        return self.num_occurring + self.num_other
+
+    def as_dict(self) -> dict[str, object]:
+        """The printed numbers."""
+        return asdict(self) | {"num_steps": self.num_steps}
 
 
 class OccurrenceSums:

@@ -116,6 +116,7 @@ class Faithfulness:
         verdict, reason = judge(self)
         names = [band.name for band in self.interchangeable]
         found = {"verdict": verdict, "reason": reason, "rank_correlation": self.rank_correlation}
+        found["ratio"] = ratio(self) if self.bands else None
         return {**found, **asdict(self), "interchangeable": names}
 
 
@@ -126,7 +127,7 @@ def judge(found: Faithfulness) -> tuple[Verdict, str]:
     the context is as good a forecast, and the data do not repeat. *contradicted*: the forecast is better without what
     is attended, or other lags matter clearly more, or the mean is as good although the data repeat. *faithful*: values
     in the attended bands move the forecast `CLEAR_RATIO` times as much as others, the error grows by `CLEAR_LOSS` when
-    the weights of all bands are removed, and every shuffle increases it. *weak*: anything else.
+    the weights of all bands are removed, and every shuffle increases it. *weak*: anything else, and why is said first.
     """
     simple = _judged_without_bands(found)
     if simple is not None:
@@ -134,9 +135,8 @@ def judge(found: Faithfulness) -> tuple[Verdict, str]:
     against = _against(found)
     if against:
         return "contradicted", f"{'; '.join(against)}; {_numbers(found)}"
-    clear = ratio(found) >= CLEAR_RATIO and _clearly_worse(found.together)
-    sure = clear and _clearly_worse(found.shuffled) and found.shuffles_beaten == 1
-    return "faithful" if sure else "weak", _numbers(found)
+    lacking = _lacking(found)
+    return ("weak", f"{'; '.join(lacking)}; {_numbers(found)}") if lacking else ("faithful", _numbers(found))
 
 
 def _judged_without_bands(found: Faithfulness) -> tuple[Verdict, str] | None:
@@ -192,6 +192,23 @@ def _against(found: Faithfulness) -> list[str]:
     ]
     if found.ranking is not None and found.ranking.correlation < 0 and found.ranking.p_value < SIGNIFICANCE:
         told.append("lags with more weight have less effect")
+    return told
+
+
+def _lacking(found: Faithfulness) -> list[str]:
+    """What faithful attention would show beyond chance and this one does not, in words."""
+    told = []
+    if ratio(found) < CLEAR_RATIO:
+        told.append("attended values move the forecast little more than others do")
+    changed = (("removing the attended weights", found.together), ("shuffling the weights", found.shuffled))
+    for what, effect in changed:
+        if effect.error_change < CLEAR_LOSS:
+            told.append(f"{what} costs little")
+        elif not _more_than_chance(effect):
+            few = "too few windows tell whether" if effect.p_value is None else "it may be chance that"
+            told.append(f"{few} {what} costs anything")
+    if found.shuffles_beaten < 1:
+        told.append("some shuffled weights are as good")
     return told
 
 

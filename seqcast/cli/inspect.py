@@ -119,26 +119,27 @@ def inspect(
         picture = {"heatmap": found.report.heatmap_dict()} if heatmap else {}
         screen.document({**found.as_dict(top), **picture})
         return
-    screen.result(inspection_view(found, loaded, top, single=panel.num_series == 1))
+    screen.result(inspection_view(found, loaded.model, top, single=panel.num_series == 1))
     if heatmap:
         screen.result("")
         screen.result(Heatmap(found.report))
 
 
-def inspection_view(found: Inspection, loaded: LoadedRun, top: int, *, single: bool) -> RenderableType:
+def inspection_view(found: Inspection, trained: TrainedModel, top: int, *, single: bool) -> RenderableType:
     """Everything that was asked, as text; the attention-implied forecast only for a single series."""
     from rich.console import Group
 
+    from seqcast.attention.comparison import compare_parts
     from seqcast.report import inspection as views
     from seqcast.report.contributions import contribution_view
     from seqcast.report.lags import LagSource, lag_report_view, occurrence_table, part_table
 
-    model = loaded.model.config.model
+    model = trained.config.model
     parts = [views.season_view(found.seasons)]
     if found.occurrences is not None:
         parts.insert(0, occurrence_table(found.occurrences))
     if found.parts is not None:
-        parts.insert(0, part_table(found.parts, top))
+        parts.insert(0, part_table(compare_parts(found.parts, top)))
     if found.errors is not None:
         parts.insert(0, views.error_view(found.report, found.errors, top))
     if found.contributions is not None:

@@ -41,6 +41,11 @@ class EncodedByEach:
         """The same with attention weights dealt out in another order (horizon, context); see `Memory.order`."""
         return EncodedByEach(tuple(part.reordered(order) for part in self.parts), self.seen.reordered(order))
 
+    def copying_from(self, other: EncodedByEach) -> EncodedByEach:
+        """The same states and attention weights over the attended values of another encoding."""
+        parts = (part.copying_from(each) for part, each in zip(self.parts, other.parts, strict=True))
+        return EncodedByEach(tuple(parts), other.seen)
+
 
 class Ensemble(nn.Module):
     """M networks, K naive forecasts, and the shares of all in the forecast."""

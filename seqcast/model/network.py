@@ -103,6 +103,10 @@ class Encoded:
         """The same with attention weights dealt out in another order (horizon, context); see `Memory.order`."""
         return self._with_memory(replace(self._memory, order=order))
 
+    def copying_from(self, other: Self) -> Self:
+        """The same states and attention weights over the attended values of another encoding."""
+        return self._with_memory(replace(self._memory, values=other._memory.values))
+
     @property
     def _memory(self) -> Memory:
         assert self.inputs.memory is not None, "the network has no attention"

@@ -9,6 +9,8 @@ from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import percent_text, safe_text
 
 _BAR = 8
+_TORN = 0.05
+"""How far a part is below 0 or above 1 by more than rounding."""
 
 
 def contribution_view(found: Contributions) -> RenderableType:
@@ -32,6 +34,12 @@ def contribution_view(found: Contributions) -> RenderableType:
         f" others; {percent_text(found.interactions)} is decided by several together. accuracy: part of the accuracy"
         " that is lost without it. ±: standard error over stretches of time. No lag shows what the level carries."
     )
+    parts_told = [part for each in found.inputs for part in (each.overall.forecast, each.overall.alone)]
+    if min(parts_told) < -_TORN or max(parts_told) > 1 + _TORN:
+        note += (
+            " Parts below 0 % or above 100 %: the inputs go together in the data, and one of them from another origin"
+            " makes a window that is less likely than one with all of them."
+        )
     return Group(*parts, note_text(note))
 
 

@@ -81,10 +81,10 @@ def faithfulness_view(found: Faithfulness) -> RenderableType:
     note = (
         f"Measured on {found.num_windows} windows whose true values are known, in parts of the forecast's own spread:"
         f" its mean distance from the mean of its context, {found.spread:.2f} standard deviations of the window."
-        " removed: without the weights. moved: the same weights on random lags as many. replaced: without the values."
-        " shuffled: all weights in random order. without: the mean of the context instead of the forecast. change:"
-        " mean change of the forecast. error: increase of the mean absolute error. others: the same for the values of"
-        " as many random lags."
+        " removed: without the weights. moved: with the same weights on as many random lags. replaced: without the"
+        " values. shuffled: all weights in random order. without: the mean of the context instead of the forecast."
+        " change: mean change of the forecast. error: increase of the mean absolute error. others: the same for the"
+        " values of as many random lags."
     )
     return Group(told, table, note_text(note))
 

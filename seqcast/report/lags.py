@@ -8,14 +8,15 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Column, Table
 from rich.text import Text
 
+from seqcast.attention.comparison import PartComparison
 from seqcast.attention.content import ContentMovement
-from seqcast.attention.lag_report import LagReport
+from seqcast.attention.lag_report import LAGS_OF_A_GROUP, LagReport
 from seqcast.attention.occurrences import Occurrences
 from seqcast.config import Location
 from seqcast.panel.frequency import WEEK
 from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import percent_text, plain, safe_text, time_text, time_texts, weekday_texts
-from seqcast.results.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile, total_variation
+from seqcast.results.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile
 
 TOP = 10
 """Number of lags shown by default."""
@@ -30,7 +31,6 @@ _MIN_BAR, _MAX_BAR = 6, 50
 _UNBOUNDED = 1000
 _UNSTABLE = f"{100 * UNSTABLE_VARIATION:.0f} %"
 _GROUPS_SHOWN = 31
-_LAGS_OF_A_GROUP = 3
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ def _content_text(content: ContentMovement) -> str:
     return (
         f" Content decides {decided} % of the weight; {100 - decided} % is the same for every window."
         f" {100 * level.share:.0f} % of a shift of all values reaches the forecast through the level of the window,"
-        f" {_LOCATIONS[level.location]}, which no lag shows."
+        f" {_LOCATIONS[level.location]}, and {100 * content.states:.0f} % of the effect of single values through the"
+        " recurrent states; no lag shows either."
     )
 
 
@@ -118,7 +119,7 @@ class LagTable:
             bar = Bar(largest, 0, row.share, width=bar_width, color="cyan")
             numbers = [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
             numbers += [] if row.spread is None else [percent_text(row.spread)]
-            numbers += [] if row.moving_share is None else [percent_text(row.moving_share)]
+            numbers += [] if row.moves is None else [percent_text(row.moves)]
             cells: list[RenderableType] = [str(row.lag), row.duration, *times[number : number + 1], bar, *numbers]
             table.add_row(*cells, style="dim" if row.unstable else "")
         return table
@@ -152,26 +153,25 @@ def group_table(report: LagReport) -> RenderableType:
     name = Column(plain(report.group_by), overflow="ellipsis", no_wrap=True, max_width=40)
     table = open_table(name, Column("effective lags", justify="right", overflow="fold"), "first lag", "second", "third")
     for group in report.groups[:_GROUPS_SHOWN]:
-        strongest = [f"{row.lag}  {percent_text(row.share):>7}" for row in group.rows(_LAGS_OF_A_GROUP)]
+        strongest = [f"{row.lag}  {percent_text(row.share):>7}" for row in group.rows(LAGS_OF_A_GROUP)]
         table.add_row(safe_text(group.label), f"{group.effective_lags:.1f}", *strongest)
     hidden = len(report.groups) - _GROUPS_SHOWN
     more = [Text(f"and {hidden} more groups\n")] if hidden > 0 else []
     return Group(title_text(f"Lags by {plain(report.group_by)}"), table, *more)
 
 
-def part_table(parts: dict[str, LagProfile], top: int) -> RenderableType:
+def part_table(found: PartComparison) -> RenderableType:
     """The strongest lags of the trained networks beside those of the linear start."""
-    names = {"network": "network", "start": "linear fit"}
-    table = open_table("lag", Column("duration"), *(names[part] for part in parts))
-    strongest = {row.lag: row for profile in parts.values() for row in profile.rows(top)}
-    ranked = sorted(strongest.values(), key=lambda row: -max(part.share[row.lag - 1] for part in parts.values()))
-    for row in ranked[:top]:
-        shares = [percent_text(float(profile.share[row.lag - 1])) for profile in parts.values()]
-        table.add_row(str(row.lag), row.duration, *shares)
+    columns = {"network": [row.network for row in found.lags], "linear fit": [row.start for row in found.lags]}
+    with_share = {heading: shares for heading, shares in columns.items() if None not in shares}
+    table = open_table("lag", Column("duration"), *with_share)
+    for row, *shares in zip(found.lags, *with_share.values(), strict=True):
+        table.add_row(str(row.lag), row.duration, *map(_share_text, shares))
     note = "This run forecasts with one of them alone."
-    if len(parts) > 1:
-        distance = total_variation(*(profile.share for profile in parts.values()))
-        note = f"{percent_text(distance)} of the network's weight lies on other lags than those of the linear fit."
+    if found.distance is not None:
+        note = (
+            f"{percent_text(found.distance)} of the network's weight lies on other lags than those of the linear fit."
+        )
     return Group(title_text("Shares of the network and of the linear fit, each alone"), table, note_text(note))
 
 
@@ -182,10 +182,10 @@ def occurrence_table(found: Occurrences) -> RenderableType:
     )
     table = open_table(Column("attended"), *headings)
     for row in found.rows:
-        shares = [row.at_occurrences, row.elsewhere, row.equal][-len(headings) :]
-        table.add_row(row.label, *("-" if share is None else percent_text(share) for share in shares))
+        shares = [row.at_occurrences, row.at_others, row.equal_weights][-len(headings) :]
+        table.add_row(row.label, *map(_share_text, shares))
     note = (
-        f"{found.num_occurring:,} of {found.num_occurring + found.num_other:,} forecast steps are occurrences. An"
+        f"{found.num_occurring:,} of {found.num_steps:,} forecast steps are occurrences. An"
         " occurrence is a step without the usual value; the last one is the newest before the forecast."
     )
     title = title_text(f"Attention by occurrences of {plain(found.covariate)}")
@@ -220,6 +220,10 @@ def _cautions(source: LagSource) -> Iterable[str]:
         yield "The weights of a step are aligned with the value it predicts."
     reach = "everything before and after it in the context" if source.two_way else "everything up to it"
     yield f"The encoder state of a past step summarises {reach}, not that step alone."
+
+
+def _share_text(share: float | None) -> str:
+    return "-" if share is None else percent_text(share)
 
 
 def _lift_text(lift: float) -> str:

@@ -37,12 +37,12 @@ class LagRow:
     """Whether `origin_spread` is more than `UNSTABLE_VARIATION` of the share."""
     attended_time: str | None
     """Time of the lag before the first step that reaches it, as ISO text; None for more than one window."""
-    moving_share: float | None = None
+    moves: float | None = None
     """Part of all weight that lies on this lag in some windows and not in others; None where it was not measured."""
 
     def as_dict(self) -> dict[str, object]:
-        """The fields."""
-        return asdict(self)
+        """The fields, with the cumulative share under its printed name too."""
+        return asdict(self) | {"cumulative": self.cumulative_share}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class LagProfile:
     origin_spread: FloatArray | None = None
     """(L,) see `LagRow.origin_spread`."""
     moving: FloatArray | None = None
-    """(L,) see `LagRow.moving_share`."""
+    """(L,) see `LagRow.moves`."""
 
     @property
     def lift(self) -> FloatArray:
@@ -107,7 +107,7 @@ class LagProfile:
                 origin_spread=None if self.origin_spread is None else float(self.origin_spread[index]),
                 unstable=bool(self.unstable[index]),
                 attended_time=None if self.attended_times is None else self.frequency.iso(self.attended_times[index]),
-                moving_share=None if self.moving is None else float(self.moving[index]),
+                moves=None if self.moving is None else float(self.moving[index]),
             )
             for rank, index in enumerate(order[:top])
         )

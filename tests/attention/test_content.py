@@ -55,10 +55,11 @@ def test_the_moving_part_is_counted_by_lag_and_adds_up(panel: Panel) -> None:
         assert len(by_lag) == num_lags
         assert by_lag.sum() == pytest.approx(found.decided)
     document = inspect(model, panel, Question(windows=2)).as_dict(3)
-    assert document["content"] == {"decided": found.decided, "same": 1 - found.decided, "num_windows": 64}
+    shares = {"decided": found.decided, "same": 1 - found.decided, "states": found.states}
+    assert document["content"] == {**shares, "num_windows": 64}
     lag = document["lags"][0]
-    assert lag["moving_share"] == pytest.approx(found.by_lag("target")[lag["lag"] - 1])
-    assert lag["moving_share"] <= lag["share"] + 0.1
+    assert lag["moves"] == pytest.approx(found.by_lag("target")[lag["lag"] - 1])
+    assert lag["moves"] <= lag["share"] + 0.1
 
 
 def test_too_few_past_windows_are_not_compared(planted: TrainedModel) -> None:

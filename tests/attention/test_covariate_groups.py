@@ -75,15 +75,15 @@ class TestOccurrences:
         assert (found.num_occurring, found.num_other) == (1, 1)
         assert [row.label for row in found.rows] == list(LABELS)
         assert [row.at_occurrences for row in found.rows] == pytest.approx([0.7, 0.2, 0, 0, 0.1])
-        assert [row.elsewhere for row in found.rows] == pytest.approx([0, 0, 0, 0, 1])
-        assert [row.equal for row in found.rows] == pytest.approx([0.2, 0.2, 0, 0, 0.6])
+        assert [row.at_others for row in found.rows] == pytest.approx([0, 0, 0, 0, 1])
+        assert [row.equal_weights for row in found.rows] == pytest.approx([0.2, 0.2, 0, 0, 0.6])
 
     def test_a_past_covariate_has_no_value_at_forecast_steps(self) -> None:
         panel = with_numbers("past", [0.0, 1, 0, 0, 0, 0, 0, 0, 0, 0] * 2)
         sums = OccurrenceSums(panel, Origins(np.array([0]), np.array([5])), 2, "x")
         lag_report(sums.watch([make_map(np.full((1, 2, 5), 0.2))]))
         assert sums.result().rows[0].at_occurrences is None
-        assert sums.result().rows[0].elsewhere == pytest.approx(0.2)
+        assert sums.result().rows[0].at_others == pytest.approx(0.2)
 
     def test_what_does_not_occur_is_refused(self) -> None:
         with pytest.raises(UsageError, match="--align x: a static covariate does not occur at single steps"):

@@ -8,6 +8,7 @@ import pytest
 from seqcast.attention.changed_weights import Effect, LastValue
 from seqcast.attention.verdict import BandEffect, Faithfulness, Ranking
 
+LOSS_BY_CHANCE = Effect(0.5, 0.3, 0.0, 0.2)
 LOSS, NOTHING = Effect(0.5, 0.3, 1.0, 0.001), Effect(0.1, 0.0, 0.0, 0.5)
 
 
@@ -66,6 +67,23 @@ def test_it_is_faithful_when_everything_speaks_for_it() -> None:
 )
 def test_it_follows_from_what_is_more_than_chance(changed: dict[str, Any], verdict: str) -> None:
     assert replace(FOUND, **changed).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"bands": (band(elsewhere=0.3),)}, "attended values move the forecast little more than others do; attended"),
+        ({"together": Effect(0.5, 0.05, 0.0, 0.001)}, "removing the attended weights costs little; attended"),
+        ({"together": LOSS_BY_CHANCE}, "it may be chance that removing the attended weights costs anything; attended"),
+        ({"shuffled": LOSS_BY_CHANCE}, "it may be chance that shuffling the weights costs anything; attended"),
+        ({"shuffled": Effect(0.5, 0.3, 0.0)}, "too few windows tell whether shuffling the weights costs anything; att"),
+        ({"shuffles_beaten": 0.95}, "some shuffled weights are as good; attended"),
+    ],
+)
+def test_a_weak_verdict_says_first_what_is_lacking(changed: dict[str, Any], told: str) -> None:
+    found = replace(FOUND, **changed)
+    assert found.verdict == "weak"
+    assert found.reason.startswith(told)
 
 
 def test_lags_that_are_missed_together_only_are_interchangeable() -> None:

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from captum.attr import IntegratedGradients
 from torch import Tensor
 
 from seqcast.config import Config
@@ -177,8 +178,6 @@ class Scorers:
 
     def gradients(self, asked: BoolArray) -> FloatArray:
         """Integrated gradients from the location of each window to its values, at the steps (W, H) that are asked."""
-        from captum.attr import IntegratedGradients
-
         found = np.zeros((*asked.shape, CONTEXT))
         for window, step in np.argwhere(asked):
             method = IntegratedGradients(lambda values, window=window: self.point(window, values))
@@ -199,7 +198,7 @@ def quality(scores: FloatArray, right: BoolArray) -> dict[str, float]:
     return {"auprc": round(float(area.mean()), 3), "on_right": round(float(share.mean()), 3)}
 
 
-def measured(kind: Kind, seed: int, max_steps: int) -> dict[str, Any]:
+def measured(kind: Kind, seed: int, max_steps: int | None) -> dict[str, Any]:
     """Train on one planted table and score the three methods."""
     data, started = planted(kind, seed), time.perf_counter()
     sizes = {"horizon": HORIZON, "context": CONTEXT}
@@ -223,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", default=",".join(get_args(Kind)))
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--max-steps", type=int, default=400)
+    parser.add_argument("--max-steps", type=int, help="not given: the automatic budget")
     given = parser.parse_args()
     for kind in given.kinds.split(","):
         for seed in given.seeds.split(","):

@@ -17,6 +17,13 @@ def test_each_input_has_a_line_with_its_parts_and_standard_errors() -> None:
     assert "No lag shows what the level carries." in " ".join(text.split())
 
 
+def test_parts_that_are_no_parts_are_explained() -> None:
+    told = "Parts below 0 % or above 100 %: the inputs go together in the data"
+    assert told not in shown(contribution_view(FOUND), 200)
+    torn = replace(FOUND.inputs[0], overall=replace(PART, forecast=1.75, alone=-0.25))
+    assert told in " ".join(shown(contribution_view(replace(FOUND, inputs=(torn,))), 200).split())
+
+
 def test_groups_of_forecast_steps_stand_side_by_side() -> None:
     text = shown(contribution_view(FOUND))
     below = text[text.index("The same by forecast step") :]

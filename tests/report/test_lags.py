@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seqcast.attention.comparison import compare_parts
 from seqcast.attention.content import ContentMovement
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.attention.level import LevelShare
@@ -185,12 +186,12 @@ class TestWhoseLags:
 
     def test_both_parts_stand_side_by_side(self) -> None:
         network, start = make_report(lags=(11,)).overall, make_report(lags=(23,)).overall
-        text = shown(part_table({"network": network, "start": start}, 2))
+        text = shown(part_table(compare_parts({"network": network, "start": start}, 2)))
         shares = [f"{100 * float(part.share[10]):.1f}" for part in (network, start)]
         words = next(line.split() for line in text.splitlines() if line.split()[:1] == ["11"])
         assert [words[3], words[5]] == shares
         assert "of the network's weight lies on other lags than those of the linear fit." in text
-        assert "This run forecasts with one of them alone." in shown(part_table({"start": start}, 2))
+        assert "This run forecasts with one of them alone." in shown(part_table(compare_parts({"start": start}, 2)))
 
 
 class TestContent:
@@ -198,12 +199,13 @@ class TestContent:
         report = make_report()
         moving = np.where(np.arange(len(report.overall.share)) + 1 == 11, 0.25, 0.0)
         moved = replace(report, overall=replace(report.overall, moving=moving))
-        content = ContentMovement(np.full((HORIZON, 4), 0.114), 64, LevelShare(0.317, "last"))
+        content = ContentMovement(np.full((HORIZON, 4), 0.114), 64, LevelShare(0.317, "last"), 0.218)
         text = shown(lag_report_view(moved, 2, content=content), 100)
         told = " ".join(text.split())
         assert "Content decides 46 % of the weight; 54 % is the same for every window." in told
         assert (
-            "32 % of a shift of all values reaches the forecast through the level of the window, its last value" in told
+            "32 % of a shift of all values reaches the forecast through the level of the window, its last value, and"
+            " 22 % of the effect of single values through the recurrent states; no lag shows either." in told
         )
         (row,) = [row for row in rows_of(text) if row[0] == "11"]
         assert row[-2:] == ["25.0", "%"]
