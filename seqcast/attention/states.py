@@ -26,18 +26,22 @@ MOVE = 0.05
 """Change of a value, in standard deviations of the window."""
 MOST_WINDOWS, NUM_POSITIONS = 32, 8
 """Windows, and moved values of each."""
+MOST_VALUES = 4_000_000
+"""Most attention weights of all forecasts that are made at once."""
 
 
 @torch.inference_mode()
 def state_share(forecasting: Forecasting, origins: Origins) -> float:
     """The part of the effect of single values that goes through the states, 0 to 1, measured at some of the origins."""
-    network, sums = forecasting.model.network, torch.zeros(2, dtype=torch.float64)
+    model, network = forecasting.model, forecasting.model.network
+    sums, at_once = np.zeros(2), max(1, MOST_VALUES // (model.horizon * model.context))
     for _, batch in forecasting.batches(origins.spread(MOST_WINDOWS), MOST_WINDOWS):
         units = network.networks[0].standardise(batch)
-        rows, positions = _moved_values(batch.context_observed)
-        read, copied = value_effects(network, batch, units, rows, positions)
-        sums += torch.stack([read.abs().sum(), copied.abs().sum()]).cpu()
-    return float(sums[0] / sums.sum().clamp(min=1e-12))
+        moved = (torch.split(each, at_once) for each in _moved_values(batch.context_observed))
+        for rows, positions in zip(*moved, strict=True):
+            effects = value_effects(network, batch, units, rows, positions)
+            sums += [float(effect.abs().sum()) for effect in effects]
+    return float(sums[0] / max(sums.sum(), 1e-12))
 
 
 def value_effects(
