@@ -2,6 +2,7 @@
 
 import numpy as np
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Column
 from rich.text import Text
 
@@ -25,17 +26,19 @@ _VERDICTS: dict[Verdict, str] = {
     "nothing to attend": "yellow",
 }
 _BANDS_SHOWN = 3
+_INDENTED = (0, 0, 0, 2)
+"""Padding of lines that stay indented where they wrap."""
 _STEPS_SHOWN = 12
 
 
 def season_view(findings: tuple[SeasonFinding, ...]) -> RenderableType:
     """The season check, one line per lag."""
-    lines = [title_text("Seasons of the data")]
+    lines: list[RenderableType] = [title_text("Seasons of the data")]
     for finding in findings:
-        line = Text("  ").append(plain(finding.text, SENTENCE_WIDTH), _STYLES.get(finding.status, ""))
+        line = Text(plain(finding.text, SENTENCE_WIDTH), _STYLES.get(finding.status, ""))
         if finding.correlation is not None:
-            line.append(f"  (autocorrelation {finding.correlation:.2f})", "dim")
-        lines.append(line)
+            line.append(f"  (autocorrelation {finding.correlation:z.2f})", "dim")
+        lines.append(Padding(line, _INDENTED, expand=False))
     if not findings:
         lines.append(Text("  the data do not repeat after any fixed number of steps"))
     return Group(*lines)

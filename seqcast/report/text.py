@@ -104,7 +104,7 @@ def number_format(values: FloatArray, digits: int = 4) -> Callable[[float], str]
 
 def percent_text(share: float) -> str:
     """A share in percent with one decimal; a dash for NaN."""
-    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
+    return "-" if math.isnan(share) else f"{100 * share:z.1f} %"
 
 
 def time_text(time: np.datetime64 | np.int64, frequency: Frequency) -> str:

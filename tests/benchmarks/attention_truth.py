@@ -205,7 +205,8 @@ def measured(kind: Kind, seed: int, max_steps: int | None) -> dict[str, Any]:
     training = {"max_steps": max_steps, "seed": seed, "device": "cpu", "precision": "float32"}
     config = Config().override(data={"test_size": TEST}, model=sizes, training=training)
     runtime = Runtime(torch.device("cpu"), torch.float32, "benchmark")
-    model = train_model(data.panel, make_plan(data.panel, config), runtime).model
+    fitted = train_model(data.panel, make_plan(data.panel, config), runtime)
+    model = fitted.model
     seconds = time.perf_counter() - started
     origins, right = asked_windows(data)
     asked = right.any(axis=2)
@@ -215,7 +216,8 @@ def measured(kind: Kind, seed: int, max_steps: int | None) -> dict[str, Any]:
     if kind == "decoy":
         place = CONTEXT + np.arange(HORIZON) - DECOY
         found["attention_on_decoy"] = round(float(scorers.attention[:, np.arange(HORIZON), place].mean()), 3)
-    return {"kind": kind, "seed": seed, "start": model.linear_share, **found, "train_seconds": round(seconds, 1)}
+    steps = {"best_step": fitted.result.best_step, "steps": fitted.result.num_steps, "train_seconds": round(seconds, 1)}
+    return {"kind": kind, "seed": seed, "start": round(model.linear_share, 2), **found, **steps}
 
 
 def main() -> None:

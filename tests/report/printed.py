@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,8 @@ def parts_of(view: RenderableType) -> Iterator[RenderableType]:
     if isinstance(view, Group):
         for part in view.renderables:
             yield from parts_of(part)
+    elif isinstance(view, Padding):
+        yield from parts_of(view.renderable)
     else:
         yield view
 

@@ -46,6 +46,8 @@ def test_each_season_is_a_line_with_its_autocorrelation() -> None:
     unknown = SeasonFinding(168, "1 week", "cannot tell", None, 0.0, "the series are too short")
     lines = shown(season_view((finding, unknown))).splitlines()
     assert lines[1:3] == ["  agree: lag 24 (1 day)  (autocorrelation 0.44)", "  the series are too short"]
+    narrow = shown(season_view((finding,)), 40).splitlines()
+    assert [line.rstrip() for line in narrow[1:3]] == ["  agree: lag 24 (1 day)", "  (autocorrelation 0.44)"]
     assert "do not repeat after any fixed number of steps" in shown(season_view(()))
 
 

@@ -92,7 +92,7 @@ def test_numbers_have_four_significant_digits(value: float, text: str) -> None:
     assert number_text(value) == text
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.4567, "45.7 %"), (-0.02, "-2.0 %"), (math.nan, "-")])
+@pytest.mark.parametrize(("share", "text"), [(0.4567, "45.7 %"), (-0.02, "-2.0 %"), (-1e-5, "0.0 %"), (math.nan, "-")])
 def test_shares_are_percent(share: float, text: str) -> None:
     assert percent_text(share) == text
 
