@@ -1,5 +1,6 @@
 """Verdicts on trained networks: attention that content decides is faithful, and foreign weights are contradicted."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -85,5 +86,4 @@ def test_weights_on_other_steps_are_contradicted(
         monkeypatch.setattr(attention, "weights", permuted(attention))
     found = verify(model, panel, 8)
     assert found.verdict == "contradicted", found.reason
-    told = ("the forecast is worse than the mean of the context", "the forecast is better without the attended weights")
-    assert found.reason.startswith(told)
+    assert re.match("the forecast is (no better|worse) than the mean of the context", found.reason)

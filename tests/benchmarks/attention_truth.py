@@ -34,7 +34,7 @@ from seqcast.training.fit import train_model
 from seqcast.training.plan import make_plan
 from tests.panels import make_panel
 
-Kind = Literal["lags", "regime", "static", "event", "marker", "decoy", "collinear"]
+Kind = Literal["lags", "regime", "static", "static-37", "event", "marker", "decoy", "collinear"]
 HORIZON, CONTEXT, TEST = 12, 72, 72
 SERIES, LENGTH, BURN = 40, 600, 120
 NUM_WINDOWS, GRADIENT_STEPS = 32, 24
@@ -54,9 +54,10 @@ def planted(kind: Kind, seed: int) -> Planted:
     """The series of one kind.
 
     lags: .55 of the value 24 and .40 of that 37 steps before. regime: 24 or 36, by a known covariate that holds for a
-    day. static: 24 or 37 by the kind of series (with 24 and 36, lag 72 would do for both). event: a flagged step
-    repeats the flagged step before it. marker: 24 or 48, by the sign of a spike at midnight. decoy: 24; lag 48
-    correlates and has no effect. collinear: a daily profile, so that all multiples of 24 are equally right.
+    day. static: 24 or 36 by the kind of series. static-37: 24 or 37, which have no multiple in common that would do for
+    both. event: a flagged step repeats the flagged step before it. marker: 24 or 48, by the sign of a spike at midnight.
+    decoy: 24; lag 48 correlates and has no effect. collinear: a daily profile, so that all multiples of 24 are equally
+    right.
     """
     random, total = np.random.default_rng(seed), LENGTH + BURN
     y, lags = random.normal(size=(SERIES, total)), np.zeros((SERIES, total, 3), np.int64)
@@ -65,9 +66,10 @@ def planted(kind: Kind, seed: int) -> Planted:
         case "regime":
             known = random.integers(0, 2, (SERIES, total // 24))[:, np.arange(total) // 24]
             _follow(random, y, lags, np.where(known == 0, 24, 36))
-        case "static":
+        case "static" | "static-37":
             static = np.arange(SERIES) % 2
-            _follow(random, y, lags, np.repeat(np.where(static == 0, 24, 37), total).reshape(y.shape))
+            other = 36 if kind == "static" else 37
+            _follow(random, y, lags, np.repeat(np.where(static == 0, 24, other), total).reshape(y.shape))
         case "event":
             known = _events(random, y, lags)
         case "marker":
