@@ -4,23 +4,26 @@ import json
 import re
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.distributed import run as torchrun
+from torch.distributed.launcher.api import LaunchConfig
 
+from seqcast.cli.app import main
 from seqcast.distributed import ALONE, World
 from seqcast.errors import UsageError
 from tests.processes import Command, started
 from tests.running import done, refused, seqcast, write_hourly
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+TORCHRUN = ["--standalone", "--nproc-per-node", "2", "--redirects", "3", "--log-dir"]
 OPTIONS = [
     *("--horizon", "5", "--context", "23", "--hidden", "7"),
     *("--batch-size", "7", "--device", "cpu", "--no-lag-bias", "--location", "last"),
@@ -117,15 +120,39 @@ def test_processes_with_different_work_are_stopped(tmp_path: Path) -> None:
         assert "error: the processes read different tables or options." in both[0].err
 
 
+@pytest.fixture
+def forking_torchrun(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let `torchrun` fork its processes from one that has imported the libraries, and undo what it sets here."""
+    launch = torchrun.elastic_launch
+
+    def forked(config: LaunchConfig, entrypoint: str) -> Callable[..., object]:
+        assert entrypoint == sys.executable
+        return launch(replace(config, start_method="forkserver"), seqcast_as_module)
+
+    monkeypatch.setattr(torchrun, "elastic_launch", forked)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def seqcast_as_module(unbuffered: str, option: str, module: str, *words: str) -> None:
+    """Do what Python does when `torchrun` starts it."""
+    assert (unbuffered, option, module) == ("-u", "-m", "seqcast")
+    sys.argv = ["seqcast", *words]
+    with pytest.raises(SystemExit, match="0"):
+        main()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("forking_torchrun")
 def test_two_processes_of_torchrun_train_what_one_does(tmp_path: Path) -> None:
-    data = write_hourly(tmp_path / "h.csv")
-    words = ["--max-steps", "6", "--dropout", "0", "--precision", "float32"]
-    command = [*TORCHRUN, "seqcast", "train", "h.csv", *OPTIONS, *words, "--run", "both"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    assert ran.returncode == 0, ran.stderr
-    done("train", data, *OPTIONS, *words, "--run", tmp_path / "one")
-    assert ran.stdout.count("Trained") == ran.stderr.count("2 processes, each on cpu") == 1
+    data, logs = write_hourly(tmp_path / "h.csv"), tmp_path / "logs"
+    words = ["train", data, *OPTIONS, "--max-steps", "6", "--dropout", "0", "--precision", "float32"]
+    torchrun.main([*TORCHRUN, str(logs), "-m", "--", "seqcast", *map(str, words), "--run", str(tmp_path / "both")])
+    done(*words, "--run", tmp_path / "one")
+    out, err = ("".join(path.read_text() for path in logs.rglob(f"{name}.log")) for name in ("stdout", "stderr"))
+    assert out.count("Trained") == err.count("2 processes, each on cpu") == 1
     one, both = history(tmp_path / "one"), history(tmp_path / "both")
     for key in ("train_loss", "validation_loss"):
         assert [row[key] for row in both] == pytest.approx([row[key] for row in one], rel=1e-4)

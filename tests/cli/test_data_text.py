@@ -55,20 +55,27 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
-def test_a_series_name_is_written_exactly_and_printed_safely(name: str, run: Path, in_tmp_path: Path) -> None:
-    table = (write_table(in_tmp_path / "t.csv", name), "--run", run)
-    for command in (["predict"], ["predict", "--plot"], ["inspect", "--by", "series", "--heatmap"]):
+def test_names_of_series_are_written_exactly_and_printed_safely(run: Path, in_tmp_path: Path) -> None:
+    names = {*NAMES.values(), "plain"}
+    table = (write_table(in_tmp_path / "t.csv", *NAMES.values()), "--run", run)
+    for command in (["predict"], ["inspect", "--by", "series", "--heatmap"]):
         assert_printed_safely(done(*command, *table))
     rows = list(csv.reader(io.StringIO(done("predict", *table, "--output", "-").out)))
-    assert {row[0] for row in rows[1:]} == {name, "plain"}
-    assert {row["unique_id"] for row in done("predict", *table, "--format", "json").document()} == {name, "plain"}
+    assert {row[0] for row in rows[1:]} == names
+    assert {row["unique_id"] for row in done("predict", *table, "--format", "json").document()} == names
     done("predict", *table, "--output", "f.parquet")
-    assert list(pd.read_parquet("f.parquet")["unique_id"].unique()) == [name, "plain"]
-    weights = done("inspect", *table, "--format", "csv", "--series", name).out
-    assert {row[0] for row in list(csv.reader(io.StringIO(weights)))[1:]} == {name}
+    assert list(pd.read_parquet("f.parquet")["unique_id"].unique()) == [*NAMES.values(), "plain"]
     assert {path.name for path in in_tmp_path.iterdir()} == {"t.csv", "f.parquet"}
     assert not [path for path in in_tmp_path.parent.iterdir() if "evil" in path.name]
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+def test_a_series_is_found_by_its_name_and_drawn_under_it_safely(name: str, run: Path, in_tmp_path: Path) -> None:
+    table = (write_table(in_tmp_path / "t.csv", name), "--run", run)
+    assert_printed_safely(done("predict", "--plot", *table))
+    weights = done("inspect", *table, "--format", "csv", "--series", name).out
+    assert {row[0] for row in list(csv.reader(io.StringIO(weights)))[1:]} == {name}
+    assert {path.name for path in in_tmp_path.iterdir()} == {"t.csv"}
 
 
 @pytest.mark.parametrize("name", ["[red]x[/]", "\x1b[31mred", ":smile:", "東京", "=1+1"])

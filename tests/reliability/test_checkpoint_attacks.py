@@ -105,9 +105,9 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
     ),
     "a history out of order": forged(lambda _, counters: counters["history"].reverse()),
     "a history of another network": forged(lambda _, counters: counters["history"][0].update(member=2)),
-    "a history of a million numbers": counter("history", [1] * 3_000_000),
+    "a history of a million numbers": counter("history", [1] * 1_000_000),
     "a key twice": lambda data: sealed(contents(data)[0], json.dumps(contents(data)[1])[:-1] + ', "step": 4}'),
-    "a million lists": with_text('{"format": 1, "a": [' + "[]," * 4_000_000 + "1]}"),
+    "a million lists": with_text('{"format": 1, "a": [' + "[]," * 1_000_000 + "1]}"),
     "a finished network that nobody asked for": forged(
         lambda tensors, counters: (
             counters.update(
@@ -124,7 +124,7 @@ ATTACKS: dict[str, Callable[[bytes], bytes]] = {
         )
     ),
     "a tensor more": forged(lambda tensors, _: tensors.update(evil=torch.zeros(3))),
-    "100,000 tensors more": forged(lambda found, _: found.update({f"e{i}": torch.zeros(0) for i in range(100_000)})),
+    "20,000 tensors more": forged(lambda found, _: found.update({f"e{i}": torch.zeros(0) for i in range(20_000)})),
     "parameters without moments that are none": counter("without_moments", ["x"]),
     "moments of 64 bits": tensors_with(lambda value: value.double(), "optimizer."),
     "negative moments": tensors_with(lambda value: value - 9, "optimizer.exp_avg_sq."),

@@ -23,7 +23,7 @@ from tests.reliability.hazards import daily, orderly
 from tests.running import Ran, Trained, contents, done
 
 MOST_CALLS = 400
-QUICK = (*SMALL, "--max-steps", "2", "--no-lag-bias")
+QUICK = (*SMALL, "--max-steps", "2", "--no-lag-bias", "--loss", "mae")
 """Options of a training that writes all files, and some more than once, and computes next to nothing."""
 
 
