@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @with_settings("Data", "Reading")
 def check(data: opt.Data, *, settings: Settings, json: opt.Json = False, debug: opt.Debug = False) -> None:
-    """Describe a table and what train would do with it, or all that is wrong with it.
+    """Describe a table and what train would do, or all its problems.
 
     The last line is the command that reads the table.
     """

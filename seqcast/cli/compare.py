@@ -30,7 +30,9 @@ def compare(
     *,
     score: Annotated[str, Compared(help="Scores, a,b,c.")] = SCORES,
     attention: Annotated[str, Compared(help="Kinds of attention, a,b,c.")] = "global",
-    seeds: Annotated[int, Compared(min=1, help="Runs of each mechanism, with seeds --seed, --seed + 1, ...")] = 1,
+    seeds: Annotated[
+        int, Compared(min=1, metavar="<int>", help="Runs of each mechanism, with seeds --seed, --seed + 1, ...")
+    ] = 1,
     planted: Annotated[str | None, Compared(help="True lags of a made-up table, such as 24,37, to look for.")] = None,
     settings: Settings,
     run: Annotated[
@@ -40,9 +42,10 @@ def compare(
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Train attention mechanisms under one budget and compare them, without a lag bias unless --lag-bias is given.
+    """Train attention mechanisms under one budget, side by side.
 
-    Run the same command again to continue; finished variants are not trained again.
+    They have no lag bias unless --lag-bias is given. Run the same command again to continue; finished variants are not
+    trained again.
     """
     screen = Screen(quiet=quiet)
     from seqcast.cli.train import run_job

@@ -12,15 +12,20 @@ from seqcast.errors import UsageError
 OutputOption = partial(typer.Option, rich_help_panel="Output")
 """An option on what is written and shown, in a panel of its own."""
 
-Data = Annotated[str, typer.Argument(help="CSV (.gz, .zst), Parquet, or - for CSV on stdin.", show_default=False)]
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="CSV (.gz, .zst), Parquet, or - for CSV on stdin.", show_default=False)
+]
 OwnData = Annotated[
-    str | None, typer.Argument(help="Another table; options say where its headings differ from the training table.")
+    str | None,
+    typer.Argument(
+        metavar="DATA", help="Another table; options say where its headings differ from the training table."
+    ),
 ]
 # Typer must not check whether it can be read: a run that cannot be used has an exit code of its own.
 RunPath = Annotated[
     Path | None, typer.Option(readable=False, help="Run directory; the newest run (that fits DATA) if not given.")
 ]
-RunName = Annotated[Path, typer.Argument(readable=False, help="Run directory, or its name under runs/.")]
+RunName = Annotated[Path, typer.Argument(metavar="RUN", readable=False, help="Run directory, or its name under runs/.")]
 UsedContext = Annotated[int | None, typer.Option(help="Past steps to read; as many as in training if not given.")]
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 OutputFile = Annotated[str | None, OutputOption(help="File for the table, or - for stdout.")]

@@ -147,7 +147,8 @@ def _value(fields: type, name: str, given: Any) -> Any:
 def _parameter(name: str, panel: str) -> inspect.Parameter:
     """The parameter from which Typer makes the option of a setting."""
     kind, text = _type_and_help(name)
-    option = typer.Option(help=text, rich_help_panel=panel)
+    metavar = "<str>" if kind == list[str] else None
+    option = typer.Option(help=text, rich_help_panel=panel, metavar=metavar)
     annotation = Annotated[kind | None, option]  # type: ignore[valid-type]  # the type of a field
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -162,7 +163,7 @@ def _type_and_help(name: str) -> tuple[Any, str]:
         return (list[str] if fields is ReadOptions else str), text
     if kind is bool and default is not None:
         default = "on" if default else "off"
-    return kind, f"{text} [default: {default}]" if default is not None else text
+    return kind, f"{text}  [default: {default}]" if default is not None else text
 
 
 @cache

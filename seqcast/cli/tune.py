@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 def tune(
     data: opt.Data,
     *,
-    trials: Annotated[int, typer.Option(min=1, help="Trials of the whole study.", rich_help_panel="Search")] = 20,
+    trials: Annotated[
+        int, typer.Option(min=1, metavar="<int>", help="Trials of the whole study.", rich_help_panel="Search")
+    ] = 20,
     budget: Annotated[
         str | None, typer.Option(help="How long to search, such as 90s, 30m or 2h.", rich_help_panel="Search")
     ] = None,

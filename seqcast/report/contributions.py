@@ -6,7 +6,7 @@ from rich.table import Column
 
 from seqcast.attention.contributions import Contribution, Contributions
 from seqcast.report.summary import note_text, open_table, title_text
-from seqcast.report.text import percent_text, safe_text
+from seqcast.report.text import ACCENT, percent_text, safe_text
 
 _BAR = 8
 _TORN = 0.05
@@ -19,7 +19,7 @@ def contribution_view(found: Contributions) -> RenderableType:
     table = open_table(_name_column(), Column("", no_wrap=True), "forecast", "±", "alone", "accuracy", "±")
     for each in found.inputs:
         part = each.overall
-        bar = Bar(1.0, 0, min(max(part.forecast, 0.0), 1.0), width=_BAR, color="cyan")
+        bar = Bar(1.0, 0, min(max(part.forecast, 0.0), 1.0), width=_BAR, color=ACCENT)
         numbers = (percent_text(part.forecast), percent_text(part.forecast_error), percent_text(part.alone))
         table.add_row(safe_text(each.name), bar, *numbers, *_accuracy(part))
     parts: list[RenderableType] = [title_text("Where the forecast comes from"), table]

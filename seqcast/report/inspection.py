@@ -15,15 +15,26 @@ from seqcast.attention.seasons import SeasonFinding
 from seqcast.attention.shorter_context import TOLERATED_LOSS, ContextSuggestion
 from seqcast.attention.verdict import Faithfulness, Verdict
 from seqcast.report.summary import note_text, open_table, title_text
-from seqcast.report.text import SENTENCE_WIDTH, number_format, percent_text, plain, time_text, zoned_time_texts
+from seqcast.report.text import (
+    ACCENT,
+    BAD,
+    CAUTION,
+    GOOD,
+    SENTENCE_WIDTH,
+    number_format,
+    percent_text,
+    plain,
+    time_text,
+    zoned_time_texts,
+)
 
-_STYLES = {"agree": "green", "disagree": "yellow", "context too short": "yellow", "not attended": "yellow"}
+_STYLES = {"agree": GOOD, "disagree": CAUTION, "context too short": CAUTION, "not attended": CAUTION}
 _VERDICTS: dict[Verdict, str] = {
-    "faithful": "green",
-    "weak": "yellow",
-    "contradicted": "red",
-    "the last value": "cyan",
-    "nothing to attend": "yellow",
+    "faithful": GOOD,
+    "weak": CAUTION,
+    "contradicted": BAD,
+    "the last value": ACCENT,
+    "nothing to attend": CAUTION,
 }
 _BANDS_SHOWN = 3
 _INDENTED = (0, 0, 0, 2)

@@ -15,7 +15,7 @@ from seqcast.attention.occurrences import Occurrences
 from seqcast.config import Location
 from seqcast.panel.frequency import WEEK
 from seqcast.report.summary import note_text, open_table, title_text
-from seqcast.report.text import percent_text, plain, safe_text, time_text, time_texts, weekday_texts
+from seqcast.report.text import ACCENT, percent_text, plain, safe_text, time_text, time_texts, weekday_texts
 from seqcast.results.lag_profile import BAND_LIFT, UNSTABLE_VARIATION, LagProfile
 
 TOP = 10
@@ -116,7 +116,7 @@ class LagTable:
         largest = max((row.share for row in rows), default=0.0) or 1.0
         times = self._attended_times([row.lag - 1 for row in rows])
         for number, row in enumerate(rows):
-            bar = Bar(largest, 0, row.share, width=bar_width, color="cyan")
+            bar = Bar(largest, 0, row.share, width=bar_width, color=ACCENT)
             numbers = [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
             numbers += [] if row.spread is None else [percent_text(row.spread)]
             numbers += [] if row.moves is None else [percent_text(row.moves)]

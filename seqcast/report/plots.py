@@ -16,8 +16,8 @@ MIN_WIDTH, MIN_HEIGHT = 30, 8
 _TIME_MARK_GAP = 10
 """Characters between the times below the plot; the library moves the first and the last one inwards."""
 _VALUE_MARK_HEIGHT = 4
-_LINES = {"start": ("┊", "gray"), "history": ("hd", "blue+"), "interval": ("·", "gray"), "forecast": ("hd", "green+")}
-"""Marker and colour of each line; "hd" draws quarters of a character."""
+_LINES = {"start": ("┊", "gray"), "history": ("hd", 31), "interval": ("·", "gray"), "forecast": ("hd", 130)}
+"""Marker and colour of each line, all legible on a light and on a dark ground; "hd" draws quarters of a character."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from seqcast.panel.wording import counted
 from seqcast.report.summary import covariate_rows, key_value_table, list_table, note_text, title_text
-from seqcast.report.text import SENTENCE_WIDTH, plain
+from seqcast.report.text import CAUTION, SENTENCE_WIDTH, plain
 from seqcast.run.record import ResultRecord, RunRecord
 
 
@@ -16,7 +16,7 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
     result = record.result
     assert result is not None
     table = key_value_table("Trained", [("run", path), *_result_rows(result)])
-    return table if result.caution is None else Group(table, Text(result.caution, style="yellow"))
+    return table if result.caution is None else Group(table, Text(result.caution, style=CAUTION))
 
 
 def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:

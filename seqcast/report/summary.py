@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from seqcast.panel.notices import Notice
-from seqcast.report.text import SENTENCE_WIDTH, plain, safe_text
+from seqcast.report.text import ACCENT, CAUTION, SENTENCE_WIDTH, plain, safe_text
 
 
 def title_text(title: str) -> Text:
@@ -30,7 +30,7 @@ def open_table(*columns: str | Column) -> Table:
 def key_value_table(title: str, rows: Sequence[tuple[str, str]]) -> RenderableType:
     """Facts below each other. Values may be data text."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(style=ACCENT, no_wrap=True)
     table.add_column(overflow="fold")
     for label, value in rows:
         table.add_row(safe_text(label), safe_text(value, SENTENCE_WIDTH))
@@ -57,6 +57,6 @@ def notice_lines(notices: Sequence[Notice]) -> Text:
     """Decisions and repairs, one per line."""
     lines = []
     for notice in notices:
-        warning = ("warning: ", "yellow") if notice.kind == "repair" else ""
+        warning = ("warning: ", CAUTION) if notice.kind == "repair" else ""
         lines.append(Text.assemble(warning, plain(notice.text, SENTENCE_WIDTH)))
     return Text("\n").join(lines)

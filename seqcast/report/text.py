@@ -22,6 +22,9 @@ MAX_WIDTH = 80
 SENTENCE_WIDTH = 800
 """Most terminal columns, over several lines, for a sentence that quotes data text."""
 
+ACCENT, GOOD, CAUTION, BAD = "color(31)", "color(28)", "color(130)", "color(160)"
+"""Colours that can be read on a light and on a dark ground, where the terminal's own cyan, green and yellow cannot."""
+
 _LONG, _TOO_LONG = 1e9, 1e12
 """From the first on, whole numbers have an exponent; from the second on, all numbers have."""
 

@@ -11,7 +11,7 @@ from seqcast.experiments.tuning.search import Tuning
 from seqcast.experiments.tuning.space import Value
 from seqcast.experiments.tuning.study import Trial
 from seqcast.report.summary import note_text, title_text
-from seqcast.report.text import SENTENCE_WIDTH, plain
+from seqcast.report.text import BAD, SENTENCE_WIDTH, plain
 
 _NOTE = (
     "error: validation error divided by the seasonal naive's. The best of many trials looks better on the part that"
@@ -31,7 +31,7 @@ def tuning_view(tuning: Tuning, command: str) -> RenderableType:
         remark = "best" if trial == tuning.best else "" if trial.outcome == "finished" else trial.outcome
         table.add_row(str(trial.number), _error_text(trial.error), *values, remark, style=style)
     failures = [
-        Text(plain(f"trial {trial.number}: {trial.reason}", SENTENCE_WIDTH), "red")
+        Text(plain(f"trial {trial.number}: {trial.reason}", SENTENCE_WIDTH), BAD)
         for trial in tuning.trials
         if trial.outcome == "failed"
     ]

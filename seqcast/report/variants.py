@@ -8,7 +8,7 @@ from rich.text import Text
 
 from seqcast.experiments.compare import VariantResult
 from seqcast.report.summary import note_text, open_table, title_text
-from seqcast.report.text import SENTENCE_WIDTH, percent_text, plain
+from seqcast.report.text import BAD, SENTENCE_WIDTH, percent_text, plain
 
 _NOTE = (
     "error: validation error divided by the seasonal naive's. win/s: training windows per second. size: number of"
@@ -33,7 +33,7 @@ def variant_table(rows: Sequence[VariantResult]) -> RenderableType:
         table.add_row(
             " ".join(filter(None, parts)), *_cells(row), *(_planted_cells(row) if planted else (row.top_lags or "-",))
         )
-    failures = [Text(plain(f"{row.variant}: {row.failure}", SENTENCE_WIDTH), "red") for row in rows if row.failure]
+    failures = [Text(plain(f"{row.variant}: {row.failure}", SENTENCE_WIDTH), BAD) for row in rows if row.failure]
     note = _NOTE + (_PLANTED_NOTE if planted else _PEAKS_NOTE)
     return Group(title_text("Mechanisms compared"), table, *failures, note_text(note))
 

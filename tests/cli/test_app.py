@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,19 @@ def test_every_command_explains_itself(words: list[str], option: str) -> None:
     assert "--help" in out
 
 
+def test_help_is_written_in_whole_sentences_and_plain_types() -> None:
+    assert not [line for line in done("--help").out.splitlines() if line.endswith("...") and "Usage" not in line]
+    for command in COMMANDS:
+        assert not re.search(r"<list|range>|\w \[default", done(command, "--help").out)
+
+
+def test_help_names_the_table_as_messages_do_and_shows_the_options_of_the_command_first() -> None:
+    out = done("predict", "--help").out
+    assert out.startswith("Usage: seqcast predict [OPTIONS] [DATA]\n")
+    assert re.findall(r"^\w+:$", out, re.M) == ["Arguments:", "Options:", "Data:", "Reading:", "Output:"]
+    assert done("train", "--help").out.startswith("Usage: seqcast train [OPTIONS] DATA\n")
+
+
 def test_help_names_every_command_and_every_option_has_its_words() -> None:
     top = done("--help").out
     assert all(f"\n  {command} " in top for command in COMMANDS)
@@ -71,7 +85,7 @@ def test_no_command_at_all_shows_the_help_and_is_a_usage_error() -> None:
     ("words", "told"),
     [
         (["bogus"], "No such command 'bogus'. `seqcast -h` shows the usage."),
-        (["train"], "Missing argument 'data'. `seqcast train -h` shows the usage."),
+        (["train"], "Missing argument 'DATA'. `seqcast train -h` shows the usage."),
         (["train", "x.csv", "--hidden", "abc"], "Invalid value for '--hidden'"),
         (["train", "x.csv", "--score", "cubic"], "Invalid value for '--score': 'cubic' is not one of 'dot'"),
         (["predict", "--levels", "80"], "No such option: --levels"),

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from seqcast.cli.app import main
 from tests.running import TINY, Trained, write_hourly
 
-COLOUR = re.compile(r"\x1b\[[39][0-7]m")
+COLOUR = re.compile(r"\x1b\[(?:[39][0-7]|38;5;\d+)m")
 CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

@@ -46,8 +46,8 @@ def test_it_has_the_size_asked_for_or_the_smallest_one(asked: tuple[int, int], d
 
 def test_with_colour_the_lines_differ_and_the_background_is_left_alone() -> None:
     drawn = draw_plot(make_plot(), 80, 18, color=True)
-    assert "\x1b[38;5;12m" in drawn
-    assert "\x1b[38;5;10m" in drawn
+    assert "\x1b[38;5;31m" in drawn
+    assert "\x1b[38;5;130m" in drawn
     assert "\x1b[48" not in drawn
 
 

@@ -1,13 +1,18 @@
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich._palettes import EIGHT_BIT_PALETTE
 from rich.cells import cell_len
+from rich.color import Color
 
 from seqcast.panel.frequency import parse_frequency
+from seqcast.report import text as report_text
 from seqcast.report.text import (
     MAX_WIDTH,
     json_text,
@@ -60,6 +65,31 @@ def test_markup_is_printed_as_it_is(value: str) -> None:
 )
 def test_a_long_text_is_cut_to_80_columns(value: str, text: str) -> None:
     assert plain(value) == text
+
+
+def contrast(number: int, ground: float) -> float:
+    """The contrast of a terminal colour with a ground of this luminance (WCAG 2.1)."""
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (channel / 255 for channel in EIGHT_BIT_PALETTE[number])
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    lighter, darker = max(luminance, ground), min(luminance, ground)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("colour", [report_text.ACCENT, report_text.GOOD, report_text.CAUTION, report_text.BAD])
+@pytest.mark.parametrize("ground", [0.0, 1.0], ids=["black", "white"])
+def test_colours_can_be_read_on_a_light_and_on_a_dark_ground(colour: str, ground: float) -> None:
+    number = Color.parse(colour).number
+    assert number is not None
+    assert contrast(number, ground) >= 3.5
+
+
+def test_reports_use_no_colour_whose_look_the_terminal_decides() -> None:
+    for path in Path(report_text.__file__).parent.glob("*.py"):
+        names = set(re.findall(r'"(\w+)"', path.read_text(encoding="utf-8")))
+        assert not names & {"red", "green", "yellow", "blue", "magenta", "cyan", "white", "black"}, path.name
 
 
 def test_endless_combining_marks_are_cut() -> None:
