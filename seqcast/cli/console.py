@@ -46,8 +46,14 @@ class Screen:
             for stream in (sys.stdout, sys.stderr)
         )
         self.out.quiet = self.err.quiet = silent
+        self.told = False
+        """Whether something was told since the last result."""
 
     def result(self, renderable: RenderableType) -> None:
+        """Print a result, on a terminal below an empty line if something stands before it."""
+        if self.told and self.out.is_terminal and self.err.is_terminal:
+            self.err.print()
+        self.told = False
         self.out.print(renderable)
 
     def line(self, text: str) -> None:
@@ -88,5 +94,6 @@ class Screen:
             self._tell(notice_lines(shown))
 
     def _tell(self, renderable: RenderableType) -> None:
+        self.told = True
         # In a log each message stays on its line, where grep finds it.
         self.err.print(renderable, soft_wrap=not self.err.is_terminal)

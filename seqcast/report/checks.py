@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 
 from seqcast.panel.notices import Notice
@@ -62,7 +63,9 @@ def check_view(checked: CheckedTable) -> RenderableType:
         ("training windows", f"{plan.num_train_windows:,}"),
         ("training time", time_estimate(plan)),
     ]
-    return Group(key_value_table(checked.source.table.name, rows), "", key_value_table("train would use", planned))
+    width = max(cell_len(label) for label, _ in (*rows, *planned))
+    table = key_value_table(checked.source.table.name, rows, width)
+    return Group(table, "", key_value_table("train would use", planned, width))
 
 
 def time_estimate(plan: Plan) -> str:

@@ -27,10 +27,10 @@ def open_table(*columns: str | Column) -> Table:
     return Table(*headed, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
-def key_value_table(title: str, rows: Sequence[tuple[str, str]]) -> RenderableType:
-    """Facts below each other. Values may be data text."""
+def key_value_table(title: str, rows: Sequence[tuple[str, str]], label_width: int = 0) -> RenderableType:
+    """Facts below each other, with labels at least so wide. Values may be data text."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style=ACCENT, no_wrap=True)
+    table.add_column(style=ACCENT, no_wrap=True, min_width=label_width)
     table.add_column(overflow="fold")
     for label, value in rows:
         table.add_row(safe_text(label), safe_text(value, SENTENCE_WIDTH))

@@ -94,6 +94,14 @@ def test_quiet_training_shows_no_bar(in_tmp_path: Path) -> None:
     assert "━" not in as_if_at_terminal("train", write_hourly(in_tmp_path / "h.csv"), *TINY, "--quiet")
 
 
+def test_an_empty_line_parts_a_result_from_what_was_told_before_it(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    lines = lines_of(as_if_at_terminal("check", data))
+    title = lines.index(str(data))
+    assert lines[title - 1].strip() == ""
+    assert "frequency: hourly" in " ".join(lines[:title])
+
+
 def test_predicting_draws_a_coloured_plot_and_none_when_told_so(hourly_run: Trained) -> None:
     words = ("predict", "--run", hourly_run.run)
     text = as_if_at_terminal(*words)

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pyarrow as pa
@@ -32,6 +33,12 @@ def test_past_covariates_and_the_weekly_season_of_days_have_rows() -> None:
     assert row_of(text, "season 7").startswith("1 week, autocorrelation 0.")
     assert "usual for this frequency" in row_of(text, "horizon")
     assert row_of(text, "attention") == "global, general score, direct decoding"
+
+
+def test_the_values_of_the_table_and_of_the_plan_stand_below_each_other() -> None:
+    lines = shown(check_view(checked(full_panel())), 100).splitlines()
+    labelled = [re.match(r"\S+(?: \S+)*   +", line) for line in lines]
+    assert len({found.end() for found in labelled if found}) == 1
 
 
 def test_rows_without_anything_to_tell_are_left_out() -> None:
