@@ -30,7 +30,7 @@ from seqcast.model.ensemble import least_value
 from seqcast.model.network import ForecastNetwork, Standardisation
 from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.tensors.windows import PanelTensors, WindowRange
-from seqcast.training.losses import window_weights
+from seqcast.training.losses import step_weights
 
 MOST_WINDOWS = 16_384
 MOST_VALUES = 8_000_000
@@ -108,7 +108,7 @@ class _Sample:
     seen: Tensor
     """(windows, horizon) True where the truth is known."""
     weights: Tensor
-    """(windows, 1) as in the loss."""
+    """(windows, 1) mean of those in the loss, so that all steps share their moments."""
     block: IntArray
     """(windows,) which stretch of its series a window lies in, 0 to NUM_BLOCKS - 1; where a series has fewer windows
     than stretches, all of them are in one, and such series are dealt out."""
@@ -223,7 +223,9 @@ def _draw_sample(tensors: PanelTensors, windows: WindowRange, settings: LinearSe
         units = Standardisation.of(batch, settings.location, season)
         past = units.apply(batch.context_target, batch.context_observed)
         future = units.apply(batch.future_target, batch.future_observed)
-        weights = window_weights(past, batch.context_observed, units.scale, season, least_value(batch, units))
+        least = least_value(batch, units)
+        by_step = step_weights(past, batch.context_observed, units.scale, season, least, horizon)
+        weights = by_step.mean(dim=1, keepdim=True)
         parts.append((past[:, context - lags :].cpu(), future.cpu(), batch.future_observed.cpu(), weights.cpu()))
     past, future, seen, weights = (torch.cat(column) for column in zip(*parts, strict=True))
     return _Sample(past, future, seen, weights, block)

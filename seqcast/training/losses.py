@@ -17,13 +17,14 @@ RELATIVE_WEIGHT = 5.0
 where the seasonal naive forecast misses by a fifth of the level."""
 
 
-def window_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int, least: Tensor) -> Tensor:
-    """Weights (batch, 1) = 1 / (mean |y_s - y_{s-m}| + 0.1 / scale) + 5 / (mean y + 1), m the season.
+def step_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int, least: Tensor, horizon: int) -> Tensor:
+    """Weights (batch, horizon) = 1 / e + 5 / (f_t + e), e = mean |y_s - y_{s-m}| + 0.1 / scale, m the season.
 
     Both terms make series comparable: without them the noisiest ones rule the loss, and regular ones, which could be
     forecast well, are neglected. The first counts an error in units of the seasonal naive one, as MASE does; the second
-    as a part of the level and spread of the window, as sMAPE does (Hyndman and Koehler 2006). The level is counted from
-    zero, so there is no second term where values may be negative.
+    as a part of the value that is to be expected, the seasonal naive forecast f_t, as sMAPE does (Hyndman and Koehler
+    2006). Values are counted from zero, so there is no second term where they may be negative. The weights know the
+    context alone, so that they move no quantile.
 
     Args:
         values: (batch, context) standardised context.
@@ -31,13 +32,18 @@ def window_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int,
         scale: (batch, 1) of the standardisation, in series-scaled units: that of a flat window is small.
         season: Steps; 1 is used where the context is no longer than it.
         least: (batch, 1) standardised zero of series without negative values, else -inf.
+        horizon: Forecast steps.
     """
-    level = values.sum(dim=1, keepdim=True) / observed.sum(dim=1, keepdim=True).clamp(min=1) - least
-    lag = season if season < values.shape[1] else 1
+    context = values.shape[1]
+    lag = season if season < context else 1
     both = observed[:, lag:] & observed[:, :-lag]
     change = (values[:, lag:] - values[:, :-lag]).abs() * both
     naive_error = change.sum(dim=1, keepdim=True) / both.sum(dim=1, keepdim=True).clamp(min=1)
-    return 1 / (naive_error + SMALLEST_NAIVE_ERROR / scale) + RELATIVE_WEIGHT / (level.float() + 1)
+    naive_error = naive_error + SMALLEST_NAIVE_ERROR / scale
+    mean = values.sum(dim=1, keepdim=True) / observed.sum(dim=1, keepdim=True).clamp(min=1)
+    newest = context - lag + torch.arange(horizon, device=values.device) % lag
+    expected = torch.where(observed[:, newest], values[:, newest], mean) - least
+    return 1 / naive_error + RELATIVE_WEIGHT / (expected.clamp(min=0).float() + naive_error)
 
 
 def loss_sums(
@@ -51,7 +57,7 @@ def loss_sums(
         target: (batch, horizon) standardised truth.
         observed: (batch, horizon) True where the truth is known.
         quantiles: (Q,) levels of the quantile head.
-        weights: (batch, 1) how much each window counts; None: all alike.
+        weights: (batch, horizon) how much each step counts; None: all alike.
     """
     point = values[..., 0]
     match loss:

@@ -23,7 +23,7 @@ from seqcast.model.naive import NaiveForecasts, SeenContext
 from seqcast.panel.arrays import FloatArray
 from seqcast.tensors.windows import WindowRange
 from seqcast.training.combination import Combination
-from seqcast.training.losses import loss_sums, window_weights
+from seqcast.training.losses import loss_sums, step_weights
 from seqcast.training.setup import TrainingSetup, gather, judged
 from seqcast.training.stacking import EQUAL_WINDOWS, NUM_SHARES, share_outside_blocks, time_blocks, trust
 from seqcast.training.validation import VALIDATION_BATCH, horizon_block, num_independent, validation_batches
@@ -54,7 +54,7 @@ class _Judged:
     counted: Tensor
     """(W, horizon) True where a forecast counts."""
     weights: Tensor
-    """(W, 1) as in the loss."""
+    """(W, horizon) as in the loss."""
     loss: Loss
     """A loss of points."""
 
@@ -119,7 +119,7 @@ def _judged_points(setup: TrainingSetup, combined: Ensemble) -> _Judged:
         naive = torch.stack([combined.naive.points(name, seen) for name in NAIVE_FORECASTS], dim=1)
         target = units.apply(batch.future_target, batch.future_observed)
         least = least_value(batch, units)
-        weights = window_weights(context, batch.context_observed, units.scale, setup.season, least)
+        weights = step_weights(context, batch.context_observed, units.scale, setup.season, least, target.shape[1])
         parts.append((points, naive, target, judged(batch), weights))
     points, naive, target, counted, weights = (torch.cat(column) for column in zip(*parts, strict=True))
     setup.runtime.world.follow_first([points])  # so that all processes decide alike

@@ -20,7 +20,7 @@ from seqcast.runtime import Runtime, seed_step
 from seqcast.tensors.scaling import PanelScalers, fit_scalers
 from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange, panel_to_tensors
 from seqcast.training.linear_start import LinearForecast, LinearSettings, apply_linear_start, fit_linear_forecast
-from seqcast.training.losses import loss_sums, window_weights
+from seqcast.training.losses import loss_sums, step_weights
 from seqcast.training.plan import REFIT_SHARE, Plan
 from seqcast.training.rounds import most_members, most_steps
 
@@ -189,7 +189,7 @@ def window_losses(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatc
     target = units.apply(batch.future_target, batch.future_observed)
     quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
     context = units.apply(batch.context_target, seen)
-    weights = window_weights(context, seen, units.scale, setup.season, least_value(batch, units))
+    weights = step_weights(context, seen, units.scale, setup.season, least_value(batch, units), target.shape[1])
     return loss_sums(setup.config.training.loss, output.values.float(), target, judged(batch), quantiles, weights)
 
 

@@ -19,7 +19,7 @@ from seqcast.model.network import ForecastNetwork
 from seqcast.model.shape import NetworkShape
 from seqcast.runtime import flushed_denormals, keep_freed_memory
 from seqcast.tensors.windows import WindowBatch
-from seqcast.training.losses import loss_sums, window_weights
+from seqcast.training.losses import loss_sums, step_weights
 
 BATCH, CONTEXT, HORIZON, HIDDEN, SEASON = 256, 168, 24, 64, 24
 
@@ -54,7 +54,7 @@ def seqcast_step(segment: int) -> Callable[[], None]:
         output = network(batch)
         units, seen = output.standardisation, batch.context_observed
         past, truth = units.apply(batch.context_target, seen), units.apply(batch.future_target, batch.future_observed)
-        weights = window_weights(past, seen, units.scale, SEASON, batch.least)
+        weights = step_weights(past, seen, units.scale, SEASON, batch.least, HORIZON)
         sums, counts = loss_sums("quantile", output.values.float(), truth, batch.future_observed, levels, weights)
         optimizer.zero_grad(set_to_none=True)
         (sums.sum() / counts.sum()).backward()

@@ -11,8 +11,8 @@ from seqcast.training.losses import (
     SMALLEST_NAIVE_ERROR,
     loss_sums,
     pinball,
+    step_weights,
     student_t_log_density,
-    window_weights,
 )
 
 BATCH, HORIZON = 2, 5
@@ -107,7 +107,9 @@ def test_a_window_weighs_the_inverse_of_its_seasonal_naive_error(season: int, la
     observed = torch.ones(BATCH, 7, dtype=torch.bool)
     observed[0, [0, 5]] = False
 
-    found = window_weights(values * observed, observed, SCALE, season, NO_ZERO)
+    found = step_weights(values * observed, observed, SCALE, season, NO_ZERO, HORIZON)
+
+    assert (found == found[:, :1]).all()
 
     for b in range(BATCH):
         seen = [s for s in range(lag, 7) if observed[b, s] and observed[b, s - lag]]
@@ -120,29 +122,33 @@ def test_a_flat_window_does_not_outweigh_the_others() -> None:
     observed = torch.ones(2, 7, dtype=torch.bool)
     noise = torch.tensor([0.1, -0.2, 0.15, 0.0, -0.1, 0.05, 0.0]).expand(2, 7)
 
-    flat, usual = window_weights(noise, observed, torch.tensor([[0.05], [1.0]]), 1, NO_ZERO)[:, 0].tolist()
+    flat, usual = step_weights(noise, observed, torch.tensor([[0.05], [1.0]]), 1, NO_ZERO, 1)[:, 0].tolist()
 
     assert flat < 0.2 * usual
 
 
-def test_a_window_near_zero_weighs_more_where_values_are_not_negative() -> None:
+def test_steps_that_are_expected_near_zero_weigh_more_where_values_are_not_negative() -> None:
     values = random(BATCH, 7) - 1.0
     observed = torch.ones(BATCH, 7, dtype=torch.bool)
     observed[0, [0, 5]] = False
     zero = torch.tensor([[-9.0], [-40.0]])
 
-    by_change = window_weights(values * observed, observed, SCALE, 3, NO_ZERO)
-    found = window_weights(values * observed, observed, SCALE, 3, zero)
+    by_change = step_weights(values * observed, observed, SCALE, 3, NO_ZERO, HORIZON)
+    found = step_weights(values * observed, observed, SCALE, 3, zero, HORIZON)
 
     for b in range(BATCH):
-        level = np.mean([float(values[b, s] - zero[b, 0]) for s in range(7) if observed[b, s]])
-        assert float(found[b, 0] - by_change[b, 0]) == pytest.approx(RELATIVE_WEIGHT / (level + 1), rel=1e-4)
+        mean = np.mean([float(values[b, s]) for s in range(7) if observed[b, s]])
+        for t in range(HORIZON):
+            newest = 4 + t % 3
+            expected = float(values[b, newest]) if observed[b, newest] else mean
+            relative = RELATIVE_WEIGHT / (expected - float(zero[b, 0]) + 1 / float(by_change[b, t]))
+            assert float(found[b, t] - by_change[b, t]) == pytest.approx(relative, rel=1e-4)
 
 
 def test_a_window_of_nothing_weighs_a_finite_number() -> None:
     nothing = torch.zeros(1, 7, dtype=torch.bool)
 
-    assert float(window_weights(torch.zeros(1, 7), nothing, torch.ones(1, 1), 3, NO_ZERO[:1])) == pytest.approx(
+    assert float(step_weights(torch.zeros(1, 7), nothing, torch.ones(1, 1), 3, NO_ZERO[:1], 1)) == pytest.approx(
         1 / SMALLEST_NAIVE_ERROR
     )
 
@@ -150,7 +156,7 @@ def test_a_window_of_nothing_weighs_a_finite_number() -> None:
 def test_a_context_of_one_step_weighs_a_finite_number() -> None:
     one = torch.ones(2, 1, dtype=torch.bool)
 
-    found = window_weights(torch.ones(2, 1), one, SCALE, 3, NO_ZERO)[:, 0].tolist()
+    found = step_weights(torch.ones(2, 1), one, SCALE, 3, NO_ZERO, 1)[:, 0].tolist()
 
     assert found == pytest.approx([0.5 / SMALLEST_NAIVE_ERROR, 3 / SMALLEST_NAIVE_ERROR])
 

@@ -5,7 +5,7 @@ import torch
 from seqcast.model.ensemble import least_value
 from seqcast.panel.arrays import FloatArray
 from seqcast.training import validation
-from seqcast.training.losses import loss_sums, window_weights
+from seqcast.training.losses import loss_sums, step_weights
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import validate
 from tests.panels import make_panel, randomise, small_config, small_setup, wave_panel
@@ -26,12 +26,13 @@ def judged_by_hand(setup: TrainingSetup) -> tuple[float, float]:
         units.apply(batch.future_target, batch.future_observed),
         judged,
         torch.tensor([0.1, 0.5, 0.9]),
-        window_weights(
+        step_weights(
             units.apply(batch.context_target, batch.context_observed),
             batch.context_observed,
             units.scale,
             setup.season,
             least_value(batch, units),
+            shape.horizon,
         ),
     )
     point = (output.values[..., 1] * units.scale + units.location).numpy()
