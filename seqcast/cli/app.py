@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ import typer
 from seqcast.cli.backtest import backtest
 from seqcast.cli.check import check
 from seqcast.cli.compare import compare
-from seqcast.cli.console import not_first_process
+from seqcast.cli.console import not_first_process, width_of
 from seqcast.cli.demo import demo
 from seqcast.cli.doctor import doctor
 from seqcast.cli.help import PanelledCommand
@@ -128,7 +129,10 @@ def _report(error: SeqcastError) -> int:
     except OSError:
         _drop_stdout()
     which = f"process {os.environ['RANK']}: " if beside else ""
-    sys.stderr.write(f"error: {plain(which + str(error), 4000)}\n")
+    message = f"error: {plain(which + str(error), 4000)}"
+    if sys.stderr.isatty():  # elsewhere an error is one line, for a program to find
+        message = textwrap.fill(message, width_of(sys.stderr), break_long_words=False, break_on_hyphens=False)
+    sys.stderr.write(f"{message}\n")
     return error.exit_code
 
 

@@ -17,7 +17,7 @@ LONGEST_LINE = 4000
 """Most characters of a line of progress; the rest is cut."""
 
 
-def _width(stream: TextIO) -> int:
+def width_of(stream: TextIO) -> int:
     """The width that COLUMNS sets, otherwise that of the terminal."""
     told = os.environ.get("COLUMNS", "")
     if re.fullmatch("[1-9][0-9]{0,3}", told):
@@ -42,7 +42,7 @@ class Screen:
             getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
         self.quiet = quiet
         self.out, self.err = (
-            Console(stderr=stream is sys.stderr, markup=False, highlight=False, emoji=False, width=_width(stream))
+            Console(stderr=stream is sys.stderr, markup=False, highlight=False, emoji=False, width=width_of(stream))
             for stream in (sys.stdout, sys.stderr)
         )
         self.out.quiet = self.err.quiet = silent
@@ -67,7 +67,7 @@ class Screen:
         from seqcast.report.text import plain
 
         for problem in problems:
-            self.err.print(f"error: {plain(str(problem), LONGEST_LINE)}", soft_wrap=True)
+            self.err.print(f"error: {plain(str(problem), LONGEST_LINE)}", soft_wrap=not self.err.is_terminal)
 
     def document(self, value: object) -> None:
         """Write the one JSON document of a `--json` command."""

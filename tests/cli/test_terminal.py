@@ -57,7 +57,7 @@ class Terminal(io.TextIOWrapper):
         return True
 
 
-def as_if_at_terminal(*words: object) -> str:
+def as_if_at_terminal(*words: object, code: int = 0) -> str:
     """The same as `at_terminal`, 80 columns wide, within this process."""
     both = Terminal(io.BytesIO(), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
@@ -68,7 +68,7 @@ def as_if_at_terminal(*words: object) -> str:
         patch.setenv("TERM", "xterm-256color")
         with pytest.raises(SystemExit) as end:
             main()
-    assert not end.value.code
+    assert (end.value.code or 0) == code
     both.seek(0)
     return both.read()
 
@@ -100,6 +100,15 @@ def test_an_empty_line_parts_a_result_from_what_was_told_before_it(in_tmp_path: 
     title = lines.index(str(data))
     assert lines[title - 1].strip() == ""
     assert "frequency: hourly" in " ".join(lines[:title])
+
+
+def test_an_error_is_broken_between_words(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+    lines = as_if_at_terminal("check", data, "--known", "price", code=3).splitlines()
+    error = lines[next(number for number, line in enumerate(lines) if line.startswith("error: ")) :]
+    assert len(error) > 1
+    assert all(len(line) <= 80 or " " not in line for line in error)
+    assert "there is no known covariate column 'price'. Columns are 'ds', 'y'." in " ".join(error)
 
 
 def test_predicting_draws_a_coloured_plot_and_none_when_told_so(hourly_run: Trained) -> None:
