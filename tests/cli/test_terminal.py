@@ -14,6 +14,8 @@ import pytest
 from rich.cells import cell_len
 
 from seqcast.cli.app import main
+from seqcast.cli.console import Screen
+from seqcast.errors import DataError
 from tests.running import TINY, Trained, write_hourly
 
 COLOUR = re.compile(r"\x1b\[(?:[39][0-7]|38;5;\d+)m")
@@ -109,6 +111,18 @@ def test_an_error_is_broken_between_words(in_tmp_path: Path) -> None:
     assert len(error) > 1
     assert all(len(line) <= 80 or " " not in line for line in error)
     assert "there is no known covariate column 'price'. Columns are 'ds', 'y'." in " ".join(error)
+
+
+def test_each_of_several_errors_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = Terminal(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stderr", both)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    Screen().problems([DataError("seventeen letters " * 9), DataError("something else.")])
+    both.seek(0)
+    lines = both.read().splitlines()
+    assert [line.startswith("error: ") for line in lines] == [True, False, False, True]
+    assert all(word in {"error:", "seventeen", "letters"} for line in lines[:3] for word in line.split())
 
 
 def test_predicting_draws_a_coloured_plot_and_none_when_told_so(hourly_run: Trained) -> None:
