@@ -23,6 +23,7 @@ from seqcast.cli.doctor import doctor
 from seqcast.cli.help import PanelledCommand
 from seqcast.cli.inspect import inspect
 from seqcast.cli.predict import predict
+from seqcast.cli.report import report
 from seqcast.cli.runs import runs_app
 from seqcast.cli.train import train
 from seqcast.cli.tune import tune
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-COMMANDS = (train, predict, inspect, backtest, compare, tune, check, demo, doctor)
+COMMANDS = (train, predict, inspect, backtest, report, compare, tune, check, demo, doctor)
 for command in COMMANDS:
     app.command(cls=PanelledCommand)(command)
 app.add_typer(runs_app, name="runs")

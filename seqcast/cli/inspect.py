@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,6 +12,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.plot_output import plot_format, write_attention_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
 from seqcast.errors import DataError, UsageError
@@ -55,6 +57,9 @@ def inspect(
         Report(help="Look at the trained networks or at the linear start alone, or show both apart."),
     ] = None,
     heatmap: Annotated[bool, Report("--heatmap", help="Draw the attention of each step to each lag.")] = False,
+    plot: Annotated[
+        Path | None, Report(readable=False, help="Draw the attention to a file, .png, .svg or .html, too.")
+    ] = None,
     verify: Annotated[bool, Report("--verify", help="Test whether the attended lags matter.")] = False,
     explain: Annotated[
         bool, Report("--explain", help="Show how much each covariate, the calendar, the level and the lags contribute.")
@@ -87,11 +92,10 @@ def inspect(
             f"{report_option} prints the report, --output and the other formats write the attention table.",
             hint="Give one of them.",
         )
-    if wanted and (verify or explain or suggest or compare is not None or align is not None or by == "error"):
-        raise UsageError(
-            "--verify, --explain, --suggest, --compare, --align and --by error belong to the report, not to the"
-            " attention table."
-        )
+    if wanted:
+        refuse_questions((verify, explain, suggest, compare, align, plot, by == "error"))
+    if plot is not None:
+        plot_format(plot)
     screen = Screen(quiet=quiet)
     from seqcast.attention.inspection import Question
     from seqcast.attention.inspection import inspect as ask
@@ -115,6 +119,8 @@ def inspect(
     question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare), apart, align, explain)
     found = ask(model, panel, question)
     screen.notices(found.notices)
+    if plot is not None:
+        write_attention_plot(screen, plot, loaded, found)
     if json:
         picture = {"heatmap": found.report.heatmap_dict()} if heatmap else {}
         screen.document({**found.as_dict(top), **picture})
@@ -123,6 +129,19 @@ def inspect(
     if heatmap:
         screen.result("")
         screen.result(Heatmap(found.report))
+
+
+def refuse_questions(of_report: Sequence[object]) -> None:
+    """Refuse what the report alone answers where the attention table is written.
+
+    Raises:
+        UsageError: One of them is given: it is neither None nor False.
+    """
+    if any(each not in (None, False) for each in of_report):
+        raise UsageError(
+            "--verify, --explain, --suggest, --compare, --align, --plot and --by error belong to the report, not to the"
+            " attention table."
+        )
 
 
 def inspection_view(found: Inspection, trained: TrainedModel, top: int, *, single: bool) -> RenderableType:

@@ -8,6 +8,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.plot_output import plot_format, write_forecast_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
 from seqcast.config import Format
@@ -43,14 +44,20 @@ def predict(
     ] = None,
     excel_safe: opt.ExcelSafe = False,
     plot: Annotated[
-        bool | None, opt.OutputOption(help="Draw the first series; only on a terminal if not given.")
+        bool | None,
+        opt.OutputOption(
+            help="Draw the first series; only on a terminal if not given. --plot FILE.png, .svg or .html draws to FILE."
+        ),
     ] = None,
+    plot_file: Annotated[Path | None, opt.OutputOption("--plot-file", hidden=True)] = None,
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
 ) -> None:
     """Forecast every series from right after its last observation."""
     levels = opt.parse_levels(level)
     screen = Screen(quiet=quiet)
+    if plot_file is not None:
+        plot_format(plot_file)
     from seqcast.attention.usual_attention import drift_notices
     from seqcast.forecasting import predict as predict_ahead
     from seqcast.output import forecast_frame
@@ -68,6 +75,8 @@ def predict(
         table.write(screen, frame)
     else:
         screen.result(forecast_preview(prediction.forecast, levels))
+    if plot_file is not None:
+        write_forecast_plot(screen, plot_file, loaded, prediction.forecast, levels)
     if plot or (plot is None and not wanted and screen.out.is_terminal):
         screen.result(draw_first_series(screen, loaded, prediction.forecast, levels))
 

@@ -9,7 +9,7 @@ import numpy as np
 from seqcast.config import LEVELS, NAIVE, SEASONAL_NAIVE
 from seqcast.errors import DataError, UsageError, option
 from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
-from seqcast.evaluation.metrics import MEASURES, Scores, score, seasonal_scales
+from seqcast.evaluation.metrics import MEASURES, Scores, SeasonalScales, score, seasonal_scales
 from seqcast.evaluation.refit import Refit, refitted_forecast
 from seqcast.evaluation.significance import Comparison, compare_models
 from seqcast.evaluation.statistical import StatisticalTask, check_statistical, statistical_forecasts
@@ -66,6 +66,8 @@ class Backtest:
     statistical: Mapping[str, Forecast]
     """Forecasts of the same windows by statistical models."""
     scores: Scores
+    scales: SeasonalScales
+    """The errors of the seasonal naive in the training part of each series of the panel."""
     comparisons: tuple[Comparison, ...]
     """seqcast compared with each of the others."""
     part: Part
@@ -132,6 +134,7 @@ def backtest(
         actuals=actuals,
         statistical=statistical,
         scores=score(actuals, forecasts, scales, levels),
+        scales=scales,
         comparisons=compare_models(actuals, forecasts, scales, MODEL),
         part=plan.part,
         stride=stride,

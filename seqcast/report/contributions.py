@@ -28,19 +28,24 @@ def contribution_view(found: Contributions) -> RenderableType:
         for each in found.inputs:
             by_step.add_row(safe_text(each.name), *(percent_text(group.forecast) for group in each.by_horizon))
         parts += [title_text("The same by forecast step, part of the forecast"), by_step]
+    return Group(*parts, note_text(contribution_note(found)))
+
+
+def contribution_note(found: Contributions) -> str:
+    """How the parts were measured and what they mean."""
     note = (
         f"Measured on {found.num_windows} past windows, by giving each input the value that it has at another origin."
         " forecast: part of the forecast's variation that it takes part in. alone: part that it decides without the"
         f" others; {percent_text(found.interactions)} is decided by several together. accuracy: part of the accuracy"
         " that is lost without it. ±: standard error over stretches of time. No lag shows what the level carries."
     )
-    parts_told = [part for each in found.inputs for part in (each.overall.forecast, each.overall.alone)]
-    if min(parts_told) < -_TORN or max(parts_told) > 1 + _TORN:
+    parts = [part for each in found.inputs for part in (each.overall.forecast, each.overall.alone)]
+    if min(parts) < -_TORN or max(parts) > 1 + _TORN:
         note += (
             " Parts below 0 % or above 100 %: the inputs go together in the data, and one of them from another origin"
             " makes a window that is less likely than one with all of them."
         )
-    return Group(*parts, note_text(note))
+    return note
 
 
 def _name_column() -> Column:

@@ -40,13 +40,13 @@ class Heatmap:
     report: LagReport
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        by_lag, reachable = _by_lag(self.report)
+        by_lag, reachable = weights_by_lag(self.report)
         row_size = -(-self.report.horizon // _MAX_ROWS)
-        margin = len(_row_label(self.report.horizon - row_size, self.report.horizon)) + 2
+        margin = len(row_label(self.report.horizon - row_size, self.report.horizon)) + 2
         width = max(1, options.max_width - margin)
         lags_per_column = -(-by_lag.shape[1] // width)
-        cells = _row_means(_column_sums(by_lag, lags_per_column), row_size)
-        inside = _row_means(_column_sums(reachable, lags_per_column), row_size) > 0
+        cells = row_means(column_sums(by_lag, lags_per_column), row_size)
+        inside = row_means(column_sums(reachable, lags_per_column), row_size) > 0
         cell_width = max(1, min(_MAX_CELL_WIDTH, width // cells.shape[1]))
         coloured = console.color_system in _ENOUGH_COLOURS and not console.no_color
         draw = _coloured_cell if coloured else _grey_cell
@@ -54,7 +54,7 @@ class Heatmap:
         yield _heading(self.report, lags_per_column, row_size)
         for row in range(len(cells)):
             first = row * row_size
-            label = _row_label(first, min(first + row_size, self.report.horizon))
+            label = row_label(first, min(first + row_size, self.report.horizon))
             yield Segment(label.rjust(margin - 1) + " ")
             for value, is_inside in zip(cells[row], inside[row], strict=True):
                 yield draw((value / largest) ** 0.5, cell_width) if is_inside else Segment(_OUTSIDE * cell_width)
@@ -63,7 +63,7 @@ class Heatmap:
         yield _legend(largest, coloured)
 
 
-def _by_lag(report: LagReport) -> tuple[FloatArray, FloatArray]:
+def weights_by_lag(report: LagReport) -> tuple[FloatArray, FloatArray]:
     """(H, L) mean weight of each step on each lag, and whether the step can reach the lag (1 or 0)."""
     shift = 1 if report.relative == "target" else 0
     num_lags = report.context + shift * (report.horizon - 1)
@@ -75,11 +75,13 @@ def _by_lag(report: LagReport) -> tuple[FloatArray, FloatArray]:
     return weights, reachable
 
 
-def _column_sums(values: FloatArray, size: int) -> FloatArray:
+def column_sums(values: FloatArray, size: int) -> FloatArray:
+    """Sums of each `size` neighbouring columns."""
     return np.add.reduceat(values, np.arange(0, values.shape[1], size), axis=1)
 
 
-def _row_means(values: FloatArray, size: int) -> FloatArray:
+def row_means(values: FloatArray, size: int) -> FloatArray:
+    """Means of each `size` neighbouring rows."""
     starts = np.arange(0, len(values), size)
     sums: FloatArray = np.add.reduceat(values, starts, axis=0)
     return sums / np.diff([*starts, len(values)])[:, None]
@@ -96,7 +98,8 @@ def _heading(report: LagReport, lags_per_column: int, row_size: int) -> Text:
     return Text.assemble(title_text("Attention"), f": one row per step, one column per lag before {reference}{detail}")
 
 
-def _row_label(first: int, end: int) -> str:
+def row_label(first: int, end: int) -> str:
+    """The numbers of the steps from `first` (0 = first step) to before `end`."""
     return str(first + 1) if end - first == 1 else f"{first + 1}-{end}"
 
 

@@ -58,10 +58,7 @@ def lag_report_view(
     ]
     if len(report.groups) > 1 and report.group_by != "error":
         parts.append(group_table(report))
-    lines = [*_definitions(report), *_cautions(source)]
-    if source.forecasters:
-        lines.append(f"Forecast and weights come from {source.forecasters}.")
-    return Group(*parts, note_text("\n".join(lines)))
+    return Group(*parts, note_text("\n".join(lag_notes(report, source))))
 
 
 def lag_summary(report: LagReport, source: LagSource = LagSource(), content: ContentMovement | None = None) -> Text:
@@ -190,6 +187,14 @@ def occurrence_table(found: Occurrences) -> RenderableType:
     )
     title = title_text(f"Attention by occurrences of {plain(found.covariate)}")
     return Group(title, table, note_text(note))
+
+
+def lag_notes(report: LagReport, source: LagSource) -> list[str]:
+    """What the numbers of the report mean, a sentence each."""
+    lines = [*_definitions(report), *_cautions(source)]
+    if source.forecasters:
+        lines.append(f"Forecast and weights come from {source.forecasters}.")
+    return lines
 
 
 def _definitions(report: LagReport) -> Iterable[str]:

@@ -15,11 +15,12 @@ def training_summary(path: str, record: RunRecord) -> RenderableType:
     """The result of a training, with a hint where the seasonal naive forecast is as good."""
     result = record.result
     assert result is not None
-    table = key_value_table("Trained", [("run", path), *_result_rows(result)])
+    table = key_value_table("Trained", [("run", path), *result_rows(result)])
     return table if result.caution is None else Group(table, Text(result.caution, style=CAUTION))
 
 
-def _result_rows(result: ResultRecord) -> list[tuple[str, str]]:
+def result_rows(result: ResultRecord) -> list[tuple[str, str]]:
+    """How training went: labels and values."""
     best = f"at step {result.best_step}" if result.best_step else "at the start; training did not improve on it"
     if result.num_members > 1:
         best = f"of the combined forecast; best step {result.best_step}"
@@ -55,13 +56,13 @@ def _list_row(path: str, record: RunRecord | None) -> tuple[str, ...]:
     return (path, record.status, name, f"{record.data.num_series:,}", str(shape.horizon), str(shape.context), error)
 
 
-def run_detail(path: str, record: RunRecord) -> RenderableType:
-    """Everything known about a run."""
+def run_rows(record: RunRecord) -> list[tuple[str, str]]:
+    """What was trained on what, and by which program: labels and values, which may be data text."""
     data, columns, shape = record.data, record.columns, record.shape
     id_column = f"id {columns.id}, " if columns.layout == "long" else ""
     threads = counted(record.num_threads, "thread")
     processes = threads if record.num_processes == 1 else f"{record.num_processes} processes of {threads} each"
-    rows = [
+    return [
         ("status", record.status),
         ("written by", f"seqcast {record.program_version}, torch {record.torch_version}, {record.created}"),
         ("device", f"{record.device}, {record.precision}, {processes}"),
@@ -73,8 +74,13 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
         *covariate_rows(columns.known, columns.past, columns.static),
         ("horizon, context, season", f"{shape.horizon}, {shape.context}, {shape.season}"),
     ]
+
+
+def run_detail(path: str, record: RunRecord) -> RenderableType:
+    """Everything known about a run."""
+    rows = run_rows(record)
     if record.result is not None:
-        rows += _result_rows(record.result)
+        rows += result_rows(record.result)
     parts: list[RenderableType] = [key_value_table(path, rows)]
     if record.choices:
         chosen = [(choice.name, f"{choice.value} ({choice.reason})") for choice in record.choices]

@@ -31,30 +31,40 @@ def score_view(scores: Scores, comparisons: Sequence[Comparison] = (), *, by_ser
         parts += [title_text(f"mae by forecast step{shown}"), _step_table(scores)]
     if by_series:
         parts += [title_text(f"{scores.models[0].model} by series"), _series_table(scores)]
-    lines = [*_definitions(scores), *_omissions(scores, by_series), *_comparison_lines(comparisons)]
-    return Group(*parts, note_text("\n".join(lines)))
+    return Group(*parts, note_text("\n".join(score_notes(scores, comparisons, by_series=by_series))))
+
+
+def score_notes(scores: Scores, comparisons: Sequence[Comparison], *, by_series: bool = False) -> list[str]:
+    """What the measures mean and leave out, and how the first model compares, a sentence each."""
+    return [*_definitions(scores), *_omissions(scores, by_series), *_comparison_lines(comparisons)]
 
 
 def _score_table(scores: Scores, comparisons: Sequence[Comparison]) -> Table:
     """One row per measure and one column per model, so that it fits a narrow terminal."""
     names = (Column(safe_text(model.model), justify="right", overflow="fold") for model in scores.models)
     table = open_table(Column("", no_wrap=True), *names)
-    for measure in MEASURES:
-        table.add_row(measure, *(number_text(float(getattr(model.overall, measure))) for model in scores.models))
-    for level in dict.fromkeys(level for model in scores.models for level in model.overall.coverage):
-        table.add_row(
-            f"in {level} %",
-            *(percent_text(float(model.overall.coverage.get(level, np.nan))) for model in scores.models),
-        )
+    for row in score_rows(scores, comparisons):
+        table.add_row(*row)
+    return table
+
+
+def score_rows(scores: Scores, comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
+    """A row for each measure: its name, and the number of each model as text."""
+    models = scores.models
+    rows = [
+        (measure, *(number_text(float(getattr(model.overall, measure))) for model in models)) for measure in MEASURES
+    ]
+    for level in dict.fromkeys(level for model in models for level in model.overall.coverage):
+        shares = (percent_text(float(model.overall.coverage.get(level, np.nan))) for model in models)
+        rows.append((f"in {level} %", *shares))
         if len(scores.series_ids) > 1:
-            table.add_row("  by series", *(_spread_text(model, level) for model in scores.models))
+            rows.append(("  by series", *(_spread_text(model, level) for model in models)))
     if _has_reference(scores):
-        skills = [scores.skill(model.model, SEASONAL_NAIVE) for model in scores.models]
-        table.add_row("skill", *(percent_text(skill) for skill in skills))
+        rows.append(("skill", *(percent_text(scores.skill(model.model, SEASONAL_NAIVE)) for model in models)))
     if comparisons:
         verdicts = {each.against: each.verdict for each in comparisons}
-        table.add_row(f"{comparisons[0].model} is", *(verdicts.get(model.model, "") for model in scores.models))
-    return table
+        rows.append((f"{comparisons[0].model} is", *(verdicts.get(model.model, "") for model in models)))
+    return rows
 
 
 def _spread_text(model: ModelScores, level: str) -> str:

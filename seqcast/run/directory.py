@@ -35,6 +35,7 @@ from seqcast.storage import (
 OWN_FILES = (RUN_FILE, CONFIG_FILE, MODEL_FILE, SCALERS_FILE, CHECKPOINT_FILE, METRICS_FILE)
 RUNS_ROOT = Path("runs")
 LARGEST_TENSORS = 4 * 2**30
+LARGEST_METRICS = 64 * 2**20
 LONGEST_SHOWN = 200
 """Number of letters shown of a path that is wrong itself."""
 
@@ -129,6 +130,14 @@ class RunDirectory:
         """Write metrics.jsonl, one line per validation record."""
         lines = [json.dumps(asdict(record)) + "\n" for record in history if is_dataclass(record)]  # type: ignore[arg-type]
         write_atomically(self.path / METRICS_FILE, "".join(lines).encode())
+
+    def read_metrics(self) -> bytes:
+        """Read metrics.jsonl, for which run.json does not vouch.
+
+        Raises:
+            RunError: There is none, or it is too large.
+        """
+        return read_regular_file(self.path / METRICS_FILE, LARGEST_METRICS)
 
     def read_verified(self, name: str, record: RunRecord, max_bytes: int) -> bytes:
         """Read a file whose checksum is in run.json.

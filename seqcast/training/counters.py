@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, MOST_TRAINING_STEPS, TrainingConfig
+from seqcast.errors import Place, RunError
 
 FORMAT_VERSION = 2
 """Raise when the meaning of a key changes; older files are then refused with the version that can read them."""
@@ -30,7 +31,27 @@ class ValidationRecord:
     """Number of the network in its ensemble, from 1."""
 
 
+_LINE = TypeAdapter(ValidationRecord)
+
 History = Annotated[tuple[ValidationRecord, ...], Field(fail_fast=True)]
+
+
+def parse_metrics(data: bytes, file: str) -> tuple[ValidationRecord, ...]:
+    """Return the validations in the bytes of metrics.jsonl.
+
+    Raises:
+        RunError: A line is none.
+    """
+    records = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            record = _LINE.validate_json(line, strict=True)
+        except ValidationError:
+            record = None
+        if record is None or not _is_finite(record):
+            raise RunError("damaged: this is no validation.", place=Place(file=file, line=number))
+        records.append(record)
+    return tuple(records)
 
 
 class MemberRecord(BaseModel):
@@ -105,6 +126,10 @@ def _require_possible(trained: MemberRecord | Counters, number: int, max_steps: 
         raise ValueError("the steps of its validations are not in order")
     if any(record.member != number for record in trained.history):
         raise ValueError("its validations are of another network of the ensemble")
-    numbers = [(r.train_loss, r.validation_loss, r.relative_mae or 0.0, r.learning_rate) for r in trained.history]
-    if not all(math.isfinite(each) for row in numbers for each in row):
+    if not all(map(_is_finite, trained.history)):
         raise ValueError("its validations hold numbers that are not finite")
+
+
+def _is_finite(record: ValidationRecord) -> bool:
+    numbers = (record.train_loss, record.validation_loss, record.relative_mae or 0.0, record.learning_rate)
+    return all(map(math.isfinite, numbers))

@@ -15,7 +15,7 @@ from seqcast.cli.app import main
 from seqcast.errors import DataError
 from tests.running import Ran, done, refused, seqcast
 
-COMMANDS = ("train", "predict", "inspect", "backtest", "compare", "check", "runs", "demo")
+COMMANDS = ("train", "predict", "inspect", "backtest", "report", "compare", "check", "runs", "demo")
 
 
 def process(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:

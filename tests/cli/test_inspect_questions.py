@@ -46,7 +46,7 @@ def test_a_run_of_another_table_cannot_be_compared(wide_run: Trained, panel_run:
 def test_questions_do_not_go_with_the_attention_table(wide_run: Trained) -> None:
     error = refused(2, "inspect", "--run", wide_run.run, "--verify", "--output", "-")
     assert (
-        "--verify, --explain, --suggest, --compare, --align and --by error belong to the report, not to the attention table."
+        "--verify, --explain, --suggest, --compare, --align, --plot and --by error belong to the report, not to the attention table."
         in error
     )
 
