@@ -15,8 +15,8 @@ from seqcast.panel.frequency import Frequency
 from seqcast.report.text import number_text, percent_text, plain
 from seqcast.results.forecast import MODEL
 
-STRIP = 0.16
-"""Part of the height that the attention on past steps takes."""
+STRIP, GAP = 0.16, 0.12
+"""Parts of the height that the attention on past steps takes, and that times in two lines take above it."""
 
 
 def forecast_section(found: Findings) -> Section:
@@ -86,7 +86,7 @@ def forecast_figure(chart: ForecastChart, frequency: Frequency) -> go.Figure:
         shown = bars("attention", times, chart.weights, GREY, yaxis="y2", legendrank=6, hovertemplate="%{y:.1%}")
         figure.add_trace(shown)
         figure.update_layout(
-            yaxis={"domain": [STRIP + 0.06, 1]},
+            yaxis={"domain": [STRIP + GAP, 1]},
             yaxis2={
                 "domain": [0, STRIP],
                 "anchor": "x",
