@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from seqcast.attention.usual_attention import drift_notices
 from seqcast.config import LEVELS, Config
 from seqcast.errors import SeqcastError, SeqcastWarning, StoppedError, UsageError, options_in
+from seqcast.evaluation.anomalies import USUAL_LEVEL, AnomalyPlan, find_anomalies, split_at
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.experiments.recorded_training import TrainingJob, save_run
 from seqcast.forecasting import attention_maps, predict
+from seqcast.frames import anomaly_frame, sample_table
 from seqcast.output import attention_table, forecast_frame
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
@@ -25,6 +28,7 @@ from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table, table_from_frame
 from seqcast.results.forecast import MODEL
+from seqcast.results.sample_paths import SamplePlan, draw_paths
 from seqcast.run.directory import RunDirectory, choose_directory
 from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.run.record import RunRecord
@@ -208,6 +212,37 @@ class Forecaster:
         return forecast_frame(prediction.forecast, forecaster.schema, wanted)
 
     @_errors_for_python()
+    def samples(
+        self,
+        number: int = 100,
+        horizon: int | None = None,
+        *,
+        frame: pd.DataFrame | None = None,
+        future: pd.DataFrame | None = None,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Sample paths whose steps hang together, so that sums, minima or stock-outs can be asked of them.
+
+        The table has a row for each series, path and step: id, time, `sample` (from 1 on) and `seqcast`. Other
+        arguments as `predict`.
+
+        Raises:
+            UsageError: Nothing was fitted, the model has no quantiles, or an argument is out of range.
+            DataError: A frame cannot be used.
+        """
+        model, plan = self._fitted().model, SamplePlan(number, seed)
+        dependence = model.require_dependence()
+        panel = self._panel(frame)
+        prediction = predict(
+            model, panel, horizon, None if future is None else table_from_frame(future, "future DataFrame")
+        )
+        _warn((*prediction.notices, *drift_notices(model, panel)))
+        paths = draw_paths(prediction.forecast, dependence, model.horizon, plan)
+        table = pa.concat_tables([sample_table(each, model.schema) for each in paths], promote_options="default")
+        drawn: pd.DataFrame = table.to_pandas()
+        return drawn.astype({model.schema.id: "str"})
+
+    @_errors_for_python()
     def attention(self, windows: int = 1, *, frame: pd.DataFrame | None = None) -> pd.DataFrame:
         """The attention table of the newest `windows` origins of each series: a row per (series, cutoff, step, lag).
 
@@ -240,6 +275,42 @@ class Forecaster:
         done = backtest(self._fitted().model, self._panel(frame), plan)
         _warn(done.notices)
         return done
+
+    @_errors_for_python()
+    def anomalies(
+        self,
+        frame: pd.DataFrame | None = None,
+        *,
+        level: float = USUAL_LEVEL,
+        horizon: int | None = None,
+        stride: int | None = None,
+        join: int | None = None,
+        clip: bool = True,
+    ) -> pd.DataFrame:
+        """The table of observations outside of the interval of the forecast made before them.
+
+        Args:
+            frame: Observations to judge instead of those of `fit`.
+            level: Level of the interval in percent.
+            horizon: Most steps between forecast and observation; None: the stride, or else as trained.
+            stride: Steps between forecasts; None: the horizon, so that the newest forecast judges.
+            join: Most steps between anomalies of one event; None: a quarter of a season.
+            clip: Let later forecasts see an anomaly as the nearer bound of its interval.
+
+        Raises:
+            UsageError: Nothing was fitted, the model has no quantiles, or an argument is out of range.
+            DataError: The frame cannot be used.
+        """
+        state, plan = self._fitted(), AnomalyPlan(float(level), horizon, stride, join, clip)
+        panel = self._panel(frame)
+        split = None
+        if frame is not None:
+            trained = state.panel if state.panel is not None else self._panel(None)
+            last = trained.times(np.arange(trained.num_series), trained.lengths - 1)
+            split = split_at(state.model, panel, last.max(keepdims=True))
+        search = find_anomalies(state.model, panel, plan, split)
+        _warn(search.notices)
+        return anomaly_frame(search.anomalies, state.model.schema)
 
     @_errors_for_python()
     def save(self, path: str | Path) -> None:

@@ -173,15 +173,18 @@ class Forecasting:
         panel: Series with `horizon` rows after each origin to forecast (`reading.future.extend_panel`). Series that
             training did not see are scaled by their first `known_ends` rows alone.
         known_ends: (series,) rows known at the earliest origin of each series.
+        tensors: Those of the panel, if another network of the run has them already.
     """
 
-    def __init__(self, model: TrainedModel, panel: Panel, known_ends: IntArray) -> None:
+    def __init__(
+        self, model: TrainedModel, panel: Panel, known_ends: IntArray, tensors: PanelTensors | None = None
+    ) -> None:
         self.model, self.panel = model, panel
         self.device = next(model.network.parameters()).device
         index = {name: number for number, name in enumerate(model.series_ids)}
         self.series_map = np.array([index.get(name, -1) for name in panel.series_ids])
         data = model.config.data
-        self.tensors = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, data, self.device)
+        self.tensors = tensors or panel_to_tensors(panel, model.scalers, self.series_map, known_ends, data, self.device)
         self.unseen_phases = unseen_phases(panel, known_ends)
         self.known_ends = known_ends
 

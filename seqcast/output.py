@@ -34,7 +34,7 @@ from seqcast.storage import output_file
 Destination = Path | Literal["-"]
 """A file, or standard output."""
 Columns = list[tuple[str, Any]]
-"""Names and values of the columns of a table. A name may occur twice, which `_frame` refuses."""
+"""Names and values of the columns of a table. A name may occur twice, which `frame_of` refuses."""
 
 CUTOFF = "cutoff"
 ACTUAL = "y"
@@ -55,7 +55,7 @@ def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) 
     Raises:
         UsageError: A level is given twice or is not between 0 and 100, or two columns would have the same name.
     """
-    return _frame([*_keys(forecast, schema), *_predictions(forecast, levels, MODEL)])
+    return frame_of([*_keys(forecast, schema), *_predictions(forecast, levels, MODEL)])
 
 
 def backtest_frame(
@@ -73,20 +73,20 @@ def backtest_frame(
         UsageError: As `forecast_frame`.
     """
     assert actuals.shape == forecast.point.shape
-    cutoffs = _zoned(forecast.cutoffs, forecast.frequency, forecast.horizon)
+    cutoffs = zoned(forecast.cutoffs, forecast.frequency, forecast.horizon)
     observed = [(CUTOFF, cutoffs), (ACTUAL, actuals.ravel())]
     models = {MODEL: forecast, **others}
     predictions = [column for name, each in models.items() for column in _predictions(each, levels, name)]
-    return _frame([*_keys(forecast, schema), *observed, *predictions])
+    return frame_of([*_keys(forecast, schema), *observed, *predictions])
 
 
 def _keys(forecast: Forecast, schema: Schema) -> Columns:
     # A pandas string array: repeating it copies no Python strings.
     ids = pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
-    return [(schema.id, ids), (schema.time, _zoned(forecast.times().ravel(), forecast.frequency))]
+    return [(schema.id, ids), (schema.time, zoned(forecast.times().ravel(), forecast.frequency))]
 
 
-def _zoned(times: TimeArray, frequency: Frequency, repeat: int = 1) -> Any:
+def zoned(times: TimeArray, frequency: Frequency, repeat: int = 1) -> Any:
     """Times for a column, each `repeat` times: with their zone where the data name one."""
     clock = frequency.clock
     repeated: Any = np.repeat(times, repeat)
@@ -104,7 +104,18 @@ def _predictions(forecast: Forecast, levels: Sequence[float], model: str) -> Col
     return columns
 
 
-def _frame(columns: Columns) -> pd.DataFrame:
+def frame_of(columns: Columns) -> pd.DataFrame:
+    """The table of the columns.
+
+    Raises:
+        UsageError: Two of them have the same name.
+    """
+    require_distinct_names(columns)
+    return pd.DataFrame(dict(columns), copy=False)
+
+
+def require_distinct_names(columns: Columns) -> None:
+    """Raise a UsageError if two columns have the same name."""
     names = [name for name, _ in columns]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -112,12 +123,11 @@ def _frame(columns: Columns) -> pd.DataFrame:
             f"The output table would have two columns named {twice!r}.",
             hint="Give each level once, and rename a data column that has the name of an output column.",
         )
-    return pd.DataFrame(dict(columns), copy=False)
 
 
-def formula_notices(frame: pd.DataFrame) -> tuple[Notice, ...]:
-    """A warning if a spreadsheet might run ids (the first column) or column names as formulas."""
-    texts = [*frame.columns, *frame.iloc[:, 0].unique()]
+def formula_notices(columns: Iterable[str], ids: Iterable[str]) -> tuple[Notice, ...]:
+    """A warning if a spreadsheet might run column names or ids as formulas."""
+    texts = [*columns, *dict.fromkeys(ids)]
     risky = [text for text in texts if text.startswith(_FORMULA_STARTS)]
     if not risky:
         return ()

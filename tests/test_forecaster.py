@@ -75,6 +75,8 @@ def test_no_frame_is_ever_changed(panel: pd.DataFrame, future: pd.DataFrame) -> 
     forecaster = Forecaster(HORIZON, CONTEXT, config=WITH_COVARIATES).fit(panel)
     forecaster.predict(future=future)
     forecaster.predict(frame=panel, future=future)
+    forecaster.samples(3, frame=panel, future=future)
+    forecaster.anomalies(panel)
     forecaster.attention(frame=panel)
     forecaster.backtest(frame=panel)
     for frame, copy in zip(frames, before, strict=True):
@@ -86,6 +88,32 @@ def test_the_command_and_the_forecaster_say_the_same(folder: Path, fitted: Forec
     done("predict", "--run", tmp_path / "run", "--output", tmp_path / "f.parquet")
     told = pd.read_parquet(tmp_path / "f.parquet")
     pd.testing.assert_frame_equal(told, fitted.predict(), check_dtype=False, check_exact=True)
+
+
+def test_sample_paths_are_those_of_the_command(folder: Path, fitted: Forecaster, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "run")
+    words = ("predict", folder / "hourly.csv", "--run", tmp_path / "run", "--samples", 7, "--seed", 3)
+    done(*words, "--horizon", 2 * HORIZON, "--output", tmp_path / "paths.parquet")
+    drawn = fitted.samples(7, 2 * HORIZON, seed=3)
+    assert list(drawn) == ["unique_id", "ds", "sample", "seqcast"]
+    assert len(drawn) == 7 * 2 * HORIZON
+    pd.testing.assert_frame_equal(
+        drawn, pd.read_parquet(tmp_path / "paths.parquet"), check_dtype=False, check_exact=True
+    )
+    with pytest.raises(UsageError, match="samples=0: the number of sample paths must be at least 1"):
+        fitted.samples(0)
+
+
+def test_anomalies_are_those_of_the_command(folder: Path, fitted: Forecaster, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "run")
+    newer = write_hourly(tmp_path / "newer.csv", num_rows=171)
+    frame = pd.read_csv(newer, parse_dates=["ds"])
+    for data, table in ((folder / "hourly.csv", None), (newer, frame)):
+        done("anomalies", data, "--run", tmp_path / "run", "--level", 60, "--output", tmp_path / "a.parquet")
+        found = fitted.anomalies(table, level=60)
+        assert len(found) > 0
+        pd.testing.assert_frame_equal(found, pd.read_parquet(tmp_path / "a.parquet"), check_dtype=False)
+        assert ("new" in set(found["part"])) == (table is not None)
 
 
 def test_known_covariates_come_from_the_future_frame(fitted_panel: Forecaster, future: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ from typing import cast
 
 import typer
 
+from seqcast.cli.anomalies import anomalies
 from seqcast.cli.backtest import backtest
 from seqcast.cli.check import check
 from seqcast.cli.compare import compare
@@ -38,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-COMMANDS = (train, predict, inspect, backtest, report, compare, tune, check, demo, doctor)
+COMMANDS = (train, predict, inspect, backtest, anomalies, report, compare, tune, check, demo, doctor)
 for command in COMMANDS:
     app.command(cls=PanelledCommand)(command)
 app.add_typer(runs_app, name="runs")

@@ -1,7 +1,8 @@
 """`seqcast predict`: forecast from the end of every series."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,11 +13,14 @@ from seqcast.cli.plot_output import plot_format, write_forecast_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
 from seqcast.config import Format
+from seqcast.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seqcast.results.forecast import Forecast
+    from seqcast.results.sample_paths import Aggregate, SamplePlan
+    from seqcast.run.load import TrainedModel
 
 PLOT_HEIGHT = 18
 
@@ -35,6 +39,14 @@ def predict(
         str,
         typer.Option(help="Forecast of the run, or a naive one to compare with: naive, seasonal-naive, drift, mean."),
     ] = "seqcast",
+    samples: Annotated[
+        int | None, typer.Option(help="Sample paths of each series, in place of the forecast and its intervals.")
+    ] = None,
+    aggregate: Annotated[
+        Literal["sum", "mean", "min", "max"] | None,
+        typer.Option(help="Forecast this number over the horizon, from sample paths.", case_sensitive=False),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sample paths. [default: 0]")] = None,
     context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
     level: opt.Levels = opt.DEFAULT_LEVELS,
@@ -58,6 +70,7 @@ def predict(
     screen = Screen(quiet=quiet)
     if plot_file is not None:
         plot_format(plot_file)
+    asked = SampleRequest.from_options(samples, aggregate, seed, level)
     from seqcast.attention.usual_attention import drift_notices
     from seqcast.forecasting import predict as predict_ahead
     from seqcast.output import forecast_frame
@@ -66,11 +79,15 @@ def predict(
     table = TableOutput.from_options(output, format, excel_safe=excel_safe)
     loaded = load_run(screen, run, data, settings, device, context)
     forecaster = loaded.model.named(model)
+    if asked is not None:
+        forecaster.require_dependence()
     future_table = None if future is None else loaded.source.read_future(str(future))
     prediction = predict_ahead(forecaster, loaded.source.panel, horizon, future_table)
     screen.notices((*prediction.notices, *drift_notices(forecaster, loaded.source.panel)))
     wanted = output is not None or format is not None
-    if wanted:
+    if asked is not None:
+        show_samples(screen, forecaster, prediction.forecast, asked, table if wanted else None)
+    elif wanted:
         frame = forecast_frame(prediction.forecast, loaded.model.schema, levels)
         table.write(screen, frame)
     else:
@@ -79,6 +96,60 @@ def predict(
         write_forecast_plot(screen, plot_file, loaded, prediction.forecast, levels)
     if plot or (plot is None and not wanted and screen.out.is_terminal):
         screen.result(draw_first_series(screen, loaded, prediction.forecast, levels))
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """Sample paths that are asked for, or a total over the horizon of each."""
+
+    plan: "SamplePlan"
+    aggregate: "Aggregate | None"
+    levels: tuple[float, ...]
+    """Levels of the intervals of a total."""
+
+    @classmethod
+    def from_options(
+        cls, samples: int | None, aggregate: "Aggregate | None", seed: int | None, level: str
+    ) -> "SampleRequest | None":
+        """The request that options make; None where they make none.
+
+        Raises:
+            UsageError: A number is out of range, or an option would say nothing.
+        """
+        from seqcast.results.sample_paths import USUAL_SAMPLES, SamplePlan
+
+        if samples is None and aggregate is None:
+            if seed is not None:
+                raise UsageError("--seed is for sample paths.", hint="Give --samples or --aggregate, too.")
+            return None
+        if aggregate is None and level != opt.DEFAULT_LEVELS:
+            hint = "Drop one, or add --aggregate."
+            raise UsageError("--level is for intervals, and sample paths have none.", hint=hint)
+        plan = SamplePlan(USUAL_SAMPLES if samples is None else samples, seed or 0)
+        return cls(plan, aggregate, opt.parse_levels(level))
+
+
+def show_samples(
+    screen: Screen, model: "TrainedModel", forecast: "Forecast", asked: SampleRequest, table: TableOutput | None
+) -> None:
+    """Write sample paths or totals to a table, or show the first of them."""
+    from seqcast.frames import sample_table, totals_frame
+    from seqcast.report.samples import samples_preview, totals_view
+    from seqcast.results.sample_paths import draw_paths, draw_totals
+
+    plan = asked.plan
+    paths = draw_paths(forecast, model.require_dependence(), model.horizon, plan)
+    if asked.aggregate is not None:
+        totals = draw_totals(forecast, paths, asked.aggregate, asked.levels)
+        if table is None:
+            screen.result(totals_view(totals, plan.num_samples))
+        else:
+            table.write(screen, totals_frame(totals, model.schema))
+    elif table is None:
+        screen.result(samples_preview(next(paths), plan.num_samples, len(forecast.series_ids)))
+    else:
+        tables = (sample_table(each, model.schema) for each in paths)
+        table.write_stream(screen, tables, forecast.series_ids)
 
 
 def draw_first_series(

@@ -9,7 +9,10 @@ from seqcast.config import Format
 from seqcast.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     import pandas as pd
+    import pyarrow as pa
 
     from seqcast.output import Destination
 
@@ -39,15 +42,38 @@ class TableOutput:
         return cls(target, resolved, excel_safe)
 
     def write(self, screen: Screen, frame: "pd.DataFrame") -> None:
-        from seqcast.output import formula_notices, without_formulas, write_frame
+        from seqcast.output import without_formulas, write_frame
 
-        if self.excel_safe:
-            frame = without_formulas(frame)
-        elif self.file_format == "csv":
-            advice = "; --excel-safe writes them with an apostrophe in front"
-            screen.notices([replace(notice, text=notice.text + advice) for notice in formula_notices(frame)])
-        write_frame(frame, self.target, self.file_format)
+        self._warn_of_formulas(screen, frame.columns, frame.iloc[:, 0])
+        write_frame(without_formulas(frame) if self.excel_safe else frame, self.target, self.file_format)
         self.tell(screen, len(frame))
+
+    def write_stream(self, screen: Screen, tables: "Iterable[pa.Table]", ids: "Sequence[str]") -> None:
+        """Write tables of the same columns, end to end, while they are made; `ids` are those of all of them."""
+        import pyarrow as pa
+
+        from seqcast.output import without_formulas, write_tables
+
+        num_rows = 0
+
+        def finished() -> "Iterator[pa.Table]":
+            nonlocal num_rows
+            for table in tables:
+                if num_rows == 0:
+                    self._warn_of_formulas(screen, table.column_names, ids)
+                num_rows += table.num_rows
+                safe = without_formulas(table.to_pandas()) if self.excel_safe else None
+                yield table if safe is None else pa.Table.from_pandas(safe, preserve_index=False)
+
+        write_tables(finished(), self.target, self.file_format)
+        self.tell(screen, num_rows)
+
+    def _warn_of_formulas(self, screen: Screen, columns: "Iterable[str]", ids: "Iterable[str]") -> None:
+        from seqcast.output import formula_notices
+
+        if self.file_format == "csv" and not self.excel_safe:
+            advice = "; --excel-safe writes them with an apostrophe in front"
+            screen.notices([replace(notice, text=notice.text + advice) for notice in formula_notices(columns, ids)])
 
     def tell(self, screen: Screen, num_rows: int) -> None:
         if self.target != "-":

@@ -8,7 +8,7 @@ So windows that are easy to forecast do not narrow the intervals of others, and 
 whole one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import torch
@@ -60,6 +60,10 @@ class WindowTraits:
             scale=units.scale,
             scale_known=batch.scale_known,
         )
+
+    def __getitem__(self, chosen: Tensor) -> Self:
+        """The properties of some of the windows."""
+        return replace(self, **{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
 
 
 def _mean_change(values: Tensor, seen: Tensor, lag: int) -> Tensor:

@@ -11,7 +11,7 @@ from seqcast.report.summary import note_text, open_table, title_text
 from seqcast.report.text import number_format, plain, time_text, zoned_time_texts
 from seqcast.results.forecast import Forecast, interval
 
-_SERIES_SHOWN = 3
+SERIES_SHOWN = 3
 _HEAD, _TAIL = 6, 3
 _STEPS_WHOLE = 12
 """Longest forecast, in steps, that is shown whole."""
@@ -25,10 +25,10 @@ def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> Render
     """
     shown_levels = levels if forecast.quantile_levels else ()
     bounds = [interval(forecast, level) for level in shown_levels]
-    steps = _shown_steps(forecast.horizon, whole=len(forecast.series_ids) == 1)
+    steps = shown_steps(forecast.horizon, whole=len(forecast.series_ids) == 1)
     times = forecast.times()
     parts: list[RenderableType] = []
-    for window in range(min(len(forecast.series_ids), _SERIES_SHOWN)):
+    for window in range(min(len(forecast.series_ids), SERIES_SHOWN)):
         intervals = (f"{level:g} % interval" for level in shown_levels)
         table = open_table(Column("time", no_wrap=True), "forecast", *intervals)
         clocks = zoned_time_texts(times[window], forecast.frequency)
@@ -42,7 +42,7 @@ def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> Render
         cutoff = time_text(forecast.cutoffs[window], forecast.frequency)
         title = f"{plain(forecast.series_ids[window])}: {forecast.horizon} steps after {cutoff}"
         parts += [title_text(title), table]
-    hidden = len(forecast.series_ids) - _SERIES_SHOWN
+    hidden = len(forecast.series_ids) - SERIES_SHOWN
     if hidden > 0:
         parts.append(Text(f"and {hidden} more series"))
     if forecast.rolled_from_step is not None:
@@ -50,7 +50,7 @@ def forecast_preview(forecast: Forecast, levels: Sequence[float] = ()) -> Render
     return Group(*parts)
 
 
-def _shown_steps(horizon: int, whole: bool) -> list[int | None]:
+def shown_steps(horizon: int, whole: bool) -> list[int | None]:
     """Indices of the steps to show, with None where some are left out."""
     head, tail = (_HEAD, _TAIL) if whole else (_TAIL, 1)
     if horizon <= (_STEPS_WHOLE if whole else head + tail + 1):

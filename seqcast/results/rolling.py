@@ -69,3 +69,18 @@ def append_forecast(tensors: PanelTensors, series: IntArray, positions: IntArray
     tensors.observed[rows] = True
     tensors.past_features[rows] = 0.0  # missing, as in tensors.scaling
     tensors.past_codes[rows] = 0
+
+
+def overwrite(tensors: PanelTensors, series: IntArray, positions: IntArray, values: FloatArray) -> None:
+    """Write other values (N,) in the units of the data in place of observations.
+
+    Args:
+        tensors: A `writable` copy.
+        series: (N,) index of each observation's series.
+        positions: (N,) position of each observation in its series.
+        values: What takes their place.
+    """
+    scaled = (values - tensors.mean[series]) / tensors.scale[series]
+    own_series, steps = (torch.from_numpy(index).to(tensors.target.device) for index in (series, positions))
+    rows = tensors.offsets[own_series] + steps
+    tensors.target[rows] = torch.from_numpy(scaled).to(tensors.target)

@@ -13,7 +13,9 @@ from seqcast.model.ensemble import Ensemble
 from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.panel.schema import Schema
 from seqcast.panel.wording import counted
+from seqcast.results.dependence import StepDependence
 from seqcast.results.forecast import MODEL
+from seqcast.results.normal_scores import is_two_sided
 from seqcast.run.agreement import require_agreement
 from seqcast.run.directory import RunDirectory
 from seqcast.run.model_file import read_model
@@ -40,6 +42,8 @@ class TrainedModel:
     """The network before it was refitted on the validation part; None where it was not."""
     linear_share: float = 0.0
     """Share of the linear start, which is the first network where it has one."""
+    dependence: StepDependence | None = None
+    """How the errors of the steps of a forecast hang together, if its run has recorded it."""
 
     @property
     def horizon(self) -> int:
@@ -70,7 +74,26 @@ class TrainedModel:
             sizes = f"the run was trained on a context of {trained} steps, which holds no season of {self.season}"
             hint = f"Train with {option('context', self.season)} or more."
             raise UsageError(f"{option('model', name)}: {sizes}.", hint=hint)
-        return replace(self, network=self.network.only(naive), attention=None, validated=None)
+        return replace(self, network=self.network.only(naive), attention=None, validated=None, dependence=None)
+
+    def require_dependence(self) -> StepDependence:
+        """How the steps of a forecast hang together.
+
+        Raises:
+            UsageError: The model has not learned it.
+        """
+        if self.dependence is not None:
+            return self.dependence
+        if not is_two_sided(self.network.layout.levels):
+            raise UsageError(
+                "this run forecasts no quantiles, so there are no sample paths.",
+                hint=f"Train with {option('loss', 'quantile')}, and quantiles on both sides of the median.",
+            )
+        raise UsageError(
+            "nothing is known of how the errors of the steps of this forecast hang together, so there are no sample "
+            "paths. Naive forecasts and runs of older versions have none.",
+            hint=f"Train again, without {option('model')}.",
+        )
 
     @property
     def judged_lags(self) -> str:
@@ -107,7 +130,7 @@ class TrainedModel:
         validated = None if self.validated is None else self._part_of(self.validated, name)
         share = float(name == "start")
         network = self._part_of(self.network, name)
-        return replace(self, network=network, validated=validated, linear_share=share, attention=None)
+        return replace(self, network=network, validated=validated, linear_share=share, attention=None, dependence=None)
 
     def _part_of(self, ensemble: Ensemble, name: Part) -> Ensemble:
         first = int(self.linear_share > 0)
@@ -150,4 +173,5 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
         record.attention,
         networks.validated,
         0.0 if record.result is None else record.result.linear_share,
+        None if record.result is None else record.result.dependence(record.shape.season),
     )

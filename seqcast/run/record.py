@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from seqcast.config import MOST_MEMBERS, MOST_ROUNDS, NaiveForecast, Names
 from seqcast.errors import Place, RunError
@@ -12,6 +12,7 @@ from seqcast.model.shape import NetworkShape
 from seqcast.panel.schema import Schema
 from seqcast.panel.wording import counted
 from seqcast.reading.options import ReadOptions
+from seqcast.results.dependence import DependencePart, StepDependence
 from seqcast.run.untrusted.bounded_json import parse_json
 from seqcast.storage import sha256_hex
 
@@ -33,6 +34,8 @@ ROOM_FOR_RESULTS = 4 * 2**20
 MOST_MARKS = 20_000
 """Largest number of [, { and : outside of strings."""
 _LONGEST_SHOWN = 80
+ROUNDING = 1e-3
+"""Largest excess over 1 of a sum of shares that were rounded one by one."""
 NAIVE_WORDS: dict[NaiveForecast, str] = {
     "naive": "last value",
     "seasonal_naive": "seasonal naive forecast",
@@ -104,6 +107,19 @@ class ResultRecord(Part):
     """Validation loss of the linear start alone; None where training does not begin with it."""
     naive_is_exact: bool
     """Whether the seasonal naive forecast makes no error on the validation part."""
+    step_dependence: dict[DependencePart, Annotated[float, Field(gt=0, le=1)]] | None = None
+    """How the errors of the steps of a forecast hang together; None without intervals, and in older runs."""
+
+    @field_validator("step_dependence")
+    @classmethod
+    def _shares_are_of_one_whole(cls, shares: dict[DependencePart, float] | None) -> dict[DependencePart, float] | None:
+        if shares is not None and sum(shares.values()) > 1 + ROUNDING:
+            raise ValueError("the shares add up to more than one")
+        return shares
+
+    def dependence(self, season: int) -> StepDependence | None:
+        """How the steps hang together, for sample paths."""
+        return None if self.step_dependence is None else StepDependence(self.step_dependence, season)
 
     @property
     def forecasters(self) -> str:

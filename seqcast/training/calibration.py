@@ -12,6 +12,9 @@ import torch
 from seqcast.model.calibration import NUM_MOVES, NUM_NOISES, Calibration, WindowTraits
 from seqcast.model.ensemble import Ensemble
 from seqcast.panel.arrays import FloatArray
+from seqcast.results.dependence import StepDependence
+from seqcast.results.normal_scores import is_two_sided, scores_of
+from seqcast.training.dependence import learn_dependence
 from seqcast.training.residuals import FEWEST_WINDOWS, Residuals, clusters, correction, window_batches, window_residuals
 from seqcast.training.setup import TrainingSetup, gather
 from seqcast.training.short_histories import learn_short_windows
@@ -25,12 +28,15 @@ FLAT_WINDOWS = 4096
 
 
 @torch.no_grad()
-def calibrate(setup: TrainingSetup, network: Ensemble) -> None:
-    """Learn the calibration of a trained network; nothing after the validation part is looked at."""
+def calibrate(setup: TrainingSetup, network: Ensemble) -> StepDependence | None:
+    """Learn the calibration of a trained network; nothing after the validation part is looked at.
+
+    Returns how the errors of the steps of a forecast hang together; None for a network without intervals.
+    """
     network.calibration = Calibration(network.shape, network.layout.levels).to(setup.runtime.device)
     _learn_flat_windows(setup, network)
     if not network.layout.levels:
-        return
+        return None
     residuals, traits = _validation_residuals(setup, network)
     is_flat = traits.is_flat.cpu().numpy()
     usual = ~is_flat & ~network.calibration.is_short(traits).cpu().numpy()
@@ -40,6 +46,24 @@ def calibrate(setup: TrainingSetup, network: Ensemble) -> None:
     _learn_full_windows(network, residuals[usual], traits.noise.double().cpu().numpy()[usual])
     network.calibration.flat.copy_(correction(network, residuals[is_flat]))
     learn_short_windows(setup, network)
+    return _learn_dependence(setup, network, residuals, traits)
+
+
+def _learn_dependence(
+    setup: TrainingSetup, network: Ensemble, residuals: Residuals, traits: WindowTraits
+) -> StepDependence | None:
+    """How the steps hang together in windows whose quantiles are calibrated; flat ones have no errors to learn from."""
+    levels = network.layout.levels
+    if not is_two_sided(levels):
+        return None
+    moves = ~traits.is_flat.cpu().numpy()
+    residuals, traits = residuals[moves], traits[torch.from_numpy(moves)]
+    num_series = len(np.unique(setup.validation_series[moves]))
+    errors = torch.from_numpy(-residuals.values).to(network.calibration.flat)
+    distances = network.layout.uncrossed(network.calibration(errors, traits)).double().cpu().numpy()
+    truth = np.where(np.isfinite(distances).all(axis=-1), 0.0, np.nan)
+    scores = scores_of(truth, levels, distances)
+    return learn_dependence(scores, residuals.num_independent, num_series, setup.season)
 
 
 def _validation_residuals(setup: TrainingSetup, network: Ensemble) -> tuple[Residuals, WindowTraits]:

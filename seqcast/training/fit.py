@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from seqcast.errors import DivergedError
 from seqcast.model.ensemble import Networks
 from seqcast.panel.panel import Panel
+from seqcast.results.dependence import StepDependence
 from seqcast.run.load import TrainedModel
 from seqcast.run.record import ResultRecord
 from seqcast.runtime import Runtime
@@ -48,6 +49,7 @@ class Fit:
             networks.final,
             validated=networks.validated,
             linear_share=self.result.linear_share,
+            dependence=self.result.dependence(self.networks.final.shape.season),
         )
 
 
@@ -81,12 +83,12 @@ def fit(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: TrainingState
     score = validate(setup, validated)
     if not math.isfinite(score.loss):
         raise DivergedError("the loss of the networks together is not finite.", hint="Train another run.")
-    calibrate(setup, validated)
+    dependence = calibrate(setup, validated)
     combination.final.calibration.load_state_dict(validated.calibration.state_dict())
     return Fit(
         setup,
         Networks(combination.final, validated if training.refit else None).eval(),
-        _result(setup, members, combination, score, failure),
+        _result(setup, members, combination, score, failure, dependence),
         tuple(record for member in members for record in member.record.history),
         failure,
     )
@@ -121,6 +123,7 @@ def _result(
     combination: Combination,
     score: ValidationScore,
     failure: DivergedError | None,
+    dependence: StepDependence | None,
 ) -> ResultRecord:
     best = min((member.record.best for member in members), key=lambda record: record.validation_loss)
     learned = setup.config.training.refit and setup.starts_linear and combination.linear_share > 0
@@ -140,4 +143,5 @@ def _result(
         refitted=learned or any(member.refitted for member in members),
         start_loss=members[0].record.history[0].validation_loss if setup.starts_linear else None,
         naive_is_exact=score.naive_is_exact,
+        step_dependence=None if dependence is None else dict(dependence.shares),
     )
