@@ -38,15 +38,30 @@ def plan(every: int | None) -> BacktestPlan:
 
 
 @pytest.fixture(scope="module")
-def backtests(panel: Panel, model: TrainedModel) -> Callable[[int | None], Backtest]:
-    """The backtest of the panel with a training at every kth origin, run once for each k."""
-    return cache(lambda every: backtest(model, panel, plan(every)))
+def told_backtests(panel: Panel, model: TrainedModel) -> Callable[[int | None], tuple[Backtest, list[Refit]]]:
+    """The backtest of the panel with a training at every kth origin, and these trainings, run once for each k."""
+
+    @cache
+    def run(every: int | None) -> tuple[Backtest, list[Refit]]:
+        told: list[Refit] = []
+        return backtest(model, panel, plan(every), BacktestHooks(on_refit=told.append)), told
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def backtests(
+    told_backtests: Callable[[int | None], tuple[Backtest, list[Refit]]],
+) -> Callable[[int | None], Backtest]:
+    """The backtests alone."""
+    return lambda every: told_backtests(every)[0]
 
 
 @pytest.mark.parametrize(("every", "trainings"), [(1, 4), (2, 2), (3, 2), (4, 1), (100, 1)])
-def test_it_trains_at_every_kth_origin(panel: Panel, model: TrainedModel, every: int, trainings: int) -> None:
-    told: list[Refit] = []
-    done = backtest(model, panel, plan(every), BacktestHooks(on_refit=told.append))
+def test_it_trains_at_every_kth_origin(
+    panel: Panel, told_backtests: Callable[[int | None], tuple[Backtest, list[Refit]]], every: int, trainings: int
+) -> None:
+    done, told = told_backtests(every)
     assert [(each.number, each.total) for each in told] == [(i + 1, trainings) for i in range(trainings)]
     assert told[0].last_time == str(panel.times(np.array([0]), np.array([LENGTHS[0] - TEST - 1]))[0])[:10]
     assert len(done.forecast.series_ids) == 4 * len(LENGTHS)
