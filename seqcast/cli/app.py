@@ -131,10 +131,12 @@ def _report(error: SeqcastError) -> int:
     except OSError:
         _drop_stdout()
     which = f"process {os.environ['RANK']}: " if beside else ""
-    message = f"error: {plain(which + str(error), 4000)}"
+    message = plain(which + str(error), 4000)
+    lines = [f"error: {message}"]
     if sys.stderr.isatty():  # elsewhere an error is one line, for a program to find
-        message = textwrap.fill(message, width_of(sys.stderr), break_long_words=False, break_on_hyphens=False)
-    sys.stderr.write(f"{message}\n")
+        width = width_of(sys.stderr)
+        lines = textwrap.wrap(message, width, initial_indent="error: ", break_long_words=False, break_on_hyphens=False)
+    sys.stderr.write("\n".join(lines) + "\n")
     return error.exit_code
 
 

@@ -104,12 +104,14 @@ def test_an_empty_line_parts_a_result_from_what_was_told_before_it(in_tmp_path: 
     assert "frequency: hourly" in " ".join(lines[:title])
 
 
-def test_an_error_is_broken_between_words(in_tmp_path: Path) -> None:
-    data = write_hourly(in_tmp_path / "h.csv")
+@pytest.mark.parametrize("folder", [".", "f" * 90])
+def test_an_error_is_broken_between_words(folder: str, in_tmp_path: Path) -> None:
+    Path(folder).mkdir(exist_ok=True)
+    data = write_hourly(Path(folder) / "h.csv")
     lines = as_if_at_terminal("check", data, "--known", "price", code=3).splitlines()
-    error = lines[next(number for number, line in enumerate(lines) if line.startswith("error: ")) :]
+    error = lines[next(number for number, line in enumerate(lines) if line.startswith(f"error: {data}")) :]
     assert len(error) > 1
-    assert all(len(line) <= 80 or " " not in line for line in error)
+    assert all(len(line) <= 80 or " " not in line for line in error[1:])
     assert "there is no known covariate column 'price'. Columns are 'ds', 'y'." in " ".join(error)
 
 
