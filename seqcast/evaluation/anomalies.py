@@ -66,9 +66,9 @@ class AnomalyPlan:
         """
         horizon = next(number for number in (self.horizon, self.stride, trained) if number is not None)
         stride = horizon if self.stride is None else self.stride
-        for name, number in (("horizon", horizon), ("stride", stride)):
+        for number, given in ((horizon, option("horizon", horizon)), (stride, option("stride", stride))):
             if not 1 <= number <= trained:
-                raise UsageError(f"{option(name, number)}: give 1 to {trained}, the trained horizon.")
+                raise UsageError(f"{given}: give 1 to {trained}, the trained horizon.")
         if stride > horizon:
             raise UsageError(
                 f"forecasts of {horizon} steps that are {stride} steps apart do not reach every observation.",
