@@ -13,8 +13,8 @@ SMALLEST_NAIVE_ERROR = 0.1
 """Term added to the naive error of a window, in standard deviations of its series, so that a window without noise does
 not outweigh all others."""
 RELATIVE_WEIGHT = 5.0
-"""Weight of the error as a part of the level, beside that in units of the seasonal naive error. Both count about alike
-where the seasonal naive forecast misses by a fifth of the level."""
+"""Weight of the error as a part of the value that is expected, beside that in units of the seasonal naive error. Both
+count alike where the seasonal naive forecast misses by a quarter of the value."""
 
 
 def step_weights(values: Tensor, observed: Tensor, scale: Tensor, season: int, least: Tensor, horizon: int) -> Tensor:
