@@ -132,8 +132,8 @@ class NarrowKeys(nn.Module):
     """k_s = W_k h-bar_j(s) + V f_s and q_t = W_q h_i(t) + U g_t: what makes attention per step over segments.
 
     f_s is what is known of a context step: value, observed or not, covariates, and position relative to the origin,
-    without which a content score could not find a fixed lag. g_t is the same of a forecast step, without a value; where
-    the steps of a segment ask together it is the mean over them.
+    without which a content score could not find a fixed lag. g_t is the same of a forecast step, without a value and
+    with the static covariates; where the steps of a segment ask together it is the mean over them.
     """
 
     WIDTH = 32
@@ -241,7 +241,7 @@ class LagAttention(nn.Module):
             values: (batch, context) standardised target.
             observed: (batch, context) True where it was observed.
             steps: (batch, context, inputs) of single context steps.
-            future: (batch, horizon, inputs) of single forecast steps.
+            future: (batch, horizon, inputs) of single forecast steps, and the static covariates with each.
         """
         keys = Keys(self.segments, states) if self.narrow is None else self.narrow.keys(states, steps)
         asked = None if self.narrow is None else self.narrow.asked(future)

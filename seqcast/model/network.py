@@ -169,7 +169,7 @@ class ForecastNetwork(nn.Module):
         per_step = length > 1 and (has_covariates or not config.lag_bias)
         attention = None
         if config.attention != "none":
-            steps = StepInputs(of_step, known, per_step)
+            steps = StepInputs(of_step, known + static, per_step)
             attention = LagAttention(config, self.segments, shape.season, steps)
         self.layout = OutputLayout.of(loss, config.quantiles)
         inputs = length * known + STEP_EMBEDDING + static
@@ -240,11 +240,11 @@ class ForecastNetwork(nn.Module):
             states = states.flip(1)  # back in order of time, so that a position is a lag again
         future = known[:, context:]
         order = self.step_embedding.weight.expand(len(values), -1, -1)
-        repeated = static[:, None].expand(-1, segments.num_future, -1)
-        inputs = torch.cat([segments.fold_horizon(future), order, repeated], dim=-1)
+        inputs = torch.cat([segments.fold_horizon(future), order, _repeated(static, segments.num_future)], dim=-1)
         attention, memory = self.decoder.attention, None
         if attention is not None:
-            memory = attention.remember(states, values, observed, steps, future)
+            asking = torch.cat([future, _repeated(static, future.shape[1])], dim=-1)
+            memory = attention.remember(states, values, observed, steps, asking)
         newest = nn.functional.pad(values, (segments.length, 0))[:, -segments.length :]
         return DecoderInputs(memory, inputs, future, newest, state)
 
@@ -263,3 +263,8 @@ class ForecastNetwork(nn.Module):
             use_truth = torch.zeros_like(batch.future_observed)
         truth = standardisation.apply(batch.future_target, batch.future_observed)
         return Feedback(truth, use_truth & batch.future_observed)
+
+
+def _repeated(static: Tensor, num_times: int) -> Tensor:
+    """(batch, times, features) of (batch, features)."""
+    return static[:, None].expand(-1, num_times, -1)

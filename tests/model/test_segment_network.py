@@ -17,6 +17,7 @@ from tests.panels import CONTEXT, FULL_SHAPE, HIDDEN, HORIZON, random_batch, ran
 
 LOCATIONS: tuple[Location, ...] = ("last", "season", "mean")
 CALENDAR_ONLY = NetworkShape(HORIZON, CONTEXT, season=7, num_past=0, num_known=2, num_static=0, num_calendar=2)
+STATIC_ONLY = NetworkShape(HORIZON, CONTEXT, season=7, num_past=0, num_known=0, num_static=2)
 NUMERIC = NetworkShape(HORIZON, CONTEXT, season=7, num_past=2, num_known=3, num_static=1)
 AT_ONCE: dict[str, dict[str, Any]] = {
     **{score: {"score": score} for score in ("dot", "general", "concat", "location", "cosine")},
@@ -126,7 +127,7 @@ def reference_window(network: ForecastNetwork, batch: WindowBatch, b: int) -> tu
     assert attention.narrow is not None
     inputs = network.encode(batch).inputs
     assert inputs.memory is not None
-    p, known = parameters(decoder), batch.known_features[b].double().numpy()
+    p, known, static = parameters(decoder), batch.known_features[b].double().numpy(), batch.static_features[b].numpy()
     h_bar = cut.repeat_over_context(inputs.memory.states)[b].detach().double().numpy()  # of each step's segment
     z = inputs.memory.values[b].double().numpy()
     seen = batch.context_observed[b].numpy()
@@ -142,8 +143,9 @@ def reference_window(network: ForecastNetwork, batch: WindowBatch, b: int) -> tu
     for t in range(HORIZON):
         about = p["attention.narrow.future_position.weight"] @ position_of(t + 1)
         about += p["attention.narrow.future_position.bias"]
-        if known.shape[1]:
-            about += p["attention.narrow.future_step.weight"] @ known[CONTEXT + t]
+        g = np.concatenate([known[CONTEXT + t], static])
+        if len(g):
+            about += p["attention.narrow.future_step.weight"] @ g
         asked.append(about)
     states, _ = decoder.recurrence(decoder.embedding(inputs.known), inputs.state)
     outputs, weights = np.zeros((HORIZON, 3)), np.zeros((HORIZON, CONTEXT))
@@ -180,7 +182,13 @@ def score_of(p: dict[str, Array], query: Array, key: Array) -> float:
 @pytest.mark.parametrize("score", ["general", "concat"])
 @pytest.mark.parametrize(
     ("shape", "lag_bias", "per_step"),
-    [(NUMERIC, True, True), (NUMERIC, False, True), (CALENDAR_ONLY, True, False), (CALENDAR_ONLY, False, True)],
+    [
+        (NUMERIC, True, True),
+        (NUMERIC, False, True),
+        (CALENDAR_ONLY, True, False),
+        (CALENDAR_ONLY, False, True),
+        (STATIC_ONLY, True, False),
+    ],
 )
 def test_a_network_of_segments_equals_the_equations(
     shape: NetworkShape, lag_bias: bool, per_step: bool, score: str
