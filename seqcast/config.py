@@ -27,6 +27,8 @@ Format = Literal["csv", "parquet", "json"]
 """Formats a table can be written in."""
 Loss = Literal["quantile", "mae", "mse", "huber", "student-t"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Freeze = Literal["none", "encoder", "attention"]
+Preset = Literal["fast", "best"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]
 
 MOST_STEPS = 100_000
@@ -88,6 +90,8 @@ class DataConfig(Section):
     """Covariates that do not change within a series, a,b,c."""
     calendar: Names | None = None
     """Calendar cycles the network is told of, such as day and week; those that recur in training if not given."""
+    holidays: Annotated[Names, Field(max_length=20)] = ()
+    """Public holidays as covariates known in the future, DE or DE-BY,US-NY; by the clock of the data."""
     validation_size: Annotated[int, Field(ge=1)] | None = None
     """Steps of each series kept for validation."""
     test_size: Annotated[int, Field(ge=0)] = 0
@@ -190,6 +194,10 @@ class TrainingConfig(Section):
     """Train on the validation part too, once it is known how long to train."""
     ensemble: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
     """Networks trained from different seeds, whose forecasts are averaged."""
+    rounds: Annotated[int, Field(ge=1, le=MOST_ROUNDS)] = MOST_ROUNDS
+    """Most rounds of growing length."""
+    freeze: Freeze = "none"
+    """Part of the networks that --from does not train further."""
     precision: Precision = "auto"
     """Number format of matrix products."""
     device: Device = "auto"
@@ -198,9 +206,9 @@ class TrainingConfig(Section):
     """Random seed; the same seed, machine and options give the same run."""
 
 
-def round_lengths(max_steps: int) -> tuple[int, ...]:
+def round_lengths(max_steps: int, most_rounds: int = MOST_ROUNDS) -> tuple[int, ...]:
     """Steps of each round: each has `GROWTH` times those of the one before, and their sum is at most `max_steps`."""
-    counts = range(1, MOST_ROUNDS + 1)
+    counts = range(1, most_rounds + 1)
     parts = [sum(GROWTH**number for number in range(count)) for count in counts]
     count = max((count for count in counts if max_steps >= SHORTEST_ROUND * parts[count - 1]), default=1)
     return tuple(max_steps * GROWTH**number // parts[count - 1] for number in range(count))
@@ -236,6 +244,11 @@ class Config(Section):
         return parse_config(values, "options")
 
 
+PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
+    "fast": {"training": {"max_steps": 300, "refit": False}},
+    "best": {"training": {"ensemble": 5}},
+}
+"""Settings under one name: a first look, and the last percent at several times the cost."""
 FREE_SETTINGS = frozenset({"training.device", "training.precision"})
 """Settings that may differ when a stopped run is resumed."""
 

@@ -16,7 +16,7 @@ from seqcast.config import LEVELS, Config
 from seqcast.errors import SeqcastError, SeqcastWarning, StoppedError, UsageError, options_in
 from seqcast.evaluation.anomalies import USUAL_LEVEL, AnomalyPlan, find_anomalies, split_at
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
-from seqcast.experiments.recorded_training import TrainingJob, save_run
+from seqcast.experiments.recorded_training import TrainingJob, frame_job, save_run
 from seqcast.forecasting import attention_maps, predict
 from seqcast.frames import anomaly_frame, sample_table
 from seqcast.output import attention_table, forecast_frame
@@ -32,11 +32,10 @@ from seqcast.results.sample_paths import SamplePlan, draw_paths
 from seqcast.run.directory import RunDirectory, choose_directory
 from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.run.record import RunRecord
-from seqcast.run.source import Source, read_run_source, resolve_roles
+from seqcast.run.source import read_run_source
 from seqcast.runtime import resolve_runtime
 from seqcast.training.fit import Fit, train_model
 from seqcast.training.loop import Hooks
-from seqcast.training.plan import make_plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,27 +139,32 @@ class Forecaster:
         self.state: FittedState | None = None
 
     @_errors_for_python()
-    def fit(self, frame: pd.DataFrame, *, static: pd.DataFrame | None = None, hooks: Hooks = Hooks()) -> Self:
+    def fit(
+        self,
+        frame: pd.DataFrame,
+        *,
+        static: pd.DataFrame | None = None,
+        from_run: str | Path | None = None,
+        hooks: Hooks = Hooks(),
+    ) -> Self:
         """Learn from a long, wide or single-series frame, which stays as it is; returns self.
 
         Args:
             frame: The series, with the same columns as a table for the commands.
             static: One row per series with its static covariates.
+            from_run: A finished run whose networks are trained further, with its settings where none are given.
             hooks: Called with progress.
 
         Raises:
             DataError: The frame cannot be used.
+            UsageError, RunError: A setting does not fit the run, or the run cannot be used.
             DivergedError: A loss was not finite.
         """
         table = table_from_frame(frame)
         static_table = None if static is None else table_from_frame(static, "static DataFrame")
-        loaded = build_panel(table, self.config.data, static_table=static_table)
-        source = Source(loaded.panel, replace(table, options=loaded.options), None, loaded.notices)
-        plan = make_plan(loaded.panel, resolve_roles(self.config, loaded.panel))
-        runtime = resolve_runtime(self.config.training.device, self.config.training.precision)
-        fitted = train_model(loaded.panel, plan, runtime, hooks)
-        job = TrainingJob(source, plan, runtime)
-        self.state = FittedState(fitted.model, loaded.panel, static_table, job.notices, (job, fitted))
+        job = frame_job(table, static_table, self.config, None if from_run is None else RunDirectory(Path(from_run)))
+        fitted = train_model(job.source.panel, job.plan, job.runtime, hooks, job.parent)
+        self.state = FittedState(fitted.model, job.source.panel, static_table, job.notices, (job, fitted))
         caution = fitted.result.caution
         _warn((*job.notices, *([] if caution is None else [Notice("repair", caution)])))
         return self

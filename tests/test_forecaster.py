@@ -10,7 +10,7 @@ import pytest
 import seqcast
 from seqcast import Forecaster
 from seqcast.config import Config
-from seqcast.errors import DataError, DivergedError, RunError, StoppedError, UsageError
+from seqcast.errors import DataError, DivergedError, RunError, SeqcastWarning, StoppedError, UsageError
 from seqcast.training.loop import Hooks, Progress
 from tests.running import CONTEXT, HORIZON, TINY, done, hours, wave, write_future, write_hourly, write_panel
 
@@ -399,3 +399,26 @@ def test_warnings_are_of_a_category_of_their_own(hourly: pd.DataFrame) -> None:
     assert issubclass(seqcast.SeqcastWarning, UserWarning)
     with pytest.warns(seqcast.SeqcastWarning, match="seasonal naive forecast makes no error on validation"):
         Forecaster(HORIZON, 11, config=SMALL).fit(hourly.assign(y=np.resize(pattern, len(hourly))))
+
+
+def test_networks_of_a_run_are_trained_further(folder: Path, hourly: pd.DataFrame, tmp_path: Path) -> None:
+    config = SMALL.override(model={"lag_bias": False, "copy_gate": False})
+    with pytest.warns(SeqcastWarning, match="the seasonal naive forecast is as good"):
+        parent = Forecaster(HORIZON, CONTEXT, config=config).fit(hourly[:-24])
+    parent.save(tmp_path / "parent")
+
+    settings = Config().override(training={"max_steps": 2})
+    with pytest.warns(SeqcastWarning, match="the seasonal naive forecast is as good"):
+        further = Forecaster(config=settings).fit(hourly, from_run=tmp_path / "parent")
+
+    assert len(further.predict()) == HORIZON
+    further.save(tmp_path / "child")
+    told = done("runs", "show", tmp_path / "child").out
+    assert "goes on from" in told
+    assert Forecaster.load(tmp_path / "child").predict(frame=hourly).equals(further.predict())
+    with pytest.raises(UsageError, match=r"model\.horizon is 5 in this run and cannot become 7"):
+        Forecaster(7).fit(hourly, from_run=tmp_path / "parent")
+    with pytest.raises(DataError, match="its frequency is 'D'; this run was trained on 'h'"):
+        Forecaster().fit(
+            hourly.assign(ds=pd.date_range("2024-01-01", periods=len(hourly))), from_run=tmp_path / "parent"
+        )

@@ -16,6 +16,7 @@ from torch import Tensor
 from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import Standardisation
 from seqcast.panel.calendar import calendar_names
+from seqcast.panel.holidays import COLUMNS
 from seqcast.panel.panel import Covariates, Panel
 from seqcast.run.load import TrainedModel
 from seqcast.tensors.scaling import ROLES
@@ -52,6 +53,10 @@ def inputs_of(model: TrainedModel, panel: Panel) -> tuple[Input, ...]:
     for place in range(0, len(names), 2):
         cycle = names[place].removeprefix("sin-")
         found.append(Input(f"calendar: {cycle}", "calendar", "known_features", (first + place, first + place + 1)))
+    first += len(names)
+    for number, region in enumerate(model.config.data.holidays):
+        columns = range(first + number * len(COLUMNS), first + (number + 1) * len(COLUMNS))
+        found.append(Input(f"holidays: {region}", "known", "known_features", tuple(columns)))
     return tuple(found)
 
 

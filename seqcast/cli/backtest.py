@@ -62,6 +62,11 @@ def backtest(
 
     table = TableOutput.from_options(output, None, excel_safe=excel_safe)
     loaded = load_run(screen, run, data, settings, device, context)
+    if refit_every is not None and loaded.record.parent is not None:
+        raise UsageError(
+            f"{loaded.directory.path}: --refit-every trains from the start, and this run was trained with --from.",
+            hint=f"Name the run that it goes on from with --run: {loaded.record.parent.path}",
+        )
     part: Literal["validation", "test"] = "test" if test else "validation"
     plan = BacktestPlan(part, windows, stride, baselines, levels, statistical, refit_every)
     done = _run(screen, loaded, plan)

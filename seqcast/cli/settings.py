@@ -21,18 +21,19 @@ from seqcast.reading.options import ReadOptions
 PANELS = {
     panel: tuple(names.split())
     for panel, names in {
-        "Data": "target time id freq timezone utc round resample known past static static_file horizon context"
+        "Data": "target time id freq timezone utc round resample known past static static_file holidays horizon context"
         " validation_size test_size non_negative integer",
         "Reading": "layout delimiter decimal thousands encoding time_format time_unit na_value",
         "Network": "segment location cell hidden layers dropout bidirectional decoding repeat_context reverse_input",
         "Attention": "attention score additive_order normaliser lag_bias copy input_feeding",
-        "Training": "loss max_steps time_limit batch_size learning_rate patience refit ensemble precision device seed",
+        "Training": "loss max_steps time_limit batch_size learning_rate patience refit ensemble freeze precision"
+        " device seed",
     }.items()
 }
 """Options of each panel of `--help`; a setting that is not here can be given in a configuration file alone."""
 TABLE_PANELS = ("Data", "Reading")
 """Panels with the options that say how a table is read."""
-PLANNED = ("horizon", "context", "validation_size", "test_size")
+PLANNED = ("holidays", "horizon", "context", "validation_size", "test_size")
 """Options of these panels that plan a training."""
 
 _FIELDS = {"copy": "copy_gate", "na_value": "na_values"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,14 +13,15 @@ from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.runs import record_or_none
 from seqcast.cli.settings import PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
-from seqcast.config import Config
+from seqcast.config import PRESETS, Config, Preset
 from seqcast.errors import RunError, UsageError
 from seqcast.run.configuration_file import read_config
 
 if TYPE_CHECKING:
     from seqcast.experiments.recorded_training import TrainedRun, TrainingJob
     from seqcast.run.directory import RunDirectory
-    from seqcast.run.record import RunRecord
+    from seqcast.run.record import ParentRecord, RunRecord
+    from seqcast.runtime import Runtime
 
 
 @with_settings(*PANELS)
@@ -32,9 +33,25 @@ def train(
         Path | None,
         typer.Option(help="config.toml of another run; options given here win.", rich_help_panel="Training"),
     ] = None,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="Settings under one name: fast is a first look, best the last percent at several times the cost.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a stopped run.", rich_help_panel="Training")
     ] = False,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            readable=False,
+            help="Finished run whose networks are trained further, on newer or other series, with its settings.",
+            rich_help_panel="Training",
+        ),
+    ] = None,
     run: Annotated[
         Path | None, opt.OutputOption(readable=False, help="Run directory; runs/<data>-<n> if not given.")
     ] = None,
@@ -43,25 +60,37 @@ def train(
     json: opt.Json = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Train on a table and write a self-contained run directory."""
-    if resume and overwrite:
-        raise UsageError("--resume continues the run that is there, --overwrite replaces it.", hint="Give one of them.")
+    """Train on a table and write a self-contained run directory.
+
+    --resume continues a training that was stopped, in its own directory. --from makes a new run, whose networks begin
+    as those of a finished one.
+    """
+    _require_one_beginning(resume=resume, overwrite=overwrite, config=config, from_run=from_run)
+    if preset is not None and (resume or from_run is not None):
+        raise UsageError(f"--preset {preset}: the settings are those of a run.", hint="Leave --preset out.")
     screen = Screen(quiet=quiet, silent=not_first_process())
     from seqcast.reading.source import STDIN
-    from seqcast.run.directory import choose_directory
+    from seqcast.run.directory import choose_directory, find_run
 
     base, directory = Config(), None
+    parent: RunDirectory | ParentRecord | None = None
+    if from_run is not None:
+        parent = find_run(from_run)
+        _require_other_directory(parent, run)
     if resume:
         directory = choose_directory(run or newest_run_of(data), data, overwrite=False, resume=True)
         record = directory.read_record()
-        base = directory.read_config(record)
+        base, parent = directory.read_config(record), record.parent
         if record.status == "finished":
             _require_same_options(directory, base, settings)
             _show(screen, directory, record, json=json, note="this run had finished already; nothing was changed")
             return
     if config is not None:
         base = read_config(config)
-    job = plan_job(screen, data, base, settings)
+    if preset is not None:
+        base = base.override(**PRESETS[preset])
+        screen.say(f"preset {preset}: {_words(PRESETS[preset])}; options given here win")
+    job = plan_job(screen, data, base, settings, parent)
     if not job.runtime.world.is_first:
         train_beside(job, directory)
         return
@@ -74,6 +103,34 @@ def train(
     screen.say(f"run: {directory.path}")
     trained = run_job(screen, job, directory, resume=resume)
     _show(screen, directory, trained.record, json=json)
+
+
+def _require_one_beginning(*, resume: bool, overwrite: bool, config: Path | None, from_run: Path | None) -> None:
+    """Refuse options of which each says where a training begins."""
+    if resume and overwrite:
+        raise UsageError("--resume continues the run that is there, --overwrite replaces it.", hint="Give one of them.")
+    if resume and from_run is not None:
+        raise UsageError(
+            "--resume continues a training that was stopped, --from makes a new run out of a finished one.",
+            hint="Give one of them; a stopped run that was begun with --from is continued by --resume alone.",
+        )
+    if config is not None and from_run is not None:
+        raise UsageError(
+            "--from takes the settings of the run, --config those of a file.",
+            hint="Give one of them; options change single settings.",
+        )
+
+
+def _words(sections: dict[str, dict[str, Any]]) -> str:
+    """Settings as config.toml has them: `max_steps = 300, refit = false`."""
+    return ", ".join(f"{name} = {str(value).lower()}" for values in sections.values() for name, value in values.items())
+
+
+def _require_other_directory(parent: RunDirectory, run: Path | None) -> None:
+    if run is not None and run.resolve() == parent.path.resolve():
+        raise UsageError(
+            "--run and --from name the same directory.", hint="Give --run another one; --from is read, not changed."
+        )
 
 
 def _require_same_options(directory: RunDirectory, began: Config, settings: Settings) -> None:
@@ -103,39 +160,85 @@ def newest_run_of(data: str) -> Path:
     raise RunError(f"there is no run of {data} under runs/ to resume.", hint="Name one with --run, or drop --resume.")
 
 
-def plan_job(screen: Screen, data: str, base: Config, settings: Settings) -> TrainingJob:
-    """Read the table, plan the training, and print what was found and chosen."""
+def plan_job(
+    screen: Screen,
+    data: str,
+    base: Config,
+    settings: Settings,
+    parent: RunDirectory | ParentRecord | None = None,
+) -> TrainingJob:
+    """Read the table, plan the training, and print what was found and chosen.
+
+    Args:
+        screen: Where to print.
+        data: The table.
+        base: Settings where none are given.
+        settings: The given ones.
+        parent: The run to go on from, whose settings are taken over, or that of the run that is resumed.
+    """
     from seqcast.report.text import plain
 
-    config = settings.override(base)
     screen.say(f"reading {plain(data)}")  # before torch is loaded, which takes a while
-    from seqcast.distributed import World
     from seqcast.experiments.recorded_training import TrainingJob
-    from seqcast.reading.source import STDIN
     from seqcast.report.checks import time_estimate
     from seqcast.run.source import read_source, resolve_roles
-    from seqcast.runtime import resolve_runtime
     from seqcast.training.plan import make_plan
+
+    if parent is not None:
+        job = _fine_tuning_job(data, base, settings, parent)
+    else:
+        config = settings.override(base)
+        runtime = _runtime(config, data)
+        source = read_source(data, config.data, settings.reading, settings.static_file)
+        job = TrainingJob(source, make_plan(source.panel, resolve_roles(config, source.panel)), runtime)
+    batch_size = job.plan.config.training.batch_size or 1
+    if job.runtime.world.size > batch_size:
+        raise UsageError(
+            f"{job.runtime.world.size} processes cannot share batches of {batch_size} windows.",
+            hint="Start fewer of them, or give a larger --batch-size.",
+        )
+    screen.notices(job.notices)
+    for choice in job.plan.choices:
+        screen.say(choice.line)
+    screen.say(f"device: {job.runtime.describe()}")
+    if job.runtime.device.type == "cpu":
+        screen.say(f"training time: {time_estimate(job.plan)}")
+    return job
+
+
+def _fine_tuning_job(data: str, base: Config, settings: Settings, parent: RunDirectory | ParentRecord) -> TrainingJob:
+    """The job of a training that takes up the networks of a finished run."""
+    from seqcast.experiments.recorded_training import fine_tuning_job
+    from seqcast.run.directory import RunDirectory
+    from seqcast.run.headings import Given
+    from seqcast.run.parent import load_parent, load_same_parent
+    from seqcast.run.source import read_source_like
+    from seqcast.training.fine_tuning import inherited_config
+
+    if isinstance(parent, RunDirectory):
+        record = parent.read_record()
+        config, choices = inherited_config(str(parent.path), record, parent.read_config(record), settings.sections)
+        runtime = _runtime(config, data)
+        loaded = load_parent(parent, runtime.device)
+    else:
+        config, choices = settings.override(base), ()
+        runtime = _runtime(config, data)
+        loaded = load_same_parent(parent, runtime.device)
+    given = Given(settings.sections["data"], settings.reading, settings.static_file)
+    source = read_source_like(loaded.record, config, data, given)
+    return fine_tuning_job(source, config, runtime, loaded, choices)
+
+
+def _runtime(config: Config, data: str) -> Runtime:
+    """The device, precision and processes of a training on a table."""
+    from seqcast.distributed import World
+    from seqcast.reading.source import STDIN
+    from seqcast.runtime import resolve_runtime
 
     runtime = resolve_runtime(config.training.device, config.training.precision, World.of_environment())
     if runtime.world.size > 1 and data == STDIN:
         raise UsageError("several processes cannot read one standard input.", hint="Name a file that all of them see.")
-    source = read_source(data, config.data, settings.reading, settings.static_file)
-    plan = make_plan(source.panel, resolve_roles(config, source.panel))
-    job = TrainingJob(source, plan, runtime)
-    batch_size = plan.config.training.batch_size or 1
-    if runtime.world.size > batch_size:
-        raise UsageError(
-            f"{runtime.world.size} processes cannot share batches of {batch_size} windows.",
-            hint="Start fewer of them, or give a larger --batch-size.",
-        )
-    screen.notices(job.notices)
-    for choice in plan.choices:
-        screen.say(choice.line)
-    screen.say(f"device: {runtime.describe()}")
-    if runtime.device.type == "cpu":
-        screen.say(f"training time: {time_estimate(plan)}")
-    return job
+    return runtime
 
 
 def run_job(screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume: bool) -> TrainedRun:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seqcast.experiments.tuning.study import Trial
 
 
-@with_settings(*PANELS, omit=("time_limit",))
+@with_settings(*PANELS, omit=("time_limit", "freeze"))
 def tune(
     data: opt.Data,
     *,

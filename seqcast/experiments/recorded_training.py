@@ -2,30 +2,37 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import torch
 
 import seqcast
 from seqcast.attention.usual_attention import usual_attention
+from seqcast.config import Config
 from seqcast.errors import StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.model.skeleton import without_memory
 from seqcast.panel.notices import Notice
+from seqcast.reading.options import ReadOptions
+from seqcast.reading.table import Table
 from seqcast.run.agreement import require_agreement, require_same_settings
 from seqcast.run.directory import RunDirectory
+from seqcast.run.headings import Given
 from seqcast.run.load import TrainedModel
 from seqcast.run.model_file import dump_model
-from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, RunRecord
+from seqcast.run.parent import Parent, load_parent
+from seqcast.run.record import CONFIG_FILE, MODEL_FILE, RUN_FILE, SCALERS_FILE, Choice, RunRecord
 from seqcast.run.scaler_file import dump_scalers
-from seqcast.run.source import Source
-from seqcast.runtime import Runtime
+from seqcast.run.source import Source, at_trained_frequency, frame_source, resolve_roles
+from seqcast.runtime import Runtime, resolve_runtime
 from seqcast.storage import lock_directory
 from seqcast.training.checkpoint import TrainingState, largest_state, load_state, require_size
 from seqcast.training.counters import ValidationRecord
+from seqcast.training.fine_tuning import inherited_config, plan_fine_tuning
 from seqcast.training.fit import Fit, fit
 from seqcast.training.loop import Hooks
 from seqcast.training.pace import settle_steps
-from seqcast.training.plan import Plan
+from seqcast.training.plan import Plan, make_plan
 from seqcast.training.setup import TrainingSetup, prepare, work_identity
 
 
@@ -36,10 +43,74 @@ class TrainingJob:
     source: Source
     plan: Plan
     runtime: Runtime
+    parent: Parent | None = None
+    """The run whose networks are trained further; None: training begins at the start."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything besides the settings that a training learns from."""
+        return self.source.fingerprint + ("" if self.parent is None else self.parent.reference.checksum)
 
     @property
     def notices(self) -> tuple[Notice, ...]:
         return self.source.notices + self.plan.notices
+
+
+def fine_tuning_job(
+    source: Source, config: Config, runtime: Runtime, parent: Parent, choices: tuple[Choice, ...] = ()
+) -> TrainingJob:
+    """The job of a training that takes up the networks of a finished run.
+
+    Args:
+        source: A table that was read with the columns and the frequency of the parent.
+        config: The settings, as from `inherited_config`.
+        runtime: The device.
+        parent: The finished run.
+        choices: Those among the settings.
+    """
+    plan = make_plan(source.panel, resolve_roles(config, source.panel))
+    return TrainingJob(source, plan_fine_tuning(plan, parent, source.panel, choices), runtime, parent)
+
+
+def frame_job(table: Table, static_table: Table | None, config: Config, parent: RunDirectory | None) -> TrainingJob:
+    """The job of a training on a table that was made of a data frame, from the start or from the networks of a run.
+
+    Raises:
+        DataError, UsageError, RunError: As `build_panel`, `make_plan` and `_further_frame_job`.
+    """
+    if parent is not None:
+        return _further_frame_job(table, static_table, config, parent)
+    source = frame_source(table, static_table, config.data)
+    plan = make_plan(source.panel, resolve_roles(config, source.panel))
+    return TrainingJob(source, plan, resolve_runtime(config.training.device, config.training.precision))
+
+
+def _further_frame_job(
+    table: Table, static_table: Table | None, config: Config, directory: RunDirectory
+) -> TrainingJob:
+    """The job of training the networks of a run further; settings that differ from the defaults count as given.
+
+    Raises:
+        DataError: The table does not have the columns or the frequency of the run.
+        UsageError: A setting does not fit the run.
+        RunError: The run is absent, damaged or refused.
+    """
+    defaults = Config()
+    given: dict[str, dict[str, Any]] = {
+        section: {name: value for name, value in values.items() if value != getattr(getattr(defaults, section), name)}
+        for section, values in config.model_dump().items()
+    }
+    record = directory.read_record()
+    inherited, choices = inherited_config(str(directory.path), record, directory.read_config(record), given)
+    runtime = resolve_runtime(inherited.training.device, inherited.training.precision)
+    parent, roles = load_parent(directory, runtime.device), Given(given["data"])
+    roles.headings(record.columns)
+    own = roles.options(record)
+    options = ReadOptions(layout=own.layout, text=own.text)
+    source = at_trained_frequency(
+        lambda data: frame_source(table, static_table, data, options), record, inherited, roles
+    )
+    return fine_tuning_job(source, inherited, runtime, parent, choices)
 
 
 @dataclass(frozen=True)
@@ -125,8 +196,8 @@ def _prepare(
         UsageError: The processes are not about to do the same work.
     """
     saved = None if directory is None or earlier is None else _read_state(job, directory, earlier)
-    setup = prepare(job.source.panel, job.plan, job.runtime, job.source.fingerprint)
-    setup = settle_steps(setup, job.source.fingerprint)
+    setup = prepare(job.source.panel, job.plan, job.runtime, job.fingerprint, job.parent)
+    setup = settle_steps(setup, job.fingerprint)
     for choice in setup.plan.choices[len(job.plan.choices) :]:
         hooks.on_choice(choice)
     job.runtime.world.require_same(setup.identity, job.runtime.device)
@@ -145,7 +216,7 @@ def _read_state(job: TrainingJob, directory: RunDirectory, earlier: RunRecord) -
     with without_memory():
         network = ForecastNetwork(config.model, config.training.loss, earlier.shape)
     state = directory.read_checkpoint(largest_state(network, config.training))
-    require_size(state, network, work_identity(config, job.source.fingerprint))
+    require_size(state, network, work_identity(config, job.fingerprint))
     return state
 
 
@@ -234,6 +305,7 @@ def _first_record(job: TrainingJob, setup: TrainingSetup, created: str) -> RunRe
         num_processes=runtime.world.size,
         frequency=panel.frequency.alias,
         data=job.source.record(),
+        parent=None if job.parent is None else job.parent.reference,
         columns=panel.schema,
         series_ids=panel.series_ids,
         shape=setup.network.shape,

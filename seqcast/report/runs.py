@@ -30,6 +30,11 @@ def result_rows(result: ResultRecord) -> list[tuple[str, str]]:
         *([] if relative is None else [("validation error", f"{relative:.3f} {reference}")]),
         ("forecast by", result.forecasters),
         *([] if result.start_loss is None else [("start alone", f"{result.start_loss:.4f} validation loss")]),
+        *(
+            []
+            if result.parent_loss is None
+            else [("parent's best network", f"{result.parent_loss:.4f} validation loss")]
+        ),
         ("learned from", "the training part" + (", then the validation part too" if result.refitted else "")),
         ("steps", f"{result.num_steps} ({result.ended_by})"),
         ("time", f"{result.seconds:.1f} s, {result.windows_per_second:,.0f} windows/s"),
@@ -68,6 +73,11 @@ def run_rows(record: RunRecord) -> list[tuple[str, str]]:
         ("device", f"{record.device}, {record.precision}, {processes}"),
         ("data", data.path),
         ("fingerprint", data.fingerprint),
+        *(
+            []
+            if record.parent is None
+            else [("goes on from", record.parent.path), ("its weights", record.parent.checksum)]
+        ),
         ("series", f"{data.num_series:,} with {data.num_rows:,} steps, {data.num_observed:,} observed"),
         ("time", f"{data.first_time} to {data.last_time}, frequency {record.frequency}"),
         ("columns", f"{columns.layout}: {id_column}time {columns.time}, target {', '.join(columns.target)}"),

@@ -1,6 +1,6 @@
 """Checks that run.json agrees with config.toml, and a resumed run with its first settings."""
 
-from seqcast.config import FREE_SETTINGS, MOST_ROUNDS, Config, TrainingConfig, flat_settings, round_lengths
+from seqcast.config import FREE_SETTINGS, Config, TrainingConfig, flat_settings, round_lengths
 from seqcast.errors import Place, RunError, option
 from seqcast.reading.roles import DEFAULT_ID
 from seqcast.reading.table import MOST_EXAMPLES
@@ -41,7 +41,9 @@ def _may_have_trained(result: ResultRecord, training: TrainingConfig) -> bool:
     """
     if result.linear_share == 1:
         return result.num_members == 1
-    num_rounds = MOST_ROUNDS if training.max_steps is None else len(round_lengths(training.max_steps))
+    num_rounds = training.rounds
+    if training.max_steps is not None:
+        num_rounds = len(round_lengths(training.max_steps, training.rounds))
     num_trained = result.num_members - (result.linear_share > 0)
     return 1 <= num_trained <= num_rounds + training.ensemble - 1
 

@@ -69,6 +69,15 @@ class DataRecord(Part):
     static_path: str | None = None
 
 
+class ParentRecord(Part):
+    """The run whose networks this one trained further."""
+
+    path: str
+    """Absolute path of its directory."""
+    checksum: str
+    """sha256 of its model.safetensors."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """A value that was chosen automatically, and the reason."""
@@ -105,6 +114,8 @@ class ResultRecord(Part):
     """Whether the networks have learned from the validation part too."""
     start_loss: float | None = None
     """Validation loss of the linear start alone; None where training does not begin with it."""
+    parent_loss: float | None = None
+    """Validation loss of the best network of the parent before it was trained further; None without one."""
     naive_is_exact: bool
     """Whether the seasonal naive forecast makes no error on the validation part."""
     step_dependence: dict[DependencePart, Annotated[float, Field(gt=0, le=1)]] | None = None
@@ -178,6 +189,8 @@ class RunRecord(Part):
     frequency: str
     """pandas alias, or the step of an integer time axis."""
     data: DataRecord
+    parent: ParentRecord | None = None
+    """None for a run that was trained from the start."""
     columns: Schema
     series_ids: Names
     shape: NetworkShape

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from seqcast.config import Config
 from seqcast.panel.calendar import calendar_names
+from seqcast.panel.holidays import holiday_names
 from seqcast.run.record import RunRecord
 from seqcast.tensors.scaling import (
     MAX_CATEGORY_BYTES,
@@ -51,7 +52,9 @@ def expected_forms(record: RunRecord, config: Config) -> dict[str, Form]:
     shape = record.shape
     sizes = {
         "target": len(record.series_ids),
-        "known": shape.num_known - len(calendar_names(config.data.calendar or ())),
+        "known": shape.num_known
+        - len(calendar_names(config.data.calendar or ()))
+        - len(holiday_names(config.data.holidays)),
         "past": shape.num_past,
         "static": shape.num_static,
     }

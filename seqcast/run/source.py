@@ -1,6 +1,6 @@
 """The table of a run, read as training read it and compared with what training read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -97,6 +97,18 @@ def read_source(
     return Source(loaded.panel, emptied, static_path, loaded.notices)
 
 
+def frame_source(
+    table: Table, static_table: Table | None, data: DataConfig, options: ReadOptions | None = None
+) -> Source:
+    """Turn a table that was made of a data frame into a panel.
+
+    Raises:
+        DataError, UsageError: As `read_source`.
+    """
+    loaded = build_panel(table, data, options, static_table)
+    return Source(loaded.panel, replace(table, options=loaded.options), None, loaded.notices)
+
+
 def resolve_roles(config: Config, panel: Panel) -> Config:
     """Return the configuration with the columns and the frequency that were found."""
     schema = panel.schema
@@ -144,21 +156,52 @@ def _read_run_source(record: RunRecord, config: Config, data: str | Content | No
     static_path = given.static_path or own.static_path
     _require_tables(own, data, static_path)
     table = read_content(own.path) if data is None else read_content(data) if isinstance(data, str) else data
-    headings, options, roles = given.headings(record.columns), given.options(record), given.config(config)
+    headings, options = given.headings(record.columns), given.options(record)
+    source = at_trained_frequency(lambda roles: read_source(table, roles, options, static_path), record, config, given)
+    panel = under_run_names(source.panel, record.columns, headings)
+    notices = (*_whose_data(record, source, data is None), *source.notices)
+    return Source(panel, source.table, static_path, notices, headings)
+
+
+def read_source_like(record: RunRecord, config: Config, data: str, given: Given = Given()) -> Source:
+    """Read a table under its own headings, with the columns, the frequency and the options of reading of a run.
+
+    Raises:
+        RunError: The static table of the run is not there.
+        DataError: The table cannot be used, or has another frequency.
+        UsageError: The given roles do not fit the run.
+    """
+    static_path = given.static_path or record.data.static_path
+    _require_tables(record.data, data, static_path)
+    given.headings(record.columns)
+    table, options = read_content(data), given.options(record)
+    return at_trained_frequency(lambda roles: read_source(table, roles, options, static_path), record, config, given)
+
+
+def at_trained_frequency(
+    read: Callable[[DataConfig], Source], record: RunRecord, config: Config, given: Given = Given()
+) -> Source:
+    """Read a table that must have the frequency of a run, or be too short to tell.
+
+    Args:
+        read: Reads the table with these roles; called again with the frequency of the run where the table shows none.
+        record: The run.
+        config: That of the run.
+        given: Roles that take the place of those of the run.
+
+    Raises:
+        DataError: The table cannot be used, or has another frequency.
+    """
+    roles = given.config(config)
     try:
-        open_roles = roles.model_copy(update={"freq": given.roles.get("freq")})
-        source = read_source(table, open_roles, options, static_path)
+        source = read(roles.model_copy(update={"freq": given.roles.get("freq")}))
         as_trained = source.panel.frequency.alias == record.frequency
     except DataError:  # such as a table of one row, which has no frequency of its own
         as_trained = False
     else:
-        if not as_trained and source.fingerprint != own.fingerprint:
-            _require_same_frequency(source.panel, record, table.name)
-    if not as_trained:
-        source = read_source(table, roles.model_copy(update={"freq": config.data.freq}), options, static_path)
-    panel = under_run_names(source.panel, record.columns, headings)
-    notices = (*_whose_data(record, source, data is None), *source.notices)
-    return Source(panel, source.table, static_path, notices, headings)
+        if not as_trained and source.fingerprint != record.data.fingerprint:
+            _require_same_frequency(source.panel, record, source.table.name)
+    return source if as_trained else read(roles.model_copy(update={"freq": config.data.freq}))
 
 
 def _require_tables(own: DataRecord, data: str | Content | None, static_path: str | None) -> None:

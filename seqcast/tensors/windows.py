@@ -13,6 +13,7 @@ from torch import Tensor
 from seqcast.config import DataConfig
 from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.panel.calendar import calendar_features
+from seqcast.panel.holidays import holiday_features
 from seqcast.panel.panel import Panel
 from seqcast.tensors.scaling import (
     PanelScalers,
@@ -37,7 +38,7 @@ class WindowBatch:
     past_codes: Tensor
     """(B, S, past categorical)"""
     known_features: Tensor
-    """(B, S + H, known + calendar)"""
+    """(B, S + H, known + calendar + holidays)"""
     known_codes: Tensor
     """(B, S + H, known categorical)"""
     static_features: Tensor
@@ -66,7 +67,7 @@ class PanelTensors:
     known_features: Tensor
     known_codes: Tensor
     calendar: Tensor
-    """(grid rows, calendar): one row per distinct time, shared by all series on the same grid."""
+    """(grid rows, calendar + holidays): one row per distinct time, shared by all series on the same grid."""
     calendar_offsets: Tensor
     """(series,) grid row of each series' first row."""
     clock: Tensor | None
@@ -207,7 +208,7 @@ def panel_to_tensors(
     observed = np.isfinite(panel.target)
     scaled = np.nan_to_num(scale_target(panel, scales.mean, scales.scale), copy=False, nan=0.0)
     least = (0.0 - scales.mean) / scales.scale if data.non_negative else np.full(panel.num_series, -np.inf)
-    calendar, calendar_offsets, clock = _calendar_grid(panel, data.calendar or ())
+    calendar, calendar_offsets, clock = _calendar_grid(panel, data)
 
     exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
 
@@ -238,8 +239,8 @@ def panel_to_tensors(
     )
 
 
-def _calendar_grid(panel: Panel, cycles: tuple[str, ...]) -> tuple[np.ndarray, IntArray, IntArray]:
-    """Calendar features of every distinct time once; series whose grids differ in phase get grids of their own.
+def _calendar_grid(panel: Panel, data: DataConfig) -> tuple[np.ndarray, IntArray, IntArray]:
+    """Calendar and holiday features of every distinct time once; series whose grids differ in phase get their own.
 
     Returns:
         The features, the grid row of each series' first row, and the steps by which clocks were put forward.
@@ -256,7 +257,10 @@ def _calendar_grid(panel: Panel, cycles: tuple[str, ...]) -> tuple[np.ndarray, I
         length = int((ahead + panel.lengths[members]).max())
         offsets[members] = used + ahead
         times = panel.frequency.advance(np.full(length, start), np.arange(length))
-        grids.append(calendar_features(cycles, panel.frequency.wall(times)))
+        wall = panel.frequency.wall(times)
+        holidays = holiday_features(data.holidays, panel.frequency, wall)
+        calendar = calendar_features(data.calendar or (), wall)
+        grids.append(np.concatenate([calendar, holidays], axis=1) if data.holidays else calendar)
         forward = panel.frequency.clock_steps(times, times[:1])
         clocks.append(np.zeros(length, np.int64) if forward is None else forward)
         used += length

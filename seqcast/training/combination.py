@@ -35,7 +35,8 @@ def combine(setup: TrainingSetup, newest: LinearForecast | None, members: tuple[
         newest: The linear start fitted on the validation part as well; None: it stays as it was.
         members: The trained networks.
     """
-    improved = [members[number] for number in forecasting([member.record for member in members])]
+    records = [member.record for member in members]
+    improved = [members[number] for number in forecasting(records, starts_trained=bool(setup.begun))]
 
     def network(weights: Weights) -> ForecastNetwork:
         built = copy.deepcopy(setup.network)

@@ -8,6 +8,7 @@ from seqcast.model.ensemble import Networks
 from seqcast.panel.panel import Panel
 from seqcast.results.dependence import StepDependence
 from seqcast.run.load import TrainedModel
+from seqcast.run.parent import Parent
 from seqcast.run.record import ResultRecord
 from seqcast.runtime import Runtime
 from seqcast.training.calibration import calibrate
@@ -53,14 +54,16 @@ class Fit:
         )
 
 
-def train_model(panel: Panel, plan: Plan, runtime: Runtime, hooks: Hooks = Hooks()) -> Fit:
-    """Prepare and train in memory.
+def train_model(
+    panel: Panel, plan: Plan, runtime: Runtime, hooks: Hooks = Hooks(), parent: Parent | None = None
+) -> Fit:
+    """Prepare and train in memory, from the start or from the networks of a parent.
 
     Raises:
         DivergedError: A loss was not finite.
         StoppedError: As `training.loop.train`.
     """
-    fitted = fit(settle_steps(prepare(panel, plan, runtime)), hooks)
+    fitted = fit(settle_steps(prepare(panel, plan, runtime, parent=parent)), hooks)
     if fitted.failure is not None:
         raise fitted.failure
     return fitted
@@ -141,7 +144,13 @@ def _result(
         linear_share=combination.linear_share if setup.starts_linear else 0.0,
         naive_shares={name: share for name, share in combination.final.shares_of_naive() if share > 0},
         refitted=learned or any(member.refitted for member in members),
-        start_loss=members[0].record.history[0].validation_loss if setup.starts_linear else None,
+        start_loss=_start_loss(setup, members) if setup.starts_linear else None,
+        parent_loss=min(m.record.history[0].validation_loss for m in members) if setup.begun else None,
         naive_is_exact=score.naive_is_exact,
         step_dependence=None if dependence is None else dict(dependence.shares),
     )
+
+
+def _start_loss(setup: TrainingSetup, members: tuple[TrainedMember, ...]) -> float:
+    """Validation loss of the linear start, which is that of the first step unless networks began elsewhere."""
+    return validate(setup, setup.network).loss if setup.begun else members[0].record.history[0].validation_loss

@@ -76,7 +76,7 @@ def train(setup: TrainingSetup, hooks: Hooks = Hooks(), state: TrainingState | N
     try:
         ended_by = _select(setup, state, hooks, clock)
         weights = state.best_weights
-        if setup.config.training.refit and _may_forecast(state, ended_by):
+        if setup.config.training.refit and _may_forecast(setup, state, ended_by):
             weights = _refit(setup, state, hooks, clock)
     except DivergedError as error:
         if not state.best_weights:
@@ -93,10 +93,10 @@ def _record(state: TrainingState, ended_by: str) -> MemberRecord:
     )
 
 
-def _may_forecast(state: TrainingState, ended_by: str) -> bool:
+def _may_forecast(setup: TrainingSetup, state: TrainingState, ended_by: str) -> bool:
     """Whether the network may have a share in the forecast, beside those that were trained before it."""
     records = [*state.counters.finished, _record(state, ended_by)]
-    return len(records) - 1 in forecasting(records)
+    return len(records) - 1 in forecasting(records, starts_trained=bool(setup.begun))
 
 
 class _Clock:
@@ -152,7 +152,7 @@ def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clo
     """
     training, counters = setup.config.training, state.counters
     assert training.validate_every is not None
-    num_steps, member = max(1, round(REFIT_SHARE * counters.best_step)), len(state.finished) + 1
+    num_steps, member = refit_length(setup, counters.best_step), len(state.finished) + 1
     if counters.refit_step == 0:
         state.network.load_state_dict(state.best_weights)
         state.averaged.load_state_dict(state.best_weights)
@@ -172,6 +172,12 @@ def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clo
         )
         _stop_if_asked(setup, state, hooks, place)
     return _copied(state.averaged)
+
+
+def refit_length(setup: TrainingSetup, best_step: int) -> int:
+    """Steps of a refit: a part of those that led to the best weights, or of all where these were begun elsewhere."""
+    assert setup.config.training.max_steps is not None
+    return max(1, round(REFIT_SHARE * (setup.config.training.max_steps if setup.begun else best_step)))
 
 
 def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step, place: str) -> float:

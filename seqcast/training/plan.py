@@ -9,11 +9,12 @@ from seqcast.config import Config, ModelConfig, TrainingConfig, duration_seconds
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
+from seqcast.panel.holidays import holidays_in
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.panel.phases import unseen_phases
 from seqcast.run.record import Choice
-from seqcast.training.rounds import most_steps
+from seqcast.training.rounds import default_interval, most_steps
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """Usual horizon by main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
@@ -120,6 +121,8 @@ def make_plan(panel: Panel, config: Config) -> Plan:
     train_lengths = split.train_ends
     context = _choose_context(panel, config, horizon, train_lengths, choices)
     cycles = _choose_calendar(panel, config, train_lengths, choices)
+    if config.data.holidays:
+        choices.append(Choice("holidays", *holidays_in(panel, config.data.holidays)))
     segment = _choose_segment(config, main_season(panel), context, horizon, choices)
     num_windows = _count_windows(panel, train_lengths, context, horizon, test_size + validation_size)
     batch_size, max_steps, every = _choose_budget(config, (context, horizon, segment), num_windows, choices)
@@ -362,11 +365,6 @@ def window_seconds(context: int, horizon: int, segment: int) -> float:
 def _step_seconds(training: TrainingConfig, batch_size: int, sizes: tuple[int, int, int]) -> float:
     """Time that one processor core takes for a step and its part of the refit; `sizes` as `_choose_budget`."""
     return (1 + REFIT_SHARE * training.refit) * (STEP_SECONDS + batch_size * window_seconds(*sizes))
-
-
-def default_interval(max_steps: int) -> int:
-    """Steps between validations of a training of `max_steps`."""
-    return max(1, max_steps // 40)
 
 
 def _unjudged(panel: Panel, split: Split, context: int, horizon: int) -> tuple[Notice, ...]:

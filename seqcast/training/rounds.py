@@ -25,10 +25,15 @@ def patience(training: TrainingConfig) -> int:
     return training.patience or max(PATIENT_VALIDATIONS * training.validate_every, FEWEST_PATIENT_STEPS)
 
 
+def default_interval(max_steps: int) -> int:
+    """Steps between validations of a training of `max_steps`."""
+    return max(1, max_steps // 40)
+
+
 def most_steps(training: TrainingConfig) -> int:
     """Largest number of steps of all networks of a training together, without those of refits."""
     assert training.max_steps is not None
-    lengths = round_lengths(training.max_steps)
+    lengths = round_lengths(training.max_steps, training.rounds)
     return sum(lengths) + (training.ensemble - 1) * lengths[-1]
 
 
@@ -40,13 +45,13 @@ def steps_before(training: TrainingConfig, trained: Sequence[MemberRecord]) -> i
 def most_members(training: TrainingConfig) -> int:
     """Largest number of networks that a training may have."""
     assert training.max_steps is not None
-    return len(round_lengths(training.max_steps)) + training.ensemble - 1
+    return len(round_lengths(training.max_steps, training.rounds)) + training.ensemble - 1
 
 
 def next_length(training: TrainingConfig, trained: Sequence[MemberRecord]) -> int | None:
     """Steps of the network after those that were trained; None after the last."""
     assert training.max_steps is not None
-    lengths = round_lengths(training.max_steps)
+    lengths = round_lengths(training.max_steps, training.rounds)
     rounds = trained[: len(lengths)]
     for number, (before, after) in enumerate(pairwise(rounds), start=2):
         if not _gains(before, after):
@@ -59,9 +64,9 @@ def next_length(training: TrainingConfig, trained: Sequence[MemberRecord]) -> in
     return min(zip(rounds, lengths, strict=True), key=lambda pair: pair[0].best.validation_loss)[1]
 
 
-def forecasting(trained: Sequence[MemberRecord]) -> list[int]:
-    """Indices of the networks that are better than their start and nearly as good as the best."""
-    improved = [number for number, record in enumerate(trained) if record.best_step > 0]
+def forecasting(trained: Sequence[MemberRecord], *, starts_trained: bool = False) -> list[int]:
+    """Indices of the networks that are nearly as good as the best; one that stayed at an untrained start is none."""
+    improved = [number for number, record in enumerate(trained) if starts_trained or record.best_step > 0]
     if not improved:
         return []
     best = min(trained[number].best.validation_loss for number in improved)

@@ -10,15 +10,19 @@ import torch
 from torch import Tensor
 
 from seqcast.config import Config, Location
+from seqcast.errors import UsageError, option
 from seqcast.model.ensemble import least_value
 from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.model.shape import NetworkShape
 from seqcast.panel.arrays import IntArray
+from seqcast.panel.calendar import calendar_names
 from seqcast.panel.panel import Panel
+from seqcast.run.parent import Parent
 from seqcast.run.record import Choice
 from seqcast.runtime import Runtime, seed_step
 from seqcast.tensors.scaling import PanelScalers, fit_scalers
 from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange, panel_to_tensors
+from seqcast.training.fine_tuning import begun_networks, kept_scalers
 from seqcast.training.linear_start import LinearForecast, LinearSettings, apply_linear_start, fit_linear_forecast
 from seqcast.training.losses import loss_sums, step_weights
 from seqcast.training.plan import REFIT_SHARE, Plan
@@ -64,6 +68,8 @@ class TrainingSetup:
     """Part of them that belongs to networks before this one."""
     linear: LinearForecast | None = None
     """The forecast that training starts from; None without a lag bias to write it into."""
+    begun: tuple[ForecastNetwork, ...] = ()
+    """Trained networks of another run, one for each member to go on from; none: members start as `network` does."""
 
     @property
     def config(self) -> Config:
@@ -104,6 +110,8 @@ class TrainingSetup:
             whole_steps=most_steps(training),
             earlier_steps=earlier_steps,
         )
+        if self.begun:
+            return replace(own, network=self.begun[number])
         if number == 0:
             return own
         network = _new_network(config, self.network.shape, self.runtime)
@@ -118,9 +126,22 @@ class TrainingSetup:
         return _fit_linear(self.panel, self.plan, self.tensors, windows, location)
 
 
-def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = "") -> TrainingSetup:
-    """Fit the scalers on the training part, place the panel on the device, and build the network at its start."""
+def prepare(
+    panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = "", parent: Parent | None = None
+) -> TrainingSetup:
+    """Fit the scalers on the training part, place the panel on the device, and build the network at its start.
+
+    Networks of a parent, and its scalers of covariates, are taken over.
+
+    Raises:
+        UsageError: A part is to be frozen, and there is no parent.
+    """
+    if parent is None and plan.config.training.freeze != "none":
+        text = f"{option('freeze', plan.config.training.freeze)}: a training from the start has nothing to freeze."
+        raise UsageError(text, hint="Leave it out, or name a run to train further.")
     scalers = fit_scalers(panel, plan.split.train_ends)
+    if parent is not None:
+        scalers = kept_scalers(parent, scalers)
     everyone = np.arange(panel.num_series)
     tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.config.data, runtime.device)
     series, origins = _validation_windows(plan)
@@ -139,6 +160,9 @@ def prepare(panel: Panel, plan: Plan, runtime: Runtime, data_fingerprint: str = 
         validation_series=series,
         validation_origins=origins,
     )
+    if parent is not None:
+        assert parent.record.shape == setup.network.shape, "columns and settings are those of the parent"
+        setup = replace(setup, begun=begun_networks(parent, plan.config.training.freeze))
     if linear is None:
         return setup
     apply_linear_start(setup.network, linear)
@@ -226,7 +250,7 @@ def _network_shape(plan: Plan, tensors: PanelTensors, scalers: PanelScalers) -> 
         num_past=tensors.past_features.shape[1],
         num_known=tensors.known_features.shape[1] + tensors.calendar.shape[1],
         num_static=tensors.static_features.shape[1],
-        num_calendar=tensors.calendar.shape[1],
+        num_calendar=len(calendar_names(plan.cycles)),
         past_categories=scalers.past.num_codes,
         known_categories=scalers.known.num_codes,
         static_categories=scalers.static.num_codes,

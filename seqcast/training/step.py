@@ -41,7 +41,7 @@ def training_step(setup: TrainingSetup, number: int) -> Step:
     training = setup.config.training
     assert training.max_steps is not None
     # scheduled sampling (Bengio 2015): the chance falls linearly with training progress
-    chance = max(0.0, 1 - number / (TAUGHT_SHARE * training.max_steps))
+    chance = 0.0 if setup.begun else max(0.0, 1 - number / (TAUGHT_SHARE * training.max_steps))
     return Step(number, number, learning_rate(training, number), setup.train_windows, chance)
 
 

@@ -8,7 +8,7 @@ from seqcast.config import Config
 from seqcast.reading.options import ReadOptions
 from tests.running import TINY, done, hours, wave
 
-FILE_ONLY = {"calendar", "quantiles", "weight_decay", "gradient_clip", "schedule", "validate_every"}
+FILE_ONLY = {"calendar", "quantiles", "weight_decay", "gradient_clip", "schedule", "validate_every", "rounds"}
 
 
 def section_of_help(text: str, title: str) -> str:

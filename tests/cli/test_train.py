@@ -262,3 +262,21 @@ def test_values_below_zero_are_told_where_the_limit_was_asked_for(in_tmp_path: P
 def test_whole_numbers_of_a_table_of_others_are_refused(in_tmp_path: Path) -> None:
     message = refused(2, "train", write_counts(in_tmp_path / "c.csv", lowest=0.5), *TOO_LITTLE_TO_TRAIN, "--integer")
     assert re.search(r"--integer: \d\d training values are not whole numbers, such as 0\.5\.", message)
+
+
+def test_a_preset_is_printed_and_written_as_plain_settings_and_options_win(in_tmp_path: Path) -> None:
+    data = write_hourly(in_tmp_path / "h.csv")
+
+    ran = done("train", data, *TINY, "--preset", "fast", "--run", "one")
+
+    assert "preset fast: max_steps = 300, refit = false; options given here win" in ran.err
+    training = read_config(Path("one/config.toml")).training
+    assert (training.max_steps, training.refit) == (3, False)
+    done("train", data, "--config", "one/config.toml", "--run", "two")
+    assert (in_tmp_path / "one/config.toml").read_bytes() == (in_tmp_path / "two/config.toml").read_bytes()
+
+
+@pytest.mark.parametrize("words", [["--resume"], ["--from", "run"]])
+def test_a_run_has_its_own_settings_and_takes_no_preset(words: list[str], in_tmp_path: Path) -> None:
+    message = refused(2, "train", write_hourly(in_tmp_path / "h.csv"), *words, "--preset", "best")
+    assert "--preset best: the settings are those of a run." in message

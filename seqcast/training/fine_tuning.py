@@ -1,0 +1,192 @@
+"""Fine-tuning: the networks of a finished run, trained further on newer or other series.
+
+A parent has found out how long to train and from where, so one short schedule at a small learning rate is enough. Its
+networks go on from the weights that have not seen its validation part: as a rule, the validation part of a longer table
+overlaps with that. All that has a closed form, and all that is measured on validation, is made anew.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from seqcast.config import MOST_MEMBERS, Config, Freeze, flat_settings
+from seqcast.errors import Place, RunError, UsageError, option
+from seqcast.model.network import ForecastNetwork
+from seqcast.panel.notices import Notice
+from seqcast.panel.panel import Panel
+from seqcast.panel.wording import counted
+from seqcast.run.parent import Parent
+from seqcast.run.record import RUN_FILE, Choice, RunRecord
+from seqcast.tensors.scaling import PanelScalers, unknown_categories
+from seqcast.training.plan import Plan
+
+LEARNING_RATE_SHARE = 0.2
+"""Peak learning rate, as a part of the parent's."""
+STEPS_SHARE = 0.1
+"""Steps of all networks together, as a part of the parent's."""
+FEWEST_STEPS = 20
+VALIDATIONS = 10
+"""Validations of a network, besides that of its start."""
+
+Sections = Mapping[str, Mapping[str, Any]]
+
+
+def num_networks(record: RunRecord) -> int:
+    """Number of trained networks of a finished run that are trained further."""
+    result = record.result
+    assert result is not None
+    num_trained = 0 if result.linear_share == 1 else result.num_members - (result.linear_share > 0)
+    return min(num_trained, MOST_MEMBERS)
+
+
+def is_fixed(name: str) -> bool:
+    """Whether the weights of a run depend on a setting, such as `model.hidden`, so that it cannot be changed."""
+    section, _, key = name.partition(".")
+    if section == "model":
+        return key != "dropout"
+    return name in ("data.calendar", "data.holidays", "training.loss", "training.ensemble", "training.rounds")
+
+
+def inherited_config(
+    name: str, record: RunRecord, config: Config, given: Sections
+) -> tuple[Config, tuple[Choice, ...]]:
+    """Settings of a fine-tuning, and the choices among them.
+
+    Args:
+        name: The parent's, for messages.
+        record: The parent's.
+        config: The parent's.
+        given: Settings to use in place of the parent's.
+
+    Raises:
+        UsageError: A given setting would need other networks, or makes no sense.
+        RunError: The parent has not finished.
+    """
+    if record.result is None:
+        raise RunError(f"{name}: its training has not finished, so there is nothing to go on from.")
+    own, asked = flat_settings(config), flat_settings(config.override(**{key: dict(v) for key, v in given.items()}))
+    changed = [each for each in own if is_fixed(each) and own[each] != asked[each]]
+    if changed:
+        first = changed[0]
+        raise UsageError(
+            f"{name}: {first} is {own[first]!r} in this run and cannot become {asked[first]!r}: its networks are made "
+            "for it.",
+            hint="Leave it out, or train from the start.",
+        )
+    if asked["training.freeze"] == "attention" and config.model.attention == "none":
+        raise UsageError(f"{option('freeze', 'attention')}: {name} has no attention.")
+    return _with_budget(record, config, given)
+
+
+def _with_budget(record: RunRecord, config: Config, given: Sections) -> tuple[Config, tuple[Choice, ...]]:
+    """The inherited settings with the number of networks, the steps and the learning rate of a fine-tuning."""
+    assert record.result is not None
+    number, usual = num_networks(record), config.training.model_dump()
+    usual |= {"freeze": "none", "time_limit": None, "validate_every": None}
+    choices = []
+    asked = dict(given.get("training", {}))
+    if record.parent is None:  # a fine-tuned parent has had both reduced
+        usual["max_steps"] = max(FEWEST_STEPS, round(STEPS_SHARE * record.result.num_steps / max(1, number)))
+        reasons = {"max_steps": f"{STEPS_SHARE:.0%} of the run's {record.result.num_steps:,}"}
+        if number:
+            usual["learning_rate"] = float(f"{LEARNING_RATE_SHARE * config.training.learning_rate:.2g}")
+            reasons["learning_rate"] = f"{LEARNING_RATE_SHARE:.0%} of the run's"
+        left = reasons.keys() - asked.keys() - ({"max_steps"} if "time_limit" in asked else set())
+        choices = [
+            Choice(name.replace("_", " "), f"{usual[name]:g}", reasons[name]) for name in reasons if name in left
+        ]
+    if "time_limit" in asked:
+        usual["max_steps"] = None  # `training.pace` settles it
+    training = usual | asked | {"ensemble": max(1, number), "rounds": 1}
+    if training["validate_every"] is None and training["max_steps"] is not None:
+        training["validate_every"] = max(1, training["max_steps"] // VALIDATIONS)
+    sections = {name: dict(values) for name, values in given.items()}
+    return config.override(**sections | {"training": training}), tuple(choices)
+
+
+def plan_fine_tuning(plan: Plan, parent: Parent, panel: Panel, choices: tuple[Choice, ...]) -> Plan:
+    """The plan with all that is inherited among its choices, and with warnings of what the parent has seen.
+
+    Args:
+        plan: Of the inherited settings.
+        parent: The run to go on from.
+        panel: The series to train on.
+        choices: Those among the inherited settings.
+    """
+    number, freeze = num_networks(parent.record), plan.config.training.freeze
+    known = set(parent.model.series_ids)
+    num_known = sum(name in known for name in panel.series_ids)
+    networks = f"{counted(number, 'network')} trained further" if number else "it has no network; a new one is trained"
+    told = (
+        Choice("from", str(parent.directory.path), networks + (f", {freeze} frozen" if freeze != "none" else "")),
+        Choice("series", f"{num_known:,} of that run, {panel.num_series - num_known:,} new", "all share the networks"),
+        Choice("scalers", "kept for covariates, refitted for targets", "networks know covariates in those units"),
+    )
+    notices = (*_seen_before(plan, parent, panel), *unknown_categories(parent.model.scalers, panel))
+    return replace(plan, choices=(*told, *choices, *plan.choices), notices=(*plan.notices, *notices))
+
+
+def _seen_before(plan: Plan, parent: Parent, panel: Panel) -> tuple[Notice, ...]:
+    """A warning where the parent has learned from what is now kept for validation or test."""
+    data, known = parent.model.config.data, set(parent.model.series_ids)
+    series = np.flatnonzero([name in known for name in panel.series_ids])
+    if not len(series):
+        return ()
+    held_out = (data.validation_size or 0) + data.test_size
+    # The parent's training part ended so many steps before its last time.
+    ends = panel.times(series, plan.split.train_ends[series] + held_out - 1)
+    if panel.frequency.wall(ends).max() >= _last_time(parent):
+        return ()
+    text = "the run has learned from a part of this validation or test part: errors will look smaller than they are"
+    return (Notice("repair", f"{text}; give newer rows, or the sizes of its parts"),)
+
+
+def _last_time(parent: Parent) -> np.datetime64 | np.int64:
+    """The last time of the parent's table, as its clock showed it."""
+    text = parent.record.data.last_time
+    found = re.match(r"[\d-]+( [\d:.]+)?", text)
+    try:
+        if found is None:
+            raise ValueError(text)
+        return np.int64(text) if parent.model.frequency.unit == "integer" else np.datetime64(found[0])
+    except (ValueError, OverflowError):
+        file = str(parent.directory.path / RUN_FILE)
+        raise RunError(f"damaged: {text[:40]!r} is no time.", place=Place(file=file)) from None
+
+
+def begun_networks(parent: Parent, freeze: Freeze) -> tuple[ForecastNetwork, ...]:
+    """Copies of the parent's networks, of which one part is not trained."""
+    networks = copy.deepcopy(parent.networks[-MOST_MEMBERS:])
+    for network in networks:
+        network.requires_grad_(True)
+        for part in _parts(network)[freeze]:
+            part.requires_grad_(False)
+    return networks
+
+
+def _parts(network: ForecastNetwork) -> dict[Freeze, tuple[nn.Module, ...]]:
+    """The modules of each part; covariates are embedded for encoder and decoder alike."""
+    covariates = (network.known_embeddings, network.past_embeddings, network.static_embeddings)
+    attention = network.decoder.attention
+    return {
+        "none": (),
+        "encoder": (network.embedding, network.encoder, *covariates),
+        "attention": () if attention is None else (attention,),
+    }
+
+
+def kept_scalers(parent: Parent, fitted: PanelScalers) -> PanelScalers:
+    """The scalers of a fine-tuning: targets as `fitted`, covariates in the units of the parent.
+
+    A window brings its own location and scale, so a network does not notice another scale of its series. It does
+    notice another scale of a covariate, and other numbers for categories.
+    """
+    own = parent.model.scalers
+    return replace(fitted, known=own.known, past=own.past, static=own.static)
