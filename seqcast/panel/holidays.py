@@ -3,6 +3,7 @@
 import difflib
 from functools import lru_cache
 from itertools import pairwise
+from types import ModuleType
 
 import numpy as np
 
@@ -24,6 +25,15 @@ FAR = 10**6
 def holiday_names(regions: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the columns of `holiday_features`, in order: `on-DE`, `before-DE`, `after-DE`."""
     return tuple(f"{column}-{region}" for region in regions for column in COLUMNS)
+
+
+def holidays_library() -> ModuleType:
+    """Returns the library.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    return import_extra("holidays", "holidays", option("holidays"))
 
 
 def require_regions(regions: tuple[str, ...], frequency: Frequency) -> None:
@@ -136,13 +146,13 @@ def _holidays(region: str, days: TimeArray) -> IntArray:
 @lru_cache(maxsize=64)
 def _holidays_of_years(region: str, first: int, last: int) -> tuple[int, ...]:
     country, _, subdivision = region.partition("-")
-    library = import_extra("holidays", "holidays", option("holidays"))
+    library = holidays_library()
     found = library.country_holidays(country, subdiv=subdivision or None, years=range(first, last + 1))
     return tuple(sorted(np.datetime64(day, "D").astype(int).item() for day in found))
 
 
 def _require_region(region: str) -> None:
-    library = import_extra("holidays", "holidays", option("holidays", region))
+    library = holidays_library()
     country, dash, subdivision = region.partition("-")
     known: dict[str, list[str]] = library.list_supported_countries(include_aliases=False)
     if country not in known:

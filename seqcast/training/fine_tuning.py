@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,12 @@ from torch import nn
 from seqcast.config import MOST_MEMBERS, Config, Freeze, flat_settings
 from seqcast.errors import Place, RunError, UsageError, option
 from seqcast.model.network import ForecastNetwork
+from seqcast.model.shape import NetworkShape
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.panel.wording import counted
 from seqcast.run.parent import Parent
-from seqcast.run.record import RUN_FILE, Choice, RunRecord
+from seqcast.run.record import CONFIG_FILE, RUN_FILE, Choice, RunRecord
 from seqcast.tensors.scaling import PanelScalers, unknown_categories
 from seqcast.training.plan import Plan
 
@@ -161,8 +162,25 @@ def _last_time(parent: Parent) -> np.datetime64 | np.int64:
         raise RunError(f"damaged: {text[:40]!r} is no time.", place=Place(file=file)) from None
 
 
-def begun_networks(parent: Parent, freeze: Freeze) -> tuple[ForecastNetwork, ...]:
-    """Copies of the parent's networks, of which one part is not trained."""
+def begun_networks(parent: Parent, shape: NetworkShape, freeze: Freeze) -> tuple[ForecastNetwork, ...]:
+    """Copies of the parent's networks, of which one part is not trained.
+
+    Args:
+        parent: The run to go on from.
+        shape: The sizes that its settings and columns ask for.
+        freeze: The part.
+
+    Raises:
+        RunError: The networks have other sizes.
+    """
+    if parent.record.shape != shape:
+        sizes, asked = asdict(parent.record.shape), asdict(shape)
+        odd = ", ".join(f"{name} is {sizes[name]}, not {asked[name]}" for name in sizes if sizes[name] != asked[name])
+        raise RunError(
+            f"damaged: the sizes of its networks do not follow from {CONFIG_FILE}: {odd}.",
+            place=Place(file=str(parent.directory.path / RUN_FILE)),
+            hint="Restore the directory from a copy, or train from the start.",
+        )
     networks = copy.deepcopy(parent.networks[-MOST_MEMBERS:])
     for network in networks:
         network.requires_grad_(True)

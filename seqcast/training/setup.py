@@ -135,6 +135,7 @@ def prepare(
 
     Raises:
         UsageError: A part is to be frozen, and there is no parent.
+        RunError: The networks of the parent do not have the sizes that its settings tell.
     """
     if parent is None and plan.config.training.freeze != "none":
         text = f"{option('freeze', plan.config.training.freeze)}: a training from the start has nothing to freeze."
@@ -161,8 +162,7 @@ def prepare(
         validation_origins=origins,
     )
     if parent is not None:
-        assert parent.record.shape == setup.network.shape, "columns and settings are those of the parent"
-        setup = replace(setup, begun=begun_networks(parent, plan.config.training.freeze))
+        setup = replace(setup, begun=begun_networks(parent, setup.network.shape, plan.config.training.freeze))
     if linear is None:
         return setup
     apply_linear_start(setup.network, linear)

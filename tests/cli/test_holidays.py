@@ -1,10 +1,12 @@
 """`--holidays`: public holidays as covariates that are known in the future by themselves."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from seqcast.run.configuration_file import read_config
+from tests.reliability.attacks import sign
 from tests.running import TINY, Trained, done, refused, write_hourly
 
 
@@ -33,6 +35,23 @@ def test_training_says_how_many_holidays_the_table_has(in_tmp_path: Path) -> Non
 def test_an_unknown_region_is_named_beside_near_ones(run: Trained) -> None:
     message = refused(2, "train", run.data, *TINY, "--holidays", "Germany")
     assert message == "--holidays: there is no country 'Germany'. Did you mean DE?"
+
+
+def test_a_run_with_holidays_of_no_country_is_refused(run: Trained, tmp_path: Path) -> None:
+    copy = run.copied(tmp_path)
+    text = (copy / "config.toml").read_text()
+    (copy / "config.toml").write_text(text.replace('"US-NY"', '"XX-NY"'))
+    sign(copy)
+
+    message = refused(4, "predict", run.data, "--run", copy)
+
+    assert "config.toml: refused: --holidays: there is no country 'XX'." in message
+
+
+def test_forecasting_without_the_library_says_what_to_install(run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    message = refused(2, "predict", run.data, "--run", run.run)
+    assert message == "--holidays needs holidays, which is not installed. Run `pip install 'seqcast[holidays]'`."
 
 
 def test_holidays_cannot_change_from_one_run_to_the_next(run: Trained) -> None:

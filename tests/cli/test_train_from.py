@@ -11,6 +11,7 @@ from seqcast.cli.progress import TrainingProgress
 from seqcast.run.configuration_file import read_config
 from seqcast.run.directory import RunDirectory
 from seqcast.training.loop import Progress
+from tests.reliability.attacks import change_record, sign
 from tests.running import TINY, Trained, contents, done, hours, refused, seqcast, wave, write_hourly, write_rows
 
 LEARNS = (*TINY, "--no-lag-bias", "--no-copy")
@@ -152,6 +153,27 @@ def test_a_run_that_has_not_finished_cannot_be_gone_on_from(parent: Trained, in_
     own.write_record(own.read_record().model_copy(update={"status": "stopped", "result": None}))
     message = refused(4, "train", parent.data, "--from", own.path)
     assert "its training has not finished, so there is nothing to go on from" in message
+
+
+@pytest.mark.parametrize(("name", "value"), [("season", 25), ("num_calendar", 1)])
+def test_a_run_whose_networks_do_not_fit_its_settings_is_refused(
+    name: str, value: int, parent: Trained, in_tmp_path: Path
+) -> None:
+    own = parent.copied(in_tmp_path)
+    change_record(own, lambda found: found["shape"].update({name: value}))
+    message = refused(4, "train", parent.data, "--from", own)
+    assert (
+        f"run.json: damaged: the sizes of its networks do not follow from config.toml: {name} is {value}, not"
+        in message
+    )
+
+
+def test_a_run_with_spoilt_weights_is_refused(parent: Trained, in_tmp_path: Path) -> None:
+    own = parent.copied(in_tmp_path)
+    weights = (own / "model.safetensors").read_bytes()
+    (own / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    sign(own)
+    assert "model.safetensors: damaged" in refused(4, "train", parent.data, "--from", own)
 
 
 def test_freezing_without_a_parent_is_refused(parent: Trained) -> None:
