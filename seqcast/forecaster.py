@@ -32,7 +32,7 @@ from seqcast.results.sample_paths import SamplePlan, draw_paths
 from seqcast.run.directory import RunDirectory, choose_directory
 from seqcast.run.load import TrainedModel, load_trained_model
 from seqcast.run.record import RunRecord
-from seqcast.run.source import read_run_source
+from seqcast.run.source import has_table, read_run_source
 from seqcast.runtime import resolve_runtime
 from seqcast.training.fit import Fit, train_model
 from seqcast.training.loop import Hooks
@@ -365,7 +365,7 @@ class Forecaster:
         if state.panel is not None:
             return state.panel
         assert state.record is not None
-        if not Path(state.record.data.path).is_file():
+        if not has_table(state.record):
             raise UsageError("the table this run was trained on is not there.", hint="Pass a frame.")
         source = read_run_source(state.record, state.model.config, None)
         _warn(source.notices, depth=2)

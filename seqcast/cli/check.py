@@ -44,13 +44,13 @@ def check(data: opt.Data, *, settings: Settings, json: opt.Json = False, debug: 
 
 def diagnose_table(data: str, settings: Settings) -> Diagnosis[tuple[Source, Plan]]:
     """Read a table and plan the training, whatever problems are on the way."""
+    from seqcast.reading.files import open_table
     from seqcast.reading.problems import column_problems
-    from seqcast.reading.source import read_content
     from seqcast.reading.tabular import read_table
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.training.plan import make_plan
 
-    content = read_content(data)
+    content = open_table(data)
 
     def read(settings: Settings) -> tuple[Source, Plan]:
         config = settings.override(Config())

@@ -52,6 +52,7 @@ def compare(
     from seqcast.experiments.compare import compare_variants, variants_of
     from seqcast.experiments.recorded_training import TrainingJob
     from seqcast.report.variants import variant_table
+    from seqcast.run.directory import name_of_data
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.runtime import resolve_runtime
     from seqcast.training.plan import make_plan
@@ -66,7 +67,7 @@ def compare(
     runtime = resolve_runtime(base.training.device, base.training.precision)
     source = read_source(data, base.data, settings.reading, settings.static_file)
     screen.notices(source.notices)
-    root = run or Path("runs") / f"{Path(data).name.split('.')[0]}-compare"
+    root = run or Path("runs") / f"{name_of_data(data)}-compare"
 
     def make_job(variant: "Variant") -> "TrainingJob":
         screen.say(f"{variant.name}: {root / variant.name}")

@@ -9,6 +9,7 @@ from seqcast.cli.settings import Settings
 from seqcast.panel.notices import Notice
 
 if TYPE_CHECKING:
+    from seqcast.reading.files import TableFiles
     from seqcast.reading.source import Content
     from seqcast.run.directory import RunDirectory
     from seqcast.run.load import TrainedModel
@@ -44,7 +45,7 @@ def load_run(
         DataError: The table cannot be used.
     """
     from seqcast.attention.context_length import context_notices, with_context
-    from seqcast.reading.source import read_content
+    from seqcast.reading.files import open_table
     from seqcast.run.choice import RunChoice, choose_run, newest_choice
     from seqcast.run.directory import find_run
     from seqcast.run.headings import Given
@@ -53,13 +54,13 @@ def load_run(
     from seqcast.runtime import resolve_runtime
 
     given = Given(settings.sections["data"], settings.reading, settings.static_file)
-    table: str | Content | None = data
+    table: str | Content | TableFiles | None = data
     if run is not None:
         choice = RunChoice(find_run(run), "")
     else:
         choice = newest_choice()
         if data is not None:
-            table = read_content(data)
+            table = open_table(data)
             choice = choose_run(table, given)
     directory = choice.directory
     record = directory.read_record()

@@ -13,7 +13,12 @@ OutputOption = partial(typer.Option, rich_help_panel="Output")
 """An option on what is written and shown, in a panel of its own."""
 
 Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="CSV (.gz, .zst), Parquet, or - for CSV on stdin.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV (.gz, .zst) or Parquet: a file, a folder, a pattern; or - for CSV on stdin.",
+        show_default=False,
+    ),
 ]
 OwnData = Annotated[
     str | None,

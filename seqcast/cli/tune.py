@@ -55,6 +55,7 @@ def tune(
     import_extra("optuna", "tune", "seqcast tune")
     from seqcast.experiments.tuning.search import Budget, Search
     from seqcast.reading.source import STDIN
+    from seqcast.run.directory import name_of_data
     from seqcast.run.source import read_source
     from seqcast.runtime import resolve_runtime
 
@@ -64,7 +65,7 @@ def tune(
     screen.notices(source.notices)
     fixed = frozenset(f"{section}.{name}" for section, values in settings.sections.items() for name in values)
     search = Search(source, base, runtime, fixed)
-    stem = "stdin" if data == STDIN else Path(data).name.split(".")[0]
+    stem = "stdin" if data == STDIN else name_of_data(data)
     directory = run or Path("runs") / f"{stem}-tune"
     screen.say(f"study: {directory}")
     _show(screen, data, directory, _run(screen, search, directory, Budget(trials, seconds)), json=json)

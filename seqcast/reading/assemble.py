@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqcast.config import DataConfig
-from seqcast.errors import DataError, UsageError, option
+from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
 from seqcast.panel.notices import Notice
@@ -89,7 +89,9 @@ def build_panel(
     if config.round is not None:
         times = round_times(times, config.round)
     grouping, sorted_times, values = _in_order(table, config, ids, times, _read_steps(table, roles))
-    axis = TimeAxis(sorted_times, grouping.offsets, ids.names, table.place(schema.time), _lines(table, grouping))
+    axis = TimeAxis(
+        sorted_times, grouping.offsets, ids.names, table.place(schema.time), _origins(table, schema.time, grouping)
+    )
     axis, frequency = regular_axis(axis, times.zone, _given_frequency(config))
     grid, frequency_notices = _find_grid(axis, frequency, config)
     statics = read_statics(table, schema, (own_static, file_static), static_table, (ids, roles.id_columns))
@@ -119,9 +121,9 @@ def _read_steps(table: Table, roles: Roles) -> StepValues:
     return StepValues(target, known, past, schema.target)
 
 
-def _lines(table: Table, grouping: Grouping) -> Callable[[int], int | None]:
-    """Returns a function from a row in panel order to its line in the file."""
-    return lambda row: table.line(row if grouping.rows is None else int(grouping.rows[row]))
+def _origins(table: Table, time: str, grouping: Grouping) -> Callable[[int], Place]:
+    """Returns a function from a row in panel order to its file and line."""
+    return lambda row: table.place(time, row if grouping.rows is None else int(grouping.rows[row]))
 
 
 def _in_order(

@@ -57,8 +57,8 @@ class TimeAxis:
     """(series + 1,) series i owns `times[offsets[i]:offsets[i + 1]]`, never empty."""
     series_ids: tuple[str, ...]
     place: Place = NOWHERE
-    line_of: Callable[[int], int | None] = lambda _row: None
-    """Returns the line of the file that a row of `times` was read from."""
+    origin_of: Callable[[int], Place] = lambda _row: NOWHERE
+    """Returns the file and the line that a row of `times` was read from."""
     clock: Clock | None = None
     """The clock that the times follow; None where no zone is named."""
 
@@ -67,7 +67,7 @@ class TimeAxis:
         return Frequency("", "microsecond", 1, clock=self.clock).show(time)
 
     def place_of(self, row: int) -> Place:
-        return replace(self.place, line=self.line_of(row), value=self.show(self.times[row]))
+        return replace(self.origin_of(row), value=self.show(self.times[row]))
 
     @property
     def starts(self) -> TimeArray:
@@ -352,7 +352,7 @@ def _refuse_mixed(spacings: Spacings) -> None:
     raise DataError(
         f"series have different frequencies: {', '.join(shown)}{rest}, others every "
         f"{spacings.spell(int(smallest.min()))}.",
-        place=axis.place,
+        place=replace(axis.place, file=axis.origin_of(int(axis.offsets[odd[0]])).file),
         hint=(
             f"Aggregate the rows of each step with {option('resample', f'{alias}:mean')} (or sum, last, median),",
             f"or give the shortest with {option('freq')} to leave gaps.",

@@ -104,6 +104,7 @@ def _require(table: Table, config: DataConfig) -> None:
 def _find_time(table: Table, kinds: dict[str, Kind]) -> str:
     if DEFAULT_TIME in kinds:
         return DEFAULT_TIME
+    kinds = {column: kind for column, kind in kinds.items() if column not in table.keys}
     candidates = [column for column, kind in kinds.items() if kind == "time"]
     if not candidates:
         candidates = [
@@ -133,10 +134,15 @@ def _undecided(role: Literal["time", "target"], candidates: list[str], likely: s
 
 
 def _find_id(table: Table, config: DataConfig, time: str, kinds: dict[str, Kind]) -> tuple[str, ...]:
-    """Returns the default id column, or the only text column of a table in which times repeat."""
+    """Returns the default id column, or the only text column of a table in which times repeat.
+
+    Keys in the paths of files may name the series where no other text does.
+    """
     if DEFAULT_ID in kinds:
         return (DEFAULT_ID,)
-    texts = [column for column, kind in kinds.items() if kind == "text"]
+    texts = [column for column, kind in kinds.items() if kind == "text" and column not in table.keys]
+    if not texts and table.keys and _times_repeat(table, time):
+        texts = [column for column in table.keys if column in kinds]
     if len(config.target) > 1 or not texts:
         return ()
     if not _times_repeat(table, time):
@@ -177,7 +183,8 @@ def _find_target(table: Table, ids: tuple[str, ...], kinds: dict[str, Kind]) -> 
     if DEFAULT_TARGET in kinds:
         return (DEFAULT_TARGET,)
     numeric = [column for column, kind in kinds.items() if kind in ("number", "integer")]
-    numeric = [column for column in numeric if not column.startswith("Unnamed: ")]  # the index that pandas writes
+    # "Unnamed: 0" is the index that pandas writes.
+    numeric = [column for column in numeric if not column.startswith("Unnamed: ") and column not in table.keys]
     if len(numeric) == 1 or (numeric and not ids):
         return tuple(numeric)
     if numeric:

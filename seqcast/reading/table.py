@@ -1,6 +1,7 @@
 """A table as read: typed columns, and the line in the file of each row."""
 
 import difflib
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -22,13 +23,13 @@ TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length with the name, fingerprint and line numbers of the file they came from."""
+    """Columns of equal length with the name, fingerprint and line numbers of the file or files they came from."""
 
     name: str
-    """Path as given, `<stdin>` or `DataFrame`."""
+    """Path or pattern as given, `<stdin>` or `DataFrame`."""
     arrow: pa.Table
     fingerprint: str
-    """sha256 of the bytes as stored."""
+    """sha256 of the bytes as stored; of several files, of theirs."""
     size_bytes: int
     notices: tuple[Notice, ...] = ()
     options: ReadOptions = ReadOptions()
@@ -41,6 +42,10 @@ class Table:
     """Consecutive rows that come from one row of the file."""
     marks: Mapping[str, NumberMarks] = field(default_factory=dict)
     """Marks of the columns whose numbers are written otherwise than the options say."""
+    files: "tuple[FileRows, ...]" = ()
+    """The files of a table of several, in the order of their rows; empty for any other table."""
+    keys: tuple[str, ...] = ()
+    """Columns whose values stand in the paths of the files."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -58,21 +63,44 @@ class Table:
     def line(self, row: int) -> int | None:
         """Returns the line of the file on which a row begins, counted from 1."""
         row //= self.times_per_row
+        if self.files:
+            file = self._file_of(row)
+            return file.table.line(row - file.first_row)
         if self.lines is not None:
             return int(self.lines[row])
         return None if self.first_line is None else self.first_line + row
 
     def place(self, column: str | None = None, row: int | None = None, value: str | None = None) -> Place:
-        return Place(self.name, None if row is None else self.line(row), column, value)
+        if row is None:
+            return Place(self.name, None, column, value)
+        name = self._file_of(row // self.times_per_row).name if self.files else self.name
+        return Place(name, self.line(row), column, value)
 
     def where(self, row: int) -> str:
-        """Returns `line 57`, or `row 56` (counted from 1) where rows have no lines."""
+        """Returns `line 57`, or `row 56` (counted from 1) where rows have no lines; of several files, which one."""
+        if self.files:
+            file = self._file_of(row // self.times_per_row)
+            return f"{file.table.where(row // self.times_per_row - file.first_row)} of {file.name}"
         line = self.line(row)
         return f"row {row // self.times_per_row + 1:,}" if line is None else f"line {line:,}"
+
+    def _file_of(self, row: int) -> "FileRows":
+        return self.files[bisect_right(self.files, row, key=lambda file: file.first_row) - 1]
 
     def missing(self, row: int) -> str:
         """Returns `there is`, or `row 56 has` where the place of the error names no line."""
         return "there is" if self.line(row) is not None else f"{self.where(row)} has"
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """The rows of a table that came from one of its files."""
+
+    name: str
+    first_row: int
+    """Row of the whole table that is the first of the file."""
+    table: Table
+    """The table of the file alone, without its rows."""
 
 
 def cell_error(

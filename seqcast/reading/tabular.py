@@ -27,13 +27,16 @@ from seqcast.reading.dialect import (
     refuse_open_quote,
     to_utf8,
 )
+from seqcast.reading.files import TableFiles, open_table
+from seqcast.reading.joining import joined_table, mixed_columns, require_same_columns, with_numbers
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.source import Bytes, Content, largest_expansion, read_content
+from seqcast.reading.source import Bytes, Content, largest_expansion
 from seqcast.reading.table import TEXT_TYPE, Table
 
 _BLOCK_BYTES = 4 * 2**20
 _LARGEST_BLOCK = 2**30
 
+_KINDS = {"csv": "CSV", "parquet": "Parquet"}
 _TEXT_CHECKS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _PLAIN_TYPES = (
     (pa.types.is_decimal, pa.float64()),
@@ -45,23 +48,58 @@ _PLAIN_TYPES = (
 """Types that columns of Parquet files and data frames are cast to; unsigned 64-bit numbers may not fit into int64."""
 
 
-def read_table(source: str | Path | Content, options: ReadOptions = ReadOptions()) -> Table:
-    """Reads a CSV (plain, gzip, zstd) or Parquet file, CSV from standard input for `-`, or bytes that were read before.
+def read_table(source: str | Path | Content | TableFiles, options: ReadOptions = ReadOptions()) -> Table:
+    """Reads a table: CSV (plain, gzip, zstd) or Parquet, one file or all of a folder or a pattern, or bytes.
+
+    The source `-` is CSV from standard input. The values of keys in the paths of files become columns.
 
     Raises:
-        DataError: The source cannot be read, or is not a table with a header and rows of equal length.
+        DataError: The source cannot be read, or is not a table with a header and rows of equal length, or its files
+            do not agree.
         UsageError: An option that says how to read makes no sense.
     """
-    content = source if isinstance(source, Content) else read_content(source)
-    if content.format == "parquet":
-        arrow = _normalised(_read_parquet(content), content.name)
-        table = Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
-        return with_number_marks(table, options)
-    return _read_csv(content, options)
+    found = source if isinstance(source, Content | TableFiles) else open_table(source)
+    table = _read_file(found, options) if isinstance(found, Content) else _read_files(found, options)
+    _require_rows(table.arrow, table.name)
+    return with_number_marks(table, options)
+
+
+def _read_file(content: Content, options: ReadOptions) -> Table:
+    if content.format == "csv":
+        return _read_csv(content, options)
+    arrow = _normalised(_read_parquet(content), content.name)
+    return Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
+
+
+def _read_files(found: TableFiles, options: ReadOptions) -> Table:
+    """Reads every file as it would be read alone, but as text the columns that are text in another one."""
+    tables: list[Table] = []
+    kind = ""
+    for file in found.files:
+        content = file.read()
+        kind = kind or content.format
+        if content.format != kind:
+            raise DataError(
+                f"this file is {_KINDS[content.format]}, and {found.files[0].name} is {_KINDS[kind]}.",
+                place=Place(file.name),
+                hint="Give a pattern for the files of one kind.",
+            )
+        tables.append(_read_file(content, options))
+        require_same_columns(tables[-1], tables[0])
+    tables = with_numbers(tables) if kind == "csv" else tables
+    mixed = mixed_columns(tables) if kind == "csv" else ()
+    if mixed:
+        as_text = replace(options, text=(*options.text, *mixed))
+        typed = [any(table.arrow.schema.field(name).type != TEXT_TYPE for name in mixed) for table in tables]
+        again = (
+            _read_file(file.read(), as_text) for file, is_typed in zip(found.files, typed, strict=True) if is_typed
+        )
+        tables = [next(again) if is_typed else table for table, is_typed in zip(tables, typed, strict=True)]
+    return joined_table(found, tables, options)
 
 
 def column_names(content: Content, options: ReadOptions) -> tuple[str, ...]:
-    """Returns the names of the columns of a table, without reading its rows.
+    """Returns the names of the columns of a file, without reading its rows.
 
     Raises:
         DataError: There is no header.
@@ -99,6 +137,7 @@ def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFram
         raise DataError(
             f"a column cannot be read: {'; '.join(map(str, error.args))[:200]}.", place=Place(name)
         ) from None
+    _require_rows(arrow, name)
     arrow = _normalised(arrow, name)
     return with_number_marks(Table(name, arrow, _fingerprint(arrow), int(arrow.nbytes)), ReadOptions())
 
@@ -158,14 +197,17 @@ def _refuse_bomb(metadata: pa.parquet.FileMetaData, content: Content) -> None:
 
 def _normalised(arrow: pa.Table, name: str) -> pa.Table:
     """Casts text to dictionaries, numbers to float64 or int64, dates to timestamps; drops the pandas index column."""
-    if not arrow.num_rows:
-        raise DataError("the table has no rows.", place=Place(name))
     keep = _kept_names(arrow.column_names)
     if len(set(keep)) < len(keep):
         twice = next(column for column in keep if keep.count(column) > 1)
         raise DataError(f"two columns are named {quoted(twice)}.", place=Place(name, None, twice))
     columns = [_normalised_column(arrow.column(column)) for column in keep]
     return pa.table(columns, names=keep)
+
+
+def _require_rows(arrow: pa.Table, name: str) -> None:
+    if not arrow.num_rows:
+        raise DataError("the table has no rows.", place=Place(name))
 
 
 def _kept_names(names: list[str]) -> list[str]:
@@ -206,8 +248,7 @@ def _read_csv(content: Content, options: ReadOptions) -> Table:
     first_line, lines = _find_lines(data, dialect, arrow.num_rows, has_blank_lines)
     notices = encoding_notices + dialect.notices
     fingerprint = content.fingerprint.result()
-    table = Table(content.name, arrow, fingerprint, content.stored_bytes, notices, resolved, first_line, lines)
-    return with_number_marks(table, options)
+    return Table(content.name, arrow, fingerprint, content.stored_bytes, notices, resolved, first_line, lines)
 
 
 def _find_lines(

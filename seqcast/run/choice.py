@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from seqcast.errors import DataError, RunError, UsageError
 from seqcast.panel.wording import name_list
+from seqcast.reading.files import TableFiles
 from seqcast.reading.roles import has_columns
 from seqcast.reading.rows_layout import time_headings
 from seqcast.reading.source import Content
@@ -34,7 +35,7 @@ def newest_choice() -> RunChoice:
     return RunChoice(chosen, "" if is_newest else f"({newest.path} is newer, but has no finished model)")
 
 
-def choose_run(content: Content, given: Given) -> RunChoice:
+def choose_run(table: Content | TableFiles, given: Given) -> RunChoice:
     """Return the newest finished run that was trained on columns which the table has.
 
     Where there is none it is the newest finished run, whose error says what the table lacks.
@@ -43,10 +44,11 @@ def choose_run(content: Content, given: Given) -> RunChoice:
         RunError: There is no run.
     """
     usual = newest_choice()
+    first, keys = (table, ()) if isinstance(table, Content) else (table.files[0].read(), table.keys)
     skipped = ""
     for directory in list_runs():
         try:
-            lacking = _lacking_columns(directory, content, given)
+            lacking = _lacking_columns(directory, first, keys, given)
         except (RunError, UsageError, DataError):
             continue
         if not lacking:
@@ -57,14 +59,14 @@ def choose_run(content: Content, given: Given) -> RunChoice:
     return usual
 
 
-def _lacking_columns(directory: RunDirectory, content: Content, given: Given) -> tuple[str, ...]:
-    """Return the columns that the run needs and the table lacks; raises for a run that cannot be used."""
+def _lacking_columns(directory: RunDirectory, content: Content, keys: tuple[str, ...], given: Given) -> tuple[str, ...]:
+    """Return the columns that the run needs and the table, with its keys, lacks; raises for a run of no use."""
     record = directory.read_record()
     if record.status != "finished":
         raise RunError(f"{directory.path}: its training has not finished.")
     wanted = given.columns(record, directory.read_config(record))
     options = given.options(record)
-    there = column_names(content, options)
+    there = (*column_names(content, options), *keys)
     if options.layout == "rows" and time_headings(there, options.time_format) is None:
         raise DataError(f"{content.name}: no columns are named by times.")
     return tuple(column for column in wanted if not has_columns(there, column))

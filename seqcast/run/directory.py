@@ -5,6 +5,7 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass, is_dataclass
+from glob import has_magic
 from pathlib import Path
 
 from seqcast.config import Config, parse_config
@@ -171,6 +172,14 @@ class RunDirectory:
             )
 
 
+def name_of_data(source: str) -> str:
+    """Return the name of a table that its runs get: of its file or folder, or of the folder of its pattern."""
+    path = Path(source)
+    while has_magic(str(path)) and not path.exists():
+        path = path.parent
+    return (path.name or path.absolute().name).split(".")[0]
+
+
 def choose_directory(run: Path | None, data_name: str, *, overwrite: bool, resume: bool) -> RunDirectory:
     """Return the directory a training run writes to, by default `runs/<data-stem>-<n>`; make it if needed.
 
@@ -228,7 +237,7 @@ def _no_directory(run: Path, error: OSError | ValueError) -> RunError:
 
 def _make_numbered(data_name: str) -> RunDirectory:
     """Make `runs/<data-stem>-<n>` with the first free n; making the directory claims it."""
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(data_name).name.split(".")[0]).strip("_")[:60] or "data"
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name_of_data(data_name)).strip("_")[:60] or "data"
     make_directory(RUNS_ROOT)
     for number in range(1, 1_000_000):
         path = RUNS_ROOT / f"{stem}-{number}"

@@ -12,8 +12,9 @@ from seqcast.panel.clock import is_fixed
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import build_panel
+from seqcast.reading.files import TableFiles, is_table, open_table
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.source import Content, read_content
+from seqcast.reading.source import Content
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import read_table
 from seqcast.run.headings import Given, future_under_run_names, under_run_names
@@ -75,12 +76,20 @@ class Source:
 
 
 def absolute_name(name: str) -> str:
-    """Return the absolute path of a file, and any other name (`<stdin>`, `DataFrame`) as it is."""
-    return str(Path(name).resolve()) if Path(name).exists() else name
+    """Return the absolute path of a file, a folder or a pattern, and any other name (`<stdin>`, `DataFrame`) as it is.
+
+    The links in a pattern stay, because its parts after the first `*` are no paths.
+    """
+    if Path(name).exists():
+        return str(Path(name).resolve())
+    return str(Path(name).absolute()) if is_table(name) else name
 
 
 def read_source(
-    data: str | Content, config: DataConfig, options: ReadOptions = ReadOptions(), static_path: str | None = None
+    data: str | Content | TableFiles,
+    config: DataConfig,
+    options: ReadOptions = ReadOptions(),
+    static_path: str | None = None,
 ) -> Source:
     """Read a table and turn it into a panel.
 
@@ -93,7 +102,7 @@ def read_source(
     table = read_table(data, options)
     static_table = None if static_path is None else read_table(static_path, options)
     loaded = build_panel(table, config, static_table=static_table)
-    emptied = replace(table, arrow=table.arrow.schema.empty_table(), lines=None, options=loaded.options)
+    emptied = replace(table, arrow=table.arrow.schema.empty_table(), lines=None, files=(), options=loaded.options)
     return Source(loaded.panel, emptied, static_path, loaded.notices)
 
 
@@ -132,7 +141,9 @@ def _named_zone(panel: Panel) -> str | None:
     return None if clock is None or is_fixed(clock.zone) else clock.zone
 
 
-def read_run_source(record: RunRecord, config: Config, data: str | Content | None, given: Given = Given()) -> Source:
+def read_run_source(
+    record: RunRecord, config: Config, data: str | Content | TableFiles | None, given: Given = Given()
+) -> Source:
     """Read the run's own table again, or another one with the same columns under the same or the given headings.
 
     Another table must have the frequency that the run was trained on, or be too short to tell.
@@ -151,11 +162,14 @@ def read_run_source(record: RunRecord, config: Config, data: str | Content | Non
         raise RunError(message, place=Place(file=record.data.path)) from None
 
 
-def _read_run_source(record: RunRecord, config: Config, data: str | Content | None, given: Given) -> Source:
+def _read_run_source(
+    record: RunRecord, config: Config, data: str | Content | TableFiles | None, given: Given
+) -> Source:
     own = record.data
     static_path = given.static_path or own.static_path
     _require_tables(own, data, static_path)
-    table = read_content(own.path) if data is None else read_content(data) if isinstance(data, str) else data
+    named = own.path if data is None else data
+    table = open_table(named) if isinstance(named, str) else named
     headings, options = given.headings(record.columns), given.options(record)
     source = at_trained_frequency(lambda roles: read_source(table, roles, options, static_path), record, config, given)
     panel = under_run_names(source.panel, record.columns, headings)
@@ -174,7 +188,7 @@ def read_source_like(record: RunRecord, config: Config, data: str, given: Given 
     static_path = given.static_path or record.data.static_path
     _require_tables(record.data, data, static_path)
     given.headings(record.columns)
-    table, options = read_content(data), given.options(record)
+    table, options = open_table(data), given.options(record)
     return at_trained_frequency(lambda roles: read_source(table, roles, options, static_path), record, config, given)
 
 
@@ -204,24 +218,21 @@ def at_trained_frequency(
     return source if as_trained else read(roles.model_copy(update={"freq": config.data.freq}))
 
 
-def _require_tables(own: DataRecord, data: str | Content | None, static_path: str | None) -> None:
-    """Raise if a table named in run.json is not a file; reading a pipe or a device might never end."""
-    if data is None and not _is_file(own.path):
+def has_table(record: RunRecord) -> bool:
+    """Return whether the table that a run was trained on is there."""
+    return is_table(record.data.path)
+
+
+def _require_tables(own: DataRecord, data: str | Content | TableFiles | None, static_path: str | None) -> None:
+    """Raise if a table named in run.json is no plain file or files; reading a pipe or a device might never end."""
+    if data is None and not is_table(own.path):
         raise RunError(
             "the table this run was trained on is not there.",
             place=Place(file=own.path),
             hint="Name a table: `seqcast predict DATA`.",
         )
-    if static_path is not None and static_path == own.static_path and not _is_file(static_path):
+    if static_path is not None and static_path == own.static_path and not is_table(static_path):
         raise RunError("the static table of this run is not there.", place=Place(file=static_path))
-
-
-def _is_file(name: str) -> bool:
-    """Return whether a path, which may be any text, is that of a plain file."""
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _require_same_frequency(panel: Panel, record: RunRecord, name: str) -> None:
