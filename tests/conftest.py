@@ -24,6 +24,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["COLUMNS"] = "120"
 # Files need not survive a power failure, and waiting for a disk costs more than most commands under test.
 os.fsync = lambda _descriptor: None
+# A training makes a hundred thousand objects and hardly a cycle; looking for cycles as often as a program does by
+# default takes a twentieth of the time.
+gc.set_threshold(50_000, 20, 20)
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")

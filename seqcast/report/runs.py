@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -91,10 +92,11 @@ def run_detail(path: str, record: RunRecord) -> RenderableType:
     rows = run_rows(record)
     if record.result is not None:
         rows += result_rows(record.result)
-    parts: list[RenderableType] = [key_value_table(path, rows)]
-    if record.choices:
-        chosen = [(choice.name, f"{choice.value} ({choice.reason})") for choice in record.choices]
-        parts += ["", key_value_table("Automatic choices", chosen)]
+    chosen = [(choice.name, f"{choice.value} ({choice.reason})") for choice in record.choices]
+    width = max(cell_len(label) for label, _ in (*rows, *chosen))
+    parts: list[RenderableType] = [key_value_table(path, rows, width)]
+    if chosen:
+        parts += ["", key_value_table("Automatic choices", chosen, width)]
     if record.notices:
         parts += ["", title_text("Notices")]
     parts += [Text(plain(_as_printed(notice), SENTENCE_WIDTH)) for notice in record.notices]

@@ -43,8 +43,8 @@ def finished_trials(study: Path) -> int:
 
 
 def test_a_killed_search_loses_the_running_trial_alone(in_tmp_path: Path) -> None:
-    write_hourly(Path("shop.csv"), 400)
-    words = ["tune", "shop.csv", *map(str, SEARCH), "--max-steps", "20", "--trials", "3", "--run", "study"]
+    write_hourly(Path("shop.csv"), 200)
+    words = ["tune", "shop.csv", *map(str, SEARCH), "--max-steps", "10", "--trials", "3", "--run", "study"]
     study = Path("study/study.jsonl")
     with started(in_tmp_path, *words) as process:
         limit = time.monotonic() + 120

@@ -156,6 +156,7 @@ def test_a_full_disk_at_any_moment_of_a_resume_keeps_a_state_to_resume_from(sing
     honest = (run / "model.safetensors").read_bytes()
     change_record(run, lambda record: record.update(status="stopped"))
     old = contents(run)
+    resumed: list[dict[str, bytes]] = []
 
     def restore() -> None:
         for name, data in old.items():
@@ -166,6 +167,10 @@ def test_a_full_disk_at_any_moment_of_a_resume_keeps_a_state_to_resume_from(sing
         require_free(run)
         if ran.code:
             assert (run / "checkpoint.safetensors").read_bytes() == old["checkpoint.safetensors"]
+            left = contents(run)
+            if left in resumed:
+                return
+            resumed.append(left)
             done(*command)
         assert (run / "model.safetensors").read_bytes() == honest
 
@@ -180,7 +185,6 @@ def test_a_full_disk_at_any_moment_of_a_resume_keeps_a_state_to_resume_from(sing
         ("predict", "out.parquet"),
         ("predict", "out.json"),
         ("inspect", "out.csv"),
-        ("inspect", "out.parquet"),
         ("backtest", "out.csv"),
     ],
 )
@@ -208,7 +212,7 @@ def test_a_full_disk_at_any_moment_of_writing_leaves_the_old_or_the_new_file(
 def kill_and_resume(kills: int, folder: Path, single: Trained, dice: random.Random) -> None:
     """Kill training again and again, each time a little later, and resume it; nothing that was saved is lost."""
     run = folder / "run"
-    options = (*SMALL[:-5], "--max-steps", "200", "--batch-size", "5", "-q", "--run", run)
+    options = (*SMALL[:-5], "--max-steps", "100", "--batch-size", "5", "-q", "--run", run)
     reached = 0
     for _ in range(kills):
         resume = ("--resume",) if (run / "run.json").exists() else ()

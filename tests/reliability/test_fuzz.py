@@ -22,7 +22,7 @@ from seqcast.reading.tabular import read_table
 from tests.reliability.hazards import dates
 
 QUICK = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 LONG = settings(QUICK, max_examples=5000)
 
@@ -82,13 +82,13 @@ TABLES = st.builds(
 
 
 @pytest.mark.parametrize("start", [b"", b"PAR1", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"ds,y\n"])
-@settings(QUICK, max_examples=60)
+@settings(QUICK, max_examples=40)
 @given(data=st.binary(max_size=300))
 def test_any_bytes_after_a_known_start_are_read_or_refused(start: bytes, data: bytes, tmp_path: Path) -> None:
     read_whatever(tmp_path, start + data)
 
 
-@settings(QUICK, max_examples=240)
+@settings(QUICK, max_examples=160)
 @given(
     text=TABLES, options=st.one_of(st.just(ReadOptions()), OPTIONS), config=st.one_of(st.just(DataConfig()), CONFIGS)
 )
