@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from seqcast.errors import UsageError
+from seqcast.errors import UsageError, option
 
 Attention = Literal["global", "local-m", "local-p", "none"]
 Score = Literal["dot", "general", "concat", "location", "additive", "cosine", "hybrid"]
@@ -241,7 +241,7 @@ class Config(Section):
         values = self.model_dump()
         for section, changes in sections.items():
             values[section].update(changes)
-        return parse_config(values, "options")
+        return parse_config(values)
 
 
 PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
@@ -265,8 +265,8 @@ _PATTERN_WORDS = {
 }
 
 
-def parse_config(values: dict[str, Any], source: str) -> Config:
-    """Validate nested values; `source` names them in the message.
+def parse_config(values: dict[str, Any], source: str | None = None) -> Config:
+    """Validate nested values; `source` names the file they are from, in the message. Without one they are options.
 
     Raises:
         UsageError: A key is unknown or a value is outside its range or of the wrong type.
@@ -279,6 +279,8 @@ def parse_config(values: dict[str, Any], source: str) -> Config:
         if first["type"] == "string_pattern_mismatch":
             what = f"it should be {_PATTERN_WORDS[str(first['loc'][-1])]}"
         if first["type"] != "value_error":
-            key = ".".join(str(part) for part in first["loc"])
-            what = f"{key} {str(first['input'])[:80]!r}: {what}"
-        raise UsageError(f"{source}: {what}.") from None
+            key, value = ".".join(str(part) for part in first["loc"]), repr(first["input"])[:80]
+            setting = str(first["loc"][:2][-1])
+            is_option = source is None and first["type"] != "extra_forbidden"
+            what = f"{option(setting, value) if is_option else f'{key} {value}'}: {what}"
+        raise UsageError(f"{source}: {what}." if source else f"{what}.") from None

@@ -165,7 +165,7 @@ def test_two_processes_of_torchrun_train_what_one_does(tmp_path: Path) -> None:
 def test_two_processes_are_stopped_and_resumed_exactly(tmp_path: Path) -> None:
     write_hourly(tmp_path / "h.csv")
     (tmp_path / "often.toml").write_text("[training]\nvalidate_every = 1\npatience = 1000\n")
-    words = ["--max-steps", 40, "--config", "often.toml"]
+    words = ["--max-steps", 20, "--config", "often.toml"]
     parts = tmp_path / "parts"
     with together(tmp_path, *words, "--run", "whole") as both:
         assert [process.wait() for process in both] == [0, 0], both[0].err

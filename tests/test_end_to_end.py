@@ -25,7 +25,7 @@ def command(*words: str) -> str:
 def test_three_commands_lead_from_a_file_to_a_forecast_and_its_lags(in_tmp_path: Path) -> None:
     write_rows(in_tmp_path / "data.csv", "ds,y", [hours(197), wave(197)])
     assert "runs/data-1" in command("train", "data.csv", "--max-steps", "3")
-    assert "y: 48 steps after 2024-01-09 04:00" in command("predict", "--horizon", "48")
+    assert "y: 48 steps after 2024-01-09 04:00" in done("predict", "--horizon", 48).out
     assert "relative to the forecast step" in done("inspect").out
     assert sorted(path.name for path in in_tmp_path.iterdir()) == ["data.csv", "runs"]
 

@@ -8,6 +8,7 @@ import pytest
 
 import seqcast
 from seqcast.cli.app import COMMANDS
+from seqcast.config import Config
 from seqcast.errors import DataError, Place, SeqcastError, UsageError, option, options_in
 
 PACKAGE = Path(seqcast.__file__).parent
@@ -27,6 +28,8 @@ def texts_of(tree: ast.AST) -> Iterator[str]:
 def options_named_in(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "option":
+            if isinstance(node.args[0], ast.Name):  # of a setting
+                continue
             yield ast.literal_eval(node.args[0])
 
 
@@ -41,6 +44,15 @@ def test_messages_of_the_library_name_options_by_the_function_that_spells_them(s
     known = {name for command in COMMANDS for name in inspect.signature(command).parameters}
     assert [text for text in texts_of(tree) if FLAG.search(text)] == []
     assert set(options_named_in(tree)) <= known
+
+
+def test_a_setting_out_of_its_range_is_named_as_its_option() -> None:
+    with pytest.raises(UsageError) as caught:
+        Config().override(training={"max_steps": 0})
+    assert str(caught.value) == "--max-steps 0: it should be greater than or equal to 1."
+    assert for_python(caught.value) == "max_steps=0: it should be greater than or equal to 1."
+    with pytest.raises(UsageError, match=r"^model\.depth2 1: Extra inputs are not permitted\.$"):
+        Config().override(model={"depth2": 1})
 
 
 def test_an_option_is_spelled_for_the_shell_or_for_python() -> None:

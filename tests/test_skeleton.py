@@ -1,31 +1,10 @@
 """Networks without memory of their own."""
 
-import subprocess
-import sys
-
 import torch
 
 from seqcast.model.network import ForecastNetwork
 from seqcast.model.skeleton import without_memory
 from tests.panels import FULL_SHAPE, small_config
-
-LOADING = """
-import sys
-from seqcast.model.network import ForecastNetwork
-from seqcast.model.skeleton import without_memory
-from tests.panels import FULL_SHAPE, small_config
-config = small_config(model={"segment": 3, "location": "last"})
-with without_memory():
-    network = ForecastNetwork(config.model, "quantile", FULL_SHAPE)
-assert all(weight.is_meta for weight in network.parameters())
-sys.exit("torch loads its compiler" if "torch._dynamo" in sys.modules else 0)
-"""
-
-
-def test_it_does_not_make_torch_load_its_compiler() -> None:
-    ran = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, check=False)
-
-    assert ran.returncode == 0, ran.stderr
 
 
 def test_it_has_the_weights_of_a_network_in_name_shape_and_type() -> None:

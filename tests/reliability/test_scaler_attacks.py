@@ -103,11 +103,11 @@ try:
     main()
 except SystemExit as end:
     print("exit", end.code)
-print(seen, sorted({"sklearn", "joblib", "scipy.stats"} & set(sys.modules)))
+print(seen, sorted({"sklearn", "joblib", "scipy.stats", "torch._dynamo"} & set(sys.modules)))
 """
 
 
-def test_forecasting_opens_no_scalers_file_unpickles_nothing_and_does_without_scikit_learn(
+def test_forecasting_opens_no_scalers_file_unpickles_nothing_and_loads_neither_scikit_learn_nor_a_compiler(
     shops: Trained, tmp_path: Path
 ) -> None:
     output = str(tmp_path / "forecast.csv")

@@ -97,6 +97,8 @@ def test_everything_known_about_a_run_is_shown() -> None:
     assert "past covariates" not in text
     assert row_of(text, "horizon, context, season") == "5, 11, 7"
     assert row_of(text, "context") == "11 steps (two weeks)"
+    (first,), (second,) = ([line for line in text.splitlines() if part in line] for part in ("cpu, ", "(two weeks)"))
+    assert first.index("cpu, ") == second.index("11 steps (two weeks)")
     assert text.splitlines()[-2:] == ["time column 'day'", "warning: 3 rows are odd: 'repair: me'"]
 
 
