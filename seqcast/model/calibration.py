@@ -156,5 +156,6 @@ class Calibration(nn.Module):
 
 def normal_moves() -> Tensor:
     """(NUM_MOVES,) quantiles of the standard normal distribution."""
-    quantiles: Tensor = torch.special.ndtri((torch.arange(NUM_MOVES, dtype=torch.float64) + 0.5) / NUM_MOVES)
-    return quantiles.float()
+    # Computed on the CPU even for a network without memory: on the meta device torch would load its compiler.
+    shares = (torch.arange(NUM_MOVES, dtype=torch.float64, device="cpu") + 0.5) / NUM_MOVES
+    return torch.tensor(torch.special.ndtri(shares).tolist())

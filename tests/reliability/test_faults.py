@@ -229,10 +229,7 @@ def kill_and_resume(kills: int, folder: Path, single: Trained, dice: random.Rand
             steps = len((run / "metrics.jsonl").read_text().splitlines())
             assert steps >= reached
             reached = steps
-    ended = orderly(
-        "train", single.data, *options, *(("--resume",) if (run / "run.json").exists() else ("--overwrite",))
-    )
-    assert ended.code == 0, ended.err
+    done("train", single.data, *options, *(("--resume",) if (run / "run.json").exists() else ("--overwrite",)))
     assert not list(run.glob(".seqcast-*"))
 
 
