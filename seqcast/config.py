@@ -29,6 +29,7 @@ Loss = Literal["quantile", "mae", "mse", "huber", "student-t"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Freeze = Literal["none", "encoder", "attention"]
 Preset = Literal["fast", "best"]
+TrackerName = Literal["tensorboard", "mlflow"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")]
 
 MOST_STEPS = 100_000
@@ -257,6 +258,15 @@ def flat_settings(config: Config) -> dict[str, object]:
     """Return every setting under its full name, such as `training.seed`."""
     sections = config.model_dump()
     return {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
+
+
+def changed_settings(config: Config) -> dict[str, dict[str, Any]]:
+    """Return the settings of each section that are not the defaults."""
+    usual = Config().model_dump()
+    return {
+        section: {key: value for key, value in values.items() if value != usual[section][key]}
+        for section, values in config.model_dump().items()
+    }
 
 
 _PATTERN_WORDS = {

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,81 +12,29 @@ import pandas as pd
 import pyarrow as pa
 
 from seqcast.attention.usual_attention import drift_notices
-from seqcast.config import LEVELS, Config
+from seqcast.config import Config
 from seqcast.errors import SeqcastError, SeqcastWarning, StoppedError, UsageError, options_in
 from seqcast.evaluation.anomalies import USUAL_LEVEL, AnomalyPlan, find_anomalies, split_at
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
-from seqcast.experiments.recorded_training import TrainingJob, frame_job, save_run
+from seqcast.experiments.recorded_training import frame_job, save_run
+from seqcast.fitted import FitSummary, FittedState
 from seqcast.forecasting import attention_maps, predict
 from seqcast.frames import anomaly_frame, sample_table
 from seqcast.output import attention_table, forecast_frame
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
-from seqcast.panel.wording import seconds_text
+from seqcast.parameters import Levels, Parameters, levels_of
 from seqcast.reading.assemble import build_panel
-from seqcast.reading.options import ReadOptions
-from seqcast.reading.table import Table
-from seqcast.reading.tabular import read_table, table_from_frame
+from seqcast.reading.data_frames import Frame, library_of, plain_texts, read_frame, to_library
+from seqcast.reading.tabular import read_table
 from seqcast.results.forecast import MODEL
 from seqcast.results.sample_paths import SamplePlan, draw_paths
 from seqcast.run.directory import RunDirectory, choose_directory
-from seqcast.run.load import TrainedModel, load_trained_model
-from seqcast.run.record import RunRecord
+from seqcast.run.load import load_trained_model
 from seqcast.run.source import has_table, read_run_source
 from seqcast.runtime import resolve_runtime
-from seqcast.training.fit import Fit, train_model
+from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks
-
-
-@dataclass(frozen=True, eq=False)
-class FittedState:
-    """The result of `fit` or `load`."""
-
-    model: TrainedModel
-    panel: Panel | None
-    """None for a loaded run until its table is needed."""
-    static: Table | None
-    """The table of static covariates that `fit` was given."""
-    notices: tuple[Notice, ...] = ()
-    trained: tuple[TrainingJob, Fit] | None = None
-    """None for a forecaster that was loaded."""
-    record: RunRecord | None = None
-    """None for a forecaster that was fitted."""
-
-    @property
-    def reading(self) -> ReadOptions:
-        """Options of reading that hold for other frames too: their layout, and columns that are categories or ids."""
-        if self.record is not None:
-            own = self.record.data.read_options
-        else:
-            assert self.trained is not None
-            own = self.trained[0].source.record().read_options
-        return ReadOptions(layout=own.layout, text=own.text)
-
-
-@dataclass(frozen=True)
-class FitSummary:
-    """The result of a training; printed, it is a sentence a line."""
-
-    forecast_by: str
-    """The networks, the linear start and naive forecasts that make the forecast, with their shares."""
-    validation_loss: float
-    validation_error: float | None
-    """Mean absolute validation error over that of the seasonal naive forecast; None where that one has no error."""
-    seconds: float
-    """Time of training."""
-
-    def __str__(self) -> str:
-        error = "" if self.validation_error is None else f", error {self.validation_error:.3f} of the seasonal naive's"
-        return (
-            f"forecast by {self.forecast_by}\n"
-            f"validation loss {self.validation_loss:.4f}{error}\n"
-            f"trained in {seconds_text(self.seconds)}"
-        )
-
-
-Levels = float | Iterable[float] | None
-"""Levels of prediction intervals in percent: one, several, or those that are usual."""
 
 _READING_OPTIONS = {
     "layout",
@@ -112,14 +60,17 @@ def _errors_for_python() -> Iterator[None]:
         error.for_python = True
         options = set().union(*map(options_in, error.hint))
         if options & _READING_OPTIONS:
-            error.hint = ("Change the column in pandas.",)
+            error.hint = ("Change the column in the frame.",)
         elif options & _PLACE_OPTIONS:
             error.hint = ("Give another path.",)
         raise
 
 
-class Forecaster:
+class Forecaster(Parameters):
     """Multi-step forecasts with an LSTM encoder-decoder and Luong attention.
+
+    Frames may be of pandas, polars or pyarrow, and so are the answers: as the frame that a method is given, or else as
+    that of `fit`. `sklearn.base.clone` makes a copy that is not fitted, and parameters can be read and set by name.
 
     What a command would print as a warning is a `SeqcastWarning`, which is a `UserWarning`.
 
@@ -134,16 +85,15 @@ class Forecaster:
     """
 
     def __init__(self, horizon: int | None = None, context: int | None = None, *, config: Config = Config()) -> None:
-        given = {name: value for name, value in (("horizon", horizon), ("context", context)) if value is not None}
-        self.config = config.override(model=given)
+        super().__init__(horizon, context, config)
         self.state: FittedState | None = None
 
     @_errors_for_python()
     def fit(
         self,
-        frame: pd.DataFrame,
+        frame: Frame,
         *,
-        static: pd.DataFrame | None = None,
+        static: Frame | None = None,
         from_run: str | Path | None = None,
         hooks: Hooks = Hooks(),
     ) -> Self:
@@ -160,11 +110,12 @@ class Forecaster:
             UsageError, RunError: A setting does not fit the run, or the run cannot be used.
             DivergedError: A loss was not finite.
         """
-        table = table_from_frame(frame)
-        static_table = None if static is None else table_from_frame(static, "static DataFrame")
-        job = frame_job(table, static_table, self.config, None if from_run is None else RunDirectory(Path(from_run)))
+        static_table = None if static is None else read_frame(static, "static DataFrame")
+        parent = None if from_run is None else RunDirectory(Path(from_run))
+        job = frame_job(read_frame(frame), static_table, self.settings, parent)
         fitted = train_model(job.source.panel, job.plan, job.runtime, hooks, job.parent)
-        self.state = FittedState(fitted.model, job.source.panel, static_table, job.notices, (job, fitted))
+        done, library = (job, fitted), library_of(frame)
+        self.state = FittedState(fitted.model, job.source.panel, static_table, job.notices, done, library=library)
         caution = fitted.result.caution
         _warn((*job.notices, *([] if caution is None else [Notice("repair", caution)])))
         return self
@@ -187,12 +138,12 @@ class Forecaster:
         self,
         horizon: int | None = None,
         *,
-        frame: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        frame: Frame | None = None,
+        future: Frame | None = None,
         level: Levels = None,
         levels: Levels = None,
         model: str = MODEL,
-    ) -> pd.DataFrame:
+    ) -> Frame:
         """The forecast table: id, time, `seqcast`, and `seqcast-lo-L`, `seqcast-hi-L` for each level L in percent.
 
         Args:
@@ -207,13 +158,13 @@ class Forecaster:
             UsageError: Nothing was fitted, or an argument is out of range.
             DataError: A frame cannot be used.
         """
-        wanted = _levels(level, levels)
+        wanted = levels_of(level, levels)
         forecaster = self._fitted().model.named(model)
-        future_table = None if future is None else table_from_frame(future, "future DataFrame")
+        future_table = None if future is None else read_frame(future, "future DataFrame")
         panel = self._panel(frame)
         prediction = predict(forecaster, panel, horizon, future_table)
         _warn((*prediction.notices, *drift_notices(forecaster, panel)))
-        return forecast_frame(prediction.forecast, forecaster.schema, wanted)
+        return self._answer(forecast_frame(prediction.forecast, forecaster.schema, wanted), frame, future)
 
     @_errors_for_python()
     def samples(
@@ -221,10 +172,10 @@ class Forecaster:
         number: int = 100,
         horizon: int | None = None,
         *,
-        frame: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        frame: Frame | None = None,
+        future: Frame | None = None,
         seed: int = 0,
-    ) -> pd.DataFrame:
+    ) -> Frame:
         """Sample paths whose steps hang together, so that sums, minima or stock-outs can be asked of them.
 
         The table has a row for each series, path and step: id, time, `sample` (from 1 on) and `seqcast`. Other
@@ -237,17 +188,15 @@ class Forecaster:
         model, plan = self._fitted().model, SamplePlan(number, seed)
         dependence = model.require_dependence()
         panel = self._panel(frame)
-        prediction = predict(
-            model, panel, horizon, None if future is None else table_from_frame(future, "future DataFrame")
-        )
+        future_table = None if future is None else read_frame(future, "future DataFrame")
+        prediction = predict(model, panel, horizon, future_table)
         _warn((*prediction.notices, *drift_notices(model, panel)))
         paths = draw_paths(prediction.forecast, dependence, model.horizon, plan)
         table = pa.concat_tables([sample_table(each, model.schema) for each in paths], promote_options="default")
-        drawn: pd.DataFrame = table.to_pandas()
-        return drawn.astype({model.schema.id: "str"})
+        return self._answer(plain_texts(table), frame, future)
 
     @_errors_for_python()
-    def attention(self, windows: int = 1, *, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+    def attention(self, windows: int = 1, *, frame: Frame | None = None) -> Frame:
         """The attention table of the newest `windows` origins of each series: a row per (series, cutoff, step, lag).
 
         Raises:
@@ -255,8 +204,7 @@ class Forecaster:
         """
         maps = attention_maps(self._fitted().model, self._panel(frame), windows)
         _warn(maps.notices)
-        table: pd.DataFrame = pa.concat_tables([attention_table(each) for each in maps.maps]).to_pandas()
-        return table
+        return self._answer(pa.concat_tables([attention_table(each) for each in maps.maps]), frame)
 
     @_errors_for_python()
     def backtest(
@@ -265,7 +213,7 @@ class Forecaster:
         *,
         windows: int | None = None,
         stride: int | None = None,
-        frame: pd.DataFrame | None = None,
+        frame: Frame | None = None,
         level: Levels = None,
         levels: Levels = None,
     ) -> Backtest:
@@ -275,7 +223,7 @@ class Forecaster:
             UsageError: Nothing was fitted, or there is no such part.
             DataError: No series holds a window to score.
         """
-        plan = BacktestPlan(part, windows, stride, levels=_levels(level, levels))
+        plan = BacktestPlan(part, windows, stride, levels=levels_of(level, levels))
         done = backtest(self._fitted().model, self._panel(frame), plan)
         _warn(done.notices)
         return done
@@ -283,14 +231,14 @@ class Forecaster:
     @_errors_for_python()
     def anomalies(
         self,
-        frame: pd.DataFrame | None = None,
+        frame: Frame | None = None,
         *,
         level: float = USUAL_LEVEL,
         horizon: int | None = None,
         stride: int | None = None,
         join: int | None = None,
         clip: bool = True,
-    ) -> pd.DataFrame:
+    ) -> Frame:
         """The table of observations outside of the interval of the forecast made before them.
 
         Args:
@@ -314,7 +262,7 @@ class Forecaster:
             split = split_at(state.model, panel, last.max(keepdims=True))
         search = find_anomalies(state.model, panel, plan, split)
         _warn(search.notices)
-        return anomaly_frame(search.anomalies, state.model.schema)
+        return self._answer(anomaly_frame(search.anomalies, state.model.schema), frame)
 
     @_errors_for_python()
     def save(self, path: str | Path) -> None:
@@ -343,7 +291,7 @@ class Forecaster:
         record = directory.read_record()
         runtime = resolve_runtime(device, "float32")
         model = load_trained_model(directory, record, runtime.device)
-        forecaster = cls(config=model.config)
+        forecaster = cls(model.horizon, model.context, config=model.config)
         forecaster.state = FittedState(model, None, None, record=record)
         return forecaster
 
@@ -352,6 +300,11 @@ class Forecaster:
             raise UsageError("this forecaster has not been fitted.", hint="Call fit first.")
         return self.state
 
+    def _answer(self, table: pd.DataFrame | pa.Table, *given: Frame | None) -> Frame:
+        """A table as a frame of the library of the first frame that was given, or else of that of `fit`."""
+        first = next((frame for frame in given if frame is not None), None)
+        return to_library(table, self._fitted().library if first is None else library_of(first))
+
     def _panel(self, frame: pd.DataFrame | None) -> Panel:
         state = self._fitted()
         if frame is not None:
@@ -359,7 +312,7 @@ class Forecaster:
             static = state.static if path is None else read_table(path)
             options = state.reading
             static = None if static is None else replace(static, options=options)
-            loaded = build_panel(table_from_frame(frame), state.model.config.data, options, static)
+            loaded = build_panel(read_frame(frame), state.model.config.data, options, static)
             _warn(loaded.notices, depth=2)
             return loaded.panel
         if state.panel is not None:
@@ -371,26 +324,6 @@ class Forecaster:
         _warn(source.notices, depth=2)
         self.state = replace(state, panel=source.panel)
         return source.panel
-
-
-def _levels(level: Levels, levels: Levels) -> tuple[float, ...]:
-    """The levels of the intervals that are asked for under one of the two names.
-
-    Raises:
-        UsageError: Both are given, or a level is not between 0 and 100, or is given twice.
-    """
-    if level is not None and levels is not None:
-        raise UsageError("level and levels are two names of the same argument.", hint="Give one of them.")
-    asked = level if levels is None else levels
-    if asked is None:
-        return LEVELS
-    wanted = tuple(map(float, asked)) if isinstance(asked, Iterable) else (float(asked),)
-    for each in wanted:
-        if not 0 < each < 100:
-            raise UsageError(f"An interval level must be between 0 and 100, got {each:g}.")
-    if len(set(wanted)) < len(wanted):
-        raise UsageError("A level is given twice.", hint="Give for example [80, 95].")
-    return wanted
 
 
 def _warn(notices: Iterable[Notice], depth: int = 1) -> None:

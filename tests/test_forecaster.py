@@ -310,14 +310,16 @@ def test_a_diverged_fit_leaves_the_forecaster_unfitted(hourly: pd.DataFrame, mon
 
 @pytest.mark.parametrize("frame", [[1, 2], None, {"y": [1, 2]}, np.arange(7)])
 def test_what_is_no_frame_is_refused_in_words(frame: object) -> None:
-    with pytest.raises(UsageError, match=rf"a pandas DataFrame is needed, not {type(frame).__name__}\.$"):
+    with pytest.raises(
+        UsageError, match=rf"a table of pandas, polars or pyarrow is needed, not {type(frame).__name__}\.$"
+    ):
         Forecaster().fit(frame)  # type: ignore[arg-type]
 
 
 def test_errors_name_settings_instead_of_options_of_the_command_line(hourly: pd.DataFrame) -> None:
     with pytest.raises(DataError, match=r"Say which with target=\.$"):
         Forecaster().fit(hourly.rename(columns={"y": "a"}).assign(b=1.0, unique_id="x"))
-    with pytest.raises(DataError, match=r"'abc' is not a number\. Change the column in pandas\.$"):
+    with pytest.raises(DataError, match=r"'abc' is not a number\. Change the column in the frame\.$"):
         Forecaster().fit(hourly.astype({"y": object}).assign(y=["abc", *hourly["y"].astype(str)[1:]]))
 
 

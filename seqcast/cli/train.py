@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.runs import record_or_none
 from seqcast.cli.settings import PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
-from seqcast.config import PRESETS, Config, Preset
+from seqcast.config import PRESETS, Config, Preset, TrackerName
 from seqcast.errors import RunError, UsageError
 from seqcast.run.configuration_file import read_config
 
@@ -56,6 +57,9 @@ def train(
         Path | None, opt.OutputOption(readable=False, help="Run directory; runs/<data>-<n> if not given.")
     ] = None,
     overwrite: Annotated[bool, opt.OutputOption("--overwrite", help="Replace the run in the directory.")] = False,
+    track: Annotated[
+        TrackerName | None, opt.OutputOption(help="Tell a tracker of experiments the settings, losses and files.")
+    ] = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
     debug: opt.Debug = False,
@@ -68,6 +72,10 @@ def train(
     _require_one_beginning(resume=resume, overwrite=overwrite, config=config, from_run=from_run)
     if preset is not None and (resume or from_run is not None):
         raise UsageError(f"--preset {preset}: the settings are those of a run.", hint="Leave --preset out.")
+    if track is not None:
+        from seqcast.experiments.tracking import require_tracker
+
+        require_tracker(track)
     screen = Screen(quiet=quiet, silent=not_first_process())
     from seqcast.reading.source import STDIN
     from seqcast.run.directory import choose_directory, find_run
@@ -101,7 +109,7 @@ def train(
 
         screen.notices(changed_surroundings(job, directory.read_record()))
     screen.say(f"run: {directory.path}")
-    trained = run_job(screen, job, directory, resume=resume)
+    trained = run_job(screen, job, directory, resume=resume, track=track)
     _show(screen, directory, trained.record, json=json)
 
 
@@ -241,14 +249,23 @@ def _runtime(config: Config, data: str) -> Runtime:
     return runtime
 
 
-def run_job(screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume: bool) -> TrainedRun:
-    """Train with a progress display; signals stop it with its state saved."""
+def run_job(
+    screen: Screen, job: TrainingJob, directory: RunDirectory, *, resume: bool, track: TrackerName | None = None
+) -> TrainedRun:
+    """Train with a progress display, tracked where asked for; signals stop it with its state saved."""
     from seqcast.experiments.recorded_training import train_in_directory
+    from seqcast.experiments.tracking import TRACKERS, tracked
     from seqcast.training.loop import Hooks
 
-    with TrainingProgress(screen) as progress, stop_signals(repeated=job.runtime.world.size > 1) as stop_signal:
+    following = nullcontext() if track is None else tracked(TRACKERS[track](), directory, screen.notices, resume=resume)
+    with (
+        following as tracking,
+        TrainingProgress(screen) as progress,
+        stop_signals(repeated=job.runtime.world.size > 1) as stop_signal,
+    ):
         hooks = Hooks(
             on_progress=progress.show,
+            save=Hooks().save if tracking is None else tracking.save,
             on_choice=lambda choice: screen.say(choice.line),
             stop_signal=stop_signal,
         )

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import torch
 
 import seqcast
 from seqcast.attention.usual_attention import usual_attention
-from seqcast.config import Config
+from seqcast.config import Config, changed_settings
 from seqcast.errors import StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.model.skeleton import without_memory
@@ -95,11 +94,7 @@ def _further_frame_job(
         UsageError: A setting does not fit the run.
         RunError: The run is absent, damaged or refused.
     """
-    defaults = Config()
-    given: dict[str, dict[str, Any]] = {
-        section: {name: value for name, value in values.items() if value != getattr(getattr(defaults, section), name)}
-        for section, values in config.model_dump().items()
-    }
+    given = changed_settings(config)
     record = directory.read_record()
     inherited, choices = inherited_config(str(directory.path), record, directory.read_config(record), given)
     runtime = resolve_runtime(inherited.training.device, inherited.training.precision)
@@ -132,7 +127,7 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
     Args:
         job: Data, plan and device.
         directory: Made and free, or holding the run to resume.
-        hooks: Its `save` is replaced; the directory is where states go.
+        hooks: Its `save` is called after the directory holds the state.
         resume: Continue from the saved state, if there is one.
 
     Raises:
@@ -152,6 +147,7 @@ def train_in_directory(job: TrainingJob, directory: RunDirectory, hooks: Hooks, 
         def save(state_bytes: bytes, history: tuple[ValidationRecord, ...]) -> None:
             directory.write_checkpoint(state_bytes)
             directory.write_metrics(history)
+            hooks.save(state_bytes, history)
 
         try:
             fitted = fit(setup, replace(hooks, save=save), state)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from seqcast.errors import DataError, Place, UsageError
+from seqcast.errors import DataError, Place
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.wording import quoted
 from seqcast.reading.columns import with_number_marks
@@ -118,12 +118,9 @@ def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFram
 
     Raises:
         DataError: The frame has no rows, two columns of one name, or a column of mixed types.
-        UsageError: It is no frame.
     """
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("y" if frame.name is None else frame.name)
-    if not isinstance(frame, pd.DataFrame):
-        raise UsageError(f"{name}: a pandas DataFrame is needed, not {type(frame).__name__}.")
     if isinstance(frame.index, pd.DatetimeIndex):
         index_name = "ds" if frame.index.name is None else str(frame.index.name)
         frame = frame.rename_axis(index=index_name).reset_index()
@@ -137,6 +134,15 @@ def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFram
         raise DataError(
             f"a column cannot be read: {'; '.join(map(str, error.args))[:200]}.", place=Place(name)
         ) from None
+    return table_from_arrow(arrow, name)
+
+
+def table_from_arrow(arrow: pa.Table, name: str) -> Table:
+    """Returns a table of the columns of an Arrow table.
+
+    Raises:
+        DataError: It has no rows, or two columns of one name.
+    """
     _require_rows(arrow, name)
     arrow = _normalised(arrow, name)
     return with_number_marks(Table(name, arrow, _fingerprint(arrow), int(arrow.nbytes)), ReadOptions())

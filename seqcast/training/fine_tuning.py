@@ -30,11 +30,11 @@ from seqcast.training.plan import Plan
 
 LEARNING_RATE_SHARE = 0.2
 """Peak learning rate, as a part of the parent's."""
-STEPS_SHARE = 0.1
+STEPS_SHARE = 0.05
 """Steps of all networks together, as a part of the parent's."""
-FEWEST_STEPS = 20
-VALIDATIONS = 10
-"""Validations of a network, besides that of its start."""
+FEWEST_STEPS = 10
+VALIDATIONS = 3
+"""Validations of a network, besides that of its start; each costs as much as three steps."""
 
 Sections = Mapping[str, Mapping[str, Any]]
 
