@@ -26,7 +26,8 @@ def library_of(frame: Frame, name: str = "DataFrame") -> Library:
     """
     if isinstance(frame, pd.DataFrame | pd.Series):
         return PANDAS
-    return _eager(frame, name).implementation
+    library: Library = _eager(frame, name).implementation
+    return library
 
 
 def read_frame(frame: Frame, name: str = "DataFrame") -> Table:
@@ -51,7 +52,8 @@ def to_library(table: pd.DataFrame | pa.Table, library: Library) -> Frame:
     if library is PANDAS:
         return table if isinstance(table, pd.DataFrame) else table.to_pandas()
     arrow = pa.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
-    return nw.from_arrow(plain_texts(arrow), backend=library).to_native()
+    backend: Any = library  # one that holds rows, as `_eager` makes sure
+    return nw.from_arrow(plain_texts(arrow), backend=backend).to_native()
 
 
 def plain_texts(arrow: pa.Table) -> pa.Table:
@@ -61,7 +63,7 @@ def plain_texts(arrow: pa.Table) -> pa.Table:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_dictionary(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_large_string(kind))
 
 
 def _eager(frame: Frame, name: str) -> nw.DataFrame[Any]:
