@@ -18,9 +18,9 @@ from accuracy_works import Work, works
 ROWS = ("nn5, rolling", "stallion, rolling", "epf_short, rolling", "etth1-ot, horizon 96")
 MECHANISMS = {
     "no attention": ("--attention", "none"),
-    "attention": ("--no-copy-gate", "--no-lag-bias"),
-    "attention, copy": ("--copy-gate", "--no-lag-bias"),
-    "attention, copy, lag bias": ("--copy-gate", "--lag-bias"),
+    "attention": ("--no-copy", "--no-lag-bias"),
+    "attention, copy": ("--no-lag-bias",),
+    "attention, copy, lag bias": (),
 }
 SEGMENTS = {"chosen": (), "1": ("--segment", "1")}
 
