@@ -147,6 +147,7 @@ def test_training_does_not_wait_for_a_tracker_that_never_answers(
     ]
 
 
+@pytest.mark.filterwarnings("ignore")  # the libraries below MLflow warn of one another
 def test_mlflow_has_the_curves_the_parameters_and_the_files(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{in_tmp_path}/mlflow.db")
