@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from seqcast.output import attention_table, forecast_frame
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.parameters import Levels, Parameters, levels_of
+from seqcast.portable.export import write_model
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.data_frames import Frame, library_of, plain_texts, read_frame, to_library
 from seqcast.reading.tabular import read_table
@@ -276,6 +278,26 @@ class Forecaster(Parameters):
         if trained is None:
             raise UsageError("a loaded forecaster is already saved; copy its directory.")
         save_run(*trained, choose_directory(Path(path), "", overwrite=False, resume=False))
+
+    @_errors_for_python()
+    def export(self, path: str | Path, *, attention: bool = False) -> None:
+        """Write one ONNX file, which `seqcast predict --onnx` or any program with onnxruntime forecasts with.
+
+        Args:
+            path: The file, whose name ends in .onnx.
+            attention: Whether the graph gives the attention weights, too.
+
+        Raises:
+            UsageError: Nothing was fitted, the extra is not installed, or ONNX cannot say a part of the model.
+            SeqcastError: The file cannot be written.
+        """
+        state = self._fitted()
+        record = state.record
+        if record is None:
+            assert state.trained is not None
+            with TemporaryDirectory() as folder:
+                record = save_run(*state.trained, RunDirectory(Path(folder)))
+        write_model(Path(path), state.model, record, with_attention=attention)
 
     @classmethod
     @_errors_for_python()

@@ -1,13 +1,12 @@
 """Forecasts and attention of a trained model on a panel, from any origins and over any horizon."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
 
-from seqcast.config import MOST_STEPS
 from seqcast.errors import DataError, RunError, UsageError, option
 from seqcast.model.ensemble import least_value
 from seqcast.model.network import NetworkOutput
@@ -15,16 +14,14 @@ from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
-from seqcast.panel.phases import unseen_phases
-from seqcast.panel.wording import name_list
-from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
-from seqcast.reading.table import MOST_EXAMPLES, Table
-from seqcast.results.forecast import AttentionMap, Forecast, as_possible
-from seqcast.results.origins import Origins, latest_origins, observed_ends, rolling_origins
-from seqcast.results.rolling import append_forecast, unsure, widened, writable
+from seqcast.panel_forecasts import PanelForecasts, Prediction, SeriesFacts, predict_panel, require_possible
+from seqcast.reading.future import pad_panel
+from seqcast.reading.table import Table
+from seqcast.results.forecast import AttentionMap
+from seqcast.results.origins import Origins, observed_ends, rolling_origins
+from seqcast.results.rolling import append_forecast, writable
 from seqcast.run.load import TrainedModel
 from seqcast.run.record import MODEL_FILE
-from seqcast.tensors.scaling import unknown_categories
 from seqcast.tensors.windows import PanelTensors, WindowBatch, panel_to_tensors
 
 Result = TypeVar("Result")
@@ -33,71 +30,9 @@ BATCH_STEPS = 40_000
 """Window steps (windows x (context + horizon)) of one forward pass: few enough for the caches of a processor."""
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """A forecast from the end of every series, and its notices."""
-
-    forecast: Forecast
-    notices: tuple[Notice, ...]
-
-
 def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, future: Table | None = None) -> Prediction:
-    """Forecast every series from right after its last observation.
-
-    Args:
-        model: The trained model.
-        panel: Histories; rows after the last observation of a series give known covariates only.
-        horizon: Steps; any positive number. None: as trained.
-        future: Known covariates of the steps to forecast.
-
-    Raises:
-        UsageError: `horizon` is not positive, or absurd.
-        DataError: Future values of known covariates are needed and missing.
-    """
-    horizon = model.horizon if horizon is None else horizon
-    if not 1 <= horizon <= MOST_STEPS:
-        allowed = "at least 1" if horizon < 1 else f"at most {MOST_STEPS:,}"
-        raise UsageError(f"{option('horizon', horizon)}: the number of steps to forecast must be {allowed}.")
-    origins, ends = latest_origins(panel), observed_ends(panel)
-    forecasting = Forecasting(model, _with_future_rows(model, panel, ends, horizon, future), ends)
-    notices = (
-        *future_notices(future, panel, model.config.data),
-        *_coverage_notices(panel, ends),
-        *forecasting.notices(),
-        *_rolled_notice(model, horizon),
-    )
-    return Prediction(forecasting.forecast(origins, horizon), notices)
-
-
-def _with_future_rows(model: TrainedModel, panel: Panel, ends: IntArray, horizon: int, future: Table | None) -> Panel:
-    """The panel with whole rounds of the trained horizon after each end.
-
-    Known covariates are needed for the first `horizon` steps only.
-    """
-    if panel.schema.known and future is None and (panel.lengths - ends >= horizon)[ends > 0].all():
-        extended = head_panel(panel, np.where(ends > 0, ends + horizon, 0))
-    else:
-        extended = extend_panel(head_panel(panel, ends), horizon, future, config=model.config.data)
-    unasked = -horizon % model.horizon
-    return pad_panel(extended, unasked) if unasked else extended
-
-
-def _coverage_notices(panel: Panel, ends: IntArray) -> Iterator[Notice]:
-    """Notices of series that end before their table does, and of series without any observation."""
-    empty = int(np.sum(ends == 0))
-    if empty:
-        yield Notice("repair", f"{empty} series have no observed value and are not forecast", empty)
-    late = np.flatnonzero((ends > 0) & (ends < panel.lengths))
-    if len(late):
-        time = panel.frequency.show(panel.times(late[:1], ends[late[:1]])[0])
-        text = f"{len(late)} series end with missing values; their forecast starts right after the last observed one"
-        yield Notice("repair", f"{text} (the first at {time})", len(late))
-
-
-def _rolled_notice(model: TrainedModel, horizon: int) -> Iterator[Notice]:
-    if horizon > model.horizon:
-        text = f"from step {model.horizon + 1} on forecasts build on forecasts"
-        yield Notice("decision", f"the run was trained for {model.horizon} steps; {text}")
+    """Forecast every series from right after its last observation; see `panel_forecasts.predict_panel`."""
+    return predict_panel(Forecasting, model, panel, horizon, future)
 
 
 @dataclass(frozen=True)
@@ -165,105 +100,44 @@ def _origins_at(panel: Panel, newest: IntArray, origin: TimeArray) -> Origins:
     return Origins(series, positions[series])
 
 
-class Forecasting:
+class Forecasting(PanelForecasts[PanelTensors]):
     """A model and a panel on the model's device.
 
     Args:
         model: The trained model.
-        panel: Series with `horizon` rows after each origin to forecast (`reading.future.extend_panel`). Series that
-            training did not see are scaled by their first `known_ends` rows alone.
-        known_ends: (series,) rows known at the earliest origin of each series.
+        panel: As `PanelForecasts`.
+        known_ends: As `PanelForecasts`.
         tensors: Those of the panel, if another network of the run has them already.
     """
 
     def __init__(
         self, model: TrainedModel, panel: Panel, known_ends: IntArray, tensors: PanelTensors | None = None
     ) -> None:
-        self.model, self.panel = model, panel
+        super().__init__(model, panel, known_ends)
+        self.model = model
         self.device = next(model.network.parameters()).device
-        index = {name: number for number, name in enumerate(model.series_ids)}
-        self.series_map = np.array([index.get(name, -1) for name in panel.series_ids])
         data = model.config.data
         self.tensors = tensors or panel_to_tensors(panel, model.scalers, self.series_map, known_ends, data, self.device)
-        self.unseen_phases = unseen_phases(panel, known_ends)
-        self.known_ends = known_ends
 
-    def notices(self) -> tuple[Notice, ...]:
-        """Series, categories, levels and phases that training did not see."""
-        tensors, panel = self.tensors, self.panel
-        is_short = ~tensors.scale_known.cpu().numpy() & (self.known_ends > 0)
-        kinds = {
-            "were not in the training data and are scaled by their own history": self.series_map < 0,
-            "are far from their level or spread in training and are scaled by their own history": tensors.has_moved,
-            "have so few values that other series decide how wide their intervals are": is_short,
-        }
-        notices = []
-        for text, concerned in kinds.items():
-            chosen = np.flatnonzero(concerned)
-            if len(chosen):
-                named = name_list([panel.series_ids[i] for i in chosen], MOST_EXAMPLES)
-                notices.append(Notice("repair", f"{len(chosen):,} series {text}: {named}", len(chosen)))
-        return (*notices, *self.unseen_phases.notices(panel), *unknown_categories(self.model.scalers, panel))
+    @property
+    def series_facts(self) -> SeriesFacts:
+        tensors = self.tensors
+        return SeriesFacts(tensors.scale, tensors.scale_known.cpu().numpy(), tensors.has_moved)
 
-    def forecast(self, origins: Origins, horizon: int | None = None) -> Forecast:
-        """Forecast `horizon` steps (default: the trained horizon H) from each origin.
+    def windows(self, *, for_writing: bool) -> PanelTensors:
+        return writable(self.tensors) if for_writing else self.tensors
 
-        A shorter horizon gives a prefix of the trained forecast. Beyond H, the point forecast is appended to the
-        history and the next H steps are forecast from there. Intervals widen as errors of independent rounds add up.
+    def quantiles(self, windows: PanelTensors, origins: Origins, steps: IntArray | None = None) -> FloatArray:
+        return np.concatenate(list(self._each_batch(windows, origins, self._quantiles, steps)))
 
-        Raises:
-            UsageError: The horizon is longer than H and a series has several origins.
-        """
-        trained = self.model.horizon
-        horizon = horizon or trained
-        rounds = -(-horizon // trained)
-        if rounds > 1 and len(np.unique(origins.series)) < len(origins):
-            raise UsageError(f"forecasts beyond the trained {trained} steps need one origin per series.")
-        tensors = self.tensors if rounds == 1 else writable(self.tensors)
-        blocks: list[FloatArray] = []
-        for number in range(rounds):
-            moved = replace(origins, positions=origins.positions + number * trained)
-            quantiles = np.concatenate(list(self._each_batch(tensors, moved, self._quantiles)))
-            self._follow_clock(tensors, moved, quantiles)
-            point = quantiles[..., self._point_column]
-            blocks.append(quantiles if number == 0 else widened(point, blocks[0], number, self._point_column))
-            if number + 1 < rounds:
-                append_forecast(tensors, moved.series, moved.positions, point)
-        quantiles = self._unsure_where_unseen(origins, np.concatenate(blocks, axis=1)[:, :horizon], blocks[0])
-        return self._as_forecast(origins, quantiles, rounds > 1)
-
-    def _unsure_where_unseen(self, origins: Origins, quantiles: FloatArray, first: FloatArray) -> FloatArray:
-        """The quantiles, with wide intervals in phases in which a series was never observed."""
-        if not len(self.unseen_phases.series) or not self._levels:
-            return quantiles
-        steps = origins.positions[:, None] + np.arange(quantiles.shape[1])
-        times = self.panel.times(origins.series[:, None], steps)
-        unseen = self.unseen_phases.at(origins.series, self.panel.frequency.wall(times))
-        return np.where(
-            unseen[..., None], unsure(quantiles, first, self._levels, self.tensors.scale[origins.series]), quantiles
-        )
-
-    def _follow_clock(self, tensors: PanelTensors, origins: Origins, quantiles: FloatArray) -> None:
-        """Forecast the steps after a change of the clocks again, from a context that follows their clock, in place.
-
-        Args:
-            tensors: The panel.
-            origins: Windows.
-            quantiles: (windows, horizon, Q) forecast with the clock of the first step.
-        """
+    def clock(self, windows: PanelTensors, origins: Origins) -> IntArray | None:
         series, positions = (torch.from_numpy(values).to(self.device) for values in (origins.series, origins.positions))
-        steps = torch.arange(quantiles.shape[1], device=self.device)
-        found = tensors.clock_of(series, positions[:, None] + steps)
-        if found is None:
-            return
-        clock: IntArray = found.cpu().numpy()
-        pending = clock != clock[:, :1]
-        while (left := np.flatnonzero(pending.any(axis=1))).size:
-            first = pending[left].argmax(axis=1)
-            batches = self._each_batch(tensors, origins[left], self._quantiles, first)
-            same = clock[left] == np.take_along_axis(clock[left], first[:, None], axis=1)
-            quantiles[left] = np.where(same[..., None], np.concatenate(list(batches)), quantiles[left])
-            pending[left] &= ~same
+        steps = torch.arange(self.model.horizon, device=self.device)
+        found = windows.clock_of(series, positions[:, None] + steps)
+        return None if found is None else found.cpu().numpy()
+
+    def append(self, windows: PanelTensors, origins: Origins, point: FloatArray) -> None:
+        append_forecast(windows, origins.series, origins.positions, point)
 
     def attention(self, origins: Origins) -> Iterator[AttentionMap]:
         """Attention of each origin over the trained horizon, in chunks of bounded size.
@@ -304,15 +178,6 @@ class Forecasting:
             step = None if steps is None else torch.from_numpy(steps[first : first + size]).to(self.device)
             yield part, source.gather(series, positions, self.model.context, self.model.horizon, step)
 
-    @property
-    def _levels(self) -> tuple[float, ...]:
-        """Quantile levels of the model's forecasts; empty for a point loss."""
-        return self.model.network.layout.levels
-
-    @property
-    def _point_column(self) -> int:
-        return self.model.network.layout.median
-
     def _quantiles(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> FloatArray:
         """(windows, horizon, Q) in the units of the data; Q = 1 for a point loss."""
         network = self.model.network
@@ -327,36 +192,10 @@ class Forecasting:
             numbers *= self.tensors.scale[part.series, None, None]
             numbers += self.tensors.mean[part.series, None, None]
         _require_finite(bool(torch.isfinite(values).all()), "forecast")
-        if not np.isfinite(numbers).all():
-            raise DataError("the values are too large to be forecast.", hint="Write them in a greater unit.")
+        require_possible(numbers)
         # Exact numbers stay so on their way through scaled units.
         numbers = np.where(is_least.cpu().numpy(), 0.0, numbers)
         return np.where(is_constant.cpu().numpy(), part.newest_values(self.panel)[:, None, None], numbers)
-
-    def _as_forecast(self, origins: Origins, quantiles: FloatArray, rolled: bool) -> Forecast:
-        return as_possible(
-            Forecast(
-                frequency=self.panel.frequency,
-                series_ids=tuple(self.panel.series_ids[i] for i in origins.series),
-                cutoffs=self.panel.times(origins.series, origins.positions - 1),
-                point=quantiles[..., self._point_column],
-                quantile_levels=self._levels,
-                quantiles=quantiles if self._levels else quantiles[..., :0],
-                rolled_from_step=self.model.horizon + 1 if rolled else None,
-                least=self._least(origins),
-                integer=self.model.config.data.integer,
-            )
-        )
-
-    def _least(self, origins: Origins) -> FloatArray | None:
-        """(W,) smallest possible outcome; there is none where the context has values below zero."""
-        if not self.model.config.data.non_negative:
-            return None
-        below = np.concatenate([[0], np.cumsum(self.panel.target < 0)])
-        start = self.panel.offsets[origins.series]
-        first = np.maximum(origins.positions - self.model.context, 0)
-        falls_below = below[start + origins.positions] > below[start + first]
-        return np.where(falls_below, -np.inf, 0.0)
 
     def _attention_map(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> AttentionMap:
         assert output.weights is not None

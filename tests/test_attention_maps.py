@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seqcast import forecasting
 from seqcast.errors import DataError
 from seqcast.forecasting import AttentionMaps, attention_maps, predict
 from seqcast.panel.frequency import TimeArray, parse_frequency
+from seqcast.reading.future import extend_panel
 from seqcast.results.forecast import AttentionMap
 from tests.forecasts import changed, full_model, future_table, model_of, wave_model
 from tests.panels import CONTEXT, HORIZON, full_panel, make_panel, wave_panel, waves
@@ -107,7 +107,7 @@ def test_with_known_covariates_the_newest_origin_is_one_whose_covariates_are_kno
 
 def test_rows_of_known_covariates_alone_let_the_newest_origin_be_the_end() -> None:
     panel, model = full_panel(), full_model()
-    longer = forecasting.extend_panel(panel, HORIZON, future_table(panel, HORIZON))
+    longer = extend_panel(panel, HORIZON, future_table(panel, HORIZON))
     found = attention_maps(model, longer)
     assert found.notices == ()
     np.testing.assert_array_equal(maps_of(found).point, predict(model, longer).forecast.point)

@@ -6,7 +6,7 @@ from scipy import stats
 from seqcast import forecasting
 from seqcast.forecasting import Forecasting, attention_maps, predict
 from seqcast.model.heads import student_t_parameters
-from seqcast.reading.future import head_panel, pad_panel
+from seqcast.reading.future import extend_panel, head_panel, pad_panel
 from seqcast.reading.tabular import table_from_frame
 from seqcast.results.origins import latest_origins, rolling_origins
 from tests.forecasts import assert_same, full_model, future_table, model_of, wave_model
@@ -135,7 +135,7 @@ def test_future_covariates_move_the_forecast() -> None:
 def test_rows_after_the_last_observation_give_the_future_covariates() -> None:
     panel, model = full_panel(), full_model()
     table = future_table(panel, HORIZON)
-    longer = forecasting.extend_panel(panel, HORIZON, table)
+    longer = extend_panel(panel, HORIZON, table)
     expected = predict(model, panel, future=table).forecast
     assert_same(predict(model, longer).forecast, expected)
 
@@ -143,7 +143,7 @@ def test_rows_after_the_last_observation_give_the_future_covariates() -> None:
 def test_a_future_table_is_used_where_the_history_does_not_reach_far_enough() -> None:
     panel, model = full_panel(), full_model()
     table = future_table(panel, HORIZON)
-    longer = forecasting.extend_panel(panel, 2, table)
+    longer = extend_panel(panel, 2, table)
     found = predict(model, longer, future=table).forecast
     assert_same(found, predict(model, panel, future=table).forecast)
 

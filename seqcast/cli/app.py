@@ -21,6 +21,7 @@ from seqcast.cli.compare import compare
 from seqcast.cli.console import not_first_process, width_of
 from seqcast.cli.demo import demo
 from seqcast.cli.doctor import doctor
+from seqcast.cli.export import export
 from seqcast.cli.help import PanelledCommand
 from seqcast.cli.inspect import inspect
 from seqcast.cli.predict import predict
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Forecast time series with an LSTM encoder-decoder and Luong attention, and see which lags were attended.",
 )
-COMMANDS = (train, predict, inspect, backtest, anomalies, report, compare, tune, check, demo, doctor)
+COMMANDS = (train, predict, inspect, backtest, anomalies, report, export, compare, tune, check, demo, doctor)
 for command in COMMANDS:
     app.command(cls=PanelledCommand)(command)
 app.add_typer(runs_app, name="runs")

@@ -10,6 +10,7 @@ from seqcast.extras import import_extra
 if TYPE_CHECKING:
     from seqcast.attention.inspection import Inspection
     from seqcast.cli.loaded_run import LoadedRun
+    from seqcast.cli.onnx_model import LoadedOnnx
     from seqcast.pages.blocks import Page
     from seqcast.results.forecast import Forecast
 
@@ -38,7 +39,7 @@ def plot_format(file: Path) -> PlotFormat:
 
 
 def write_forecast_plot(
-    screen: Screen, file: Path, loaded: "LoadedRun", forecast: "Forecast", levels: tuple[float, ...]
+    screen: Screen, file: Path, loaded: "LoadedRun | LoadedOnnx", forecast: "Forecast", levels: tuple[float, ...]
 ) -> None:
     """Write a picture of the first series with their forecasts."""
     from seqcast.pages.charts import Forecasts

@@ -9,6 +9,7 @@ import typer
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.onnx_model import LoadedOnnx, forecast_of_onnx, load_onnx, require_no_run
 from seqcast.cli.plot_output import plot_format, write_forecast_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
@@ -18,9 +19,11 @@ from seqcast.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from seqcast.panel_forecasts import Prediction
     from seqcast.results.forecast import Forecast
     from seqcast.results.sample_paths import Aggregate, SamplePlan
     from seqcast.run.load import TrainedModel
+    from seqcast.run.source import Source
 
 PLOT_HEIGHT = 18
 
@@ -31,6 +34,9 @@ def predict(
     *,
     settings: Settings,
     run: opt.RunPath = None,
+    onnx: Annotated[
+        Path | None, typer.Option(readable=False, help="Exported model to forecast with in place of a run.")
+    ] = None,
     horizon: Annotated[
         int | None, typer.Option(help="Steps to forecast, any positive number; as trained if not given.")
     ] = None,
@@ -71,21 +77,25 @@ def predict(
     if plot_file is not None:
         plot_format(plot_file)
     asked = SampleRequest.from_options(samples, aggregate, seed, level)
-    from seqcast.attention.usual_attention import drift_notices
-    from seqcast.forecasting import predict as predict_ahead
+    table = TableOutput.from_options(output, format, excel_safe=excel_safe)
+    loaded: LoadedRun | LoadedOnnx
+    forecaster: TrainedModel | None = None
+    if onnx is None:
+        loaded = load_run(screen, run, data, settings, device, context)
+        forecaster = loaded.model.named(model)
+        if asked is not None:
+            forecaster.require_dependence()
+        prediction = forecast_of_run(screen, forecaster, loaded.source, horizon, future)
+    else:
+        given = {"run": run is not None, "model": model != "seqcast", "context": context is not None}
+        require_no_run(onnx, given | {"device": device != "auto", "samples": asked is not None})
+        loaded = load_onnx(screen, onnx, data, settings)
+        prediction = forecast_of_onnx(screen, loaded, horizon, future)
     from seqcast.output import forecast_frame
     from seqcast.report.forecasts import forecast_preview
 
-    table = TableOutput.from_options(output, format, excel_safe=excel_safe)
-    loaded = load_run(screen, run, data, settings, device, context)
-    forecaster = loaded.model.named(model)
-    if asked is not None:
-        forecaster.require_dependence()
-    future_table = None if future is None else loaded.source.read_future(str(future))
-    prediction = predict_ahead(forecaster, loaded.source.panel, horizon, future_table)
-    screen.notices((*prediction.notices, *drift_notices(forecaster, loaded.source.panel)))
     wanted = output is not None or format is not None
-    if asked is not None:
+    if asked is not None and forecaster is not None:
         show_samples(screen, forecaster, prediction.forecast, asked, table if wanted else None)
     elif wanted:
         frame = forecast_frame(prediction.forecast, loaded.model.schema, levels)
@@ -96,6 +106,19 @@ def predict(
         write_forecast_plot(screen, plot_file, loaded, prediction.forecast, levels)
     if plot or (plot is None and not wanted and screen.out.is_terminal):
         screen.result(draw_first_series(screen, loaded, prediction.forecast, levels))
+
+
+def forecast_of_run(
+    screen: Screen, model: "TrainedModel", source: "Source", horizon: int | None, future: Path | None
+) -> "Prediction":
+    """Forecast the table of a run, and show what was noticed."""
+    from seqcast.attention.usual_attention import drift_notices
+    from seqcast.forecasting import predict as predict_ahead
+
+    future_table = None if future is None else source.read_future(str(future))
+    prediction = predict_ahead(model, source.panel, horizon, future_table)
+    screen.notices((*prediction.notices, *drift_notices(model, source.panel)))
+    return prediction
 
 
 @dataclass(frozen=True)
@@ -153,7 +176,7 @@ def show_samples(
 
 
 def draw_first_series(
-    screen: Screen, loaded: LoadedRun, forecast: "Forecast", levels: tuple[float, ...]
+    screen: Screen, loaded: LoadedRun | LoadedOnnx, forecast: "Forecast", levels: tuple[float, ...]
 ) -> "RenderableType":
     """Draw the end of the first series, its forecast and its widest interval."""
     import numpy as np

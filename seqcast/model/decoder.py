@@ -117,7 +117,7 @@ class Decoder(nn.Module):
         self, inputs: DecoderInputs, feedback: Feedback | None, *, write_out: bool = True
     ) -> tuple[Tensor, Tensor | None]:
         """The same, one segment after the other; `feedback` is needed by an autoregressive decoder only."""
-        nothing = inputs.known.new_zeros(len(inputs.known), 1, self.hidden)
+        nothing = inputs.known.new_zeros(inputs.known.shape[0], 1, self.hidden)
         carry = Carry(inputs.state, None if feedback is None else inputs.newest, nothing, None)
         outputs: list[Tensor] = []
         weights: list[Tensor] = []

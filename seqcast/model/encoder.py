@@ -55,7 +55,7 @@ class Encoder(nn.Module):
 
     def forward(self, inputs: Tensor, static: Tensor) -> tuple[Tensor, State]:
         """States (batch, context, hidden) and final state of inputs (batch, context, features) and (batch, static)."""
-        batch = len(inputs)
+        batch = inputs.shape[0]
         first = static.new_zeros(batch, self.state_size)
         if self.first_state is not None:
             first = torch.tanh(self.first_state(static))

@@ -1,6 +1,7 @@
 """Output heads: from attentional states to numbers in window-standardised units."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Self
 
 import numpy as np
@@ -58,9 +59,10 @@ class OutputLayout:
 
     def uncrossed(self, quantiles: Tensor) -> Tensor:
         """(..., L) the quantiles, each at least as far from the median as those between; the median stays."""
-        below, above = quantiles[..., : self.median + 1], quantiles[..., self.median :]
-        falling = below.flip(-1).cummin(dim=-1).values.flip(-1)
-        return torch.cat([falling[..., :-1], above.cummax(dim=-1).values], dim=-1)
+        columns = quantiles.unbind(dim=-1)
+        falling = list(accumulate(columns[self.median :: -1], torch.minimum))
+        rising = list(accumulate(columns[self.median :], torch.maximum))
+        return torch.stack([*reversed(falling[1:]), *rising], dim=-1)
 
 
 class CopyGate(nn.Module):

@@ -59,7 +59,7 @@ class NaiveForecasts(nn.Module):
     def forward(self, name: NaiveForecast, seen: SeenContext) -> Tensor:
         """(batch, horizon, width) forecast in window-standardised units."""
         points = self.points(name, seen)[..., None]
-        values = self.offsets[NAIVE_FORECASTS.index(name)].expand(len(points), -1, -1)
+        values = self.offsets[NAIVE_FORECASTS.index(name)].expand(points.shape[0], -1, -1)
         num_copied = self.layout.num_copied
         return torch.cat([values[..., :num_copied] + points, values[..., num_copied:]], dim=-1)
 

@@ -239,7 +239,7 @@ class ForecastNetwork(nn.Module):
         if self.reverse_input:
             states = states.flip(1)  # back in order of time, so that a position is a lag again
         future = known[:, context:]
-        order = self.step_embedding.weight.expand(len(values), -1, -1)
+        order = self.step_embedding.weight.expand(values.shape[0], -1, -1)
         inputs = torch.cat([segments.fold_horizon(future), order, _repeated(static, segments.num_future)], dim=-1)
         attention, memory = self.decoder.attention, None
         if attention is not None:

@@ -50,7 +50,7 @@ class Segments:
         if self.length == 1:
             return steps
         padded = functional.pad(steps, (0, 0, before, after))
-        return torch.unflatten(padded, 1, (-1, self.length)).flatten(2)
+        return padded.reshape(padded.shape[0], -1, self.length * padded.shape[2])
 
     def repeat_over_context(self, states: Tensor) -> Tensor:
         """States (batch, n, hidden) of segments, repeated for each of their steps: (batch, context, hidden)."""

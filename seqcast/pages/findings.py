@@ -12,13 +12,14 @@ from seqcast.attention.usual_attention import drift_notices
 from seqcast.errors import DataError, UsageError
 from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.evaluation.residuals import Residuals, residuals
-from seqcast.forecasting import Prediction, attention_maps, predict
+from seqcast.forecasting import attention_maps, predict
 from seqcast.pages.blocks import Absent
 from seqcast.pages.charts import Forecasts
 from seqcast.pages.choice import Chosen, choose_series, series_errors
 from seqcast.panel.arrays import FloatArray, evenly_spread
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
+from seqcast.panel_forecasts import Prediction
 from seqcast.reading.table import Table
 from seqcast.results.forecast import AttentionMap
 from seqcast.run.load import TrainedModel

@@ -3,8 +3,8 @@
 Every step of a path is a value of the forecast's own distribution (`results.normal_scores`), so the paths of a step
 agree with its quantiles. How the steps hang together is learned from past errors (`results.dependence`).
 
-Beyond the trained horizon, a block builds on the blocks before it: as `results.rolling.widened` adds up their variance,
-the errors of its steps are their own and those that earlier blocks had where they are widest.
+Beyond the trained horizon, a block builds on the blocks before it: as `results.widening` adds up their variance, the
+errors of its steps are their own and those that earlier blocks had where they are widest.
 """
 
 import hashlib

@@ -1,7 +1,9 @@
-"""Checks that run.json agrees with config.toml, and a resumed run with its first settings."""
+"""Checks that run.json agrees with config.toml and with this machine, and a resumed run with its first settings."""
 
 from seqcast.config import FREE_SETTINGS, Config, TrainingConfig, flat_settings, round_lengths
-from seqcast.errors import Place, RunError, option
+from seqcast.errors import Place, RunError, UsageError, option
+from seqcast.panel.frequency import Frequency
+from seqcast.panel.holidays import holidays_library, require_regions
 from seqcast.reading.roles import DEFAULT_ID
 from seqcast.reading.table import MOST_EXAMPLES
 from seqcast.run.record import CONFIG_FILE, ResultRecord, RunRecord
@@ -65,3 +67,19 @@ def require_same_settings(name: str, began: Config, now: Config, *others: str) -
             f"{name}: the run was begun with other data or options: {'; '.join([*changed, *others][:MOST_EXAMPLES])}.",
             hint=f"Resume with the same data and options, or start afresh with {option('overwrite')}.",
         )
+
+
+def require_known_holidays(config: Config, frequency: Frequency, file: str) -> None:
+    """Check that the library for holidays is installed and knows those of a run, whose settings are in `file`.
+
+    Raises:
+        UsageError: It is not installed.
+        RunError: It does not know them.
+    """
+    if not config.data.holidays:
+        return
+    holidays_library()
+    try:
+        require_regions(config.data.holidays, frequency)
+    except UsageError as error:
+        raise RunError(f"refused: {error}", place=Place(file=file)) from None

@@ -8,16 +8,15 @@ from typing import Literal
 import torch
 
 from seqcast.config import NAIVE_FORECASTS, SEASONAL_NAIVE, Config
-from seqcast.errors import Place, RunError, UsageError, option
+from seqcast.errors import RunError, UsageError, option
 from seqcast.model.ensemble import Ensemble
 from seqcast.panel.frequency import Frequency, parse_frequency
-from seqcast.panel.holidays import holidays_library, require_regions
 from seqcast.panel.schema import Schema
 from seqcast.panel.wording import counted
 from seqcast.results.dependence import StepDependence
 from seqcast.results.forecast import MODEL
 from seqcast.results.normal_scores import is_two_sided
-from seqcast.run.agreement import require_agreement
+from seqcast.run.agreement import require_agreement, require_known_holidays
 from seqcast.run.directory import RunDirectory
 from seqcast.run.model_file import read_model
 from seqcast.run.record import CONFIG_FILE, MODEL_FILE, NAIVE_WORDS, RUN_FILE, AttentionRecord, RunRecord
@@ -57,6 +56,11 @@ class TrainedModel:
     @property
     def season(self) -> int:
         return self.network.shape.season
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of the quantiles of its forecasts; empty for a point loss."""
+        return self.network.layout.levels
 
     def named(self, name: str) -> TrainedModel:
         """This model, or one of its naive forecasts.
@@ -162,7 +166,7 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
     except UsageError:
         raise RunError(f"{directory.path / RUN_FILE}: damaged: {record.frequency[:40]!r} is no frequency.") from None
     require_agreement(record, config, str(directory.path / RUN_FILE))
-    _require_known_holidays(config, frequency, str(directory.path / CONFIG_FILE))
+    require_known_holidays(config, frequency, str(directory.path / CONFIG_FILE))
     networks, scalers = read_model(directory, record, config)
     networks = networks.to(device).eval()
     return TrainedModel(
@@ -177,19 +181,3 @@ def load_trained_model(directory: RunDirectory, record: RunRecord, device: torch
         0.0 if record.result is None else record.result.linear_share,
         None if record.result is None else record.result.dependence(record.shape.season),
     )
-
-
-def _require_known_holidays(config: Config, frequency: Frequency, file: str) -> None:
-    """Check that the library for holidays is installed and knows those of a run, whose settings are in `file`.
-
-    Raises:
-        UsageError: It is not installed.
-        RunError: It does not know them.
-    """
-    if not config.data.holidays:
-        return
-    holidays_library()
-    try:
-        require_regions(config.data.holidays, frequency)
-    except UsageError as error:
-        raise RunError(f"refused: {error}", place=Place(file=file)) from None

@@ -226,7 +226,15 @@ def parse_record(data: bytes, file: str) -> RunRecord:
     Raises:
         RunError: It is damaged, contradicts itself, or has another format version.
     """
-    values = _parse_object(data, file)
+    return record_from(_parse_object(data, file), file)
+
+
+def record_from(values: dict[str, Any], file: str) -> RunRecord:
+    """Return the record in the JSON object of `file`, which loses its checksum.
+
+    Raises:
+        RunError: As `parse_record`.
+    """
     _require_known_format(values, file)
     checksum = values.pop(CHECKSUM_KEY, None)
     try:

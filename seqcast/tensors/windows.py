@@ -12,9 +12,8 @@ from torch import Tensor
 
 from seqcast.config import DataConfig
 from seqcast.panel.arrays import IntArray, evenly_spread
-from seqcast.panel.calendar import calendar_features
-from seqcast.panel.holidays import holiday_features
 from seqcast.panel.panel import Panel
+from seqcast.tensors.calendar_grid import calendar_grid
 from seqcast.tensors.scaling import (
     PanelScalers,
     encode,
@@ -208,7 +207,7 @@ def panel_to_tensors(
     observed = np.isfinite(panel.target)
     scaled = np.nan_to_num(scale_target(panel, scales.mean, scales.scale), copy=False, nan=0.0)
     least = (0.0 - scales.mean) / scales.scale if data.non_negative else np.full(panel.num_series, -np.inf)
-    calendar, calendar_offsets, clock = _calendar_grid(panel, data)
+    calendar, calendar_offsets, clock = calendar_grid(panel, data)
 
     exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
 
@@ -237,31 +236,3 @@ def panel_to_tensors(
         least=torch.from_numpy(least).to(device, exact),
         has_moved=scales.has_moved,
     )
-
-
-def _calendar_grid(panel: Panel, data: DataConfig) -> tuple[np.ndarray, IntArray, IntArray]:
-    """Calendar and holiday features of every distinct time once; series whose grids differ in phase get their own.
-
-    Returns:
-        The features, the grid row of each series' first row, and the steps by which clocks were put forward.
-    """
-    grids: list[np.ndarray] = []
-    clocks: list[IntArray] = []
-    offsets = np.zeros(panel.num_series, dtype=np.int64)
-    used, left = 0, np.argsort(panel.starts, kind="stable")
-    while len(left):
-        start = panel.starts[left[0]]
-        _, together = panel.frequency.locate(start, panel.starts[left])
-        members, left = left[together], left[~together]
-        ahead = panel.frequency.steps_between(np.full(len(members), start), panel.starts[members])
-        length = int((ahead + panel.lengths[members]).max())
-        offsets[members] = used + ahead
-        times = panel.frequency.advance(np.full(length, start), np.arange(length))
-        wall = panel.frequency.wall(times)
-        holidays = holiday_features(data.holidays, panel.frequency, wall)
-        calendar = calendar_features(data.calendar or (), wall)
-        grids.append(np.concatenate([calendar, holidays], axis=1) if data.holidays else calendar)
-        forward = panel.frequency.clock_steps(times, times[:1])
-        clocks.append(np.zeros(length, np.int64) if forward is None else forward)
-        used += length
-    return np.concatenate(grids), offsets, np.concatenate(clocks)

@@ -8,8 +8,8 @@ from seqcast.panel.frequency import parse_frequency
 from seqcast.results import sample_paths
 from seqcast.results.dependence import StepDependence
 from seqcast.results.forecast import Forecast, interval
-from seqcast.results.rolling import widened
 from seqcast.results.sample_paths import AGGREGATES, Aggregate, SamplePlan, draw_paths, draw_totals, forecast_part
+from seqcast.results.widening import widened
 
 TRAINED = 5
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
