@@ -204,10 +204,11 @@ def sha256_hex(data: bytes) -> str:
 
 
 @contextmanager
-def lock_directory(path: Path) -> Iterator[None]:
+def lock_directory(path: Path, wait_seconds: float = 0) -> Iterator[None]:
     """Hold the one writer's lock of the directory `path` while the block runs; a killed holder frees it.
 
-    Temporary files that a killed writer left in it are removed. Readers need no lock.
+    Another holder is waited for at most `wait_seconds`. Temporary files that a killed writer left in the directory are
+    removed. Readers need no lock.
 
     Raises:
         RunError: Another process holds the lock, or the directory is absent or cannot be written.
@@ -215,8 +216,8 @@ def lock_directory(path: Path) -> Iterator[None]:
     if not path.is_dir():
         raise RunError("there is no such directory.", place=Place(file=str(path)))
     file = path / LOCK_NAME
-    _require_own_lock(file)
-    lock = filelock.FileLock(file, timeout=0)
+    require_own_lock(file)
+    lock = filelock.FileLock(file, timeout=wait_seconds)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -237,8 +238,12 @@ def lock_directory(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _require_own_lock(file: Path) -> None:
-    """Refuse a link or a hard link, through which locking would write to another file."""
+def require_own_lock(file: Path) -> None:
+    """Refuse a link or a hard link, through which locking would write to another file.
+
+    Raises:
+        RunError: There is one.
+    """
     with suppress(OSError):  # absent or unreadable, which locking will report
         status = file.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:

@@ -48,7 +48,7 @@ def tune(
     """Search for the settings that forecast the validation part best.
 
     Searched are context, hidden, layers, dropout, learning rate, score and loss, each unless it is given as an option.
-    Run the same command again to continue an earlier search.
+    Run the same command again to continue an earlier search, or several times at once to share one.
     """
     seconds = _budget_seconds(budget)
     screen = Screen(quiet=quiet)

@@ -1,3 +1,4 @@
+import json
 import signal
 import sys
 import time
@@ -94,3 +95,18 @@ def test_a_table_on_stdin_has_a_study_too(in_tmp_path: Path) -> None:
 def test_a_budget_that_is_no_duration_is_refused(in_tmp_path: Path, text: str) -> None:
     told = f"--budget {text!r} is no time to search. Give one such as 600, 90s, 30m or 2h."
     assert refused(2, "tune", "shop.csv", "--budget", text) == told
+
+
+def test_two_processes_share_a_search_and_a_killed_one_leaves_its_trial_to_the_other(in_tmp_path: Path) -> None:
+    write_hourly(Path("shop.csv"), 400)
+    words = ["tune", "shop.csv", *map(str, SEARCH), "--max-steps", "20", "--trials", "4", "--run", "study"]
+    with started(in_tmp_path, *words) as killed:
+        killed.wait_for(Path("study/.running-1.json"))
+        point = json.loads(Path("study/.running-1.json").read_text())
+        with started(in_tmp_path, *words) as other:
+            killed.send(signal.SIGKILL)
+            assert other.wait() == 0, other.err
+    trials = done(*words, "--json").document()["trials"]
+    assert [trial["number"] for trial in trials] == [1, 2, 3, 4]
+    assert [trial["values"] for trial in trials].count(point) == 1
+    assert len({json.dumps(trial["values"]) for trial in trials}) == 4

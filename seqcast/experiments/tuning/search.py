@@ -17,10 +17,14 @@ from seqcast.run.directory import make_directory
 from seqcast.run.record import CONFIG_FILE
 from seqcast.run.source import Source, resolve_roles
 from seqcast.runtime import Runtime
-from seqcast.storage import LOCK_NAME, lock_directory, write_atomically
+from seqcast.storage import LOCK_NAME, write_atomically
 from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks, Progress
 from seqcast.training.plan import Plan, make_plan
+
+_WAIT_SECONDS = 0.5
+"""Time between two looks at the trials of other processes."""
+_STOP_HINT = "Finished trials are kept; the same command goes on from there."
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ class _OutOfTimeError(Exception):
 def tune(search: Search, directory: Path, budget: Budget, hooks: SearchHooks = SearchHooks()) -> Tuning:
     """Try settings until the budget is spent, and keep the best ones in `config.toml`.
 
-    The study lives in the directory and continues there after an interruption.
+    The study lives in the directory and continues there after an interruption. Several processes may search it
+    together.
 
     Raises:
         RunError: The directory holds another study, or cannot be written.
@@ -101,43 +106,58 @@ def tune(search: Search, directory: Path, budget: Budget, hooks: SearchHooks = S
     plan = search.plan()
     space = search_space(plan, search.fixed)
     _make(directory)
-    with lock_directory(directory):
-        study = Study(directory / STUDY_FILE, space, _identity(search, space), plan.config.training.seed)
-        first, deadline = first_values(space, plan.config), time.monotonic() + budget.seconds
-        while len(study.trials()) < budget.num_trials and time.monotonic() < deadline:
-            suggestion = study.suggest(first)
-            hooks.on_begin(len(study.trials()) + 1, suggestion.values)
-            limit = deadline if study.trials() else math.inf
-            if not _try(search, suggestion, limit, hooks.training):
-                break
-            hooks.on_end(study.trials()[-1])
-            _write_best(search, study, directory)
-        _write_best(search, study, directory)  # an earlier process may have been killed before it could
-        trials, best = study.trials(), study.best()
-        if best is None:
-            reason = trials[-1].reason if trials else "there was no time for one."
-            hint = f"Give more {option('time')} or {option('trials')}, or other options."
-            raise SeqcastError(f"no trial finished: {reason}", hint=hint)
-        return Tuning(tuple(space), trials, best, search.plan(best.values).config)
+    study = Study(directory / STUDY_FILE, space, _identity(search, space), plan.config.training.seed)
+    first, deadline = first_values(space, plan.config), time.monotonic() + budget.seconds
+    while (suggestion := _next_point(study, first, budget.num_trials, deadline, hooks)) is not None:
+        hooks.on_begin(suggestion.number, suggestion.values)
+        trial = _try(search, suggestion, deadline if study.trials() else math.inf, hooks.training)
+        if trial is None:
+            break
+        hooks.on_end(trial)
+        _write_best(search, study, directory)
+    _write_best(search, study, directory)  # an earlier process may have been killed before it could
+    trials, best = study.trials(), study.best()
+    if best is None:
+        reason = trials[-1].reason if trials else "there was no time for one."
+        hint = f"Give more {option('time')} or {option('trials')}, or other options."
+        raise SeqcastError(f"no trial finished: {reason}", hint=hint)
+    return Tuning(tuple(space), trials, best, search.plan(best.values).config)
 
 
-def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) -> bool:
-    """Train one point and record its outcome; False if time ran out."""
+def _next_point(
+    study: Study, first: dict[str, Value], num_trials: int, deadline: float, hooks: SearchHooks
+) -> Suggestion | None:
+    """The next point to try, None at the end of the search.
+
+    While other processes try the last points it waits, as one of them may be killed.
+    """
+    while time.monotonic() < deadline:
+        suggestion = study.suggest(first, num_trials)
+        if suggestion is not None or not study.num_others or len(study.trials()) >= num_trials:
+            return suggestion
+        number = hooks.training.stop_signal()
+        if number is not None:
+            raise StoppedError(number, _STOP_HINT)
+        time.sleep(_WAIT_SECONDS)
+    return None
+
+
+def _try(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) -> Trial | None:
+    """Train one point and record its outcome; None if time ran out."""
     started = time.monotonic()
     try:
         error = _validation_error(search, suggestion, deadline, hooks)
     except _HopelessError:
-        suggestion.end("pruned", time.monotonic() - started)
+        return suggestion.end("pruned", time.monotonic() - started)
     except _OutOfTimeError:
-        return False
+        suggestion.leave()
+        return None
     except StoppedError as stop:
-        hint = "Finished trials are kept; the same command goes on from there."
-        raise StoppedError(stop.exit_code - 128, hint) from None
+        suggestion.leave()
+        raise StoppedError(stop.exit_code - 128, _STOP_HINT) from None
     except SeqcastError as failure:  # such as divergence; the search goes on
-        suggestion.end("failed", time.monotonic() - started, reason=str(failure))
-    else:
-        suggestion.end("finished", time.monotonic() - started, error=error)
-    return True
+        return suggestion.end("failed", time.monotonic() - started, reason=str(failure))
+    return suggestion.end("finished", time.monotonic() - started, error=error)
 
 
 def _validation_error(search: Search, suggestion: Suggestion, deadline: float, hooks: Hooks) -> float:
@@ -170,9 +190,11 @@ def _identity(search: Search, space: dict[str, BaseDistribution]) -> str:
 
 
 def _write_best(search: Search, study: Study, directory: Path) -> None:
-    best = study.best()
-    if best is not None:
-        write_atomically(directory / CONFIG_FILE, search.plan(best.values).config.to_toml().encode())
+    with study.locked():
+        study.read_again()
+        best = study.best()
+        if best is not None:
+            write_atomically(directory / CONFIG_FILE, search.plan(best.values).config.to_toml().encode())
 
 
 def _make(directory: Path) -> None:

@@ -27,9 +27,15 @@ def error_of(suggestion: Suggestion) -> float:
     return 1 - hidden / 1000 + abs(rate - 0.01)
 
 
+def suggested(study: Study) -> Suggestion:
+    suggestion = study.suggest(FIRST)
+    assert suggestion is not None
+    return suggestion
+
+
 def finish(study: Study, count: int) -> None:
     for _ in range(count):
-        suggestion = study.suggest(FIRST)
+        suggestion = suggested(study)
         suggestion.end("finished", 0.5, error=error_of(suggestion))
 
 
@@ -53,15 +59,15 @@ def test_an_interrupted_search_goes_the_way_of_an_uninterrupted_one(tmp_path: Pa
     for count in (1, 5, 3):
         part = opened(tmp_path / "parts")
         finish(part, count)
-        part.suggest(FIRST)  # and killed here
+        suggested(part)  # and killed here
     assert [trial.values for trial in opened(tmp_path / "parts").trials()] == [trial.values for trial in whole.trials()]
 
 
 def test_a_trial_killed_before_any_finished_begins_again_with_the_first_point(tmp_path: Path) -> None:
-    opened(tmp_path).suggest(FIRST)
+    suggested(opened(tmp_path))
     study = opened(tmp_path)
     assert study.trials() == ()
-    assert study.suggest(FIRST).values == FIRST
+    assert suggested(study).values == FIRST
 
 
 def test_another_seed_tries_other_points(tmp_path: Path) -> None:
@@ -73,15 +79,15 @@ def test_another_seed_tries_other_points(tmp_path: Path) -> None:
 
 def test_failed_and_pruned_trials_are_told_apart_from_lost_ones(tmp_path: Path) -> None:
     study = opened(tmp_path)
-    study.suggest(FIRST).end("failed", 1.5, reason="it diverged")
-    late_failure = study.suggest(FIRST)
+    suggested(study).end("failed", 1.5, reason="it diverged")
+    late_failure = suggested(study)
     late_failure.is_hopeless(1, 0.7)
     late_failure.end("failed", 0.5, reason="it diverged later")
-    pruned = study.suggest(FIRST)
+    pruned = suggested(study)
     pruned.is_hopeless(1, 0.9)
     pruned.is_hopeless(2, 0.8)
     pruned.end("pruned", 0.25)
-    study.suggest(FIRST)  # lost
+    suggested(study)  # lost
     failed, failed_late, cut = opened(tmp_path).trials()
     assert (failed.outcome, failed.reason, failed.error, failed.seconds) == ("failed", "it diverged", None, 1.5)
     assert (failed_late.outcome, failed_late.error) == ("failed", 0.7)
@@ -92,12 +98,79 @@ def test_a_trial_far_above_the_others_is_hopeless_once_enough_were_seen(tmp_path
     study = opened(tmp_path)
     late = study_module.UNPRUNED_VALIDATIONS + 1
     for _ in range(study_module.UNPRUNED_TRIALS):
-        suggestion = study.suggest(FIRST)
+        suggestion = suggested(study)
         assert not any(suggestion.is_hopeless(validation, 0.5) for validation in range(1, late + 1))
         suggestion.end("finished", 0.1, error=0.5)
     suggestion = study.suggest(FIRST)
     assert not suggestion.is_hopeless(1, 5.0)
     assert suggestion.is_hopeless(late, 5.0)
+
+
+def test_processes_that_share_a_study_try_different_points_and_number_them_as_they_end(tmp_path: Path) -> None:
+    one, other = opened(tmp_path), opened(tmp_path)
+    first, second = suggested(one), suggested(other)
+    assert first.values == FIRST
+    assert second.values != FIRST
+    assert other.num_others == 1
+    second.end("finished", 0.5, error=0.7)
+    first.end("finished", 0.5, error=0.8)
+    assert [trial.error for trial in opened(tmp_path).trials()] == [0.7, 0.8]
+    assert [trial.number for trial in opened(tmp_path).trials()] == [1, 2]
+
+
+def test_the_point_of_a_killed_process_goes_to_the_next_one_that_asks(tmp_path: Path) -> None:
+    suggested(one := opened(tmp_path)).end("finished", 0.5, error=0.9)
+    running, lost = suggested(one), suggested(opened(tmp_path))
+    values = lost.values
+    lost.leave()
+    again = suggested(opened(tmp_path))
+    assert again.values == values
+    assert suggested(opened(tmp_path)).values not in (values, running.values)
+
+
+def test_no_more_points_are_tried_than_asked_for(tmp_path: Path) -> None:
+    study, other = opened(tmp_path), opened(tmp_path)
+    first = study.suggest(FIRST, 2)
+    second = other.suggest(FIRST, 2)
+    assert first is not None
+    assert second is not None
+    assert opened(tmp_path).suggest(FIRST, 2) is None
+    second.leave()
+    assert opened(tmp_path).suggest(FIRST, 2) is not None
+
+
+def test_the_errors_of_other_processes_decide_what_is_hopeless(tmp_path: Path) -> None:
+    late = study_module.UNPRUNED_VALIDATIONS + 1
+    suggestion = suggested(opened(tmp_path))
+    other = opened(tmp_path)
+    for _ in range(study_module.UNPRUNED_TRIALS):
+        better = suggested(other)
+        assert not better.is_hopeless(late, 0.5)
+        better.end("finished", 0.1, error=0.5)
+    assert suggestion.is_hopeless(late, 5.0)
+
+
+@pytest.mark.parametrize("content", ['{"model.hidden": 33, "training.learning_rate": 0.01}', "[" * 2000, "{}", "7"])
+def test_a_claim_that_the_search_would_not_make_is_not_tried(tmp_path: Path, content: str) -> None:
+    study = opened(tmp_path)
+    (tmp_path / ".running-1.json").write_text(content)
+    assert suggested(study).values == FIRST
+
+
+def test_a_point_whose_outcome_was_kept_before_the_kill_is_not_tried_again(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    suggested(study).end("finished", 0.5, error=0.9)
+    (tmp_path / ".running-1.json").write_text(json.dumps(FIRST))
+    assert suggested(study).values != FIRST
+
+
+def test_a_claim_behind_a_link_is_let_be(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    study = opened(tmp_path)
+    (tmp_path / ".running-1.json").write_text(json.dumps(FIRST))
+    (tmp_path / ".running-1.lock").symlink_to("mine.txt")
+    suggested(study).end("finished", 0.5, error=0.9)
+    assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +216,7 @@ def test_a_link_or_an_enormous_file_is_refused_unread(tmp_path: Path, monkeypatc
 def test_points_that_the_search_would_not_try_are_refused(
     tmp_path: Path, before: str, after: str, outcome: study_module.Outcome
 ) -> None:
-    opened(tmp_path).suggest(FIRST).end(outcome, 0.5, error=0.9)
+    suggested(opened(tmp_path)).end(outcome, 0.5, error=0.9)
     file = tmp_path / STUDY_FILE
     changed = file.read_text().replace(before, after)
     assert changed != file.read_text()
