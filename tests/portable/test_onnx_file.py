@@ -98,6 +98,22 @@ def test_numbers_in_other_files_are_refused_wherever_they_stand(good: bytes) -> 
         assert "refused: some of its numbers lie in other files" in refusal(changed(good, change))
 
 
+@pytest.mark.parametrize("tag", [13 << 3 | 2, 14 << 3], ids=["other file", "location"])
+def test_a_field_number_that_onnxruntime_would_cut_is_no_hiding_place(tag: int) -> None:
+    def varint(number: int) -> bytes:
+        return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
+
+    def within(field: int, data: bytes) -> bytes:
+        return varint(field << 3 | 2) + varint(len(data)) + data
+
+    def model(tag: int) -> bytes:
+        return within(7, within(5, varint(tag) + (within(1, b"location")[1:] if tag & 7 == 2 else varint(1))))
+
+    assert onnx_parts(model(tag)).needs_files
+    with pytest.raises(ValueError, match="it is no ONNX file"):
+        onnx_parts(model(tag + 2**32))
+
+
 def _outside(tensor: TensorProto) -> None:
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL

@@ -21,6 +21,8 @@ _PARTS: dict[int, dict[int, int]] = {
 """The parts of each kind of message that are messages themselves, by the number of their field."""
 _NODE_DOMAIN, _TENSOR_FILE, _TENSOR_LOCATION = 7, 13, 14
 _LONGEST_VARINT = 10
+_TAG_BITS = 32
+"""Bits of the number and the kind of a field; protobuf drops further ones, and so would see another field."""
 _DEEPEST = 30
 
 
@@ -75,6 +77,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     place = 0
     while place < len(data):
         tag, place = _varint(data, place)
+        if tag >> _TAG_BITS:
+            raise ValueError("it is no ONNX file")
         value: int | memoryview = 0
         match tag & 7:
             case 0:
