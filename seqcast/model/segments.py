@@ -40,17 +40,17 @@ class Segments:
 
     def fold_context(self, steps: Tensor) -> Tensor:
         """(batch, context, features) to (batch, n, W * features)."""
-        return self._fold(steps, self.num_past * self.length - self.context, 0)
+        return self._fold(steps, self.num_past, self.num_past * self.length - self.context, 0)
 
     def fold_horizon(self, steps: Tensor) -> Tensor:
         """(batch, horizon, features) to (batch, m, W * features)."""
-        return self._fold(steps, 0, self.num_future * self.length - self.horizon)
+        return self._fold(steps, self.num_future, 0, self.num_future * self.length - self.horizon)
 
-    def _fold(self, steps: Tensor, before: int, after: int) -> Tensor:
+    def _fold(self, steps: Tensor, num_segments: int, before: int, after: int) -> Tensor:
         if self.length == 1:
             return steps
         padded = functional.pad(steps, (0, 0, before, after))
-        return padded.reshape(padded.shape[0], -1, self.length * padded.shape[2])
+        return padded.reshape(padded.shape[0], num_segments, self.length * padded.shape[2])
 
     def repeat_over_context(self, states: Tensor) -> Tensor:
         """States (batch, n, hidden) of segments, repeated for each of their steps: (batch, context, hidden)."""
