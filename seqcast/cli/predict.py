@@ -88,7 +88,8 @@ def predict(
         prediction = forecast_of_run(screen, forecaster, loaded.source, horizon, future)
     else:
         given = {"run": run is not None, "model": model != "seqcast", "context": context is not None}
-        require_no_run(onnx, given | {"device": device != "auto", "samples": asked is not None})
+        given |= {"device": device != "auto", "samples": samples is not None, "aggregate": aggregate is not None}
+        require_no_run(onnx, given)
         loaded = load_onnx(screen, onnx, data, settings)
         prediction = forecast_of_onnx(screen, loaded, horizon, future)
     from seqcast.output import forecast_frame

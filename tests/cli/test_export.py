@@ -101,6 +101,7 @@ def test_options_that_need_a_run_are_refused(hourly_run: Trained, hourly_model: 
         ("--model", "naive"),
         ("--context", 7),
         ("--samples", 3),
+        ("--aggregate", "sum"),
         ("--device", "cpu"),
     ):
         assert f"{words[0]} needs a run" in refused(2, *base, *words)
