@@ -66,8 +66,8 @@ def train(
 ) -> None:
     """Train on a table and write a self-contained run directory.
 
-    --resume continues a training that was stopped, in its own directory. --from makes a new run, whose networks begin
-    as those of a finished one.
+    A training that was stopped goes on in its own directory with --resume. A new run begins with the networks of a
+    finished one with --from.
     """
     _require_one_beginning(resume=resume, overwrite=overwrite, config=config, from_run=from_run)
     if preset is not None and (resume or from_run is not None):

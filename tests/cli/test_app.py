@@ -15,7 +15,10 @@ from seqcast.cli.app import main
 from seqcast.errors import DataError
 from tests.running import Ran, done, refused, seqcast
 
-COMMANDS = ("train", "predict", "inspect", "backtest", "report", "compare", "check", "runs", "demo")
+COMMANDS = (
+    *("train", "predict", "inspect", "backtest", "anomalies", "report", "export"),
+    *("compare", "tune", "check", "runs", "demo", "doctor"),
+)
 
 
 def process(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
