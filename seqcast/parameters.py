@@ -55,7 +55,11 @@ class Parameters:
         for name in parameters.keys() & self._nested().keys():
             section, setting = name.removeprefix(_NESTED).split("__", 1)
             sections.setdefault(section, {})[setting] = parameters[name]
-        changed = Parameters(**own | {"config": own["config"].override(**sections) if sections else own["config"]})
+        try:
+            changed = Parameters(**own | {"config": own["config"].override(**sections) if sections else own["config"]})
+        except UsageError as error:
+            error.for_python = True
+            raise
         self.horizon, self.context, self.config = changed.horizon, changed.context, changed.config
         return self
 

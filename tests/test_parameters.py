@@ -46,8 +46,8 @@ def test_a_grid_of_parameters_can_be_set() -> None:
     [
         ({"horizn": 3}, "a forecaster has no parameter 'horizn'"),
         ({"config__model__colour": 3}, "a forecaster has no parameter 'config__model__colour'"),
-        ({"horizon": 5, "config__model__hidden": -1}, "model.hidden '-1': it should be greater than"),
-        ({"context": 0, "config__training__seed": 5}, "model.context '0': it should be greater than"),
+        ({"horizon": 5, "config__model__hidden": -1}, "hidden=-1: it should be greater than"),
+        ({"context": 0, "config__training__seed": 5}, "context=0: it should be greater than"),
     ],
 )
 def test_a_wrong_parameter_is_refused_and_nothing_changes(parameters: dict[str, object], told: str) -> None:

@@ -76,7 +76,7 @@ def _require_exportable(model: TrainedModel, *, with_attention: bool) -> None:
             hint=f"Train with {option('loss', 'quantile')}.",
         )
     if with_attention and not model.network.attends:
-        raise UsageError("--attention: this run was trained without attention.", hint="Leave it out.")
+        raise UsageError(f"{option('attention')}: this run was trained without attention.", hint="Leave it out.")
 
 
 def _traced(graph: ForecastGraph, card: ModelCard) -> bytes:
