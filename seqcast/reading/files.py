@@ -5,6 +5,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
@@ -17,6 +18,8 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What Hive writes for a key without a value."""
 _IGNORED = (".", "_")
 """Beginnings of names that pyarrow leaves out of a data set: hidden files, and those of jobs that are running."""
+MOST_FILES = 100_000
+"""Most files of a table; a folder such as `/`, given by mistake or named by a stranger's run, has more."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,10 @@ def _fitting(pattern: str) -> TableFiles:
 
 
 def _matches(pattern: str) -> list[Path]:
-    return [Path(each) for each in glob.glob(pattern, recursive=True)]  # noqa: PTH207 (takes an absolute pattern too)
+    # Path.glob takes no absolute pattern.
+    found = [Path(each) for each in islice(glob.iglob(pattern, recursive=True), MOST_FILES + 1)]  # noqa: PTH207
+    _require_not_too_many(found, pattern)
+    return found
 
 
 def _before_magic(pattern: PurePath) -> list[str]:
@@ -136,7 +142,13 @@ def _plain_files(folder: Path) -> list[Path]:
             if not stat.S_ISDIR(mode):
                 _require_plain(path, mode)
                 found.append(path)
+        _require_not_too_many(found, str(folder))
     return found
+
+
+def _require_not_too_many(found: list[Path], name: str) -> None:
+    if len(found) > MOST_FILES:
+        raise DataError(f"there are more than {MOST_FILES:,} files.", place=Place(name), hint="Name a part of them.")
 
 
 def _refuse_closed(error: OSError) -> None:

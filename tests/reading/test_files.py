@@ -191,6 +191,13 @@ def test_a_link_in_a_folder_is_refused_and_followed_by_a_pattern(folder: Path, t
     assert "c" in in_series(panel_of(f"{folder}/*"))
 
 
+def test_more_files_than_a_table_may_have_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqcast.reading.files.MOST_FILES", 1)
+    for name in (folder, folder / "*"):
+        with pytest.raises(DataError, match="there are more than 1 files"):
+            open_table(name)
+
+
 def test_a_pipe_in_a_folder_is_refused_without_waiting_for_it(folder: Path) -> None:
     os.mkfifo(folder / "pipe.csv")
     for source in (folder, f"{folder}/*.csv"):
