@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ import pytest
 import typer
 
 from seqcast.cli import app
+from seqcast.cli.progress import TrainingProgress
 from seqcast.storage import LOCK_NAME
 
 HORIZON, CONTEXT = 5, 23
@@ -89,6 +92,20 @@ def seqcast(*words: object, stdin: bytes = b"") -> Ran:
     writes_data = "--output" in words or "--format" in words
     assert writes_data or b"\x1b" not in out_bytes
     return ran
+
+
+def interrupted(*words: object) -> Ran:
+    """Runs `seqcast` with a SIGINT at the second step of its training."""
+    steps: list[object] = []
+
+    def interrupt_the_second_step(_self: TrainingProgress, progress: object) -> None:
+        steps.append(progress)
+        if len(steps) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingProgress, "show", interrupt_the_second_step)
+        return seqcast(*words)
 
 
 def done(*words: object, stdin: bytes = b"") -> Ran:

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.signals import stop_signals
-from seqcast.training.loop import Progress
 from tests.processes import started
-from tests.running import TINY, done, refused, seqcast, write_hourly
+from tests.running import TINY, done, interrupted, refused, write_hourly
 
 LONG = [*TINY[:-1], "200000", "--patience", "1000000", "--config", "often.toml"]
 """More steps than any test waits for, each of them saved."""
@@ -48,16 +46,7 @@ def test_a_signal_that_the_caller_ignores_does_not_stop_training() -> None:
 def test_a_stopped_run_is_finished_by_resume(in_tmp_path: Path) -> None:
     data = write_hourly(in_tmp_path / "h.csv")
     done("train", data, *TINY, "--run", "whole")
-    steps: list[object] = []
-
-    def interrupt_the_second_step(self: TrainingProgress, progress: Progress) -> None:
-        steps.append(progress)
-        if len(steps) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingProgress, "show", interrupt_the_second_step)
-        ran = seqcast("train", data, *TINY, "--run", "cut", "--json")
+    ran = interrupted("train", data, *TINY, "--run", "cut", "--json")
     assert ran.code == 130
     assert ran.document()["kind"] == "stopped"
     assert "The state of step 2 is saved; continue with --resume." in ran.err

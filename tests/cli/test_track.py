@@ -1,7 +1,5 @@
 """`seqcast train --track`: trackers of experiments."""
 
-import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -10,14 +8,12 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from seqcast.cli.progress import TrainingProgress
 from seqcast.experiments import tracking
 from seqcast.experiments.tracking import numbers_of, tracked
 from seqcast.panel.notices import Notice
 from seqcast.run.directory import RunDirectory
 from seqcast.training.counters import ValidationRecord, parse_metrics
-from seqcast.training.loop import Progress
-from tests.running import TINY, done, refused, seqcast, write_hourly
+from tests.running import TINY, done, interrupted, refused, write_hourly
 
 LEARNS = (*TINY, "--no-lag-bias", "--no-copy")
 
@@ -67,16 +63,7 @@ def test_tensorboard_shows_the_curves_the_settings_and_the_result_of_a_run(in_tm
 def test_a_run_that_is_stopped_and_resumed_has_one_curve(in_tmp_path: Path) -> None:
     data, run = write_hourly(in_tmp_path / "h.csv"), in_tmp_path / "run"
     words = ("train", data, *LEARNS, "--max-steps", 4, "--run", run, "--track", "tensorboard")
-    steps: list[object] = []
-
-    def interrupt_the_second_step(self: TrainingProgress, progress: Progress) -> None:
-        steps.append(progress)
-        if len(steps) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingProgress, "show", interrupt_the_second_step)
-        assert seqcast(*words).code == 130
+    assert interrupted(*words).code == 130
     assert told_by_tensorboard(run)[1]["status"] == "stopped"
     done(*words, "--resume")
 

@@ -1,18 +1,25 @@
 """`seqcast train --from`: a finished run is trained further."""
 
-import os
 import re
-import signal
 from pathlib import Path
 
 import pytest
 
-from seqcast.cli.progress import TrainingProgress
 from seqcast.run.configuration_file import read_config
 from seqcast.run.directory import RunDirectory
-from seqcast.training.loop import Progress
 from tests.reliability.attacks import change_record, sign
-from tests.running import TINY, Trained, contents, done, hours, refused, seqcast, wave, write_hourly, write_rows
+from tests.running import (
+    TINY,
+    Trained,
+    contents,
+    done,
+    hours,
+    interrupted,
+    refused,
+    wave,
+    write_hourly,
+    write_rows,
+)
 
 LEARNS = (*TINY, "--no-lag-bias", "--no-copy")
 """Without a linear start, so that the networks make the whole forecast."""
@@ -62,16 +69,7 @@ def test_a_fine_tuning_that_was_stopped_is_finished_by_resume_alone(parent: Trai
     data = write_hourly(in_tmp_path / "h.csv", LONGER)
     words = ("train", data, "--from", parent.run, "--max-steps", 4)
     done(*words, "--run", "whole")
-    steps: list[object] = []
-
-    def interrupt_the_second_step(self: TrainingProgress, progress: Progress) -> None:
-        steps.append(progress)
-        if len(steps) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainingProgress, "show", interrupt_the_second_step)
-        assert seqcast(*words, "--run", "cut").code == 130
+    assert interrupted(*words, "--run", "cut").code == 130
     done("train", data, "--run", "cut", "--resume")
 
     for name in ("model.safetensors", "metrics.jsonl", "config.toml"):
