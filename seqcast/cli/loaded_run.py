@@ -9,11 +9,11 @@ from seqcast.cli.settings import Settings
 from seqcast.panel.notices import Notice
 
 if TYPE_CHECKING:
-    from seqcast.reading.files import TableFiles
-    from seqcast.reading.source import Content
+    from seqcast.reading.tabular import TableSource
     from seqcast.run.directory import RunDirectory
     from seqcast.run.load import TrainedModel
     from seqcast.run.record import RunRecord
+    from seqcast.run.run_table import RunTable
     from seqcast.run.source import Source
 
 
@@ -27,6 +27,30 @@ class LoadedRun:
     source: "Source"
 
 
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run with its model on a device, and the table to use, which is not read yet."""
+
+    directory: "RunDirectory"
+    record: "RunRecord"
+    model: "TrainedModel"
+    table: "RunTable"
+    notices: tuple[Notice, ...]
+    """Those about the run."""
+
+    def read(self, screen: Screen) -> LoadedRun:
+        """Read the table and print what is new about it.
+
+        Raises:
+            RunError: The table of the run is gone.
+            DataError: The table cannot be used.
+        """
+        source = self.table.read()
+        read = [notice for notice in source.notices if notice.line not in self.record.notices]
+        screen.notices([*read, *self.notices])
+        return LoadedRun(self.directory, self.record, self.model, source)
+
+
 def load_run(
     screen: Screen,
     run: Path | None,
@@ -35,7 +59,25 @@ def load_run(
     device: str = "auto",
     context: int | None = None,
 ) -> LoadedRun:
-    """Load a run and read its table, or another one under the headings that the settings tell.
+    """Load a run and read its table, or another one under the headings that the settings tell, as `open_run` finds it.
+
+    Raises:
+        UsageError: The model cannot read `context` past steps.
+        RunError: There is no such run, or it cannot be used.
+        DataError: The table cannot be used.
+    """
+    return open_run(screen, run, data, settings, device, context).read(screen)
+
+
+def open_run(
+    screen: Screen,
+    run: Path | None,
+    data: str | None,
+    settings: Settings,
+    device: str = "auto",
+    context: int | None = None,
+) -> OpenedRun:
+    """Load a run without reading its table.
 
     By default the run is the newest finished one, of those that were trained on the columns of the other table.
 
@@ -50,18 +92,18 @@ def load_run(
     from seqcast.run.directory import find_run
     from seqcast.run.headings import Given
     from seqcast.run.load import load_trained_model
-    from seqcast.run.source import read_run_source
+    from seqcast.run.run_table import RunTable
     from seqcast.runtime import resolve_runtime
 
     given = Given(settings.sections["data"], settings.reading, settings.static_file)
-    table: str | Content | TableFiles | None = data
+    table: str | TableSource | None = data
     if run is not None:
         choice = RunChoice(find_run(run), "")
     else:
         choice = newest_choice()
         if data is not None:
-            table = open_table(data)
-            choice = choose_run(table, given)
+            opened = open_table(data)
+            table, choice = opened, choose_run(opened, given)
     directory = choice.directory
     record = directory.read_record()
     model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
@@ -69,10 +111,8 @@ def load_run(
     if context is not None:
         model = with_context(model, context)
     screen.say(f"run: {directory.path}" + (f" {choice.reason}" if choice.reason else ""))
-    source = read_run_source(record, model.config, table, given)
-    read = [notice for notice in source.notices if notice.line not in record.notices]
+    notices = context_notices(trained, model.context)
     if record.status == "diverged":
         text = "the training of this run diverged; the forecast uses its best weights before that"
-        read.append(Notice("repair", text))
-    screen.notices([*read, *context_notices(trained, model.context)])
-    return LoadedRun(directory, record, model, source)
+        notices = (Notice("repair", text), *notices)
+    return OpenedRun(directory, record, model, RunTable(record, model.config, table, given), notices)

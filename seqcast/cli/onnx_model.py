@@ -10,8 +10,9 @@ from seqcast.errors import UsageError
 from seqcast.panel.notices import Notice
 
 if TYPE_CHECKING:
-    from seqcast.panel_forecasts import Prediction
     from seqcast.portable.onnx_file import OnnxModel
+    from seqcast.run.record import RunRecord
+    from seqcast.run.run_table import RunTable
     from seqcast.run.source import Source
 
 
@@ -21,6 +22,30 @@ class LoadedOnnx:
 
     model: "OnnxModel"
     source: "Source"
+
+
+@dataclass(frozen=True)
+class OpenedOnnx:
+    """An exported model, and the table to forecast, which is not read yet."""
+
+    model: "OnnxModel"
+    table: "RunTable"
+    notices: tuple[Notice, ...]
+    """Those about the model."""
+
+    @property
+    def record(self) -> "RunRecord":
+        return self.model.card.record
+
+    def read(self, screen: Screen) -> LoadedOnnx:
+        """Read the table and print what was noticed.
+
+        Raises:
+            DataError: The table cannot be used.
+        """
+        source = self.table.read()
+        screen.notices([*source.notices, *self.notices])
+        return LoadedOnnx(self.model, source)
 
 
 def require_no_run(onnx: Path, options: dict[str, bool]) -> None:
@@ -36,37 +61,24 @@ def require_no_run(onnx: Path, options: dict[str, bool]) -> None:
         )
 
 
-def load_onnx(screen: Screen, onnx: Path, data: str | None, settings: Settings) -> LoadedOnnx:
-    """Read an exported model and a table with its columns, or under the headings that the settings tell.
+def open_onnx(screen: Screen, onnx: Path, data: str | None, settings: Settings) -> OpenedOnnx:
+    """Read an exported model; its table has the columns of the run, or the headings that the settings tell.
 
     Raises:
         UsageError: No table is given; an exported model does not name that of its training.
         RunError: The model cannot be used.
-        DataError: The table cannot be used.
     """
     from seqcast.portable.onnx_file import OnnxModel
     from seqcast.run.headings import Given
-    from seqcast.run.source import read_run_source
+    from seqcast.run.run_table import RunTable
 
     if data is None:
         raise UsageError("an exported model needs a table.", hint=f"Run `seqcast predict DATA --onnx {onnx}`.")
     model = OnnxModel.read(onnx)
     screen.say(f"model: {onnx}")
     given = Given(settings.sections["data"], settings.reading, settings.static_file)
-    source = read_run_source(model.card.record, model.config, data, given)
-    notices = list(source.notices)
+    notices: tuple[Notice, ...] = ()
     if model.card.record.status == "diverged":
         text = "the training of this model diverged; the forecast uses its best weights before that"
-        notices.append(Notice("repair", text))
-    screen.notices(notices)
-    return LoadedOnnx(model, source)
-
-
-def forecast_of_onnx(screen: Screen, loaded: LoadedOnnx, horizon: int | None, future: Path | None) -> "Prediction":
-    """Forecast the table, and show what was noticed."""
-    from seqcast.portable.forecasting import predict
-
-    future_table = None if future is None else loaded.source.read_future(str(future))
-    prediction = predict(loaded.model, loaded.source.panel, horizon, future_table)
-    screen.notices(prediction.notices)
-    return prediction
+        notices = (Notice("repair", text),)
+    return OpenedOnnx(model, RunTable(model.card.record, model.config, data, given), notices)

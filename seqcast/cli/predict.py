@@ -1,6 +1,7 @@
 """`seqcast predict`: forecast from the end of every series."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,8 +9,9 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.loaded_run import LoadedRun, load_run
-from seqcast.cli.onnx_model import LoadedOnnx, forecast_of_onnx, load_onnx, require_no_run
+from seqcast.cli.forecast_parts import ForecastRequest, write_in_parts
+from seqcast.cli.loaded_run import LoadedRun, OpenedRun, open_run
+from seqcast.cli.onnx_model import LoadedOnnx, OpenedOnnx, open_onnx, require_no_run
 from seqcast.cli.plot_output import plot_format, write_forecast_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
@@ -19,11 +21,12 @@ from seqcast.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from seqcast.panel.panel import Panel
     from seqcast.panel_forecasts import Prediction
+    from seqcast.reading.table import Table
     from seqcast.results.forecast import Forecast
     from seqcast.results.sample_paths import Aggregate, SamplePlan
     from seqcast.run.load import TrainedModel
-    from seqcast.run.source import Source
 
 PLOT_HEIGHT = 18
 
@@ -77,27 +80,32 @@ def predict(
     if plot_file is not None:
         plot_format(plot_file)
     asked = SampleRequest.from_options(samples, aggregate, seed, level)
-    table = TableOutput.from_options(output, format, excel_safe=excel_safe)
-    loaded: LoadedRun | LoadedOnnx
-    forecaster: TrainedModel | None = None
+    table = TableOutput.from_options(output, format, excel_safe=excel_safe, folders=True)
     if onnx is None:
-        loaded = load_run(screen, run, data, settings, device, context)
-        forecaster = loaded.model.named(model)
+        opened = open_run(screen, run, data, settings, device, context)
         if asked is not None:
-            forecaster.require_dependence()
-        prediction = forecast_of_run(screen, forecaster, loaded.source, horizon, future)
+            opened.model.named(model).require_dependence()
+        request = request_of_run(opened, model, horizon, future, levels)
     else:
         given = {"run": run is not None, "model": model != "seqcast", "context": context is not None}
         given |= {"device": device != "auto", "samples": samples is not None, "aggregate": aggregate is not None}
         require_no_run(onnx, given)
-        loaded = load_onnx(screen, onnx, data, settings)
-        prediction = forecast_of_onnx(screen, loaded, horizon, future)
+        request = request_of_onnx(open_onnx(screen, onnx, data, settings), horizon, future, levels)
+    wanted = output is not None or format is not None
+    needs_whole = {"samples": samples, "aggregate": aggregate, "plot": plot or plot_file}
+    whole = next((name for name, value in needs_whole.items() if value), None)
+    if wanted and whole is None and write_in_parts(screen, request, table):
+        return
+    if table.is_folder:
+        raise UsageError(f"--{whole} writes one file, and {output} is a folder.", hint="Give a file as --output.")
+    loaded = request.opened.read(screen)
+    prediction = request.forecast(loaded.source, request.read_future(loaded.source))
+    screen.notices(prediction.notices)
     from seqcast.output import forecast_frame
     from seqcast.report.forecasts import forecast_preview
 
-    wanted = output is not None or format is not None
-    if asked is not None and forecaster is not None:
-        show_samples(screen, forecaster, prediction.forecast, asked, table if wanted else None)
+    if asked is not None and isinstance(request.opened, OpenedRun):
+        show_samples(screen, request.opened.model.named(model), prediction.forecast, asked, table if wanted else None)
     elif wanted:
         frame = forecast_frame(prediction.forecast, loaded.model.schema, levels)
         table.write(screen, frame)
@@ -109,17 +117,37 @@ def predict(
         screen.result(draw_first_series(screen, loaded, prediction.forecast, levels))
 
 
-def forecast_of_run(
-    screen: Screen, model: "TrainedModel", source: "Source", horizon: int | None, future: Path | None
-) -> "Prediction":
-    """Forecast the table of a run, and show what was noticed."""
+def request_of_run(
+    opened: OpenedRun, name: str, horizon: int | None, future: Path | None, levels: tuple[float, ...]
+) -> ForecastRequest:
+    """The request for forecasts of a run, or for naive ones.
+
+    Raises:
+        UsageError: There is no forecast of this name.
+    """
     from seqcast.attention.usual_attention import drift_notices
     from seqcast.forecasting import predict as predict_ahead
 
-    future_table = None if future is None else source.read_future(str(future))
-    prediction = predict_ahead(model, source.panel, horizon, future_table)
-    screen.notices((*prediction.notices, *drift_notices(model, source.panel)))
-    return prediction
+    model = opened.model.named(name)
+
+    def forecast(panel: "Panel", future_table: "Table | None") -> "Prediction":
+        return predict_ahead(model, panel, horizon, future_table)
+
+    facts = ("run", name, model.context, horizon)
+    return ForecastRequest(opened, forecast, partial(drift_notices, model), future, levels, facts)
+
+
+def request_of_onnx(
+    opened: OpenedOnnx, horizon: int | None, future: Path | None, levels: tuple[float, ...]
+) -> ForecastRequest:
+    """The request for forecasts of an exported model."""
+    from seqcast.portable.forecasting import predict as predict_ahead
+
+    def forecast(panel: "Panel", future_table: "Table | None") -> "Prediction":
+        return predict_ahead(opened.model, panel, horizon, future_table)
+
+    facts = ("onnx", opened.model.fingerprint, horizon)
+    return ForecastRequest(opened, forecast, lambda _panel: (), future, levels, facts)
 
 
 @dataclass(frozen=True)

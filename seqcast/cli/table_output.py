@@ -25,21 +25,29 @@ class TableOutput:
     file_format: Format
     excel_safe: bool = False
     """Whether ids that begin like a formula get an apostrophe."""
+    is_folder: bool = False
+    """Whether the target is a folder of part files."""
 
     @classmethod
-    def from_options(cls, output: str | None, file_format: Format | None, *, excel_safe: bool = False) -> "TableOutput":
+    def from_options(
+        cls, output: str | None, file_format: Format | None, *, excel_safe: bool = False, folders: bool = False
+    ) -> "TableOutput":
         """The output that options ask for: stdout without `--output` or with `-`, else a file.
+
+        With `folders` it may be a folder, one that is there or whose name ends in a slash; its parts are Parquet files
+        by default.
 
         Raises:
             UsageError: The format is unknown, or `excel_safe` is asked for in a format other than CSV.
         """
         from seqcast.output import output_format
 
-        target: Destination = Path(output) if output not in (None, "-") else "-"
-        resolved = output_format(target, file_format)
+        target: Destination = Path(output) if output is not None and output != "-" else "-"
+        is_folder = folders and target != "-" and (str(output).endswith("/") or Path(target).is_dir())
+        resolved = (file_format or "parquet") if is_folder else output_format(target, file_format)
         if excel_safe and resolved != "csv":
             raise UsageError(f"--excel-safe is for CSV, and this output is {resolved}.", hint="Drop one.")
-        return cls(target, resolved, excel_safe)
+        return cls(target, resolved, excel_safe, is_folder)
 
     def write(self, screen: Screen, frame: "pd.DataFrame") -> None:
         from seqcast.output import without_formulas, write_frame

@@ -4,6 +4,7 @@ No torch here. The file may come from a stranger: nothing in it names other file
 inputs other than those that its metadata promise.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -37,6 +38,8 @@ class OnnxModel:
     session: Any
     """onnxruntime.InferenceSession, which publishes no types."""
     file: str
+    fingerprint: str
+    """sha256 of the file."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -62,7 +65,7 @@ class OnnxModel:
         except _failures():
             raise RunError("damaged: onnxruntime cannot read it.", place=place) from None
         _require_signature(session, card, place)
-        return cls(card, session, file)
+        return cls(card, session, file, hashlib.sha256(data).hexdigest())
 
     @property
     def config(self) -> Config:

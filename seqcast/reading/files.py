@@ -36,10 +36,18 @@ class TableFile:
         Raises:
             DataError: It is gone or cannot be read.
         """
+        self.require_there()
+        return read_content(self.name)
+
+    def require_there(self) -> None:
+        """Raises if the file is gone.
+
+        Raises:
+            DataError: Tells that it was there when the folder was listed.
+        """
         if not os.path.lexists(self.name):
             hint = "Try again when nothing writes to the folder."
             raise DataError("the file was removed while the table was read.", place=Place(self.name), hint=hint)
-        return read_content(self.name)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def joined_table(files: TableFiles, tables: Sequence[Table], options: ReadOption
     return Table(
         files.name,
         arrow,
-        _fingerprint(files, tables),
+        files_fingerprint(files, [table.fingerprint for table in tables]),
         sum(table.size_bytes for table in tables),
         tuple(_notices(files, tables, keys)),
         replace(options, decimal=next((mark for mark in marks if mark not in (None, ".")), marks[0])),
@@ -163,11 +163,11 @@ def _key_column(files: Sequence[TableFile], key: str, counts: Sequence[int]) -> 
     return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, values.dictionary)])
 
 
-def _fingerprint(files: TableFiles, tables: Sequence[Table]) -> str:
-    """Returns the sha256 of the fingerprints of all files and their keys; moving the folder does not change it."""
+def files_fingerprint(files: TableFiles, fingerprints: Sequence[str]) -> str:
+    """Returns the sha256 of the sha256 of all files, their names and keys; moving the folder does not change it."""
     digest = hashlib.sha256()
-    for file, table in zip(files.files, tables, strict=True):
-        digest.update(f"{Path(file.name).name}\0{file.keys}\0{table.fingerprint}\n".encode())
+    for file, each in zip(files.files, fingerprints, strict=True):
+        digest.update(f"{Path(file.name).name}\0{file.keys}\0{each}\n".encode())
     return digest.hexdigest()
 
 

@@ -38,6 +38,8 @@ class Table:
     """Line of the first row in a text file; None where rows have no lines."""
     lines: IntArray | None = None
     """Line of each row where rows take several lines or lines are blank."""
+    rows: IntArray | None = None
+    """Row in the file of each row, where only some rows of the file were read."""
     times_per_row: int = 1
     """Consecutive rows that come from one row of the file."""
     marks: Mapping[str, NumberMarks] = field(default_factory=dict)
@@ -82,7 +84,10 @@ class Table:
             file = self._file_of(row // self.times_per_row)
             return f"{file.table.where(row // self.times_per_row - file.first_row)} of {file.name}"
         line = self.line(row)
-        return f"row {row // self.times_per_row + 1:,}" if line is None else f"line {line:,}"
+        if line is not None:
+            return f"line {line:,}"
+        row //= self.times_per_row
+        return f"row {1 + (row if self.rows is None else int(self.rows[row])):,}"
 
     def _file_of(self, row: int) -> "FileRows":
         return self.files[bisect_right(self.files, row, key=lambda file: file.first_row) - 1]

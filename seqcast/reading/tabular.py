@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet
 
 from seqcast.errors import DataError, Place
 from seqcast.panel.arrays import IntArray
@@ -30,25 +29,20 @@ from seqcast.reading.dialect import (
 from seqcast.reading.files import TableFiles, open_table
 from seqcast.reading.joining import joined_table, mixed_columns, require_same_columns, with_numbers
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.source import Bytes, Content, largest_expansion
+from seqcast.reading.parquet import kept_names, normalised, parquet_schema, read_parquet
+from seqcast.reading.series_groups import SeriesGroup, read_group
+from seqcast.reading.source import Bytes, Content
 from seqcast.reading.table import TEXT_TYPE, Table
 
 _BLOCK_BYTES = 4 * 2**20
 _LARGEST_BLOCK = 2**30
 
+TableSource = Content | TableFiles | SeriesGroup
+"""The bytes of a file, the files of a table, or some of its series."""
 _KINDS = {"csv": "CSV", "parquet": "Parquet"}
-_TEXT_CHECKS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-_PLAIN_TYPES = (
-    (pa.types.is_decimal, pa.float64()),
-    (pa.types.is_floating, pa.float64()),
-    (pa.types.is_uint64, pa.float64()),
-    (pa.types.is_integer, pa.int64()),
-    (pa.types.is_date, pa.timestamp("s")),
-)
-"""Types that columns of Parquet files and data frames are cast to; unsigned 64-bit numbers may not fit into int64."""
 
 
-def read_table(source: str | Path | Content | TableFiles, options: ReadOptions = ReadOptions()) -> Table:
+def read_table(source: str | Path | TableSource, options: ReadOptions = ReadOptions()) -> Table:
     """Reads a table: CSV (plain, gzip, zstd) or Parquet, one file or all of a folder or a pattern, or bytes.
 
     The source `-` is CSV from standard input. The values of keys in the paths of files become columns.
@@ -58,8 +52,11 @@ def read_table(source: str | Path | Content | TableFiles, options: ReadOptions =
             do not agree.
         UsageError: An option that says how to read makes no sense.
     """
-    found = source if isinstance(source, Content | TableFiles) else open_table(source)
-    table = _read_file(found, options) if isinstance(found, Content) else _read_files(found, options)
+    found = source if isinstance(source, TableSource) else open_table(source)
+    if isinstance(found, SeriesGroup):
+        table = read_group(found, options)
+    else:
+        table = _read_file(found, options) if isinstance(found, Content) else _read_files(found, options)
     _require_rows(table.arrow, table.name)
     return with_number_marks(table, options)
 
@@ -67,7 +64,7 @@ def read_table(source: str | Path | Content | TableFiles, options: ReadOptions =
 def _read_file(content: Content, options: ReadOptions) -> Table:
     if content.format == "csv":
         return _read_csv(content, options)
-    arrow = _normalised(_read_parquet(content), content.name)
+    arrow = normalised(read_parquet(content), content.name)
     return Table(content.name, arrow, content.fingerprint.result(), content.stored_bytes, options=options)
 
 
@@ -106,7 +103,7 @@ def column_names(content: Content, options: ReadOptions) -> tuple[str, ...]:
         UsageError: An option that says how to read makes no sense.
     """
     if content.format == "parquet":
-        return tuple(_kept_names(_read_parquet_schema(content).names))
+        return tuple(kept_names(parquet_schema(content).names))
     data, _ = to_utf8(content.data, options.encoding, content.name)
     return header_names(data, options, content.name)
 
@@ -144,7 +141,7 @@ def table_from_arrow(arrow: pa.Table, name: str) -> Table:
         DataError: It has no rows, or two columns of one name.
     """
     _require_rows(arrow, name)
-    arrow = _normalised(arrow, name)
+    arrow = normalised(arrow, name)
     return with_number_marks(Table(name, arrow, _fingerprint(arrow), int(arrow.nbytes)), ReadOptions())
 
 
@@ -164,82 +161,9 @@ def _fingerprint(arrow: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _read_parquet(content: Content) -> pa.Table:
-    schema = _read_parquet_schema(content)
-    try:
-        # Texts that repeat stay in their dictionaries, where they take no more memory than the file says.
-        texts = [field.name for field in schema if any(is_text(field.type) for is_text in _TEXT_CHECKS)]
-        file = pa.parquet.ParquetFile(pa.BufferReader(content.data), read_dictionary=texts)
-        _refuse_bomb(file.metadata, content)
-        return file.read()
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged_parquet(content, error) from None
-
-
-def _read_parquet_schema(content: Content) -> pa.Schema:
-    try:
-        return pa.parquet.read_schema(pa.BufferReader(content.data))
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged_parquet(content, error) from None
-
-
-def _damaged_parquet(content: Content, error: Exception) -> DataError:
-    reason = str(error).splitlines()[0][:200]
-    return DataError(f"the Parquet file is damaged ({reason}).", place=Place(content.name))
-
-
-def _refuse_bomb(metadata: pa.parquet.FileMetaData, content: Content) -> None:
-    """Raises, before anything is unpacked, if the columns would take far more bytes than the file has."""
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-    size = sum(max(8 * chunk.num_values, chunk.total_uncompressed_size) for chunk in chunks)
-    if size > largest_expansion(content.stored_bytes):
-        raise DataError(
-            f"the Parquet file of {content.stored_bytes:,} bytes unpacks to {size:,}.",
-            place=Place(content.name),
-            hint="Give it as CSV if this is really meant.",
-        )
-
-
-def _normalised(arrow: pa.Table, name: str) -> pa.Table:
-    """Casts text to dictionaries, numbers to float64 or int64, dates to timestamps; drops the pandas index column."""
-    keep = _kept_names(arrow.column_names)
-    if len(set(keep)) < len(keep):
-        twice = next(column for column in keep if keep.count(column) > 1)
-        raise DataError(f"two columns are named {quoted(twice)}.", place=Place(name, None, twice))
-    columns = [_normalised_column(arrow.column(column)) for column in keep]
-    return pa.table(columns, names=keep)
-
-
 def _require_rows(arrow: pa.Table, name: str) -> None:
     if not arrow.num_rows:
         raise DataError("the table has no rows.", place=Place(name))
-
-
-def _kept_names(names: list[str]) -> list[str]:
-    return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
-
-
-def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    if isinstance(values.type, pa.BaseExtensionType):
-        values = _without_extension(values)
-    kind = values.type
-    is_dictionary = pa.types.is_dictionary(kind)
-    if is_dictionary and not pa.types.is_string(kind.value_type):
-        values = values.cast(kind.value_type)
-        kind, is_dictionary = values.type, False
-    if is_dictionary or any(is_text(kind) for is_text in _TEXT_CHECKS):
-        return values if values.type == TEXT_TYPE else values.cast(pa.string()).dictionary_encode().cast(TEXT_TYPE)
-    plain = next((plain for check, plain in _PLAIN_TYPES if check(kind)), kind)
-    return values if plain == kind else values.cast(plain, safe=False)
-
-
-def _without_extension(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Converts pandas periods to the times they begin at, and any other extension type to its storage."""
-    series = values.to_pandas()
-    if isinstance(series.dtype, pd.PeriodDtype):
-        return pa.chunked_array([pa.Array.from_pandas(series.dt.to_timestamp())])
-    return pa.chunked_array([chunk.storage for chunk in values.chunks], values.type.storage_type)
 
 
 def _read_csv(content: Content, options: ReadOptions) -> Table:

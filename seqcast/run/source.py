@@ -12,11 +12,10 @@ from seqcast.panel.clock import is_fixed
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import build_panel
-from seqcast.reading.files import TableFiles, is_table, open_table
+from seqcast.reading.files import is_table, open_table
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.source import Content
 from seqcast.reading.table import Table
-from seqcast.reading.tabular import read_table
+from seqcast.reading.tabular import TableSource, read_table
 from seqcast.run.headings import Given, future_under_run_names, under_run_names
 from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, RunRecord
 
@@ -86,10 +85,7 @@ def absolute_name(name: str) -> str:
 
 
 def read_source(
-    data: str | Content | TableFiles,
-    config: DataConfig,
-    options: ReadOptions = ReadOptions(),
-    static_path: str | None = None,
+    data: str | TableSource, config: DataConfig, options: ReadOptions = ReadOptions(), static_path: str | None = None
 ) -> Source:
     """Read a table and turn it into a panel.
 
@@ -102,7 +98,9 @@ def read_source(
     table = read_table(data, options)
     static_table = None if static_path is None else read_table(static_path, options)
     loaded = build_panel(table, config, static_table=static_table)
-    emptied = replace(table, arrow=table.arrow.schema.empty_table(), lines=None, files=(), options=loaded.options)
+    emptied = replace(
+        table, arrow=table.arrow.schema.empty_table(), lines=None, rows=None, files=(), options=loaded.options
+    )
     return Source(loaded.panel, emptied, static_path, loaded.notices)
 
 
@@ -142,7 +140,7 @@ def _named_zone(panel: Panel) -> str | None:
 
 
 def read_run_source(
-    record: RunRecord, config: Config, data: str | Content | TableFiles | None, given: Given = Given()
+    record: RunRecord, config: Config, data: str | TableSource | None, given: Given = Given()
 ) -> Source:
     """Read the run's own table again, or another one with the same columns under the same or the given headings.
 
@@ -162,9 +160,7 @@ def read_run_source(
         raise RunError(message, place=Place(file=record.data.path)) from None
 
 
-def _read_run_source(
-    record: RunRecord, config: Config, data: str | Content | TableFiles | None, given: Given
-) -> Source:
+def _read_run_source(record: RunRecord, config: Config, data: str | TableSource | None, given: Given) -> Source:
     own = record.data
     static_path = given.static_path or own.static_path
     _require_tables(own, data, static_path)
@@ -223,7 +219,7 @@ def has_table(record: RunRecord) -> bool:
     return is_table(record.data.path)
 
 
-def _require_tables(own: DataRecord, data: str | Content | TableFiles | None, static_path: str | None) -> None:
+def _require_tables(own: DataRecord, data: str | TableSource | None, static_path: str | None) -> None:
     """Raise if a table named in run.json is no plain file or files; reading a pipe or a device might never end."""
     if data is None and not is_table(own.path):
         raise RunError(
@@ -237,10 +233,34 @@ def _require_tables(own: DataRecord, data: str | Content | TableFiles | None, st
 
 def _require_same_frequency(panel: Panel, record: RunRecord, name: str) -> None:
     """Raise, unless the table is so short that it may look coarser than it is; then the run's frequency is tried."""
-    if panel.lengths.max() > 3 * max(2, record.shape.context):
+    if _may_tell_frequency(panel, record):
         raise DataError(
             f"{name}: its frequency is {panel.frequency.alias!r}; this run was trained on {record.frequency!r}.",
             hint="Train a run for this frequency.",
+        )
+
+
+def _may_tell_frequency(panel: Panel, record: RunRecord) -> bool:
+    """Return whether a series is long enough to show the frequency of its table."""
+    return bool(panel.lengths.max() > 3 * max(2, record.shape.context))
+
+
+def require_steps_of(record: RunRecord, source: Source) -> None:
+    """Raise if series that were read with the frequency of a run have rows several of its steps apart throughout.
+
+    Series so short that they may look coarser than they are pass, as they do where the frequency is found.
+
+    Raises:
+        DataError: No two observations of any series follow each other.
+    """
+    panel = source.panel
+    observed, series = np.isfinite(panel.target), panel.series_of_row
+    follow = observed[1:] & observed[:-1] & (series[1:] == series[:-1])
+    if _may_tell_frequency(panel, record) and not follow.any():
+        raise DataError(
+            f"{source.table.name}: no two of its rows are one step apart; this run was trained on "
+            f"{record.frequency!r}.",
+            hint="Train a run for the frequency of this table.",
         )
 
 

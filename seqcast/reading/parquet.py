@@ -1,0 +1,110 @@
+"""Reads Parquet files and brings the columns of Arrow tables to the few types that the reading of tables knows."""
+
+import re
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from seqcast.errors import DataError, Place
+from seqcast.panel.wording import quoted
+from seqcast.reading.source import Content, largest_expansion
+from seqcast.reading.table import TEXT_TYPE
+
+_TEXT_CHECKS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_PLAIN_TYPES = (
+    (pa.types.is_decimal, pa.float64()),
+    (pa.types.is_floating, pa.float64()),
+    (pa.types.is_uint64, pa.float64()),
+    (pa.types.is_integer, pa.int64()),
+    (pa.types.is_date, pa.timestamp("s")),
+)
+"""Types that columns of Parquet files and data frames are cast to; unsigned 64-bit numbers may not fit into int64."""
+
+
+def read_parquet(content: Content) -> pa.Table:
+    """Reads all rows of a Parquet file.
+
+    Raises:
+        DataError: It is damaged, or unpacks to absurdly many bytes.
+    """
+    schema = parquet_schema(content)
+    try:
+        file = pa.parquet.ParquetFile(pa.BufferReader(content.data), read_dictionary=text_columns(schema))
+        refuse_bomb(file.metadata, content.name, content.stored_bytes)
+        return file.read()
+    except (OSError, pa.ArrowException) as error:
+        raise damaged_parquet(content.name, error) from None
+
+
+def text_columns(schema: pa.Schema) -> list[str]:
+    """Returns the columns of texts; those that repeat take no more memory in dictionaries than the file says."""
+    return [field.name for field in schema if any(is_text(field.type) for is_text in _TEXT_CHECKS)]
+
+
+def parquet_schema(content: Content) -> pa.Schema:
+    """Returns the names and types of the columns.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    try:
+        return pa.parquet.read_schema(pa.BufferReader(content.data))
+    except (OSError, pa.ArrowException) as error:
+        raise damaged_parquet(content.name, error) from None
+
+
+def damaged_parquet(name: str, error: Exception) -> DataError:
+    """Returns the error for a file that cannot be read as Parquet."""
+    reason = str(error).splitlines()[0][:200]
+    return DataError(f"the Parquet file is damaged ({reason}).", place=Place(name))
+
+
+def refuse_bomb(metadata: pa.parquet.FileMetaData, name: str, stored_bytes: int) -> None:
+    """Raises, before anything is unpacked, if the columns would take far more bytes than the file has."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    size = sum(max(8 * chunk.num_values, chunk.total_uncompressed_size) for chunk in chunks)
+    if size > largest_expansion(stored_bytes):
+        raise DataError(
+            f"the Parquet file of {stored_bytes:,} bytes unpacks to {size:,}.",
+            place=Place(name),
+            hint="Give it as CSV if this is really meant.",
+        )
+
+
+def normalised(arrow: pa.Table, name: str) -> pa.Table:
+    """Casts text to dictionaries, numbers to float64 or int64, dates to timestamps; drops the pandas index column."""
+    keep = kept_names(arrow.column_names)
+    if len(set(keep)) < len(keep):
+        twice = next(column for column in keep if keep.count(column) > 1)
+        raise DataError(f"two columns are named {quoted(twice)}.", place=Place(name, None, twice))
+    columns = [_normalised_column(arrow.column(column)) for column in keep]
+    return pa.table(columns, names=keep)
+
+
+def kept_names(names: list[str]) -> list[str]:
+    """Returns the names of the columns without the index that pandas writes."""
+    return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
+
+
+def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if isinstance(values.type, pa.BaseExtensionType):
+        values = _without_extension(values)
+    kind = values.type
+    is_dictionary = pa.types.is_dictionary(kind)
+    if is_dictionary and not pa.types.is_string(kind.value_type):
+        values = values.cast(kind.value_type)
+        kind, is_dictionary = values.type, False
+    if is_dictionary or any(is_text(kind) for is_text in _TEXT_CHECKS):
+        return values if values.type == TEXT_TYPE else values.cast(pa.string()).dictionary_encode().cast(TEXT_TYPE)
+    plain = next((plain for check, plain in _PLAIN_TYPES if check(kind)), kind)
+    return values if plain == kind else values.cast(plain, safe=False)
+
+
+def _without_extension(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Converts pandas periods to the times they begin at, and any other extension type to its storage."""
+    series = values.to_pandas()
+    if isinstance(series.dtype, pd.PeriodDtype):
+        return pa.chunked_array([pa.Array.from_pandas(series.dt.to_timestamp())])
+    return pa.chunked_array([chunk.storage for chunk in values.chunks], values.type.storage_type)

@@ -1,0 +1,172 @@
+"""`predict` on Parquet data sets: in groups of series, to one file or to a folder of parts."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqcast.part_files import MANIFEST_FILE
+from seqcast.reading import series_groups
+from tests.running import HORIZON, TINY, Trained, done, refused, seqcast, wave
+
+LENGTH = 101
+NAMES = ("d", "a", "c", "b", "e")
+
+
+def panel(*names: str) -> pd.DataFrame:
+    times = pd.date_range("2024-01-01", periods=LENGTH, freq="h")
+    parts = [pd.DataFrame({"unique_id": name, "ds": times, "y": wave(LENGTH, 5 * ord(name[0]))}) for name in names]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def folder_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Five series in three Parquet files."""
+    folder = tmp_path_factory.mktemp("folder")
+    data = folder / "sales"
+    data.mkdir()
+    for number, names in enumerate((NAMES[:2], NAMES[2:3], NAMES[3:])):
+        panel(*names).to_parquet(data / f"{number}.parquet", index=False)
+    done("train", data, *TINY, "--run", folder / "run")
+    return Trained(data, folder / "run")
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of two series."""
+    monkeypatch.setattr(series_groups, "MOST_ROWS", 2 * LENGTH)
+
+
+@pytest.fixture
+def copied(folder_run: Trained, tmp_path: Path) -> Path:
+    """The data set in another folder, which a test may change."""
+    data = tmp_path / "copy"
+    data.mkdir()
+    for file in folder_run.data.iterdir():
+        (data / file.name).write_bytes(file.read_bytes())
+    return data
+
+
+def predicted(run: Trained, *words: object) -> pd.DataFrame:
+    return done("predict", "--run", run.run, "--output", "-", *words).table()
+
+
+def equal(one: pd.DataFrame, two: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(one, two, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_a_table_read_in_groups_has_the_forecasts_of_the_whole(
+    folder_run: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streamed = done("predict", "--run", folder_run.run, "--output", "-", "--horizon", HORIZON + 2)
+    assert "sales is read in 3 groups of series" in streamed.err
+    assert list(dict.fromkeys(streamed.table()["unique_id"])) == list(NAMES)
+    monkeypatch.undo()
+    whole = done("predict", "--run", folder_run.run, "--output", "-", "--horizon", HORIZON + 2)
+    assert "groups of series" not in whole.err
+    equal(streamed.table(), whole.table())
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_parts_that_are_there_are_not_written_again(folder_run: Trained, copied: Path, tmp_path: Path) -> None:
+    words = ("predict", copied, "--run", folder_run.run, "--output", f"{tmp_path}/out/")
+    assert "25 rows written to 3 parts in" in done(*words).err
+    out = tmp_path / "out"
+    parts = sorted(out.glob("part-*.parquet"))
+    before = {part: part.stat().st_mtime_ns for part in parts}
+    equal(pd.read_parquet(out), predicted(folder_run, copied).astype({"ds": "datetime64[us]"}))
+    assert "0 rows written to 0 parts" in done(*words).err
+    parts[1].unlink()
+    assert "10 rows written to 1 parts" in done(*words).err
+    assert [part.stat().st_mtime_ns != before[part] for part in parts] == [False, True, False]
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_only_parts_of_files_that_changed_are_written_again(folder_run: Trained, copied: Path, tmp_path: Path) -> None:
+    words = ("predict", copied, "--run", folder_run.run, "--output", f"{tmp_path}/out/")
+    done(*words)
+    panel(*NAMES[:2]).assign(y=np.arange(2.0 * LENGTH)).to_parquet(copied / "0.parquet", index=False)
+    told = done(*words).err
+    assert "10 rows written to 1 parts" in told
+    assert "2 parts were there already" in told
+    assert "written to 3 parts" in done(*words, "--level", "50").err  # other options make other parts
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_parts_of_an_earlier_longer_table_are_removed(folder_run: Trained, copied: Path, tmp_path: Path) -> None:
+    words = ("predict", copied, "--run", folder_run.run, "--output", f"{tmp_path}/out/", "--format", "csv")
+    done(*words)
+    (copied / "2.parquet").unlink()
+    done(*words)
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.glob("part*")) == ["part-00000.csv", "part-00001.csv"]
+    assert sorted(json.loads((out / MANIFEST_FILE).read_text())["parts"]) == ["part-00000.csv", "part-00001.csv"]
+
+
+def test_a_table_whose_series_are_spread_out_is_read_whole(
+    folder_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series_groups, "MOST_ROWS", LENGTH)
+    frame, data = panel(*NAMES).sort_values("ds", kind="stable"), tmp_path / "days"
+    frame.assign(day=frame["ds"].dt.day).to_parquet(data, partition_cols=["day"], index=False)
+    ran = done("predict", data, "--run", folder_run.run, "--output", "-")
+    assert "is read as a whole: the rows of each series are spread over many parts of its files" in ran.err
+    equal(ran.table(), predicted(folder_run))
+    assert "written to 1 parts" in done("predict", data, "--run", folder_run.run, "--output", f"{tmp_path}/out/").err
+
+
+def test_a_folder_with_other_files_is_refused(folder_run: Trained, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    words = ("predict", "--run", folder_run.run, "--output", tmp_path)
+    assert "the folder holds 'notes.txt', which is no part of a forecast" in refused(2, *words)
+
+
+def test_a_damaged_list_of_parts_is_refused(folder_run: Trained, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_FILE).write_text('{"parts": {"../x": 1}}')
+    assert "the list of the parts is damaged" in refused(4, "predict", "--run", folder_run.run, "--output", tmp_path)
+
+
+def test_a_table_of_another_frequency_is_refused_in_groups_too(
+    folder_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series_groups, "MOST_ROWS", LENGTH)
+    frame = panel(*NAMES)
+    every_third = frame[frame["ds"].dt.hour % 3 == 0]
+    (tmp_path / "slow").mkdir()
+    every_third.to_parquet(tmp_path / "slow" / "a.parquet", index=False, row_group_size=40)
+    told = refused(3, "predict", tmp_path / "slow", "--run", folder_run.run, "--output", "-")
+    assert "no two of its rows are one step apart; this run was trained on 'h'" in told
+
+
+def test_a_run_of_a_folder_that_is_gone_says_what_to_do(folder_run: Trained) -> None:
+    moved = folder_run.data.rename(folder_run.data.with_name("moved"))
+    try:
+        ran = seqcast("predict", "--run", folder_run.run, "--output", "-")
+    finally:
+        moved.rename(folder_run.data)
+    assert (ran.code, "the table this run was trained on is not there" in ran.err) == (4, True)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_an_exported_model_reads_groups_and_writes_parts_too(folder_run: Trained, tmp_path: Path) -> None:
+    model, out = tmp_path / "model.onnx", tmp_path / "out"
+    done("export", folder_run.run, model)
+    words = ("predict", folder_run.data, "--onnx", model, "--output")
+    streamed = done(*words, "-")
+    assert "sales is read in 3 groups of series" in streamed.err
+    pd.testing.assert_frame_equal(streamed.table(), predicted(folder_run), rtol=1e-4, atol=1e-3)
+    assert "25 rows written to 3 parts" in done(*words, f"{out}/").err
+    assert "3 parts were there already" in done(*words, f"{out}/").err
+    ran = done("predict", folder_run.data, "--run", folder_run.run, "--output", f"{out}/")
+    assert "written to 3 parts" in ran.err  # the run is another model than its export
+
+
+@pytest.mark.parametrize("words", [("--plot",), ("--samples", "3"), ("--aggregate", "sum")])
+def test_what_needs_all_forecasts_at_once_refuses_a_folder(
+    folder_run: Trained, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    told = refused(2, "predict", "--run", folder_run.run, "--output", tmp_path, *words)
+    assert f"{words[0]} writes one file, and {tmp_path} is a folder" in told
