@@ -5,6 +5,7 @@ import io
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from seqcast.errors import SeqcastError, UsageError, option
 from seqcast.extras import import_extra
 from seqcast.portable.graph import ForecastGraph
 from seqcast.portable.metadata import METADATA_KEY, ModelCard, dump_card
-from seqcast.portable.onnx_file import ATTENTION, LARGEST_MODEL, QUANTILES, input_forms, require_onnx_name
+from seqcast.portable.onnx_file import ATTENTION, LARGEST_MODEL, QUANTILES, SILENT, input_forms, require_onnx_name
 from seqcast.run.load import TrainedModel
 from seqcast.run.record import RunRecord
 from seqcast.storage import output_file
@@ -59,7 +60,8 @@ def export_model(model: TrainedModel, record: RunRecord, *, with_attention: bool
     text = dump_card(card)
     model = replace(model, network=copy.deepcopy(model.network).cpu())
     graph = ForecastGraph(model, tuple(input_forms(card)), with_attention=with_attention).eval()
-    proto = onnx.load_model_from_string(_traced(graph, card))
+    proto = onnx.load_model_from_string(_optimised(_traced(graph, card)))
+    _drop_unused_operators(proto)
     proto.producer_name, proto.producer_version = "seqcast", __version__
     onnx.helper.set_model_props(proto, {METADATA_KEY: text})
     if proto.ByteSize() > LARGEST_MODEL:
@@ -100,6 +102,26 @@ def _traced(graph: ForecastGraph, card: ModelCard) -> bytes:
             dynamo=False,
         )
     return buffer.getvalue()
+
+
+def _optimised(data: bytes) -> bytes:
+    """The graph with its constants folded, so that a forecast need not do it: opening takes less than half the time."""
+    runtime = import_extra("onnxruntime", "onnx", "`seqcast export`")
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # operators of ONNX alone
+    options.log_severity_level = SILENT
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "graph.onnx"
+        options.optimized_model_filepath = str(file)
+        runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return file.read_bytes()
+
+
+def _drop_unused_operators(proto: Any) -> None:
+    """Leave the operators of ONNX as the only ones that the file asks for; onnxruntime names all that it knows."""
+    used = [each for each in proto.opset_import if each.domain == ""]
+    del proto.opset_import[:]
+    proto.opset_import.extend(used)
 
 
 def _example(card: ModelCard) -> tuple[torch.Tensor, ...]:

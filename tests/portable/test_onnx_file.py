@@ -11,7 +11,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from seqcast.errors import RunError
-from seqcast.portable.export import export_model
+from seqcast.portable.export import OPSET, export_model
 from seqcast.portable.metadata import METADATA_KEY
 from seqcast.portable.onnx_file import OnnxModel
 from seqcast.run.untrusted.onnx_parts import onnx_parts
@@ -54,6 +54,13 @@ def test_the_good_file_is_read_with_its_scalers_bit_by_bit(good: bytes) -> None:
     np.testing.assert_array_equal(model.scalers.known.numeric.scale, expected.scalers.known.numeric.scale)
     assert model.scalers.known.categories[0].tolist() == expected.scalers.known.categories[0].tolist()
     assert model.levels == (0.1, 0.5, 0.9)
+
+
+def test_constants_are_folded_and_only_operators_of_onnx_are_asked_for(good: bytes) -> None:
+    proto = onnx.load_model_from_string(good)
+    assert [(each.domain, each.version) for each in proto.opset_import] == [("", OPSET)]
+    made = {"Constant", "ConstantOfShape", "Identity"}
+    assert made.isdisjoint(node.op_type for node in proto.graph.node if not any(node.input))
 
 
 def test_the_file_names_no_path_of_the_machine_it_was_made_on(good: bytes) -> None:
