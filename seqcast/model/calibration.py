@@ -98,11 +98,11 @@ class Calibration(nn.Module):
         super().__init__()
         self.levels, self.half_context, self.season = levels, shape.context // 2, shape.season
         horizon = shape.horizon
-        corrections = torch.zeros(horizon, len(levels))
+        corrections = (horizon, len(levels))
         self.register_buffer("noise_bounds", torch.zeros(NUM_NOISES - 1))
-        self.register_buffer("full", corrections.repeat(NUM_NOISES, 1, 1))
-        self.register_buffer("short", corrections.repeat(2, len(self.sizes), 1, 1))
-        self.register_buffer("flat", corrections.clone())
+        self.register_buffer("full", torch.zeros(NUM_NOISES, *corrections))
+        self.register_buffer("short", torch.zeros(2, len(self.sizes), *corrections))
+        self.register_buffer("flat", torch.zeros(corrections))
         self.register_buffer("flat_stays", torch.tensor(1.0))
         self.register_buffer("flat_windows", torch.tensor(0.0))
         self.register_buffer("flat_ends", torch.zeros(horizon))

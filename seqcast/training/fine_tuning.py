@@ -8,6 +8,7 @@ overlaps with that. All that has a closed form, and all that is measured on vali
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -34,7 +35,8 @@ STEPS_SHARE = 0.05
 """Steps of all networks together, as a part of the parent's."""
 FEWEST_STEPS = 10
 VALIDATIONS = 3
-"""Validations of a network, besides that of its start; each costs as much as three steps."""
+"""Most validations of a network, besides that of its start; each costs as much as three steps. The first one without a
+gain is the last: a network that was trained well before has learned most of what there is."""
 
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -90,7 +92,7 @@ def _with_budget(record: RunRecord, config: Config, given: Sections) -> tuple[Co
     """The inherited settings with the number of networks, the steps and the learning rate of a fine-tuning."""
     assert record.result is not None
     number, usual = num_networks(record), config.training.model_dump()
-    usual |= {"freeze": "none", "time_limit": None, "validate_every": None}
+    usual |= {"freeze": "none", "time_limit": None, "validate_every": None, "patience": None}
     choices = []
     asked = dict(given.get("training", {}))
     if record.parent is None:  # a fine-tuned parent has had both reduced
@@ -106,8 +108,10 @@ def _with_budget(record: RunRecord, config: Config, given: Sections) -> tuple[Co
     if "time_limit" in asked:
         usual["max_steps"] = None  # `training.pace` settles it
     training = usual | asked | {"ensemble": max(1, number), "rounds": 1}
-    if training["validate_every"] is None and training["max_steps"] is not None:
-        training["validate_every"] = max(1, training["max_steps"] // VALIDATIONS)
+    if training["max_steps"] is not None:
+        training["validate_every"] = training["validate_every"] or math.ceil(training["max_steps"] / VALIDATIONS)
+        if number:
+            training["patience"] = training["patience"] or training["validate_every"]
     sections = {name: dict(values) for name, values in given.items()}
     return config.override(**sections | {"training": training}), tuple(choices)
 

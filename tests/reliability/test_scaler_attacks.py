@@ -103,7 +103,7 @@ try:
     main()
 except SystemExit as end:
     print("exit", end.code)
-print(seen, sorted({"sklearn", "joblib", "scipy.stats", "torch._dynamo"} & set(sys.modules)))
+print(seen, sorted({"sklearn", "joblib", "scipy.stats", "sympy", "torch._dynamo"} & set(sys.modules)))
 """
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from seqcast.run.parent import Parent, load_parent
 from seqcast.run.record import MODEL_FILE
 from seqcast.run.source import read_source_like
 from seqcast.storage import sha256_hex
-from seqcast.training import rounds
+from seqcast.training import loop, rounds
 from seqcast.training.fine_tuning import FEWEST_STEPS, LEARNING_RATE_SHARE, inherited_config
 from seqcast.training.fit import Fit, fit
 from seqcast.training.loop import Hooks, refit_length
 from seqcast.training.setup import TrainingSetup, prepare
+from seqcast.training.validation import ValidationScore
 from tests.panels import CPU, one_thread, small_config
 from tests.run.making_runs import COVARIATES, daily_frame, make_job, write_table
 from tests.training.improvement import assert_same_fit, let_training_improve, stopped_after_every_step
@@ -60,8 +62,8 @@ def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def further(parent: Parent, data: Path, **training: Any) -> TrainingJob:
-    """The job of `train data --from parent`, of few steps unless told otherwise."""
-    given = {"training": {"max_steps": 4} | training}
+    """The job of `train data --from parent`, of few steps, all of them taken, unless told otherwise."""
+    given = {"training": {"max_steps": 4, "patience": 4} | training}
     config, choices = inherited_config("run", parent.record, parent.model.config, given)
     return fine_tuning_job(read_source_like(parent.record, config, str(data)), config, CPU, parent, choices)
 
@@ -116,6 +118,20 @@ def test_covariates_keep_the_units_of_the_parent_and_targets_are_scaled_anew(par
     for series, name in enumerate(LONGER):
         values = frame.loc[frame["unique_id"] == name, "y"].to_numpy()[: LONGER[name] - 7]
         assert scalers.target.mean[series] == pytest.approx(values.mean())
+
+
+def test_a_first_validation_without_a_gain_is_the_last_and_the_refit_follows(
+    parent: Parent, longer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = count(1.0)
+    monkeypatch.setattr(loop, "validate", lambda *_: ValidationScore(next(losses), 0.5))
+
+    found = fit(setup_of(further(parent, longer, max_steps=7, patience=None)))
+
+    assert [record.step for record in found.history] == [0, 3, 0, 3]
+    assert (found.result.best_step, found.result.num_steps, found.result.refitted) == (0, 6, True)
+    network, before = found.networks.final.networks[1], parent.networks[0]
+    assert not torch.equal(network.decoder.head.linear.weight, before.decoder.head.linear.weight)
 
 
 @pytest.mark.parametrize("freeze", ["encoder", "attention"])
