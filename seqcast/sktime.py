@@ -145,7 +145,9 @@ def _table(y: pd.DataFrame, target: pd.DataFrame | None, X: pd.DataFrame | None)
     index = source.index
     covariates = {} if X is None else {_covariate(name): X[name].reindex(index).to_numpy() for name in X.columns}
     instances = _instances(y)
-    codes = np.zeros(len(index), int) if instances is None else instances.get_indexer(index.droplevel(-1))
+    codes = np.zeros(len(index), int)
+    if instances is not None and isinstance(index, pd.MultiIndex):
+        codes = instances.get_indexer(index.droplevel(-1))
     times = _plain_times(index.get_level_values(-1), y)
     names = _series_names(y)[:, codes]
     parts = [pd.DataFrame({_ID: own, _TIME: times, **covariates}) for own in names]
@@ -156,13 +158,14 @@ def _table(y: pd.DataFrame, target: pd.DataFrame | None, X: pd.DataFrame | None)
 
 def _instances(y: pd.DataFrame) -> pd.Index[Any] | None:
     """The instances of a panel or hierarchy, in the order of its rows; None for a frame whose index has times alone."""
-    return None if y.index.nlevels == 1 else y.index.droplevel(-1).unique()
+    return y.index.droplevel(-1).unique() if isinstance(y.index, pd.MultiIndex) else None
 
 
 def _series_names(y: pd.DataFrame) -> NDArray[Any]:
     """(columns, instances) a distinct id of each series."""
-    instances = [()] if y.index.nlevels == 1 else [np.atleast_1d(np.array(each, object)) for each in _instances(y)]
-    keys = [(*instance, column) for column in y.columns for instance in instances]
+    instances = _instances(y)
+    known = [()] if instances is None else [each if isinstance(each, tuple) else (each,) for each in instances]
+    keys = [(*instance, column) for column in y.columns for instance in known]
     names = [", ".join(map(str, key)) for key in keys]
     if len(set(names)) < len(names):
         names = [f"{number}: {name}" for number, name in enumerate(names)]
@@ -200,14 +203,16 @@ def _plain_times(times: pd.Index[Any], y: pd.DataFrame) -> pd.Index[Any]:
 
 def _index(y: pd.DataFrame, times: pd.Series[Any], num_steps: int) -> pd.Index[Any]:
     """The index of forecasts, `num_steps` of each instance: the inverse of `_plain_times`."""
-    known, own = y.index.get_level_values(-1), pd.Index(times)
+    known = y.index.get_level_values(-1)
+    own: pd.Index[Any] = pd.Index(times)
     if isinstance(known, pd.PeriodIndex):
-        own = pd.DatetimeIndex(times).to_period(known.freq)
+        own = pd.DatetimeIndex(times).to_period(known.freqstr)
     elif not isinstance(known, pd.DatetimeIndex):
         own = own + _first(y)
     instances = _instances(y)
     if instances is None:
-        return own.rename(known.name)
+        own.name = known.name
+        return own
     repeated = instances.repeat(num_steps)
     levels = [repeated.get_level_values(level) for level in range(repeated.nlevels)]
     return pd.MultiIndex.from_arrays([*levels, own], names=y.index.names)

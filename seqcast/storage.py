@@ -17,8 +17,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-import filelock
-
 from seqcast.errors import Place, RunError, SeqcastError, option
 
 LOCK_NAME = ".lock"
@@ -213,6 +211,8 @@ def lock_directory(path: Path, wait_seconds: float = 0) -> Iterator[None]:
     Raises:
         RunError: Another process holds the lock, or the directory is absent or cannot be written.
     """
+    import filelock
+
     if not path.is_dir():
         raise RunError("there is no such directory.", place=Place(file=str(path)))
     file = path / LOCK_NAME

@@ -23,7 +23,7 @@ from seqcast.storage import LOCK_NAME
 HORIZON, CONTEXT = 5, 23
 TINY = ("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7", "--location", "last", "--max-steps", "3")
 """Options of a training run that takes a fraction of a second; all sizes are different primes."""
-COMMAND = typer.main.get_command(app.app)
+COMMAND = typer.main.get_command(app.command_line())
 """The command, built once because building takes longer than most commands under test."""
 
 
@@ -76,7 +76,7 @@ def seqcast(*words: object, stdin: bytes = b"") -> Ran:
     streams = {name: io.TextIOWrapper(Pipe(), encoding="utf-8") for name in ("stdout", "stderr")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["seqcast", *map(str, words)])
-        patch.setattr(app, "app", COMMAND)
+        patch.setattr(app, "command_line", lambda _words: COMMAND)
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         for name, stream in streams.items():
             patch.setattr(sys, name, stream)

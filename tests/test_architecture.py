@@ -71,9 +71,10 @@ def test_what_answers_at_once_imports_no_heavy_library(option: str, tmp_path: Pa
     assert modules_after([option], tmp_path) & heavy == set()
 
 
-def test_listing_runs_imports_no_heavy_library(tmp_path: Path) -> None:
+def test_listing_runs_imports_no_heavy_library_and_no_other_command(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    assert modules_after(["runs"], tmp_path) & {"torch", "pandas", "sklearn"} == set()
+    modules = modules_after(["runs"], tmp_path)
+    assert modules & {"torch", "pandas", "sklearn", "filelock", "seqcast.cli.train", "seqcast.cli.predict"} == set()
 
 
 def test_checking_data_does_without_torch(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
     python tests/benchmarks/onnx_latency.py [--repeat 5]
 
-The median of several runs of each, taken in turn, and the milliseconds of one window in a process that has everything
-loaded. Prints one JSON document.
+The median time and processor time of several runs of each, taken in turn, and the milliseconds of one window in a process
+that has everything loaded. Prints one JSON document.
 """
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -31,11 +32,13 @@ SEQCAST = "from seqcast.cli.app import main; main()"
 NUM_STEPS = 1000
 
 
-def seconds_of(*words: str) -> float:
-    """Time of one fresh interpreter."""
-    started = time.perf_counter()
+def seconds_of(*words: str) -> tuple[float, float]:
+    """Time and processor time of one fresh interpreter."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", *words], capture_output=True, check=True)
-    return time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - started, cpu
 
 
 def made(folder: Path) -> tuple[Path, Path, Path]:
@@ -76,17 +79,18 @@ def measure(repeat: int) -> dict[str, object]:
             "seqcast predict --onnx": (*predicting, "--onnx", str(model)),
             "seqcast predict --run": (*predicting, "--run", str(run)),
         }
-        seconds: dict[str, list[float]] = {each: [] for each in commands}
+        found: dict[str, list[tuple[float, float]]] = {each: [] for each in commands}
         for _ in range(repeat):
             for each, words in commands.items():
-                seconds[each].append(seconds_of(*words))
-        median = {each: statistics.median(values) for each, values in seconds.items()}
-        shares = {each: round(value / median["import torch"], 3) for each, value in median.items()}
-        return {
-            "seconds": {each: round(value, 3) for each, value in median.items()},
-            "over_import_torch": shares,
-            "warm_milliseconds": warm_milliseconds(data, run, repeat),
-        }
+                found[each].append(seconds_of(*words))
+        document: dict[str, object] = {"warm_milliseconds": warm_milliseconds(data, run, repeat)}
+        for place, kind in enumerate(("seconds", "processor_seconds")):
+            median = {each: statistics.median(value[place] for value in values) for each, values in found.items()}
+            document[kind] = {each: round(value, 3) for each, value in median.items()}
+            document[f"{kind}_over_import_torch"] = {
+                each: round(value / median["import torch"], 3) for each, value in median.items()
+            }
+        return document
 
 
 if __name__ == "__main__":
