@@ -11,7 +11,7 @@ import numpy as np
 
 from seqcast.attention.lag_report import Relative
 from seqcast.attention.level import LevelShare, level_share
-from seqcast.attention.states import state_share
+from seqcast.attention.states import StateEffects, state_effects
 from seqcast.errors import DataError
 from seqcast.forecasting import Forecasting
 from seqcast.panel.arrays import FloatArray
@@ -36,8 +36,8 @@ class ContentMovement:
     num_windows: int
     level: LevelShare
     """The part of the forecast that goes through the level, in the same windows."""
-    states: float
-    """Part of the effect of single values that goes through the recurrent states, see `states.state_share`."""
+    states: StateEffects
+    """What goes through the recurrent states, in the same windows."""
 
     @property
     def decided(self) -> float:
@@ -56,7 +56,7 @@ class ContentMovement:
         return {
             "decided": self.decided,
             "same": 1 - self.decided,
-            "states": self.states,
+            "states": self.states.share,
             "num_windows": self.num_windows,
         }
 
@@ -73,7 +73,7 @@ def content_movement(model: TrainedModel, panel: Panel) -> ContentMovement | Non
     maps = list(forecasting.attention(origins))
     weights = np.concatenate([each.weights for each in maps])
     observed = np.concatenate([each.observed for each in maps])
-    level, states = level_share(forecasting, origins), state_share(forecasting, origins)
+    level, states = level_share(forecasting, origins), state_effects(forecasting, origins)
     return ContentMovement(moving_weights(weights, observed), len(weights), level, states)
 
 

@@ -13,6 +13,7 @@ from seqcast.attention.lag_report import GROUPINGS, LagReport, Relative, WindowG
 from seqcast.attention.occurrences import Occurrences, OccurrenceSums
 from seqcast.attention.seasons import SeasonFinding, check_seasons
 from seqcast.attention.shorter_context import ContextSuggestion, suggest_context
+from seqcast.attention.states import WORTH_TELLING
 from seqcast.attention.verdict import Faithfulness
 from seqcast.errors import UsageError, option
 from seqcast.forecasting import AttentionMaps, attention_maps
@@ -83,6 +84,7 @@ class Inspection:
 
     def as_dict(self, top: int | None = None) -> dict[str, object]:
         """The numbers of the printed report under the same names; questions that were not asked are left out."""
+        state_lags = self.report.overall.state_lags()
         asked = {
             "compare": self.comparison,
             "suggest": self.context,
@@ -93,6 +95,7 @@ class Inspection:
             "lags_of": self.lags_of,
             "linear_share": self.linear_share,
             "content": None if self.content is None else self.content.as_dict(),
+            "state_lags": None if state_lags is None else asdict(state_lags),
             "level": None if self.content is None else asdict(self.content.level),
             **({} if self.parts is None else _parts_dict(self.parts, top)),
             "seasons": [asdict(finding) for finding in self.seasons],
@@ -138,7 +141,7 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
     report = lag_report(maps, question.relative, question.group_by, groups)
     content = content_movement(model, panel)
     if content is not None:
-        report = replace(report, overall=replace(report.overall, moving=content.by_lag(question.relative)))
+        report = replace(report, overall=_with_content(report.overall, content, question.relative))
     scored = max(question.num_windows, FEWEST_ORIGINS)
     return Inspection(
         report=report,
@@ -156,6 +159,12 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
         contributions=contributions(model, panel) if question.explain else None,
         notices=found.notices,
     )
+
+
+def _with_content(profile: LagProfile, content: ContentMovement, relative: Relative) -> LagProfile:
+    """The profile with the part of each lag that content decides and, if they carry enough, that the states read."""
+    read = content.states.by_lag(relative) if content.states.share >= WORTH_TELLING else None
+    return replace(profile, moving=content.by_lag(relative), through_states=read)
 
 
 def _windows(model: TrainedModel, panel: Panel, question: Question) -> tuple[AttentionMaps, ErrorTenths | None]:

@@ -1,80 +1,103 @@
-"""The part of a forecast that goes through the recurrent states of its network, which no lag shows.
+"""The effect of past values that goes through the recurrent states: how large it is, and which lags the states read.
 
 Attended values are copied into the forecast, each by its weight. The recurrence reads the same values, and its states
-decide the weights, the gate of what is copied, and what the head adds. So a value z_s moves the forecast f on two ways,
-which finite differences tell apart by moving it only where it is copied and only where it is read:
+decide the weights, the gate of what is copied, and what the head adds. So a value z_s reaches the forecast f_t in two
+ways, which derivatives tell apart:
 
-    states = sum |df / dz_s read|  /  (sum |df / dz_s read| + sum |df / dz_s copied|)
+    states = sum |df_t / dz_s read|  /  (sum |df_t / dz_s read| + sum |df_t / dz_s copied|)
 
-over windows, forecast steps and some context steps s of each window. It is 0 for the linear start.
+over windows, forecast steps t and context steps s, with the units of each window held fixed. What goes through the
+states, added up by lag, tells which lags the recurrence reads. It is 0 for the linear start.
 """
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from seqcast.attention.changed_weights import point_forecast
+from seqcast.attention.lag_report import Relative
 from seqcast.forecasting import Forecasting
 from seqcast.model.ensemble import Ensemble
-from seqcast.model.network import Standardisation
+from seqcast.panel.arrays import FloatArray, IntArray
+from seqcast.results.lag_profile import by_lag
 from seqcast.results.origins import Origins
 from seqcast.tensors.windows import WindowBatch
 
-MOVE = 0.05
-"""Change of a value, in standard deviations of the window."""
-MOST_WINDOWS, NUM_POSITIONS = 32, 8
-"""Windows, and moved values of each."""
-MOST_VALUES = 4_000_000
-"""Most attention weights of all forecasts that are made at once."""
+NUM_STEPS = 6
+"""Forecast steps, at least, that each window is asked about; the next window is asked about others."""
+WORTH_TELLING = 0.01
+"""Smallest share of the states whose lags are told."""
+MOST_VALUES = 2_000_000
+"""Most attention weights of all windows that are read at once."""
 
 
-@torch.inference_mode()
-def state_share(forecasting: Forecasting, origins: Origins) -> float:
-    """The part of the effect of single values that goes through the states, 0 to 1, measured at some of the origins."""
-    model, network = forecasting.model, forecasting.model.network
-    sums, at_once = np.zeros(2), max(1, MOST_VALUES // (model.horizon * model.context))
-    for _, batch in forecasting.batches(origins.spread(MOST_WINDOWS), MOST_WINDOWS):
-        units = network.networks[0].standardise(batch)
-        moved = (torch.split(each, at_once) for each in _moved_values(batch.context_observed))
-        for rows, positions in zip(*moved, strict=True):
-            effects = value_effects(network, batch, units, rows, positions)
-            sums += [float(effect.abs().sum()) for effect in effects]
-    return float(sums[0] / max(sums.sum(), 1e-12))
+@dataclass(frozen=True, eq=False)
+class StateEffects:
+    """Mean absolute change of each forecast step (H) over that of each past value (S, oldest first)."""
+
+    read: FloatArray
+    """(H, S) through the recurrent states."""
+    copied: FloatArray
+    """(H, S) through the attended values."""
+
+    @property
+    def share(self) -> float:
+        """The part of the effect of single values that goes through the states, 0 to 1."""
+        read, copied = float(self.read.sum()), float(self.copied.sum())
+        return read / max(read + copied, 1e-12)
+
+    def by_lag(self, relative: Relative) -> FloatArray:
+        """(L,) the part of each lag in what goes through the states, with sum 1; 0 where they carry nothing."""
+        summed = by_lag(self.read) if relative == "target" else self.read.sum(axis=0)[::-1]
+        return summed / max(float(summed.sum()), 1e-12)
 
 
-def value_effects(
-    network: Ensemble, batch: WindowBatch, units: Standardisation, rows: Tensor, positions: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Returns the effects (pairs, horizon) of a value where it is read, and where it is copied.
+def state_effects(forecasting: Forecasting, origins: Origins) -> StateEffects:
+    """The effects of all past values on forecasts of some origins.
 
-    A pair is a window of `rows` and one of its `positions`. An effect is the change of the forecast over that of the
-    value, both in the units of the window.
+    Each window is asked about some forecast steps only, so that the cost does not grow with the horizon. Together they
+    are asked about all steps.
     """
-    own = Standardisation(units.location[rows], units.scale[rows])
-    repeated = WindowBatch(**{field.name: getattr(batch, field.name)[rows] for field in fields(batch)})
-    pairs = torch.arange(len(rows), device=rows.device)
-    encoded = []
-    for sign in (1, -1):
-        target = repeated.context_target.clone()
-        target[pairs, positions] += sign * MOVE * own.scale[:, 0]
-        encoded.append(network.encode(replace(repeated, context_target=target), own))
+    model, network = forecasting.model, forecasting.model.network
+    stride = max(1, min(len(origins), model.horizon // NUM_STEPS))
+    sums, counts = np.zeros((2, model.horizon, model.context)), np.zeros((model.horizon, model.context))
+    first = 0
+    for _, batch in forecasting.batches(origins, max(1, MOST_VALUES // counts.size)):
+        observed = batch.context_observed.cpu().numpy()
+        windows = np.arange(first, first + len(observed))
+        asked = np.arange(0, model.horizon, stride)[:, None] + windows % stride  # (steps, windows)
+        inside, observed = asked < model.horizon, np.broadcast_to(observed, (len(asked), *observed.shape))
+        np.add.at(counts, asked[inside], observed[inside])
+        for total, effects in zip(sums, value_effects(network, batch, asked), strict=True):
+            np.add.at(total, asked[inside], np.abs(effects[inside]))
+        first += len(windows)
+    read, copied = sums / np.maximum(counts, 1)
+    return StateEffects(read, copied)
 
-    def forecast(read: int, copied: int) -> Tensor:
-        return point_forecast(network, repeated, encoded[read].copying_from(encoded[copied])).double()
 
-    both_up, read_up, copied_up, both_down = forecast(0, 0), forecast(0, 1), forecast(1, 0), forecast(1, 1)
-    read = (both_up - copied_up + read_up - both_down) / (4 * MOVE)
-    copied = (both_up - read_up + copied_up - both_down) / (4 * MOVE)
-    return read, copied
+def value_effects(network: Ensemble, batch: WindowBatch, asked: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Returns the derivatives (K, B, S) by each value where it is read, and where it is copied.
 
+    Forecasts and values are in the units of the window, which are held fixed.
 
-def _moved_values(observed: Tensor) -> tuple[Tensor, Tensor]:
-    """Windows and some observed positions of each (B, S), evenly spread and other ones in the next window."""
-    num_windows, context = observed.shape
-    stride = max(1, context // NUM_POSITIONS)
-    position, window = np.arange(context)[None], np.arange(num_windows)[:, None]
-    asked = torch.from_numpy((position - 3 * window) % stride == 0).to(observed.device)
-    rows, positions = (observed & asked).nonzero(as_tuple=True)
-    return rows, positions
+    Args:
+        network: The networks that forecast.
+        batch: B windows.
+        asked: (K, B) forecast step of each window, from 0 on, K times; a step beyond the horizon gives zeros.
+    """
+    # cuDNN has no derivatives of a recurrence that is not being trained.
+    with torch.inference_mode(False), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        batch = WindowBatch(**{field.name: getattr(batch, field.name).clone() for field in fields(batch)})
+        units = network.networks[0].standardise(batch)
+        leaves = tuple(batch.context_target.clone().requires_grad_() for _ in range(2))
+        read, copied = (network.encode(replace(batch, context_target=values), units) for values in leaves)
+        forecast = point_forecast(network, batch, read.copying_from(copied))
+        horizon = torch.arange(forecast.shape[1], device=forecast.device)
+        found: list[list[FloatArray]] = [[], []]
+        for steps in torch.from_numpy(asked).to(forecast.device):
+            wanted = (forecast * (horizon == steps[:, None])).sum()
+            slopes = torch.autograd.grad(wanted, leaves, retain_graph=True)
+            for way, slope in zip(found, slopes, strict=True):
+                way.append((slope.double() * units.scale).cpu().numpy())
+    return np.stack(found[0]), np.stack(found[1])

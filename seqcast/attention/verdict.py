@@ -155,9 +155,10 @@ def _judged_without_bands(found: Faithfulness) -> tuple[Verdict, str] | None:
                 "the forecast is no better than the mean of the context, although the data repeat after lag "
                 f"{found.repeats_after}"
             )
+        larger = "larger" if without.error_change >= 0 else "smaller"
         return "nothing to attend", (
             "removing everything costs nothing: the mean of the context is as good a forecast (its error is "
-            f"{percent(without.error_change)} {spread} larger{_told_chance(without)})"
+            f"{percent(abs(without.error_change))} {spread} {larger}{_told_chance(without)})"
         )
     if without.error_change < 0:
         return "contradicted", (
@@ -177,6 +178,11 @@ def ratio(found: Faithfulness) -> float:
 def percent(change: float) -> str:
     """An effect as a part of the forecast's spread."""
     return f"{100 * change:.0f} %"
+
+
+def _grows(change: float) -> str:
+    """A change of the error in words."""
+    return f"{'grows' if change >= 0 else 'shrinks'} by {percent(abs(change))}"
 
 
 def _against(found: Faithfulness) -> list[str]:
@@ -216,8 +222,8 @@ def _numbers(found: Faithfulness) -> str:
     """The numbers in words."""
     times = ratio(found)
     shown = f"more than {_LARGEST_RATIO}" if times > _LARGEST_RATIO else f"{times:.1f}"
-    worse = f"the error grows by {percent(found.together.error_change)} of the forecast's spread without the weights of"
-    shuffled = f"by {percent(found.shuffled.error_change)} with shuffled ones"
+    worse = f"the error {_grows(found.together.error_change)} of the forecast's spread without the weights of"
+    shuffled = f"it {_grows(found.shuffled.error_change)} with shuffled ones"
     beaten = f"own weights beat {100 * found.shuffles_beaten:.0f} % of those"
     parts = [
         f"attended values move the forecast {shown} times as much as others",

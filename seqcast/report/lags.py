@@ -77,18 +77,24 @@ def lag_summary(report: LagReport, source: LagSource = LagSource(), content: Con
         f"{windows}, {_counted(report.horizon, 'step')} ahead{origin}, context of {report.context}. ",
         f"A step looks at {report.overall.effective_lags:.1f} effective lags; ",
         f"{percent_text(report.share_not_observed)} of the weight lies on steps without an observation.",
-        "" if content is None else _content_text(content),
+        "" if content is None else _content_text(content, report.overall),
     )
 
 
-def _content_text(content: ContentMovement) -> str:
-    decided, level = round(100 * content.decided), content.level
-    return (
+def _content_text(content: ContentMovement, profile: LagProfile) -> str:
+    decided, level, read = round(100 * content.decided), content.level, profile.state_lags()
+    text = (
         f" Content decides {decided} % of the weight; {100 - decided} % is the same for every window."
         f" {100 * level.share:.0f} % of a shift of all values reaches the forecast through the level of the window,"
-        f" {_LOCATIONS[level.location]}, and {100 * content.states:.0f} % of the effect of single values through the"
-        " recurrent states; no lag shows either."
+        f" {_LOCATIONS[level.location]}, which no lag shows. {100 * content.states.share:.0f} % of the effect of single"
+        " values goes through the recurrent states"
     )
+    if read is None:
+        return f"{text}."
+    if read.first_lag == read.last_lag:
+        return f"{text}, {100 * read.states:.0f} % of it from lag {read.first_lag}."
+    most = f"lag {read.peak_lag} has the most of it, {100 * read.peak_states:.0f} %"
+    return f"{text}, {100 * read.states:.0f} % of it from lags {read.first_lag} to {read.last_lag}; {most}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,7 @@ class LagTable:
         words = ["duration"] if self.profile.attended_times is None else ["duration", "attended time"]
         headings = ["share", "cumulative", "lift"] + ([] if self.profile.spread is None else ["spread"])
         headings += [] if self.profile.moving is None else ["moves"]
+        headings += [] if self.profile.through_states is None else ["states"]
         lag = Column("lag", justify="right", no_wrap=True, style="bold")
         table = open_table(lag, *map(Column, words), Column("weight", no_wrap=True), *headings)
         rows = self.profile.rows(self.top)
@@ -117,6 +124,7 @@ class LagTable:
             numbers = [percent_text(row.share), percent_text(row.cumulative_share), _lift_text(row.lift)]
             numbers += [] if row.spread is None else [percent_text(row.spread)]
             numbers += [] if row.moves is None else [percent_text(row.moves)]
+            numbers += [] if row.states is None else [percent_text(row.states)]
             cells: list[RenderableType] = [str(row.lag), row.duration, *times[number : number + 1], bar, *numbers]
             table.add_row(*cells, style="dim" if row.unstable else "")
         return table
@@ -213,6 +221,8 @@ def _definitions(report: LagReport) -> Iterable[str]:
             yield f"grey: unstable; over the origins of a series, the share varies by more than {_UNSTABLE} of itself."
     if report.overall.moving is not None:
         yield "moves: part of the share that content decides; the rest is the same in nine of ten past windows."
+    if report.overall.through_states is not None:
+        yield "states: part of this lag in what goes through the recurrent states, whatever its share of the attention."
     yield "effective lags: exp(entropy) of a step's weights, mean over steps and windows."
 
 

@@ -39,10 +39,25 @@ class LagRow:
     """Time of the lag before the first step that reaches it, as ISO text; None for more than one window."""
     moves: float | None = None
     """Part of all weight that lies on this lag in some windows and not in others; None where it was not measured."""
+    states: float | None = None
+    """Part of this lag in what goes through the recurrent states; None where they carry next to nothing."""
 
     def as_dict(self) -> dict[str, object]:
         """The fields, with the cumulative share under its printed name too."""
         return asdict(self) | {"cumulative": self.cumulative_share}
+
+
+@dataclass(frozen=True)
+class StateLags:
+    """The shortest run of neighbouring lags that has at least half of what goes through the recurrent states."""
+
+    first_lag: int
+    last_lag: int
+    states: float
+    """Their part of it."""
+    peak_lag: int
+    """The lag with the largest part."""
+    peak_states: float
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,8 @@ class LagProfile:
     """(L,) see `LagRow.origin_spread`."""
     moving: FloatArray | None = None
     """(L,) see `LagRow.moves`."""
+    through_states: FloatArray | None = None
+    """(L,) see `LagRow.states`."""
 
     @property
     def lift(self) -> FloatArray:
@@ -108,9 +125,22 @@ class LagProfile:
                 unstable=bool(self.unstable[index]),
                 attended_time=None if self.attended_times is None else self.frequency.iso(self.attended_times[index]),
                 moves=None if self.moving is None else float(self.moving[index]),
+                states=None if self.through_states is None else float(self.through_states[index]),
             )
             for rank, index in enumerate(order[:top])
         )
+
+    def state_lags(self) -> StateLags | None:
+        """The lags that the recurrent states mostly read; None where the states carry next to nothing."""
+        if self.through_states is None:
+            return None
+        before = np.concatenate([[0.0], np.cumsum(self.through_states)])
+        ends = np.searchsorted(before, before[:-1] + before[-1] / 2)  # the end of the run from each lag on
+        starts = np.flatnonzero(ends < len(before))
+        start = starts[np.argmin(ends[starts] - starts)]
+        peak = int(np.argmax(self.through_states))
+        part = float(before[ends[start]] - before[start])
+        return StateLags(int(start) + 1, int(ends[start]), part, peak + 1, float(self.through_states[peak]))
 
     def bands(self) -> tuple[LagBand, ...]:
         """Runs of lags with a lift of `BAND_LIFT` or more that hold `BAND_SHARE` of the weight, by falling share."""

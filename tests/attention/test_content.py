@@ -55,7 +55,7 @@ def test_the_moving_part_is_counted_by_lag_and_adds_up(panel: Panel) -> None:
         assert len(by_lag) == num_lags
         assert by_lag.sum() == pytest.approx(found.decided)
     document = inspect(model, panel, Question(windows=2)).as_dict(3)
-    shares = {"decided": found.decided, "same": 1 - found.decided, "states": found.states}
+    shares = {"decided": found.decided, "same": 1 - found.decided, "states": found.states.share}
     assert document["content"] == {**shares, "num_windows": 64}
     lag = document["lags"][0]
     assert lag["moves"] == pytest.approx(found.by_lag("target")[lag["lag"] - 1])

@@ -35,7 +35,7 @@ def test_it_is_faithful_when_everything_speaks_for_it() -> None:
     assert FOUND.verdict == "faithful"
     assert FOUND.reason == (
         "attended values move the forecast 5.0 times as much as others; the error grows by 30 % of the forecast's spread "
-        "without the weights of the bands, by 80 % with shuffled ones (own weights beat 100 % of those); rank "
+        "without the weights of the bands, it grows by 80 % with shuffled ones (own weights beat 100 % of those); rank "
         "correlation of weight and effect 0.60 over 12 lags, beyond chance"
     )
 
@@ -84,6 +84,19 @@ def test_a_weak_verdict_says_first_what_is_lacking(changed: dict[str, Any], told
     found = replace(FOUND, **changed)
     assert found.verdict == "weak"
     assert found.reason.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"together": Effect(0.5, -0.03, 0.0, 0.001)}, "the error shrinks by 3 % of the forecast's spread without"),
+        ({"shuffled": Effect(0.5, -0.04, 0.0, 0.2)}, "it shrinks by 4 % with shuffled ones"),
+        ({"without": Effect(1.0, 0.05, 0.0, 0.2)}, "its error is 5 % of the forecast's spread larger, no more than"),
+        ({"without": Effect(1.0, -0.05, 0.0, 0.2)}, "its error is 5 % of the forecast's spread smaller, no more than"),
+    ],
+)
+def test_an_error_that_falls_is_told_without_a_minus(changed: dict[str, Any], told: str) -> None:
+    assert told in replace(FOUND, **changed).reason
 
 
 def test_lags_that_are_missed_together_only_are_interchangeable() -> None:

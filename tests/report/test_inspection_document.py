@@ -36,7 +36,7 @@ TABLES: dict[str, tuple[Callable[[Row], list[Row]], Columns]] = {
     "cumulative": (
         lambda document: document["lags"],
         {"lag": "lag", "duration": "duration", "weight": _nothing, "share": "share", "cumulative": "cumulative"}
-        | {"lift": "lift", "spread": "spread", "moves": "moves"},
+        | {"lift": "lift", "spread": "spread", "moves": "moves", "states": "states"},
     ),
     "peak": (
         lambda document: document["bands"],

@@ -9,6 +9,7 @@ from seqcast.attention.content import ContentMovement
 from seqcast.attention.lag_report import GroupBy, LagReport, Relative, lag_report
 from seqcast.attention.level import LevelShare
 from seqcast.attention.occurrences import LABELS, OccurrenceRow, Occurrences
+from seqcast.attention.states import StateEffects
 from seqcast.panel.frequency import parse_frequency
 from seqcast.report.lags import LagSource, LagTable, lag_report_view, occurrence_table, part_table
 from tests.forecasts import make_map
@@ -199,18 +200,47 @@ class TestContent:
         report = make_report()
         moving = np.where(np.arange(len(report.overall.share)) + 1 == 11, 0.25, 0.0)
         moved = replace(report, overall=replace(report.overall, moving=moving))
-        content = ContentMovement(np.full((HORIZON, 4), 0.114), 64, LevelShare(0.317, "last"), 0.218)
+        states = StateEffects(np.full((HORIZON, CONTEXT), 0.218), np.full((HORIZON, CONTEXT), 0.782))
+        content = ContentMovement(np.full((HORIZON, 4), 0.114), 64, LevelShare(0.317, "last"), states)
         text = shown(lag_report_view(moved, 2, content=content), 100)
         told = " ".join(text.split())
         assert "Content decides 46 % of the weight; 54 % is the same for every window." in told
         assert (
-            "32 % of a shift of all values reaches the forecast through the level of the window, its last value, and"
-            " 22 % of the effect of single values through the recurrent states; no lag shows either." in told
+            "32 % of a shift of all values reaches the forecast through the level of the window, its last value, which"
+            " no lag shows. 22 % of the effect of single values goes through the recurrent states." in told
         )
         (row,) = [row for row in rows_of(text) if row[0] == "11"]
         assert row[-2:] == ["25.0", "%"]
         assert "moves: part of the share that content decides" in text
         assert "moves" not in shown(lag_report_view(report))
+
+
+class TestStates:
+    @pytest.mark.parametrize(
+        ("read", "told"),
+        [
+            ({11: 0.75, 23: 0.25}, "goes through the recurrent states, 75 % of it from lag 11."),
+            (
+                {1: 0.25, 2: 0.125, 3: 0.25, 20: 0.375},
+                "goes through the recurrent states, 62 % of it from lags 1 to 3; lag 20 has the most of it, 38 %.",
+            ),
+            ({30: 0.5, 4: 0.5}, "goes through the recurrent states, 50 % of it from lag 4."),
+        ],
+    )
+    def test_a_line_and_a_column_say_which_lags_they_read(self, read: dict[int, float], told: str) -> None:
+        report = make_report()
+        through_states = np.zeros(len(report.overall.share))
+        through_states[np.array([*read]) - 1] = [*read.values()]
+        reading = replace(report, overall=replace(report.overall, through_states=through_states))
+        states = StateEffects(np.ones((HORIZON, CONTEXT)), np.ones((HORIZON, CONTEXT)))
+        content = ContentMovement(np.zeros((HORIZON, 4)), 64, LevelShare(0, "last"), states)
+        text = shown(lag_report_view(reading, 99, content=content), 100)
+        assert told in " ".join(text.split())
+        assert {int(row[0]): float(row[-2]) / 100 for row in rows_of(text) if float(row[-2])} == read
+        assert "states: part of this lag in what goes through the recurrent states" in text
+
+    def test_nothing_is_shown_where_they_carry_next_to_nothing(self) -> None:
+        assert "states" not in shown(lag_report_view(make_report()), 100)
 
 
 def test_occurrences_have_a_row_each() -> None:
