@@ -93,7 +93,7 @@ def _content_text(content: ContentMovement, profile: LagProfile) -> str:
         return f"{text}."
     if read.first_lag == read.last_lag:
         return f"{text}, {100 * read.states:.0f} % of it from lag {read.first_lag}."
-    most = f"lag {read.peak_lag} has the most of it, {100 * read.peak_states:.0f} %"
+    most = f"lag {read.peak_lag} has the most, {100 * read.peak_states:.0f} %"
     return f"{text}, {100 * read.states:.0f} % of it from lags {read.first_lag} to {read.last_lag}; {most}."
 
 

@@ -222,7 +222,7 @@ class TestStates:
             ({11: 0.75, 23: 0.25}, "goes through the recurrent states, 75 % of it from lag 11."),
             (
                 {1: 0.25, 2: 0.125, 3: 0.25, 20: 0.375},
-                "goes through the recurrent states, 62 % of it from lags 1 to 3; lag 20 has the most of it, 38 %.",
+                "goes through the recurrent states, 62 % of it from lags 1 to 3; lag 20 has the most, 38 %.",
             ),
             ({30: 0.5, 4: 0.5}, "goes through the recurrent states, 50 % of it from lag 4."),
         ],
