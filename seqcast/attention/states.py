@@ -97,7 +97,7 @@ def value_effects(network: Ensemble, batch: WindowBatch, asked: IntArray) -> tup
         found: list[list[FloatArray]] = [[], []]
         for steps in torch.from_numpy(asked).to(forecast.device):
             wanted = (forecast * (horizon == steps[:, None])).sum()
-            slopes = torch.autograd.grad(wanted, leaves, retain_graph=True)
+            slopes = torch.autograd.grad(wanted, leaves, retain_graph=True, allow_unused=True, materialize_grads=True)
             for way, slope in zip(found, slopes, strict=True):
                 way.append((slope.double() * units.scale).cpu().numpy())
     return np.stack(found[0]), np.stack(found[1])
