@@ -11,9 +11,9 @@ from seqcast.errors import DivergedError, SeqcastError, StoppedError, option
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.record import Choice
 from seqcast.runtime import flushed_denormals, keep_freed_memory
+from seqcast.training.budget import REFIT_SHARE
 from seqcast.training.checkpoint import TrainedMember, TrainingState, Weights, dump_state, first_state, new_optimizer
 from seqcast.training.counters import MemberRecord, ValidationRecord
-from seqcast.training.plan import REFIT_SHARE
 from seqcast.training.rounds import forecasting, patience
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import Step, learning_rate, refit_step, take_step, training_step

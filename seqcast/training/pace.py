@@ -7,8 +7,8 @@ import torch
 
 from seqcast.config import MOST_TRAINING_STEPS
 from seqcast.run.record import Choice
+from seqcast.training.budget import REFIT_SHARE
 from seqcast.training.checkpoint import first_state
-from seqcast.training.plan import REFIT_SHARE
 from seqcast.training.rounds import default_interval
 from seqcast.training.setup import TrainingSetup, work_identity
 from seqcast.training.step import take_step, training_step

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from seqcast.config import Config, ModelConfig, TrainingConfig, duration_seconds
+from seqcast.config import Config, ModelConfig, duration_seconds
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
@@ -14,7 +14,7 @@ from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.panel.phases import unseen_phases
 from seqcast.run.record import Choice
-from seqcast.training.rounds import default_interval, most_steps
+from seqcast.training.budget import WindowCost, choose_budget, core_seconds
 
 USUAL_HORIZON = {4: 8, 5: 10, 7: 14, 52: 13}
 """Usual horizon by main season, where it is not one season: quarterly, business-daily, daily and weekly data."""
@@ -25,19 +25,8 @@ CONTEXT_OF_MANY, CONTEXT_OF_FEW = 2 / 3, 1 / 2
 """Largest part of a rather short series that the automatic context takes, in a panel of many series and of few."""
 FEWEST_SEGMENTS = 6
 """Segments that the automatic length leaves in a context."""
-LARGEST_AUTOMATIC_BATCH = 256
-MOST_AUTOMATIC_STEPS = 5000
 FEWEST_CLUSTERS = 5
 """Independent validation windows, or groups of them, from which something may be concluded."""
-BUDGET_SECONDS = 200.0
-"""Time of one core that automatic training may spend on its steps and refits."""
-WINDOW_SECONDS, SEGMENT_SECONDS, PAIR_SECONDS = 100e-6, 5e-6, 4e-9
-"""Time that one core takes for a window, for each step of its recurrence, and for each pair of a forecast and a context
-step."""
-STEP_SECONDS = 10e-3
-"""Time that one core takes for a step whatever its windows are, with its part of the validations."""
-REFIT_SHARE = 1.0
-"""Steps of the refit, as a part of those that led to the best weights."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +53,7 @@ class Plan:
     season: int
     """Main seasonal period in steps; 1 when there is none."""
     num_train_windows: int
+    window_cost: WindowCost
     choices: tuple[Choice, ...]
     notices: tuple[Notice, ...]
     time_limit_seconds: float | None = None
@@ -82,11 +72,7 @@ class Plan:
     @property
     def core_seconds(self) -> float:
         """Time that one processor core may take for all steps and refits, if no network stops early."""
-        model, training = self.config.model, self.config.training
-        assert model.segment is not None
-        assert training.batch_size is not None
-        sizes = self.context, self.horizon, model.segment
-        return most_steps(training) * _step_seconds(training, training.batch_size, sizes)
+        return core_seconds(self.config.training, self.window_cost)
 
     @property
     def cycles(self) -> tuple[str, ...]:
@@ -125,7 +111,9 @@ def make_plan(panel: Panel, config: Config) -> Plan:
         choices.append(Choice("holidays", *holidays_in(panel, config.data.holidays)))
     segment = _choose_segment(config, main_season(panel), context, horizon, choices)
     num_windows = _count_windows(panel, train_lengths, context, horizon, test_size + validation_size)
-    batch_size, max_steps, every = _choose_budget(config, (context, horizon, segment), num_windows, choices)
+    own_queries = bool(panel.known.numeric_names or panel.known.categorical_names or config.data.holidays)
+    cost = WindowCost(context, horizon, segment, own_queries)
+    batch_size, max_steps, every = choose_budget(config.training, cost, num_windows, choices)
     non_negative = _choose_non_negative(panel, config, train_lengths, choices)
     resolved = config.override(
         data={"validation_size": validation_size, "calendar": cycles, "non_negative": non_negative},
@@ -141,7 +129,7 @@ def make_plan(panel: Panel, config: Config) -> Plan:
     )
     time_limit = config.training.time_limit if config.training.max_steps is None else None
     seconds = None if time_limit is None else duration_seconds(time_limit)
-    return Plan(resolved, split, main_season(panel), num_windows, tuple(choices), notices, seconds)
+    return Plan(resolved, split, main_season(panel), num_windows, cost, tuple(choices), notices, seconds)
 
 
 def _require_observed(panel: Panel, split: Split, validation_size: int) -> None:
@@ -328,43 +316,6 @@ def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon:
             f"{option('validation_size')} or {option('test_size')}.",
         )
     return int(counts.sum())
-
-
-def _choose_budget(
-    config: Config, sizes: tuple[int, int, int], num_windows: int, choices: list[Choice]
-) -> tuple[int, int, int]:
-    """Batch size, most steps and steps between validations; the same with every mechanism, so that they compare.
-
-    `sizes` are context, horizon and segment.
-    """
-    training = config.training
-    batch_size = training.batch_size
-    if batch_size is None:
-        batch_size = int(np.clip(2 ** int(np.log2(max(num_windows / 8, 1))), 16, LARGEST_AUTOMATIC_BATCH))
-        choices.append(Choice("batch size", str(batch_size), f"{num_windows:,} training windows"))
-    max_steps = training.max_steps
-    if max_steps is None and training.time_limit is not None:
-        max_steps = MOST_AUTOMATIC_STEPS  # `training.pace` settles it
-    elif max_steps is None:
-        affordable = BUDGET_SECONDS / _step_seconds(training, batch_size, sizes)
-        useful = 100 * num_windows / batch_size
-        max_steps = int(np.clip(min(affordable, useful), 200, MOST_AUTOMATIC_STEPS))
-        choices.append(
-            Choice("max steps", str(max_steps), f"{max_steps * batch_size / num_windows:.3g} passes over them")
-        )
-    every = training.validate_every or default_interval(max_steps)
-    return batch_size, max_steps, every
-
-
-def window_seconds(context: int, horizon: int, segment: int) -> float:
-    """Time that one processor core takes for a window of a training step."""
-    num_segments = -(-context // segment) - (-horizon // segment)
-    return WINDOW_SECONDS + SEGMENT_SECONDS * num_segments + PAIR_SECONDS * context * horizon
-
-
-def _step_seconds(training: TrainingConfig, batch_size: int, sizes: tuple[int, int, int]) -> float:
-    """Time that one processor core takes for a step and its part of the refit; `sizes` as `_choose_budget`."""
-    return (1 + REFIT_SHARE * training.refit) * (STEP_SECONDS + batch_size * window_seconds(*sizes))
 
 
 def _unjudged(panel: Panel, split: Split, context: int, horizon: int) -> tuple[Notice, ...]:

@@ -22,10 +22,11 @@ from seqcast.run.record import Choice
 from seqcast.runtime import Runtime, seed_step
 from seqcast.tensors.scaling import PanelScalers, fit_scalers
 from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange, panel_to_tensors
+from seqcast.training.budget import REFIT_SHARE
 from seqcast.training.fine_tuning import begun_networks, kept_scalers
 from seqcast.training.linear_start import LinearForecast, LinearSettings, apply_linear_start, fit_linear_forecast
 from seqcast.training.losses import loss_sums, step_weights
-from seqcast.training.plan import REFIT_SHARE, Plan
+from seqcast.training.plan import Plan
 from seqcast.training.rounds import most_members, most_steps
 
 MOST_VALIDATION_WINDOWS = 2048

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ from seqcast.config import Config
 from seqcast.errors import DataError, UsageError
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Panel
-from seqcast.training.plan import MOST_AUTOMATIC_STEPS, Plan, main_season, make_plan
-from tests.panels import make_panel
+from seqcast.training.budget import MOST_AUTOMATIC_STEPS
+from seqcast.training.plan import Plan, main_season, make_plan
+from tests.panels import covariates, make_panel
 
 
 def panel_of(*lengths: int, freq: str = "D") -> Panel:
@@ -206,6 +208,16 @@ def test_direct_decoding_waits_for_nothing() -> None:
     plan = plan_of(panel_of(200), model={"horizon": 5, "context": 7, "attention": "none", "input_feeding": True})
 
     assert "decoder" not in {each.name for each in plan.choices}
+
+
+def test_long_windows_whose_steps_have_covariates_are_trained_on_in_smaller_batches() -> None:
+    panel, size = panel_of(20_000, freq="h"), {"horizon": 336, "context": 720}
+    with_covariate = replace(panel, known=covariates(20_000, seed=0, name="promo"))
+    alone, asking = (plan_of(each, model=size).config.training for each in (panel, with_covariate))
+
+    assert (alone.batch_size or 0) > (asking.batch_size or 0) >= 16
+    assert (asking.max_steps or 0) >= 300
+    assert plan_of(with_covariate, model=size).core_seconds <= 200
 
 
 def test_long_windows_get_fewer_steps() -> None:
