@@ -15,9 +15,7 @@ from pathlib import Path
 from seqcast.cli import app
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(
-    ["seqcast.experiments.recorded_training", "tests.running", "sklearn.preprocessing", "torch._dynamo"]
-)
+FORKSERVER.set_forkserver_preload(["seqcast.experiments.recorded_training", "tests.running", "sklearn.preprocessing"])
 MOST_SECONDS = 120
 
 

@@ -32,12 +32,12 @@ from seqcast.run.untrusted.state_file import (
     state_checksum,
 )
 from seqcast.training.counters import FORMAT_VERSION, Counters, MemberRecord, parse_counters
+from seqcast.training.optimizer import MOMENTS, AdamW
 from seqcast.training.rounds import most_members
 from seqcast.training.setup import TrainingSetup
 
 NETWORKS_IN_A_STATE = 5
 """The newest, averaged and best weights, and two moments of the optimiser."""
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 MEMBER_PARTS = ("weights", "selected")
 LONGEST_SHOWN = 80
 
@@ -72,7 +72,7 @@ class TrainingState:
     network: ForecastNetwork
     averaged: ForecastNetwork
     """The same network with the running average of its weights: it is validated and kept."""
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     counters: Counters
     best_weights: Weights = field(default_factory=dict)
     finished: tuple[TrainedMember, ...] = ()
@@ -88,10 +88,9 @@ def first_state(setup: TrainingSetup, finished: tuple[TrainedMember, ...] = ()) 
     return TrainingState(network, averaged, optimizer, counters, finished=finished)
 
 
-def new_optimizer(network: ForecastNetwork, training: TrainingConfig) -> torch.optim.Optimizer:
+def new_optimizer(network: ForecastNetwork, training: TrainingConfig) -> AdamW:
     """Returns an optimiser that has seen no gradient."""
-    parameters = network.parameters()
-    return torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
+    return AdamW(network.parameters(), training.weight_decay)
 
 
 def largest_state(network: ForecastNetwork, training: TrainingConfig) -> int:
@@ -254,21 +253,19 @@ def _restore_optimizer(state: TrainingState, tensors: Weights) -> None:
     names, without_moments = [name for name, _ in state.network.named_parameters()], state.counters.without_moments
     if not set(without_moments) <= set(names):
         raise ValueError("it tells of parameters that the network does not have")
-    indexed = state.optimizer.state_dict()
-    indexed["state"] = {
-        index: _moments(tensors, name, parameter.shape)
-        for index, (name, parameter) in enumerate(state.network.named_parameters())
+    state.optimizer.state = {
+        parameter: _moments(tensors, name, parameter)
+        for name, parameter in state.network.named_parameters()
         if name not in without_moments
     }
-    state.optimizer.load_state_dict(indexed)
 
 
-def _moments(tensors: Weights, name: str, shape: torch.Size) -> Weights:
+def _moments(tensors: Weights, name: str, parameter: Tensor) -> Weights:
     moments = {moment: tensors[f"optimizer.{moment}.{name}"] for moment in MOMENTS}
     for moment, value in moments.items():
-        expected = torch.Size() if moment == "step" else shape
+        expected = torch.Size() if moment == "step" else parameter.shape
         if value.shape != expected or value.dtype != torch.float32:
             raise ValueError(f"the optimizer's moments do not fit {name}")
         if moment != "exp_avg" and bool((value < 0).any()):
             raise ValueError(f"{moment} of {name} is negative")
-    return moments
+    return {moment: value.to(parameter.device) for moment, value in moments.items()}

@@ -59,8 +59,6 @@ def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
     """Update the weights once; returns the loss, and changes nothing when that is not finite."""
     training, network, world = setup.config.training, state.network, setup.runtime.world
     seed_step(training.seed, step.draw, world.rank)
-    for group in state.optimizer.param_groups:
-        group["lr"] = step.learning_rate
     assert training.batch_size is not None
     drawn = step.windows.draw(np.random.default_rng([training.seed, step.draw]), training.batch_size)
     batch = gather(setup, *(world.part(each) for each in drawn))
@@ -75,7 +73,7 @@ def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
     value = float(totals[0] / count)
     if not math.isfinite(value):
         return value
-    state.optimizer.zero_grad(set_to_none=True)
+    state.optimizer.zero_grad()
     scale = setup.runtime.loss_scale
     (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
@@ -84,7 +82,7 @@ def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
         for gradient in gradients:
             gradient.div_(scale)
     torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
-    state.optimizer.step()
+    state.optimizer.step(step.learning_rate)
     _update_average(state, step.averaged)
     state.counters.loss_sum += value
     state.counters.loss_count += 1
