@@ -106,7 +106,7 @@ class SeqcastForecaster(BaseForecaster):  # type: ignore[misc]
 
     def _unfitted(self, X: pd.DataFrame | None, fh: Any) -> Forecaster:  # noqa: N803
         """The forecaster of these parameters, for the columns of `_table` and the steps `fh`."""
-        horizon = int(self._steps(fh).max()) if self.horizon is None and fh is not None else self.horizon
+        horizon = max(1, int(self._steps(fh).max())) if self.horizon is None and fh is not None else self.horizon
         known = () if X is None else tuple(map(_covariate, X.columns))
         roles = {"id": _ID, "time": _TIME, "target": (_TARGET,), "known": known, "past": (), "static": ()}
         return Forecaster(horizon, self.context, config=(self.config or Config()).override(data=roles))

@@ -94,6 +94,15 @@ def test_an_update_lets_forecasts_begin_later(update_params: bool) -> None:
 
 
 @needs_sktime
+def test_steps_that_an_update_has_passed_are_refused() -> None:
+    y = days("a")
+    fitted = SeqcastForecaster(context=14, config=QUICK).fit(y[:70], fh=DAYS[70:72])
+    fitted.update(y[70:])
+    with pytest.raises(NotImplementedError, match="in-sample"):
+        fitted.predict()
+
+
+@needs_sktime
 def test_a_fitted_forecaster_survives_pickling_and_clones_to_one_that_is_not_fitted() -> None:
     fitted = SeqcastForecaster(context=14, config=QUICK).fit(days("a"), fh=[1])
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(fitted)).predict(), fitted.predict())
