@@ -67,6 +67,20 @@ def attention_maps(
         UsageError: The model has no attention, or `windows` is not positive.
         DataError: No series has such an origin.
     """
+    found = find_attention_maps(model, panel, windows, origin)
+    if found is None:
+        if origin is not None and not panel.frequency.locate(panel.starts, origin)[1].any():
+            raise DataError(
+                f"{panel.frequency.show(origin[0])} is no time of this table (frequency {panel.frequency.alias})."
+            )
+        raise no_origin()
+    return found
+
+
+def find_attention_maps(
+    model: TrainedModel, panel: Panel, windows: int = 1, origin: TimeArray | None = None
+) -> AttentionMaps | None:
+    """The attention of some series of a table as of `attention_maps`; None if none of them has such an origin."""
     if windows < 1:
         raise UsageError(f"{option('windows', windows)}: at least one origin is needed.")
     ends = observed_ends(panel)
@@ -80,21 +94,20 @@ def attention_maps(
     else:
         origins = _origins_at(panel, newest, origin)
     if not len(origins):
-        raise DataError(
-            "no series has an origin to look at.", hint=f"Give a longer table, or another {option('origin')}."
-        )
+        return None
     extended = panel if panel.schema.known else pad_panel(panel, model.horizon)
     forecasting = Forecasting(model, extended, origins.earliest(ends))
     return AttentionMaps(forecasting.attention(origins), origins, (*notices, *forecasting.notices()))
 
 
+def no_origin() -> DataError:
+    """The error for a table none of whose series has an origin to look at."""
+    return DataError("no series has an origin to look at.", hint=f"Give a longer table, or another {option('origin')}.")
+
+
 def _origins_at(panel: Panel, newest: IntArray, origin: TimeArray) -> Origins:
     """The origin right after time `origin` in every series that reaches it."""
     steps, on_grid = panel.frequency.locate(panel.starts, origin)
-    if not on_grid.any():
-        raise DataError(
-            f"{panel.frequency.show(origin[0])} is no time of this table (frequency {panel.frequency.alias})."
-        )
     positions = steps + 1
     series = np.flatnonzero(on_grid & (positions >= 1) & (positions <= newest))
     return Origins(series, positions[series])

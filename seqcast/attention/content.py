@@ -61,10 +61,13 @@ class ContentMovement:
         }
 
 
-def content_movement(model: TrainedModel, panel: Panel) -> ContentMovement | None:
-    """Compare the attention of past windows of the panel; None where there are fewer than `FEWEST_WINDOWS`."""
+def content_movement(model: TrainedModel, panel: Panel, origins: Origins | None = None) -> ContentMovement | None:
+    """Compare the attention of past windows of the panel; None where there are fewer than `FEWEST_WINDOWS`.
+
+    The windows are those of `varied_origins` unless `origins` are given.
+    """
     try:
-        origins = varied_origins(model, panel, MOST_WINDOWS)
+        origins = varied_origins(model, panel, MOST_WINDOWS) if origins is None else origins
     except DataError:  # no past origin
         return None
     if len(origins) < FEWEST_WINDOWS:
@@ -100,7 +103,16 @@ def varied_origins(model: TrainedModel, panel: Panel, most_windows: int) -> Orig
     Raises:
         DataError: No series has one.
     """
-    at_most = max(FEWEST_WINDOWS, min(most_windows, MOST_VALUES // (model.horizon * model.context)))
-    origins = known_origins(panel, model.horizon, model.context, len(panel.target)).spread(at_most)
+    known = known_origins(panel, model.horizon, model.context, len(panel.target))
+    return moved_back(model, known.spread(num_varied(model, most_windows)))
+
+
+def num_varied(model: TrainedModel, most_windows: int) -> int:
+    """The number of windows to compare, fewer than `most_windows` if all their weights together would be many."""
+    return max(FEWEST_WINDOWS, min(most_windows, MOST_VALUES // (model.horizon * model.context)))
+
+
+def moved_back(model: TrainedModel, origins: Origins) -> Origins:
+    """The origins, each moved back by a random part of the horizon where a whole context is left before it."""
     moved = origins.positions - np.random.default_rng(0).integers(0, model.horizon, len(origins))
     return Origins(origins.series, np.where(moved >= model.context, moved, origins.positions))

@@ -141,7 +141,7 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
     report = lag_report(maps, question.relative, question.group_by, groups)
     content = content_movement(model, panel)
     if content is not None:
-        report = replace(report, overall=_with_content(report.overall, content, question.relative))
+        report = replace(report, overall=with_content(report.overall, content, question.relative))
     scored = max(question.num_windows, FEWEST_ORIGINS)
     return Inspection(
         report=report,
@@ -161,7 +161,7 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
     )
 
 
-def _with_content(profile: LagProfile, content: ContentMovement, relative: Relative) -> LagProfile:
+def with_content(profile: LagProfile, content: ContentMovement, relative: Relative) -> LagProfile:
     """The profile with the part of each lag that content decides and, if they carry enough, that the states read."""
     read = content.states.by_lag(relative) if content.states.share >= WORTH_TELLING else None
     return replace(profile, moving=content.by_lag(relative), through_states=read)

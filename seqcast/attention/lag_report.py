@@ -102,7 +102,7 @@ def lag_report(
     pieces = iter(maps)
     first = next(pieces, None)
     assert first is not None, "a report needs an attention map"
-    sums = _LagSums(first, relative, group_by, window_groups)
+    sums = LagSums(first, relative, group_by, window_groups)
     for piece in chain([first], pieces):
         sums.add(piece)
     return sums.report()
@@ -118,7 +118,7 @@ def horizon_groups(horizon: int) -> list[tuple[str, range]]:
     return groups
 
 
-class _LagSums:
+class LagSums:
     """Running sums over attention maps."""
 
     def __init__(

@@ -6,7 +6,8 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.grouped_reading import GroupedReading
+from seqcast.cli.loaded_run import LoadedRun, OpenedRun, open_run
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
@@ -14,7 +15,11 @@ from seqcast.cli.table_output import TableOutput
 from seqcast.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
-    from seqcast.evaluation.backtest import Backtest, BacktestPlan
+    from collections.abc import Iterator
+
+    from seqcast.evaluation.backtest import Backtest, BacktestPlan, BacktestScores
+    from seqcast.reading.series_groups import SeriesGroup
+    from seqcast.run.load import TrainedModel
 
 
 @with_settings(*TABLE_PANELS, omit=PLANNED)
@@ -58,26 +63,80 @@ def backtest(
     levels, statistical = opt.parse_levels(level), tuple(dict.fromkeys(opt.names(models)))
     screen = Screen(quiet=quiet)
     from seqcast.evaluation.backtest import BacktestPlan
-    from seqcast.output import backtest_frame
 
     table = TableOutput.from_options(output, None, excel_safe=excel_safe)
-    loaded = load_run(screen, run, data, settings, device, context)
-    if refit_every is not None and loaded.record.parent is not None:
+    opened = open_run(screen, run, data, settings, device, context)
+    if refit_every is not None and opened.record.parent is not None:
         raise UsageError(
-            f"{loaded.directory.path}: --refit-every trains from the start, and this run was trained with --from.",
-            hint=f"Name the run that it goes on from with --run: {loaded.record.parent.path}",
+            f"{opened.directory.path}: --refit-every trains from the start, and this run was trained with --from.",
+            hint=f"Name the run that it goes on from with --run: {opened.record.parent.path}",
         )
     part: Literal["validation", "test"] = "test" if test else "validation"
     plan = BacktestPlan(part, windows, stride, baselines, levels, statistical, refit_every)
-    done = _run(screen, loaded, plan)
-    screen.notices(done.notices)
-    if output is not None:
-        frame = backtest_frame(done.forecast, done.actuals, loaded.model.schema, levels, done.statistical)
-        table.write(screen, frame)
+    done = _scored(screen, opened, plan, None if output is None else table)
     if json:
         screen.document(document(done, plan))
     elif output != "-":
         _show(screen, done, plan, by_series=by is not None)
+
+
+def _scored(screen: Screen, opened: OpenedRun, plan: "BacktestPlan", table: TableOutput | None) -> "BacktestScores":
+    """Score the windows, group by group where the table can be read so, and write the table of forecasts."""
+    from seqcast.output import backtest_frame
+
+    reading = GroupedReading(screen, opened.table, opened.notices)
+    groups = reading.groups(needs_whole(plan))
+    if len(groups) > 1:
+        return _scored_in_groups(reading, groups, opened.model, plan, table)
+    loaded = opened.read(screen)
+    done = _run(screen, loaded, plan)
+    screen.notices(done.notices)
+    if table is not None:
+        frame = backtest_frame(done.forecast, done.actuals, loaded.model.schema, plan.levels, done.statistical)
+        table.write(screen, frame)
+    return done
+
+
+def needs_whole(plan: "BacktestPlan") -> str:
+    """Why a backtest needs all series at once; empty where it does not."""
+    if plan.refit_every is not None:
+        return "--refit-every trains on all series"
+    return "--models fits a bounded number of windows of all series" if plan.models else ""
+
+
+def _scored_in_groups(
+    reading: GroupedReading,
+    groups: "tuple[SeriesGroup, ...]",
+    model: "TrainedModel",
+    plan: "BacktestPlan",
+    table: TableOutput | None,
+) -> "BacktestScores":
+    import pyarrow as pa
+
+    from seqcast.evaluation.backtest import backtest_group, join_backtests, no_window
+    from seqcast.output import backtest_frame
+
+    sums = []
+
+    def scored() -> "Iterator[Backtest]":
+        for group in groups:
+            done = backtest_group(model, reading.read(group).panel, plan)
+            if done is not None:
+                reading.tell(done.notices)
+                sums.append(done.sums)
+                yield done
+        if not sums:
+            raise no_window(plan, model.horizon)
+
+    if table is None:
+        for _ in scored():
+            pass
+    else:
+        frames = (backtest_frame(each.forecast, each.actuals, model.schema, plan.levels) for each in scored())
+        tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in frames)
+        table.write_stream(reading.screen, tables, [name for group in groups for name in group.names])
+    reading.tell_rest()
+    return join_backtests(sums, plan, model.horizon)
 
 
 def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan") -> "Backtest":
@@ -105,16 +164,16 @@ def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan") -> "Backtest":
             return run_backtest(model, panel, plan, BacktestHooks(tell, hooks, show_windows))
 
 
-def _show(screen: Screen, done: "Backtest", plan: "BacktestPlan", *, by_series: bool) -> None:
+def _show(screen: Screen, done: "BacktestScores", plan: "BacktestPlan", *, by_series: bool) -> None:
     from seqcast.report.scores import score_view
 
-    screen.say(f"{done.part} part, {len(done.actuals):,} windows, {done.stride} steps apart")
+    screen.say(f"{done.part} part, {done.scores.num_windows:,} windows, {done.stride} steps apart")
     if done.part == "validation" and plan.refit_every is None:
         screen.say("training chose its weights on this part; --test scores a part that it never saw (see --test-size)")
     screen.result(score_view(done.scores, done.comparisons, by_series=by_series))
 
 
-def document(done: "Backtest", plan: "BacktestPlan") -> dict[str, object]:
+def document(done: "BacktestScores", plan: "BacktestPlan") -> dict[str, object]:
     """The JSON document of a backtest."""
     from seqcast.config import SEASONAL_NAIVE
 
@@ -122,9 +181,9 @@ def document(done: "Backtest", plan: "BacktestPlan") -> dict[str, object]:
         "part": done.part,
         "stride": done.stride,
         "refit_every": plan.refit_every,
-        "num_windows": len(done.actuals),
+        "num_windows": done.scores.num_windows,
         "num_series": len(done.scores.series_ids),
-        "horizon": done.forecast.horizon,
+        "horizon": len(done.scores.models[0].by_step.mae),
         "season": done.scores.season,
         "metrics": done.scores.as_dict(SEASONAL_NAIVE if plan.baselines else None),
         "comparisons": [comparison.as_dict() for comparison in done.comparisons],

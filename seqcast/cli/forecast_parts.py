@@ -1,7 +1,7 @@
 """Forecasts of a table that is read in groups of series, to one file or to a folder of part files."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ def write_in_parts(screen: Screen, request: ForecastRequest, output: TableOutput
     elif len(groups) > 1:
         import pyarrow as pa
 
-        tables = (pa.Table.from_pandas(parts.forecast(group), preserve_index=False) for group in groups)
+        tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in parts.forecasts(groups))
         output.write_stream(screen, tables, [name for group in groups for name in group.names])
         parts.reading.tell_rest()
     return output.is_folder or len(groups) > 1
@@ -73,8 +73,28 @@ class _Parts:
     reading: GroupedReading
     future: "Table | None" = field(default=None, init=False)
 
-    def forecast(self, group: "SeriesGroup | None") -> "pd.DataFrame":
-        """The forecast table of a group, or of the whole table for None; the first group tells of drift for all."""
+    def forecasts(self, groups: "tuple[SeriesGroup, ...]") -> "Iterator[pd.DataFrame]":
+        """The forecast tables of the groups that have observed values.
+
+        Raises:
+            DataError: None has.
+        """
+        from seqcast.results.origins import no_values
+
+        has_some = False
+        for group in groups:
+            frame = self.forecast(group)
+            if frame is not None:
+                has_some = True
+                yield frame
+        if not has_some:
+            raise no_values()
+
+    def forecast(self, group: "SeriesGroup | None") -> "pd.DataFrame | None":
+        """The forecast table of a group, or of the whole table for None; the first group tells of drift for all.
+
+        None for a group without observed values.
+        """
         from seqcast.output import forecast_frame
 
         reading, request = self.reading, self.request
@@ -82,6 +102,8 @@ class _Parts:
         source = request.opened.read(reading.screen).source if group is None else reading.read(group)
         if is_first:
             self.future = request.read_future(source)
+        if group is not None and not source.has_values:
+            return None
         prediction = request.forecast(source, self.future, with_drift=is_first)
         reading.tell(prediction.notices)
         return forecast_frame(prediction.forecast, request.opened.model.schema, request.levels)
@@ -105,19 +127,23 @@ def _write_folder(screen: Screen, parts: _Parts, groups: "tuple[SeriesGroup, ...
 
     assert isinstance(output.target, Path)
     names = [f"part-{number:05}.{output.file_format}" for number in range(len(groups) or 1)]
-    num_rows, num_written = 0, 0
+    num_rows, num_written, there = 0, 0, set()
     with part_folder(output.target, parts.work(output)) as folder:
         for name, group in zip(names, groups or (None,), strict=True):
             known = None if group is None else group.own_fingerprint
             if known is not None and folder.holds(name, known):
+                there.add(name)
                 continue
             frame = parts.forecast(group)
+            if frame is None:
+                continue
             part = replace(output, target=output.target / name, is_folder=False)
             part.write(screen, frame)
             folder.keep(name, known or "")
             num_rows, num_written = num_rows + len(frame), num_written + 1
-        folder.remove_others(set(names))
+            there.add(name)
+        folder.remove_others(there)
     parts.reading.tell_rest()
-    kept = len(names) - num_written
+    kept = len(there) - num_written
     rest = f"; {kept:,} parts were there already" if kept else ""
     screen.say(f"{num_rows:,} rows written to {num_written:,} parts in {output.target}{rest}")

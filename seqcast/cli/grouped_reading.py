@@ -1,20 +1,16 @@
 """A table that a command reads in groups of series, whose notices are told once and not for each group."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seqcast.cli.console import Screen
-from seqcast.panel.notices import Notice
+from seqcast.panel.notices import FirstNotices, Notice
 
 if TYPE_CHECKING:
     from seqcast.reading.series_groups import SeriesGroup
     from seqcast.run.run_table import RunTable
     from seqcast.run.source import Source
-
-_NUMBERS_AND_NAMES = re.compile(r"'[^']*'|[0-9][0-9,.:-]*|and|more|,| ")
-"""Words of a notice that differ from group to group."""
 
 
 @dataclass
@@ -25,14 +21,16 @@ class GroupedReading:
     table: "RunTable"
     notices: tuple[Notice, ...] = ()
     """Those about the model, told with the first group."""
-    told: set[str] = field(default_factory=set)
-    num_untold: int = 0
+    told: FirstNotices = field(default_factory=FirstNotices)
     has_begun: bool = False
 
-    def groups(self) -> "tuple[SeriesGroup, ...]":
-        """The groups of series of the table, none where it is a single file or must be read as a whole."""
-        found = self.table.groups()
-        if found.obstacle:
+    def groups(self, needs_whole: str = "") -> "tuple[SeriesGroup, ...]":
+        """The groups of series of the table, none where it is a single file or must be read as a whole.
+
+        `needs_whole` is the reason for which a question needs all series at once. Reasons are told about large tables.
+        """
+        found = self.table.groups(needs_whole)
+        if found.obstacle and found.is_large:
             self._decide(f"{found.name} is read as a whole: {found.obstacle}")
         elif len(found.groups) > 1:
             self._decide(f"{found.name} is read in {len(found.groups):,} groups of series")
@@ -49,19 +47,12 @@ class GroupedReading:
         return source
 
     def tell(self, notices: "Iterable[Notice]") -> None:
-        """Print the first notice of each kind; others of it differ in their numbers and names."""
-        for notice in notices:
-            kind = _NUMBERS_AND_NAMES.sub("", notice.text)
-            if kind in self.told:
-                self.num_untold += 1
-            else:
-                self.screen.notices([notice])
-                self.told.add(kind)
+        """Print the notices of a group that are the first of their kind."""
+        self.screen.notices(self.told.new(notices))
 
     def tell_rest(self) -> None:
         """Say how many notices were not printed."""
-        if self.num_untold:
-            self._decide(f"{self.num_untold:,} more notices like these are about other groups", self.num_untold)
+        self.screen.notices(self.told.rest())
 
-    def _decide(self, text: str, count: int = 1) -> None:
-        self.screen.notices([Notice("decision", text, count)])
+    def _decide(self, text: str) -> None:
+        self.screen.notices([Notice("decision", text)])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +12,8 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.grouped_reading import GroupedReading
+from seqcast.cli.loaded_run import LoadedRun, OpenedRun, load_run, open_run
 from seqcast.cli.plot_output import plot_format, write_attention_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
@@ -22,9 +24,11 @@ Report = partial(typer.Option, rich_help_panel="Report")
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from seqcast.attention.inspection import Inspection
+    from seqcast.attention.inspection import Inspection, Question
     from seqcast.panel.frequency import TimeArray
     from seqcast.panel.panel import Panel
+    from seqcast.reading.series_groups import SeriesGroup
+    from seqcast.results.forecast import AttentionMap
     from seqcast.run.load import TrainedModel
 
 
@@ -98,37 +102,132 @@ def inspect(
         plot_format(plot)
     screen = Screen(quiet=quiet)
     from seqcast.attention.inspection import Question
-    from seqcast.attention.inspection import inspect as ask
-    from seqcast.forecasting import attention_maps
-    from seqcast.output import attention_table, write_tables
     from seqcast.report.heatmap import Heatmap
 
     table = TableOutput.from_options(output, None if format == "table" else format)
-    loaded = load_run(screen, run, data, settings, device, context)
-    panel = loaded.source.panel if series is None else one_series(loaded.source.panel, series)
-    moment = None if origin is None else parse_moment(panel, origin)
-    model = loaded.model if part is None or part == "both" else loaded.model.part(part)
+    opened = open_run(screen, run, data, settings, device, context)
+    used = opened.model if part is None or part == "both" else opened.model.part(part)
+    apart = part == "both" or (json and len(opened.model.parts) > 1)
+    other_run = "" if compare is None else str(compare)
+    question = Question(windows, None, relative, by, top, verify, suggest, None, other_run, apart, align, explain)
+    asked = Asked(used, question, series, origin)
     if wanted:
-        written = attention_maps(model, panel, 1 if windows is None else windows, moment)
-        screen.notices(written.notices)
-        write_tables(map(attention_table, written.maps), table.target, table.file_format)
-        table.tell(screen, written.num_windows * loaded.model.horizon * loaded.model.context)
+        write_attention_table(screen, opened, asked, table)
         return
-    other = None if compare is None else open_other(screen, compare, loaded, settings, device)
-    apart = part == "both" or (json and len(model.parts) > 1)
-    question = Question(windows, moment, relative, by, top, verify, suggest, other, str(compare), apart, align, explain)
-    found = ask(model, panel, question)
+    found, source_name, is_single = answer(screen, opened, asked, settings, device)
     screen.notices(found.notices)
     if plot is not None:
-        write_attention_plot(screen, plot, loaded, found)
+        write_attention_plot(screen, plot, source_name, opened.model, found)
     if json:
         picture = {"heatmap": found.report.heatmap_dict()} if heatmap else {}
         screen.document({**found.as_dict(top), **picture})
         return
-    screen.result(inspection_view(found, loaded.model, top, single=panel.num_series == 1))
+    screen.result(inspection_view(found, opened.model, top, single=is_single))
     if heatmap:
         screen.result("")
         screen.result(Heatmap(found.report))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked about a table."""
+
+    model: TrainedModel
+    """The model whose attention is looked at: that of the run or a part of it."""
+    question: Question
+    series: str | None
+    origin: str | None
+
+    def question_about(self, panel: Panel) -> Question:
+        """The question, with the origin as a time of the panel."""
+        return self.question if self.origin is None else replace(self.question, origin=parse_moment(panel, self.origin))
+
+
+def answer(
+    screen: Screen, opened: OpenedRun, asked: Asked, settings: Settings, device: str
+) -> tuple[Inspection, str, bool]:
+    """The answers, the name of the table, and whether they are about a single series.
+
+    A table in groups is read group by group where the question allows it, and only the series that is asked for.
+    """
+    from seqcast.attention.grouped_inspection import GroupedInspection, needs_whole
+    from seqcast.attention.inspection import inspect as ask
+    from seqcast.reading.series_groups import chosen_series
+
+    reading = GroupedReading(screen, opened.table, opened.notices)
+    groups = reading.groups("" if asked.series is not None else needs_whole(asked.question))
+    if len(groups) < 2 or asked.series is not None:
+        loaded = read_for(reading, opened, groups, asked.series)
+        panel = loaded.source.panel
+        question = asked.question_about(panel)
+        if question.other_run:
+            other = open_other(screen, Path(question.other_run), loaded, settings, device)
+            question = replace(question, other=other)
+        return ask(asked.model, panel, question), loaded.source.table.name, panel.num_series == 1
+    grouped: GroupedInspection | None = None
+    for group in groups:
+        panel = reading.read(group).panel
+        grouped = grouped or GroupedInspection(asked.model, asked.question_about(panel))
+        reading.tell(grouped.add(panel))
+    assert grouped is not None
+    found = grouped.result(lambda numbers: reading.read(chosen_series(groups, numbers)).panel)
+    reading.tell_rest()
+    return found, opened.table.name, False
+
+
+def read_for(
+    reading: GroupedReading, opened: OpenedRun, groups: tuple[SeriesGroup, ...], series: str | None
+) -> LoadedRun:
+    """The run with its table, or with the one series that is asked for alone.
+
+    Raises:
+        DataError: There is no such series.
+    """
+    from seqcast.reading.series_groups import chosen_series
+
+    if series is None:
+        return opened.read(reading.screen)
+    if len(groups) < 2:
+        loaded = opened.read(reading.screen)
+        return replace(loaded, source=replace(loaded.source, panel=one_series(loaded.source.panel, series)))
+    names = [name for group in groups for name in group.names]
+    require_series(names, series)
+    source = reading.read(chosen_series(groups, {names.index(series)}))
+    return LoadedRun(opened.directory, opened.record, opened.model, source)
+
+
+def write_attention_table(screen: Screen, opened: OpenedRun, asked: Asked, table: TableOutput) -> None:
+    """Write every weight, group by group where the table is read so."""
+    from seqcast.forecasting import attention_maps, find_attention_maps, no_origin
+    from seqcast.output import attention_table, write_tables
+
+    reading, num_windows = GroupedReading(screen, opened.table, opened.notices), 0
+    groups = reading.groups()
+
+    def maps() -> Iterator[AttentionMap]:
+        nonlocal num_windows
+        if len(groups) < 2 or asked.series is not None:
+            panel = read_for(reading, opened, groups, asked.series).source.panel
+            question = asked.question_about(panel)
+            found = attention_maps(asked.model, panel, question.num_windows, question.origin)
+            screen.notices(found.notices)
+            num_windows = found.num_windows
+            yield from found.maps
+            return
+        for group in groups:
+            panel = reading.read(group).panel
+            question = asked.question_about(panel)
+            some = find_attention_maps(asked.model, panel, question.num_windows, question.origin)
+            if some is not None:
+                reading.tell(some.notices)
+                num_windows += some.num_windows
+                yield from some.maps
+        if not num_windows:
+            raise no_origin()
+
+    write_tables(map(attention_table, maps()), table.target, table.file_format)
+    reading.tell_rest()
+    table.tell(screen, num_windows * opened.model.horizon * opened.model.context)
 
 
 def refuse_questions(of_report: Sequence[object]) -> None:
@@ -198,15 +297,24 @@ def one_series(panel: Panel, name: str) -> Panel:
     Raises:
         DataError: There is no such series.
     """
-    import difflib
-
     import numpy as np
 
-    if name not in panel.series_ids:
-        close = difflib.get_close_matches(name, panel.series_ids[:10_000], n=3)
-        hint = f"Did you mean {', '.join(map(repr, close))}?" if close else f"The first is {panel.series_ids[0]!r}."
-        raise DataError(f"there is no series {name!r} among {panel.num_series:,}.", hint=hint)
+    require_series(panel.series_ids, name)
     return panel.take_series(np.array([panel.series_ids.index(name)]))
+
+
+def require_series(series_ids: Sequence[str], name: str) -> None:
+    """Raise if a series is not there.
+
+    Raises:
+        DataError: Tells which have a similar name.
+    """
+    import difflib
+
+    if name not in series_ids:
+        close = difflib.get_close_matches(name, series_ids[:10_000], n=3)
+        hint = f"Did you mean {', '.join(map(repr, close))}?" if close else f"The first is {series_ids[0]!r}."
+        raise DataError(f"there is no series {name!r} among {len(series_ids):,}.", hint=hint)
 
 
 def parse_moment(panel: Panel, text: str) -> TimeArray:

@@ -9,7 +9,8 @@ from seqcast.cli.settings import Settings
 from seqcast.panel.notices import Notice
 
 if TYPE_CHECKING:
-    from seqcast.reading.tabular import TableSource
+    from seqcast.reading.files import TableFiles
+    from seqcast.reading.source import Content
     from seqcast.run.directory import RunDirectory
     from seqcast.run.load import TrainedModel
     from seqcast.run.record import RunRecord
@@ -96,7 +97,7 @@ def open_run(
     from seqcast.runtime import resolve_runtime
 
     given = Given(settings.sections["data"], settings.reading, settings.static_file)
-    table: str | TableSource | None = data
+    table: str | Content | TableFiles | None = data
     if run is not None:
         choice = RunChoice(find_run(run), "")
     else:

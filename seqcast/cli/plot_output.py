@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seqcast.cli.onnx_model import LoadedOnnx
     from seqcast.pages.blocks import Page
     from seqcast.results.forecast import Forecast
+    from seqcast.run.load import TrainedModel
 
 PlotFormat = Literal["png", "svg", "html"]
 LIBRARIES: dict[PlotFormat, tuple[str, ...]] = {
@@ -65,7 +66,9 @@ def write_forecast_plot(
     screen.say(f"{min(most, len(names)):,} of {len(names):,} series drawn to {file}")
 
 
-def write_attention_plot(screen: Screen, file: Path, loaded: "LoadedRun", found: "Inspection") -> None:
+def write_attention_plot(
+    screen: Screen, file: Path, table_name: str, model: "TrainedModel", found: "Inspection"
+) -> None:
     """Write a picture of the attention by step and lag."""
     from seqcast.storage import output_file
 
@@ -74,10 +77,10 @@ def write_attention_plot(screen: Screen, file: Path, loaded: "LoadedRun", found:
         from seqcast.pages.attention import attention_section, contribution_section, season_section
         from seqcast.pages.blocks import Page
 
-        sections = [attention_section(found, loaded.model, report.num_series), season_section(found)]
+        sections = [attention_section(found, model, report.num_series), season_section(found)]
         if found.contributions is not None:
             sections.append(contribution_section(found.contributions))
-        _write_page(file, Page("Attention", str(loaded.source.table.name), tuple(sections)))
+        _write_page(file, Page("Attention", table_name, tuple(sections)))
     else:
         from seqcast.pages.images import draw_attention
 

@@ -9,9 +9,10 @@ import numpy as np
 from seqcast.config import LEVELS, NAIVE, SEASONAL_NAIVE
 from seqcast.errors import DataError, UsageError, option
 from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
-from seqcast.evaluation.metrics import MEASURES, Scores, SeasonalScales, score, seasonal_scales
+from seqcast.evaluation.metrics import MEASURES, Scores, SeasonalScales, seasonal_scales
 from seqcast.evaluation.refit import Refit, refitted_forecast
-from seqcast.evaluation.significance import Comparison, compare_models
+from seqcast.evaluation.score_sums import ScoreSums, joined_scores
+from seqcast.evaluation.significance import Comparison, ComparisonSums, joined_comparisons
 from seqcast.evaluation.statistical import StatisticalTask, check_statistical, statistical_forecasts
 from seqcast.forecasting import Forecasting
 from seqcast.panel.arrays import FloatArray, IntArray
@@ -24,6 +25,17 @@ from seqcast.training.loop import Hooks
 from seqcast.training.plan import Split
 
 Part = Literal["validation", "test"]
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestScores:
+    """The scores of a backtest."""
+
+    scores: Scores
+    comparisons: tuple[Comparison, ...]
+    """seqcast compared with each of the others."""
+    part: Part
+    stride: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class BacktestHooks:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Backtest:
+class Backtest(BacktestScores):
     """Forecasts of past origins, the observed values, and the scores; printed, it is a table of them."""
 
     forecast: Forecast
@@ -65,13 +77,10 @@ class Backtest:
     """(W, H), NaN where not observed."""
     statistical: Mapping[str, Forecast]
     """Forecasts of the same windows by statistical models."""
-    scores: Scores
     scales: SeasonalScales
     """The errors of the seasonal naive in the training part of each series of the panel."""
-    comparisons: tuple[Comparison, ...]
-    """seqcast compared with each of the others."""
-    part: Part
-    stride: int
+    sums: "BacktestSums"
+    """What the scores are computed from."""
     notices: tuple[Notice, ...]
 
     def __repr__(self) -> str:
@@ -94,6 +103,30 @@ class Backtest:
         return "\n".join([title, *(line.rstrip() for line in table)])
 
 
+@dataclass(frozen=True, eq=False)
+class BacktestSums:
+    """What a group of series adds to the scores of all."""
+
+    scores: ScoreSums
+    comparisons: ComparisonSums
+
+
+def join_backtests(groups: Sequence[BacktestSums], plan: BacktestPlan, horizon: int) -> BacktestScores:
+    """The scores of a panel from those of its groups of series, equal to those of the whole panel except for rounding.
+
+    Raises:
+        DataError: No group has a window to score.
+    """
+    if not groups:
+        raise no_window(plan, horizon)
+    return BacktestScores(
+        scores=joined_scores([group.scores for group in groups]),
+        comparisons=joined_comparisons([group.comparisons for group in groups]),
+        part=plan.part,
+        stride=plan.stride or horizon,
+    )
+
+
 def backtest(
     model: TrainedModel, panel: Panel, plan: BacktestPlan = BacktestPlan(), hooks: BacktestHooks = BacktestHooks()
 ) -> Backtest:
@@ -104,6 +137,16 @@ def backtest(
         DataError: The panel has no window to score.
         DivergedError, StoppedError: From training, if the plan trains.
     """
+    done = backtest_group(model, panel, plan, hooks)
+    if done is None:
+        raise no_window(plan, model.horizon)
+    return done
+
+
+def backtest_group(
+    model: TrainedModel, panel: Panel, plan: BacktestPlan = BacktestPlan(), hooks: BacktestHooks = BacktestHooks()
+) -> Backtest | None:
+    """Score some series of a table; None if they have no window to score. Raises otherwise as `backtest`."""
     if any(number is not None and number < 1 for number in (plan.stride, plan.windows, plan.refit_every)):
         raise UsageError(f"{option('stride')}, {option('windows')} and {option('refit_every')} must be at least 1.")
     stride = plan.stride or model.horizon
@@ -112,10 +155,7 @@ def backtest(
     first, last = _origin_range(model, panel, split, plan.part)
     origins = _with_history(panel, rolling_origins(first, last, stride, plan.windows))
     if not len(origins):
-        raise DataError(
-            f"no series has a {plan.part} window of {model.horizon} steps to score.",
-            hint=f"Give more data, or train with larger {option('validation_size')} or {option('test_size')}.",
-        )
+        return None
     check_statistical(plan.models, len(origins))
     if plan.part == "validation":
         model = model.as_validated
@@ -129,16 +169,29 @@ def backtest(
     forecasts = {MODEL: forecast} | naive_forecasts | statistical
     levels: Sequence[float] = plan.levels if forecast.quantile_levels else ()
     scales = seasonal_scales(panel, split.train_ends, model.season)
+    sums = BacktestSums(
+        ScoreSums.of(actuals, forecasts, scales, levels), ComparisonSums.of(actuals, forecasts, scales, MODEL)
+    )
+    joined = join_backtests([sums], plan, model.horizon)
     return Backtest(
+        scores=joined.scores,
+        comparisons=joined.comparisons,
+        part=joined.part,
+        stride=joined.stride,
         forecast=forecast,
         actuals=actuals,
         statistical=statistical,
-        scores=score(actuals, forecasts, scales, levels),
         scales=scales,
-        comparisons=compare_models(actuals, forecasts, scales, MODEL),
-        part=plan.part,
-        stride=stride,
+        sums=sums,
         notices=(*notices, *remarks),
+    )
+
+
+def no_window(plan: BacktestPlan, horizon: int) -> DataError:
+    """The error for a panel without a window to score."""
+    return DataError(
+        f"no series has a {plan.part} window of {horizon} steps to score.",
+        hint=f"Give more data, or train with larger {option('validation_size')} or {option('test_size')}.",
     )
 
 

@@ -1,7 +1,7 @@
 """Errors of forecasts, summed per series and step in one pass; every measure is computed from these sums."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -29,6 +29,21 @@ class ErrorSums:
     """|y|"""
     covered: Mapping[str, FloatArray]
     """Number of values inside the interval, by its level in percent; empty for a forecast without quantiles."""
+
+    def total(self) -> "ErrorSums":
+        """(1, H) sums over all series."""
+        plain = {name: getattr(self, name).sum(axis=0, keepdims=True) for name in _PLAIN}
+        covered = {level: counts.sum(axis=0, keepdims=True) for level, counts in self.covered.items()}
+        return ErrorSums(**plain, covered=covered)
+
+    def plus(self, other: "ErrorSums") -> "ErrorSums":
+        """The sums of both, row by row."""
+        plain = {name: getattr(self, name) + getattr(other, name) for name in _PLAIN}
+        covered = {level: counts + other.covered[level] for level, counts in self.covered.items()}
+        return ErrorSums(**plain, covered=covered)
+
+
+_PLAIN = tuple(each.name for each in fields(ErrorSums) if each.name != "covered")
 
 
 def sum_errors(actuals: FloatArray, forecast: Forecast, levels: Sequence[float]) -> ErrorSums:

@@ -1,4 +1,4 @@
-"""Scores of forecasts against what was observed: overall, by forecast step and by series."""
+"""Measures of forecasts against what was observed: overall, by forecast step and by series."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcast.evaluation.error_sums import ErrorSums, sum_errors
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.panel import Panel
-from seqcast.results.forecast import Forecast, first_windows
 
 MEASURES = ("mae", "mse", "rmse", "smape", "mase", "rmsse", "wql")
 """Fields of `Metrics` that hold one number per group."""
@@ -55,7 +53,7 @@ def seasonal_scales(panel: Panel, train_lengths: IntArray, season: int) -> Seaso
     counts = np.bincount(owners, minlength=panel.num_series)
     absolute = np.bincount(owners, np.abs(differences), panel.num_series)
     squared = np.bincount(owners, np.square(differences), panel.num_series)
-    return SeasonalScales(season, panel.series_ids, _ratio(absolute, counts), _ratio(squared, counts))
+    return SeasonalScales(season, panel.series_ids, ratio(absolute, counts), ratio(squared, counts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +79,15 @@ class Metrics:
     """
     coverage: Mapping[str, FloatArray]
     """Share of observations inside the interval, by its level in percent; empty for a forecast without quantiles."""
+
+    @classmethod
+    def joined(cls, groups: Sequence[Self]) -> Self:
+        """The measures (N,) of groups of series, end to end."""
+        plain = {name: np.concatenate([getattr(group, name) for group in groups]) for name in MEASURES}
+        levels = groups[0].coverage
+        return cls(
+            **plain, coverage={each: np.concatenate([group.coverage[each] for group in groups]) for each in levels}
+        )
 
     def record(self, group: int | tuple[()]) -> dict[str, object]:
         """The numbers of one group by name, None for NaN."""
@@ -158,70 +165,7 @@ class Scores:
         }
 
 
-def score(
-    actuals: FloatArray, forecasts: Mapping[str, Forecast], scales: SeasonalScales, levels: Sequence[float] = ()
-) -> Scores:
-    """Score forecasts of the same windows, by model name, against `actuals` (W, H), NaN where not observed.
-
-    Every scored value has the same weight, except that rmsse is a mean over series. Values that are missing in
-    `actuals` or in a model's forecast are left out and counted.
-
-    Raises:
-        UsageError: A level is not between 0 and 100.
-    """
-    first = next(iter(forecasts.values()))
-    series_ids = tuple(first.series_ids[window] for window in first_windows(first.series_ids))
-    own_scales = scales.take(series_ids)
-    models = []
-    for name, forecast in forecasts.items():
-        assert forecast.series_ids == first.series_ids, "models must forecast the same windows"
-        models.append(_score_model(name, sum_errors(actuals, forecast, levels), own_scales))
-    return Scores(tuple(models), series_ids, scales.season, len(actuals), int(np.sum(~own_scales.usable)))
-
-
-def _score_model(name: str, sums: ErrorSums, scales: SeasonalScales) -> ModelScores:
-    num_values = int(sums.count.sum())
-    return ModelScores(
-        model=name,
-        overall=_metrics(sums, scales, (0, 1)),
-        by_step=_metrics(sums, scales, (0,)),
-        by_series=_metrics(sums, scales, (1,)),
-        num_values=num_values,
-        num_unscored=int(sums.possible.sum()) - num_values,
-    )
-
-
-def _metrics(sums: ErrorSums, scales: SeasonalScales, axes: tuple[int, ...]) -> Metrics:
-    """The measures of sums (N, H) over `axes`."""
-    count = sums.count.sum(axes)
-    mse = _ratio(sums.squared.sum(axes), count)
-    return Metrics(
-        mae=_ratio(sums.absolute.sum(axes), count),
-        mse=mse,
-        rmse=np.sqrt(mse),
-        smape=_ratio(sums.symmetric.sum(axes), count),
-        mase=_mase(sums, scales, axes),
-        rmsse=_rmsse(sums, scales, axes),
-        wql=_ratio(sums.quantile_loss.sum(axes), sums.magnitude.sum(axes)),
-        coverage={level: _ratio(covered.sum(axes), count) for level, covered in sums.covered.items()},
-    )
-
-
-def _mase(sums: ErrorSums, scales: SeasonalScales, axes: tuple[int, ...]) -> FloatArray:
-    usable = scales.usable[:, None]
-    scaled = _ratio(sums.absolute, np.where(usable, scales.absolute[:, None], 0))
-    return _ratio(np.where(usable, scaled, 0).sum(axes), np.where(usable, sums.count, 0).sum(axes))
-
-
-def _rmsse(sums: ErrorSums, scales: SeasonalScales, axes: tuple[int, ...]) -> FloatArray:
-    step_axes = tuple(axis for axis in axes if axis == 1)
-    mean_squared = _ratio(sums.squared.sum(step_axes, keepdims=True), sums.count.sum(step_axes, keepdims=True))
-    scaled = np.sqrt(_ratio(mean_squared, np.where(scales.usable, scales.squared, 0)[:, None]))
-    defined = ~np.isnan(scaled)
-    return _ratio(np.where(defined, scaled, 0).sum(axes), defined.sum(axes))
-
-
-def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> FloatArray:
+def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> FloatArray:
     """The ratio of each element; NaN where the denominator is not positive."""
     top, bottom = np.broadcast_arrays(np.asarray(numerator, np.float64), denominator)
     result: FloatArray = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)

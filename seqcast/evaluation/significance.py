@@ -8,9 +8,9 @@ and tested again. A difference counts if both tests agree, or the only one that 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from seqcast.panel.arrays import FloatArray
 from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.results.forecast import Forecast
 
+Measure = Literal["mase", "mae"]
 SIGNIFICANCE = 0.05
 """Largest two-sided p-value that is not called a tie."""
 FEWEST_UNITS = 5
@@ -33,7 +34,7 @@ class Comparison:
 
     model: str
     against: str
-    measure: Literal["mase", "mae"]
+    measure: Measure
     """mae if no series has a scale."""
     difference: float | None
     """Measure of the model minus that of the other, negative if the model is better; None without a common value."""
@@ -62,41 +63,93 @@ class Comparison:
         return {**asdict(self), "verdict": self.verdict}
 
 
+@dataclass(frozen=True, eq=False)
+class _Differences:
+    """Loss differences of two models, summed for the tests."""
+
+    count: int
+    by_series: FloatArray
+    """(N,) sums of the series that have some."""
+    cutoffs: TimeArray
+    """(C,) sorted."""
+    by_cutoff: FloatArray
+    """(C,)"""
+
+    @classmethod
+    def of(cls, differences: FloatArray, like: Forecast) -> Self:
+        """The sums of differences (W, H), NaN where there is none."""
+        usable = np.isfinite(differences)
+        windows = np.flatnonzero(usable.any(axis=1))
+        sums = np.nansum(differences[windows], axis=1)
+        series = np.unique(np.array(like.series_ids, dtype=object)[windows], return_inverse=True)[1]
+        cutoff_times: NDArray[Any] = like.cutoffs[windows]
+        cutoffs, cutoff = np.unique(cutoff_times, return_inverse=True)
+        return cls(int(usable.sum()), _totals(series, sums), cutoffs, _totals(cutoff, sums))
+
+    @classmethod
+    def joined(cls, groups: Sequence[Self]) -> Self:
+        """The sums of groups of series that have no series in common."""
+        cutoffs, place = np.unique(np.concatenate([group.cutoffs for group in groups]), return_inverse=True)
+        by_cutoff = _totals(place, np.concatenate([group.by_cutoff for group in groups]))
+        by_series = np.concatenate([group.by_series for group in groups])
+        return cls(sum(group.count for group in groups), by_series, cutoffs, by_cutoff)
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonSums:
+    """A model compared with others on the windows of a group of series."""
+
+    model: str
+    frequency: Frequency
+    horizon: int
+    has_scale: bool
+    """Whether some series has a scale."""
+    differences: Mapping[str, Mapping[Measure, _Differences]]
+    """By the name of the other model."""
+
+    @classmethod
+    def of(cls, actuals: FloatArray, forecasts: Mapping[str, Forecast], scales: SeasonalScales, model: str) -> Self:
+        """The sums of the model and each of the others; arguments as `compare_models`."""
+        own = forecasts[model]
+        scale = scales.take(own.series_ids)
+        units = {"mase": np.where(scale.usable, scale.absolute, np.nan)[:, None], "mae": np.ones((len(actuals), 1))}
+        own_errors = np.abs(actuals - own.point)
+        differences: dict[str, dict[Measure, _Differences]] = {}
+        for name in [each for each in forecasts if each != model]:
+            gained = own_errors - np.abs(actuals - forecasts[name].point)
+            differences[name] = {
+                measure: _Differences.of(gained / units[measure], own) for measure in get_args(Measure)
+            }
+        return cls(model, own.frequency, own.horizon, bool(scale.usable.any()), differences)
+
+
 def compare_models(
     actuals: FloatArray, forecasts: Mapping[str, Forecast], scales: SeasonalScales, model: str
 ) -> tuple[Comparison, ...]:
     """Compare the model with each of the others; `actuals` is (W, H), NaN where not observed."""
-    own = forecasts[model]
-    scale = scales.take(own.series_ids)
-    measure: Literal["mase", "mae"] = "mase" if scale.usable.any() else "mae"
-    units = np.where(scale.usable, scale.absolute, np.nan) if measure == "mase" else np.ones(len(actuals))
-    own_errors = np.abs(actuals - own.point)
+    return joined_comparisons([ComparisonSums.of(actuals, forecasts, scales, model)])
+
+
+def joined_comparisons(groups: Sequence[ComparisonSums]) -> tuple[Comparison, ...]:
+    """The comparisons of the same models on groups of series that have no series in common."""
+    measure: Measure = "mase" if any(group.has_scale for group in groups) else "mae"
     return tuple(
-        _compare(model, name, measure, (own_errors - np.abs(actuals - other.point)) / units[:, None], own)
-        for name, other in forecasts.items()
-        if name != model
+        _compare(groups[0], name, measure, _Differences.joined([group.differences[name][measure] for group in groups]))
+        for name in groups[0].differences
     )
 
 
-def _compare(
-    model: str, against: str, measure: Literal["mase", "mae"], differences: FloatArray, like: Forecast
-) -> Comparison:
-    usable = np.isfinite(differences)
-    windows = np.flatnonzero(usable.any(axis=1))
-    sums, count = np.nansum(differences[windows], axis=1), int(usable.sum())
-    series = np.unique(np.array(like.series_ids, dtype=object)[windows], return_inverse=True)[1]
-    cutoff_times: NDArray[Any] = like.cutoffs[windows]
-    times, cutoff = np.unique(cutoff_times, return_inverse=True)
-    by_series, by_cutoff = (_cluster_means(sums, cluster, count) for cluster in (series, cutoff))
-    over_cutoffs = diebold_mariano(by_cutoff, most_overlapping(times, like.frequency, like.horizon))
+def _compare(like: ComparisonSums, against: str, measure: Measure, found: _Differences) -> Comparison:
+    by_series, by_cutoff = (_means(sums, found.count) for sums in (found.by_series, found.by_cutoff))
+    over_cutoffs = diebold_mariano(by_cutoff, most_overlapping(found.cutoffs, like.frequency, like.horizon))
     over_series = diebold_mariano(by_series)
-    found = [p_value for p_value in (over_cutoffs, over_series) if p_value is not None]
+    p_values = [p_value for p_value in (over_cutoffs, over_series) if p_value is not None]
     return Comparison(
-        model=model,
+        model=like.model,
         against=against,
         measure=measure,
-        difference=float(sums.sum()) / count if count else None,
-        p_value=max(found, default=None),
+        difference=float(found.by_series.sum()) / found.count if found.count else None,
+        p_value=max(p_values, default=None),
         p_value_over_cutoffs=over_cutoffs,
         p_value_over_series=over_series,
         num_cutoffs=len(by_cutoff),
@@ -105,9 +158,13 @@ def _compare(
     )
 
 
-def _cluster_means(sums: FloatArray, cluster: NDArray[np.intp], count: int) -> FloatArray:
+def _totals(clusters: NDArray[np.intp], sums: FloatArray) -> FloatArray:
+    """The sum of each cluster."""
+    return np.asarray(np.bincount(clusters, sums), np.float64)
+
+
+def _means(totals: FloatArray, count: int) -> FloatArray:
     """The sum of each cluster, scaled so that the mean of the sums is the mean over all values."""
-    totals = np.bincount(cluster, sums)
     return np.asarray(totals * (len(totals) / max(count, 1)), np.float64)
 
 

@@ -1,7 +1,12 @@
 """Notices of decisions and repairs: printed for a person and kept in the run."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Literal
+
+_NUMBERS_AND_NAMES = re.compile(r"'[^']*'|[0-9][0-9,.:-]*|and|more|,| ")
+"""Words of a notice that differ between parts of a table."""
 
 
 @dataclass(frozen=True)
@@ -21,3 +26,30 @@ class Notice:
     def line(self) -> str:
         """The notice as run.json keeps it."""
         return f"{self.kind}: {self.text}"
+
+
+@dataclass
+class FirstNotices:
+    """The notices about the parts of a table, of which those that differ in numbers and names alone are told once."""
+
+    told: set[str] = field(default_factory=set)
+    num_untold: int = 0
+
+    def new(self, notices: Iterable[Notice]) -> list[Notice]:
+        """Returns the notices that are the first of their kind."""
+        found = []
+        for notice in notices:
+            kind = _NUMBERS_AND_NAMES.sub("", notice.text)
+            if kind in self.told:
+                self.num_untold += 1
+            else:
+                self.told.add(kind)
+                found.append(notice)
+        return found
+
+    def rest(self) -> tuple[Notice, ...]:
+        """Returns a notice of how many others there were."""
+        if not self.num_untold:
+            return ()
+        text = f"{self.num_untold:,} more notices like these are about other groups"
+        return (Notice("decision", text, self.num_untold),)

@@ -7,12 +7,15 @@ recurs after the *same* number of steps is left. Where the frequency has a seaso
 it, so that the noise of fine-grained measurements does not drown the season.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Self
 
 import numpy as np
 
-from seqcast.panel.arrays import FloatArray, evenly_spread
+from seqcast.panel.arrays import FloatArray, IntArray, evenly_spread
+from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.panel import Panel
 
 MOST_SERIES = 200
@@ -204,18 +207,47 @@ class PanelSummary:
 
 def summarise(panel: Panel) -> PanelSummary:
     """Counts the steps of a panel and measures its seasons."""
-    last = panel.times(np.arange(panel.num_series), panel.lengths - 1)
-    found, duration, show = autocorrelation(panel), panel.frequency.duration, panel.frequency.show
-    return PanelSummary(
-        num_series=panel.num_series,
-        num_rows=len(panel.target),
-        num_missing=int(np.isnan(panel.target).sum()),
-        shortest=int(panel.lengths.min()),
-        median_length=float(np.median(panel.lengths)),
-        longest=int(panel.lengths.max()),
-        first_time=show(panel.starts.min()),
-        latest_start=show(panel.starts.max()),
-        earliest_end=show(last.min()),
-        last_time=show(last.max()),
-        seasons=tuple(SeasonStrength(lag, duration(lag), found.at(lag)) for lag in panel.frequency.seasons),
-    )
+    return SeriesFacts.of(panel).summary(panel.frequency, autocorrelation(panel))
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesFacts:
+    """The numbers of each series of a panel, or of a group of its series, from which it is summarised."""
+
+    lengths: IntArray
+    starts: TimeArray
+    ends: TimeArray
+    """Time of the last row of each series."""
+    num_missing: int
+
+    @classmethod
+    def of(cls, panel: Panel) -> Self:
+        """Returns the numbers of the series of a panel."""
+        ends = panel.times(np.arange(panel.num_series), panel.lengths - 1)
+        return cls(panel.lengths, panel.starts, ends, int(np.isnan(panel.target).sum()))
+
+    @classmethod
+    def joined(cls, groups: Sequence[Self]) -> Self:
+        """Returns the numbers of all series of some groups, in their order."""
+        return cls(
+            lengths=np.concatenate([each.lengths for each in groups]),
+            starts=np.concatenate([each.starts for each in groups]),
+            ends=np.concatenate([each.ends for each in groups]),
+            num_missing=sum(each.num_missing for each in groups),
+        )
+
+    def summary(self, frequency: Frequency, found: Autocorrelation) -> PanelSummary:
+        """Returns the summary of the series."""
+        return PanelSummary(
+            num_series=len(self.lengths),
+            num_rows=int(self.lengths.sum()),
+            num_missing=self.num_missing,
+            shortest=int(self.lengths.min()),
+            median_length=float(np.median(self.lengths)),
+            longest=int(self.lengths.max()),
+            first_time=frequency.show(self.starts.min()),
+            latest_start=frequency.show(self.starts.max()),
+            earliest_end=frequency.show(self.ends.min()),
+            last_time=frequency.show(self.ends.max()),
+            seasons=tuple(SeasonStrength(lag, frequency.duration(lag), found.at(lag)) for lag in frequency.seasons),
+        )

@@ -224,10 +224,10 @@ def _place_on_grid(roles: Roles, axis: TimeAxis, grid: Grid, values: StepValues,
 
 
 def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ...]:
-    """Returns notices of absent steps, missing values and series without any; raises if every value is missing."""
+    """Returns notices of absent steps, missing values and series without any; raises if a whole table has no value."""
     observed = ~np.isnan(panel.target)
     counts = np.add.reduceat(observed, panel.offsets[:-1], dtype=np.int64)
-    if not counts.any():
+    if not counts.any() and not table.is_part:
         column = panel.schema.target[0]
         raise DataError(
             "every value is missing.", place=table.place(column), hint=f"Name another column with {option('target')}."

@@ -16,6 +16,8 @@ from seqcast.reading.source import Content, read_content
 _KEY = re.compile(r"([^=]+)=(.*)", re.DOTALL)
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What Hive writes for a key without a value."""
+LARGE_FILE = 2**24
+"""Bytes from which on a single Parquet file is read as a data set is: in groups of series, or as a whole."""
 _IGNORED = (".", "_")
 """Beginnings of names that pyarrow leaves out of a data set: hidden files, and those of jobs that are running."""
 MOST_FILES = 100_000
@@ -59,6 +61,11 @@ class TableFiles:
     files: tuple[TableFile, ...]
 
     @property
+    def is_one_file(self) -> bool:
+        """Whether the table was named as a file, not as a folder or a pattern."""
+        return len(self.files) == 1 and self.files[0].name == self.name
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """Names of the keys in the paths."""
         return tuple(key for key, _ in self.files[0].keys)
@@ -66,6 +73,8 @@ class TableFiles:
 
 def open_table(source: str | Path) -> Content | TableFiles:
     """Reads a file, or standard input for `-`; lists the files of a folder or of a pattern such as `sales/*.csv`.
+
+    A large Parquet file is not read here, but is a table of one file.
 
     Raises:
         DataError: There is no such file, no file in the folder, or something in it that is not a plain file.
@@ -76,9 +85,24 @@ def open_table(source: str | Path) -> Content | TableFiles:
             return _in_folder(name)
         if glob.has_magic(name) and not Path(name).exists():
             return _fitting(name)
+        if is_large_parquet(name):
+            return TableFiles(name, (TableFile(name),))
     except (OSError, ValueError):  # which reading it as one file reports
         pass
     return read_content(name)
+
+
+def is_large_parquet(name: str) -> bool:
+    """Returns whether a name is that of a plain Parquet file of `LARGE_FILE` bytes or more.
+
+    Raises:
+        OSError, ValueError: It cannot be read.
+    """
+    path = Path(name)
+    if not path.is_file() or path.stat().st_size < LARGE_FILE:
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
 
 
 def is_table(name: str) -> bool:

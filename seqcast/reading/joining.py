@@ -164,7 +164,12 @@ def _key_column(files: Sequence[TableFile], key: str, counts: Sequence[int]) -> 
 
 
 def files_fingerprint(files: TableFiles, fingerprints: Sequence[str]) -> str:
-    """Returns the sha256 of the sha256 of all files, their names and keys; moving the folder does not change it."""
+    """Returns the sha256 of the sha256 of all files, their names and keys; moving the folder does not change it.
+
+    That of a single file is its own.
+    """
+    if files.is_one_file:
+        return fingerprints[0]
     digest = hashlib.sha256()
     for file, each in zip(files.files, fingerprints, strict=True):
         digest.update(f"{Path(file.name).name}\0{file.keys}\0{each}\n".encode())

@@ -5,7 +5,7 @@ series appear in the table.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,8 @@ from seqcast.reading.table import Table
 
 MOST_ROWS = 1_000_000
 """Rows of a group; a longer series is a group of its own."""
+LARGE_BYTES = 2**27
+"""Stored bytes of a table that is not Parquet from which on it counts as large."""
 MOST_READS = 3.0
 """Most times that a row is read on average because the row groups of a file hold series of several groups."""
 BETWEEN_PARTS = "\0"
@@ -41,7 +43,7 @@ class SeriesGroup:
     """sha256 of the whole table."""
     id_columns: tuple[str, ...]
     ids: tuple[str, ...]
-    """Ids of the series in order of first appearance, their parts joined by NUL."""
+    """Ids of the series in order of first appearance, their parts joined by NUL; empty for all rows of the pieces."""
     pieces: tuple[tuple[int, tuple[int, ...]], ...]
     """Number of each file that holds rows of them, and its row groups that do."""
     file_fingerprints: tuple[str, ...]
@@ -70,9 +72,18 @@ class SeriesGroups:
     """Reason why it cannot."""
     name: str = ""
     """That of the table."""
+    is_large: bool = False
+    """Whether the table has more rows than a group, or many bytes where rows cannot be counted."""
 
 
-def group_series(files: TableFiles, id_columns: tuple[str, ...]) -> SeriesGroups:
+def id_columns(named: str | None, keys: Sequence[str]) -> tuple[str, ...]:
+    """Returns the columns that the option `id` names: one, or several separated by commas."""
+    if named is None:
+        return ()
+    return (named,) if "," not in named or named in keys else tuple(part.strip() for part in named.split(","))
+
+
+def group_series(files: TableFiles, ids: tuple[str, ...]) -> SeriesGroups:
     """Finds groups of series that can be read one after the other.
 
     A group has at most `MOST_ROWS` rows where the rows of a series lie close together, else the rows of whole files.
@@ -80,18 +91,80 @@ def group_series(files: TableFiles, id_columns: tuple[str, ...]) -> SeriesGroups
     Raises:
         DataError: A file is gone or damaged.
     """
-    if not all(map(_is_parquet, files.files)):
-        return SeriesGroups((), "it is no Parquet", files.name)
+    found = _measured(files)
+    if not found.is_parquet:
+        return found.whole("it is no Parquet")
     first = _opened(files.files[0]).schema_arrow.names
-    if not id_columns or not set(id_columns) <= {*first, *files.keys}:
-        return SeriesGroups((), "no column of ids names its series", files.name)
-    index = _index(files, id_columns)
+    if not ids or not set(ids) <= {*first, *files.keys}:
+        return found.whole("no column of ids names its series")
+    index = _index(files, ids)
     for group_of_id in _ways_to_group(index):
         touched = [np.unique(group_of_id[each.members]) for each in index.row_groups]
         num_read = sum(each.num_rows * len(groups) for each, groups in zip(index.row_groups, touched, strict=True))
         if num_read <= MOST_READS * index.num_rows.sum():
-            return SeriesGroups(_made(files, id_columns, index, group_of_id, touched), name=files.name)
-    return SeriesGroups((), "the rows of each series are spread over many parts of its files", files.name)
+            made = _made(files, ids, index, group_of_id, touched)
+            return SeriesGroups(made, name=files.name, is_large=found.is_large)
+    return found.whole("the rows of each series are spread over many parts of its files")
+
+
+def ungrouped(files: TableFiles, reason: str) -> SeriesGroups:
+    """The answer for a table that is read as a whole for another reason than its files.
+
+    Raises:
+        DataError: A file is gone or damaged.
+    """
+    return _measured(files).whole(reason)
+
+
+def first_rows(files: TableFiles) -> SeriesGroup | None:
+    """Returns the first rows of a large table, at most `MOST_ROWS` or a row group; None for a smaller table.
+
+    Raises:
+        DataError: A file is gone or damaged.
+    """
+    measured = _measured(files)
+    if not (measured.is_parquet and measured.is_large):
+        return None
+    sizes = _row_group_sizes(_opened(files.files[0]))
+    num_groups = max(1, int(np.searchsorted(np.cumsum(sizes), MOST_ROWS, side="right")))
+    return SeriesGroup(files, "", (), (), ((0, tuple(range(num_groups))),), ("",))
+
+
+def chosen_series(groups: Sequence[SeriesGroup], numbers: Collection[int]) -> SeriesGroup:
+    """Returns a group of some series alone, by their numbers in the table; they keep its order."""
+    ids: list[str] = []
+    row_groups: dict[int, set[int]] = {}
+    fingerprints: dict[int, str] = {}
+    first, chosen = 0, set(numbers)
+    for group in groups:
+        own = [each for number, each in enumerate(group.ids, first) if number in chosen]
+        first += len(group.ids)
+        if own:
+            ids += own
+            fingerprints |= zip((file for file, _ in group.pieces), group.file_fingerprints, strict=True)
+            for file, there in group.pieces:
+                row_groups.setdefault(file, set()).update(there)
+    pieces = tuple((file, tuple(sorted(row_groups[file]))) for file in sorted(row_groups))
+    own_files = tuple(fingerprints[file] for file, _ in pieces)
+    return replace(groups[0], ids=tuple(ids), pieces=pieces, file_fingerprints=own_files)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    name: str
+    is_parquet: bool
+    is_large: bool
+
+    def whole(self, obstacle: str) -> SeriesGroups:
+        return SeriesGroups((), obstacle, self.name, self.is_large)
+
+
+def _measured(files: TableFiles) -> _Measured:
+    if not all(map(_is_parquet, files.files)):
+        num_bytes = sum(Path(file.name).stat().st_size for file in files.files)
+        return _Measured(files.name, False, num_bytes > LARGE_BYTES)
+    num_rows = sum(_opened(file).metadata.num_rows for file in files.files)
+    return _Measured(files.name, True, num_rows > MOST_ROWS)
 
 
 def read_group(group: SeriesGroup, options: ReadOptions) -> Table:
@@ -107,7 +180,7 @@ def read_group(group: SeriesGroup, options: ReadOptions) -> Table:
         require_same_columns(tables[-1], tables[0])
     parts = replace(group.files, files=tuple(group.files.files[number] for number, _ in group.pieces))
     joined = joined_table(parts, tables, options)
-    return replace(joined, fingerprint=group.fingerprint, notices=())
+    return replace(joined, fingerprint=group.fingerprint, notices=(), is_part=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,19 +267,24 @@ def _made(
 
 
 def _read_rows(file: TableFile, row_groups: Sequence[int], id_columns: tuple[str, ...], wanted: pa.Array) -> Table:
-    """Reads the rows of the wanted series from some row groups of a file."""
+    """Reads the rows of the wanted series, or all rows without id columns, from some row groups of a file."""
     opened = _opened(file)
-    sizes = [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)]
-    firsts = np.append(0, np.cumsum(sizes))
+    firsts = np.append(0, np.cumsum(_row_group_sizes(opened)))
     names = kept_names(opened.schema_arrow.names)
     parts, rows = [], []
     for number in row_groups:
         part = _read_part(opened, file, number, names)
-        is_wanted = pc.is_in(_ids(part, file, id_columns), value_set=wanted)
-        parts.append(part.filter(is_wanted))
-        rows.append(firsts[number] + np.flatnonzero(is_wanted.to_numpy(zero_copy_only=False)))
+        found = np.arange(part.num_rows)
+        if id_columns:
+            found = np.flatnonzero(pc.is_in(_ids(part, file, id_columns), value_set=wanted))
+        parts.append(part if len(found) == part.num_rows else part.take(found))
+        rows.append(firsts[number] + found)
     arrow = normalised(pa.concat_tables(parts), file.name)
     return Table(file.name, arrow, "", int(opened.metadata.serialized_size), rows=np.concatenate(rows))
+
+
+def _row_group_sizes(opened: pa.parquet.ParquetFile) -> list[int]:
+    return [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)]
 
 
 def _is_parquet(file: TableFile) -> bool:

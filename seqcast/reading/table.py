@@ -48,6 +48,8 @@ class Table:
     """The files of a table of several, in the order of their rows; empty for any other table."""
     keys: tuple[str, ...] = ()
     """Columns whose values stand in the paths of the files."""
+    is_part: bool = False
+    """Whether these are some series of a larger table, which has values even where these have none."""
 
     @property
     def columns(self) -> tuple[str, ...]:

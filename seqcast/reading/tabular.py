@@ -70,6 +70,8 @@ def _read_file(content: Content, options: ReadOptions) -> Table:
 
 def _read_files(found: TableFiles, options: ReadOptions) -> Table:
     """Reads every file as it would be read alone, but as text the columns that are text in another one."""
+    if found.is_one_file:
+        return _read_file(found.files[0].read(), options)
     tables: list[Table] = []
     kind = ""
     for file in found.files:

@@ -68,8 +68,13 @@ def latest_origins(panel: Panel) -> Origins:
     ends = observed_ends(panel)
     series = np.flatnonzero(ends > 0)
     if not len(series):
-        raise DataError("no series has an observed value to forecast from.")
+        raise no_values()
     return Origins(series, ends[series])
+
+
+def no_values() -> DataError:
+    """The error for a table none of whose series has an observed value."""
+    return DataError("no series has an observed value to forecast from.")
 
 
 def rolling_origins(first: IntArray, last: IntArray, stride: int, at_most: int | None = None) -> Origins:
@@ -82,16 +87,32 @@ def rolling_origins(first: IntArray, last: IntArray, stride: int, at_most: int |
     return Origins(series, last[series] - back * stride)
 
 
-def known_origins(panel: Panel, horizon: int, context: int, at_most: int) -> Origins:
-    """The newest `at_most` origins of each series whose whole horizon has been observed, one horizon apart.
+def spread_origins(first: IntArray, last: IntArray, stride: int, at_most: int) -> Origins:
+    """`rolling_origins(first, last, stride).spread(at_most)`, without listing all of them."""
+    counts = np.where(last >= first, (last - first) // stride + 1, 0)
+    ends = np.cumsum(counts)
+    chosen = evenly_spread(int(ends[-1]), at_most) if ends[-1] else np.empty(0, np.int64)
+    series = np.searchsorted(ends, chosen, side="right")
+    return Origins(series, last[series] - (ends[series] - 1 - chosen) * stride)
+
+
+def known_range(panel: Panel, horizon: int, context: int) -> tuple[IntArray, IntArray]:
+    """(series,) first and last origin of each series whose whole horizon has been observed.
 
     Origins with less than a whole context before them are left out where the series is long enough.
+    """
+    last = observed_ends(panel) - horizon
+    return np.minimum(context, np.maximum(last, 1)), last
+
+
+def known_origins(panel: Panel, horizon: int, context: int, at_most: int) -> Origins:
+    """The newest `at_most` origins of each series in its `known_range`, one horizon apart.
 
     Raises:
         DataError: No series has one.
     """
-    last = observed_ends(panel) - horizon
-    origins = rolling_origins(np.minimum(context, np.maximum(last, 1)), last, horizon, at_most)
+    first, last = known_range(panel, horizon, context)
+    origins = rolling_origins(first, last, horizon, at_most)
     if not len(origins):
         raise DataError(f"no series has {horizon} observed steps behind an origin.", hint="Give a longer table.")
     return origins

@@ -1,13 +1,14 @@
 """The table of a run, read as training read it and compared with what training read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from seqcast.config import Config, DataConfig
-from seqcast.errors import DataError, Place, RunError, UsageError
+from seqcast.errors import DataError, Place, RunError, UsageError, option
 from seqcast.panel.clock import is_fixed
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
@@ -36,6 +37,11 @@ class Source:
     def fingerprint(self) -> str:
         """sha256 of the bytes that were read."""
         return self.table.fingerprint
+
+    @property
+    def has_values(self) -> bool:
+        """Whether some target was observed."""
+        return bool(np.isfinite(self.panel.target).any())
 
     def read_future(self, path: str) -> Table:
         """Read a table of the future, which has the headings of this table or those of the run.
@@ -256,12 +262,29 @@ def require_steps_of(record: RunRecord, source: Source) -> None:
     panel = source.panel
     observed, series = np.isfinite(panel.target), panel.series_of_row
     follow = observed[1:] & observed[:-1] & (series[1:] == series[:-1])
-    if _may_tell_frequency(panel, record) and not follow.any():
+    if observed.any() and _may_tell_frequency(panel, record) and not follow.any():
         raise DataError(
             f"{source.table.name}: no two of its rows are one step apart; this run was trained on "
             f"{record.frequency!r}.",
             hint="Train a run for the frequency of this table.",
         )
+
+
+@contextmanager
+def frequency_of(whose: str, alias: str | None) -> Iterator[None]:
+    """Turn an error about a frequency that no option gave into one that says whose it is.
+
+    Raises:
+        DataError: In place of a UsageError about the option `freq` with this alias.
+    """
+    try:
+        yield
+    except UsageError as error:
+        spelled = option("freq", alias or "")
+        if alias is None or spelled not in error.message:
+            raise
+        message = error.message.replace(spelled, f"the frequency {alias!r} of {whose}")
+        raise DataError(message, place=error.place, hint=error.hint) from None
 
 
 def _whose_data(record: RunRecord, source: Source, is_own: bool) -> tuple[Notice, ...]:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from seqcast.reading import series_groups
+from tests.cli.grouped_tables import LENGTH, NAMES, panel
 from tests.running import HORIZON, TINY, Trained, done, hours, wave, write_future, write_hourly, write_panel, write_rows
 
 LENGTHS = {"b": 131, "a": 113, "c": 127}
@@ -45,3 +47,21 @@ def wide_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     data = write_rows(folder / "wide.csv", "when,north,east", [hours(103), wave(103), wave(103, 7)])
     done("train", data, *TINY, "--target", "north,east", "--run", folder / "run")
     return Trained(data, folder / "run")
+
+
+@pytest.fixture(scope="session")
+def folder_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Five series in three Parquet files."""
+    folder = tmp_path_factory.mktemp("folder")
+    data = folder / "sales"
+    data.mkdir()
+    for number, names in enumerate((NAMES[:2], NAMES[2:3], NAMES[3:])):
+        panel(*names).to_parquet(data / f"{number}.parquet", index=False)
+    done("train", data, *TINY, "--test-size", 2 * HORIZON, "--run", folder / "run")
+    return Trained(data, folder / "run")
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of two of its series."""
+    monkeypatch.setattr(series_groups, "MOST_ROWS", 2 * LENGTH)

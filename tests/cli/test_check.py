@@ -1,10 +1,15 @@
 import math
 import re
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from seqcast.reading import series_groups
+from seqcast.run import grouped_summary
 from tests.cli.conftest import LENGTHS
+from tests.cli.grouped_tables import LENGTH, NAMES, panel
 from tests.running import Trained, done, refused, seqcast, write_hourly
 
 
@@ -72,3 +77,59 @@ def test_errors_are_one_json_document_when_json_is_asked_for(in_tmp_path: Path, 
     assert ran.code in (2, 3)
     assert set(ran.document()) == {"error", "kind", "file", "line", "column", "value", "hint"}
     assert ran.document()["error"] in ran.err
+
+
+@pytest.fixture
+def spread_series(tmp_path: Path) -> Path:
+    """Series of different lengths and starts, with gaps, in two Parquet files under names that are found."""
+    data = tmp_path / "sales"
+    data.mkdir()
+    for number, names in enumerate((NAMES[:2], NAMES[2:])):
+        frame = pd.concat([panel(name)[place * 2 : LENGTH - place] for place, name in enumerate(names)])
+        frame = frame.drop(frame.index[frame.index == 50 + number]).assign(promo=1.5)
+        frame.rename(columns={"unique_id": "shop", "ds": "hour"}).to_parquet(
+            data / f"{number}.parquet", index=False, row_group_size=LENGTH
+        )
+    return data
+
+
+def test_a_large_table_is_described_in_groups(spread_series: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("check", spread_series, "--target", "y", "--known", "promo", "--json")
+    whole = done(*words).document()
+    monkeypatch.setattr(series_groups, "MOST_ROWS", 2 * LENGTH)
+    monkeypatch.setattr(grouped_summary, "MOST_ROWS", 3 * LENGTH)
+    grouped = done(*words).document()
+    told = [each["text"] for each in grouped["notices"]]
+    assert f"{spread_series} is read in 3 groups of series" in told
+    assert "the training is planned on 3 of 5 series, evenly spread over the table" in told
+    assert grouped["num_missing"] == 5
+    apart = ("notices", "plan")
+    assert {name: value for name, value in grouped.items() if name not in apart} == {
+        name: value for name, value in whole.items() if name not in apart
+    }
+
+
+def test_a_large_table_that_cannot_be_grouped_is_read_whole(
+    spread_series: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.read_parquet(spread_series).sort_values("hour", kind="stable")
+    shutil.rmtree(spread_series)
+    frame.assign(day=frame["hour"].dt.day).to_parquet(spread_series, partition_cols=["day"], index=False)
+    monkeypatch.setattr(series_groups, "MOST_ROWS", LENGTH)
+    ran = done("check", spread_series, "--target", "y", "--id", "shop")
+    assert "sales is read as a whole: the rows of each series are spread over many parts of its files" in ran.err
+    assert "series            5" in ran.out
+
+
+def test_a_problem_in_a_later_group_is_placed_in_its_file(spread_series: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series_groups, "MOST_ROWS", 2 * LENGTH)
+    file = spread_series / "1.parquet"
+    frame = pd.read_parquet(file)
+    frame.loc[170, "hour"] += pd.Timedelta("20min")
+    frame.to_parquet(file, index=False, row_group_size=LENGTH)
+    told = refused(3, "check", spread_series, "--target", "y", "--known", "promo")
+    assert (
+        f"{file}, column 'hour': the frequency 'h' of the first series (hourly) contradicts the data: series 'b'"
+        in told
+    )
+    assert "has 2024-01-04 01:20:00" in told

@@ -8,35 +8,9 @@ import pandas as pd
 import pytest
 
 from seqcast.part_files import MANIFEST_FILE
-from seqcast.reading import series_groups
-from tests.running import HORIZON, TINY, Trained, done, refused, seqcast, wave
-
-LENGTH = 101
-NAMES = ("d", "a", "c", "b", "e")
-
-
-def panel(*names: str) -> pd.DataFrame:
-    times = pd.date_range("2024-01-01", periods=LENGTH, freq="h")
-    parts = [pd.DataFrame({"unique_id": name, "ds": times, "y": wave(LENGTH, 5 * ord(name[0]))}) for name in names]
-    return pd.concat(parts, ignore_index=True)
-
-
-@pytest.fixture(scope="module")
-def folder_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Five series in three Parquet files."""
-    folder = tmp_path_factory.mktemp("folder")
-    data = folder / "sales"
-    data.mkdir()
-    for number, names in enumerate((NAMES[:2], NAMES[2:3], NAMES[3:])):
-        panel(*names).to_parquet(data / f"{number}.parquet", index=False)
-    done("train", data, *TINY, "--run", folder / "run")
-    return Trained(data, folder / "run")
-
-
-@pytest.fixture
-def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Groups of two series."""
-    monkeypatch.setattr(series_groups, "MOST_ROWS", 2 * LENGTH)
+from seqcast.reading import files, series_groups
+from tests.cli.grouped_tables import LENGTH, NAMES, panel
+from tests.running import HORIZON, TINY, Trained, done, refused, seqcast
 
 
 @pytest.fixture
@@ -139,6 +113,51 @@ def test_a_table_of_another_frequency_is_refused_in_groups_too(
     every_third.to_parquet(tmp_path / "slow" / "a.parquet", index=False, row_group_size=40)
     told = refused(3, "predict", tmp_path / "slow", "--run", folder_run.run, "--output", "-")
     assert "no two of its rows are one step apart; this run was trained on 'h'" in told
+
+
+def test_a_large_parquet_file_is_read_in_groups_too(
+    folder_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "sales.parquet"
+    panel(*NAMES).to_parquet(data, index=False, row_group_size=LENGTH)
+    whole = done("predict", data, "--run", folder_run.run, "--output", "-")
+    monkeypatch.setattr(files, "LARGE_FILE", 1)
+    monkeypatch.setattr(series_groups, "MOST_ROWS", 2 * LENGTH)
+    grouped = done("predict", data, "--run", folder_run.run, "--output", "-")
+    assert "sales.parquet is read in 3 groups of series" in grouped.err
+    equal(grouped.table(), whole.table())
+    done("train", data, *TINY, "--run", tmp_path / "run")
+    again = done("backtest", "--run", tmp_path / "run").err
+    assert "is read in 3 groups" in again
+    assert "has changed since the run was trained" not in again
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_groups_without_any_value_have_no_forecast(folder_run: Trained, copied: Path, tmp_path: Path) -> None:
+    empty = panel("v", "w").assign(y=np.nan)
+    empty.to_parquet(copied / "9.parquet", index=False)
+    words = ("predict", copied, "--run", folder_run.run, "--output")
+    ran = done(*words, "-")
+    assert "sales is read in" not in ran.err
+    assert list(dict.fromkeys(ran.table()["unique_id"])) == list(NAMES)
+    assert "25 rows written to 3 parts" in done(*words, f"{tmp_path}/out/").err
+    for file in sorted(copied.iterdir())[:3]:
+        file.unlink()
+    panel("x", "y").assign(y=np.nan).to_parquet(copied / "0.parquet", index=False)
+    told = refused(3, *words, tmp_path / "out.csv")
+    assert "no series has an observed value to forecast from" in told
+
+
+def test_a_group_with_times_between_the_steps_is_refused(
+    folder_run: Trained, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series_groups, "MOST_ROWS", LENGTH)
+    frame = panel("odd")
+    frame.loc[7, "ds"] += pd.Timedelta("20min")
+    frame.to_parquet(copied / "9.parquet", index=False)
+    told = refused(3, "predict", copied, "--run", folder_run.run, "--output", tmp_path / "out.csv")
+    assert "the frequency 'h' of the run (hourly) contradicts the data: series 'odd'" in told
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_run_of_a_folder_that_is_gone_says_what_to_do(folder_run: Trained) -> None:

@@ -8,7 +8,8 @@ import pytest
 from utilsforecast import losses
 
 from seqcast.evaluation.baselines import point_forecast
-from seqcast.evaluation.metrics import MEASURES, ModelScores, Scores, SeasonalScales, score, seasonal_scales
+from seqcast.evaluation.metrics import MEASURES, ModelScores, Scores, SeasonalScales, seasonal_scales
+from seqcast.evaluation.score_sums import score
 from seqcast.panel.arrays import FloatArray
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import Origins, rolling_origins

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from seqcast.evaluation.baselines import point_forecast
-from seqcast.evaluation.metrics import Scores, SeasonalScales, score
+from seqcast.evaluation.metrics import Scores, SeasonalScales
+from seqcast.evaluation.score_sums import score
 from seqcast.evaluation.significance import Comparison
 from seqcast.panel.frequency import parse_frequency
 from seqcast.report.scores import score_view
