@@ -83,10 +83,16 @@ class TimeAxis:
     def is_integer(self) -> bool:
         return self.times.dtype.kind == "i"
 
-    @cached_property
+    @property
     def spacings(self) -> "Spacings":
         """Distances between neighbouring times of every series."""
-        return _count_spacings(self, "integer" if self.is_integer else "microsecond")
+        return Spacings(*self._counted, self, "integer" if self.is_integer else "microsecond")
+
+    @cached_property
+    def _counted(self) -> tuple[IntArray, IntArray]:
+        # Kept without the axis: two objects that name each other would hold the table until the garbage collector runs.
+        found = _count_spacings(self, "integer" if self.is_integer else "microsecond")
+        return found.ticks, found.counts
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def measure(name: str, data: str, run: str, folder: Path) -> Cost:
 
 
 def step_seconds(run: Path) -> float:
-    """Wall-clock seconds of a training step, as the run in the folder recorded them."""
+    """Wall-clock seconds of a training divided by its steps, the fit of its start included."""
     result = json.loads((run / "run.json").read_text())["result"]
     return float(round(result["seconds"] / result["num_steps"], 4))
 
@@ -142,7 +142,7 @@ def main() -> None:
         }
         for command, of_command in costs.items()
     }
-    print(json.dumps({**found, "seconds_of_a_training_step": steps}, indent=1))
+    print(json.dumps({**found, "seconds_a_training_step": steps}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqcast.config import Config
+from seqcast.config import Config, DataConfig
 from seqcast.errors import DataError, RunError
 from seqcast.reading.options import ReadOptions
 from seqcast.run.source import Source, absolute_name, read_run_source, read_source, resolve_roles
@@ -151,3 +152,18 @@ def test_a_short_table_that_looks_coarser_is_read_with_the_frequency_of_the_run(
     assert source.panel.frequency.alias == "D"
     assert source.panel.lengths.tolist() == [31]
     assert int(np.isfinite(source.panel.target).sum()) == 16
+
+
+def test_a_table_is_free_as_soon_as_it_was_read(tmp_path: Path) -> None:
+    times = pd.date_range("2024-01-01", periods=50, freq="h")
+    pd.DataFrame({"unique_id": "a", "ds": times, "y": np.arange(50.0)}).to_parquet(tmp_path / "table.parquet")
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)  # what only the garbage collector frees is put into gc.garbage
+    try:
+        read_source(str(tmp_path / "table.parquet"), DataConfig())
+        gc.collect()
+        held = [each for each in gc.garbage if type(each).__module__.startswith("seqcast.")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert held == []
