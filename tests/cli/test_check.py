@@ -49,7 +49,7 @@ def test_the_time_of_training_is_estimated(in_tmp_path: Path) -> None:
     plan = done(*words, "--json").document()["plan"]
     model, training = plan["config"]["model"], plan["config"]["training"]
     segments = math.ceil(29 / model["segment"]) + math.ceil(7 / model["segment"])
-    step = 10e-3 + training["batch_size"] * (100e-6 + 5e-6 * segments + 6e-9 * 29 * 7)
+    step = 10e-3 + training["batch_size"] * (100e-6 + 5e-6 * segments + 4e-9 * 29 * 7)
     lengths = training["max_steps"]  # all rounds together
     assert plan["core_seconds"] == pytest.approx(2 * lengths * step, rel=0.01)
 
