@@ -11,8 +11,6 @@ from itertools import pairwise
 from seqcast.config import TrainingConfig, round_lengths
 from seqcast.training.counters import MemberRecord
 
-LONGER_GAIN = 0.005
-"""Part of the loss that a round must gain on the one before, for a longer one to follow."""
 PATIENT_VALIDATIONS, FEWEST_PATIENT_STEPS = 10, 100
 """Patience of a training that is not told another: validations, and the least number of steps."""
 NEARLY_BEST = 0.02
@@ -54,7 +52,7 @@ def next_length(training: TrainingConfig, trained: Sequence[MemberRecord]) -> in
     lengths = round_lengths(training.max_steps, training.rounds)
     rounds = trained[: len(lengths)]
     for number, (before, after) in enumerate(pairwise(rounds), start=2):
-        if not _gains(before, after):
+        if after.best.validation_loss >= before.best.validation_loss:
             rounds, lengths = rounds[:number], lengths[:number]
             break
     if len(trained) < len(lengths):
@@ -72,8 +70,3 @@ def forecasting(trained: Sequence[MemberRecord], *, starts_trained: bool = False
     best = min(trained[number].best.validation_loss for number in improved)
     limit = best + NEARLY_BEST * abs(best)
     return [number for number in improved if trained[number].best.validation_loss <= limit]
-
-
-def _gains(before: MemberRecord, after: MemberRecord) -> bool:
-    loss = before.best.validation_loss
-    return loss - after.best.validation_loss > LONGER_GAIN * abs(loss)
