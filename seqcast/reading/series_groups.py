@@ -93,7 +93,7 @@ def group_series(files: TableFiles, ids: tuple[str, ...]) -> SeriesGroups:
     """
     found = _measured(files)
     if not found.is_parquet:
-        return found.whole("it is no Parquet")
+        return found.whole("it is not Parquet")
     first = _opened(files.files[0]).schema_arrow.names
     if not ids or not set(ids) <= {*first, *files.keys}:
         return found.whole("no column of ids names its series")

@@ -104,7 +104,7 @@ def test_a_table_without_ids_or_of_another_format_is_not_grouped(tmp_path: Path)
     write(tmp_path / "csv", "unique_id,ds,y\na,1,2\n")
     csv = open_table(tmp_path / "csv")
     assert isinstance(csv, TableFiles)
-    assert grouped(csv, 7).obstacle == "it is no Parquet"
+    assert grouped(csv, 7).obstacle == "it is not Parquet"
 
 
 def test_groups_carry_the_fingerprint_of_the_table_and_one_of_their_own(tmp_path: Path) -> None:
