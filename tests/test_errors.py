@@ -2,12 +2,14 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import seqcast
-from seqcast.cli.app import COMMANDS
+from seqcast.cli.app import command_line
+from seqcast.cli.runs import runs_app
 from seqcast.config import Config
 from seqcast.errors import DataError, Place, SeqcastError, UsageError, option, options_in
 
@@ -33,6 +35,13 @@ def options_named_in(tree: ast.AST) -> Iterator[str]:
             yield ast.literal_eval(node.args[0])
 
 
+@cache
+def options_of_commands() -> frozenset[str]:
+    registered = (*command_line().registered_commands, *runs_app.registered_commands)
+    functions = [each.callback for each in registered if each.callback is not None]
+    return frozenset(name for function in functions for name in inspect.signature(function).parameters)
+
+
 def for_python(error: SeqcastError) -> str:
     error.for_python = True
     return str(error)
@@ -41,9 +50,8 @@ def for_python(error: SeqcastError) -> str:
 @pytest.mark.parametrize("source", LIBRARY, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_messages_of_the_library_name_options_by_the_function_that_spells_them(source: Path) -> None:
     tree = ast.parse(source.read_text(encoding="utf-8"))
-    known = {name for command in COMMANDS for name in inspect.signature(command).parameters}
     assert [text for text in texts_of(tree) if FLAG.search(text)] == []
-    assert set(options_named_in(tree)) <= known
+    assert set(options_named_in(tree)) <= options_of_commands()
 
 
 def test_a_setting_out_of_its_range_is_named_as_its_option() -> None:

@@ -6,14 +6,13 @@ is only known once all have passed; there are few of them, and they are read aga
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import get_args
 
 import numpy as np
 
 from seqcast.attention.content import MOST_WINDOWS, ContentMovement, content_movement, moved_back, num_varied
 from seqcast.attention.implied_forecast import ImpliedSums
 from seqcast.attention.inspection import Inspection, Question, with_content
-from seqcast.attention.lag_report import GroupBy, LagReport, LagSums
+from seqcast.attention.lag_report import LagReport, LagSums
 from seqcast.attention.seasons import check_seasons
 from seqcast.forecasting import find_attention_maps, no_origin
 from seqcast.panel.arrays import IntArray, evenly_spread
@@ -22,20 +21,6 @@ from seqcast.panel.panel import Panel
 from seqcast.panel.seasonality import MOST_SERIES
 from seqcast.results.origins import Origins, known_range, spread_origins
 from seqcast.run.load import TrainedModel
-
-
-def needs_whole(question: Question) -> str:
-    """Why the questions need all series at once; empty where they do not."""
-    asked = {
-        "--verify": question.verify,
-        "--suggest": question.suggest,
-        "--explain": question.explain,
-        "--compare": question.other_run,
-        "--align": question.align,
-        f"--by {question.group_by}": question.group_by == "error" or question.group_by not in get_args(GroupBy),
-    }
-    name = next((name for name, is_asked in asked.items() if is_asked), None)
-    return "" if name is None else f"{name} looks at all series at once"
 
 
 @dataclass

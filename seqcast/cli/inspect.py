@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -150,7 +150,7 @@ def answer(
 
     A table in groups is read group by group where the question allows it, and only the series that is asked for.
     """
-    from seqcast.attention.grouped_inspection import GroupedInspection, needs_whole
+    from seqcast.attention.grouped_inspection import GroupedInspection
     from seqcast.attention.inspection import inspect as ask
     from seqcast.reading.series_groups import chosen_series
 
@@ -173,6 +173,22 @@ def answer(
     found = grouped.result(lambda numbers: reading.read(chosen_series(groups, numbers)).panel)
     reading.tell_rest()
     return found, opened.table.name, False
+
+
+def needs_whole(question: Question) -> str:
+    """The reason why the questions need all series at once; empty where they do not."""
+    from seqcast.attention.lag_report import GroupBy
+
+    asked = {
+        "--verify": question.verify,
+        "--suggest": question.suggest,
+        "--explain": question.explain,
+        "--compare": question.other_run,
+        "--align": question.align,
+        f"--by {question.group_by}": question.group_by == "error" or question.group_by not in get_args(GroupBy),
+    }
+    name = next((name for name, is_asked in asked.items() if is_asked), None)
+    return "" if name is None else f"{name} looks at all series at once"
 
 
 def read_for(
