@@ -189,4 +189,9 @@ def keep_freed_memory() -> None:
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
     """Seed every generator for one training step of one process, so that no generator state has to be saved."""
     mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) & (2**63 - 1)
-    torch.manual_seed(mixed)
+    # torch.manual_seed takes a traceback of its call for every kind of GPU that is not in use, which costs more.
+    torch.default_generator.manual_seed(mixed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(mixed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(mixed)

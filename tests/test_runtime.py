@@ -156,3 +156,16 @@ def test_where_the_c_library_is_not_glibc_its_memory_is_left_alone(monkeypatch: 
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(runtime.ctypes, "CDLL", None)  # would fail if it were called
     keep_freed_memory()
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_a_step_seed_reaches_the_gpus_in_use_and_asks_nothing_of_others(
+    in_use: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: in_use)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: in_use)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    monkeypatch.setattr(torch.mps, "manual_seed", seeded.append)
+    seed_step(3, 5)
+    assert seeded == [torch.initial_seed()] * (2 if in_use else 0)

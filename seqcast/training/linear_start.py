@@ -317,14 +317,20 @@ def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor, nois
     identity = torch.eye(len(gram), dtype=gram.dtype)
     gram = gram + RIDGE * noise.square().mean() * identity
     rate = 1 / torch.linalg.matrix_norm(gram, 2)
-    descent, shift = identity - rate * gram, rate * (cross - PENALTY * noise)
-    current = ahead = following = start
+    # For small matrices, an operation of NumPy costs half of what one of torch does.
+    descent, shift = (identity - rate * gram).numpy(), (rate * (cross - PENALTY * noise)).numpy()
+    steady = CONVERGED * float(noise.min())
+    current = ahead = following = start.numpy()
     momentum = 1.0
     for number in range(int(np.clip(MOST_WORK / (2 * len(gram) * cross.numel()), *NUM_ITERATIONS))):
-        following = torch.addmm(shift, descent, ahead).clamp_(min=0)
-        next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        ahead = torch.lerp(current, following, 1 + (momentum - 1) / next_momentum)
-        if number % 20 == 0 and float((following - current).abs().max()) < CONVERGED * float(noise.min()):
+        following = descent @ ahead
+        following += shift
+        np.maximum(following, 0, out=following)
+        change = following - current
+        if number % 20 == 0 and float(np.abs(change).max()) < steady:
             break
+        next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        change *= (momentum - 1) / next_momentum
+        ahead = np.add(following, change, out=change)
         current, momentum = following, next_momentum
-    return following
+    return torch.from_numpy(following)
