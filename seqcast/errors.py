@@ -112,12 +112,21 @@ class SeqcastError(Exception):
         hint = " ".join(map(self._spelled, self.hint)) or None
         return {"error": str(self), "kind": self.kind, **asdict(self.place), "hint": hint, **self.details}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let another process make the same error, whatever the arguments of its class."""
+        return _made, (type(self), self.args), self.__dict__
+
     def _spelled(self, text: str) -> str:
         def spell(marked: re.Match[str]) -> str:
             in_shell = f"--{marked[1].replace('_', '-')}{' ' if marked[2] else ''}"
             return f"{marked[1]}=" if self.for_python else in_shell
 
         return _MARKED.sub(spell, text)
+
+
+def _made(kind: type[SeqcastError], arguments: tuple[object, ...]) -> SeqcastError:
+    """An error that has no attributes yet."""
+    return kind.__new__(kind, *arguments)
 
 
 class UsageError(SeqcastError):

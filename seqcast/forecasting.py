@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from seqcast.engines.engine import SINGLE_PROCESS, Engine
 from seqcast.errors import DataError, RunError, UsageError, option
 from seqcast.model.ensemble import least_value
 from seqcast.model.network import NetworkOutput
@@ -30,9 +31,15 @@ BATCH_STEPS = 40_000
 """Window steps (windows x (context + horizon)) of one forward pass: few enough for the caches of a processor."""
 
 
-def predict(model: TrainedModel, panel: Panel, horizon: int | None = None, future: Table | None = None) -> Prediction:
+def predict(
+    model: TrainedModel,
+    panel: Panel,
+    horizon: int | None = None,
+    future: Table | None = None,
+    engine: Engine = SINGLE_PROCESS,
+) -> Prediction:
     """Forecast every series from right after its last observation; see `panel_forecasts.predict_panel`."""
-    return predict_panel(Forecasting, model, panel, horizon, future)
+    return predict_panel(Forecasting, model, panel, horizon, future, engine)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,10 @@ class Forecasting(PanelForecasts[PanelTensors]):
         self.tensors = tensors or panel_to_tensors(panel, model.scalers, self.series_map, known_ends, data, self.device)
 
     @property
+    def batch_size(self) -> int:
+        return max(1, BATCH_STEPS // (self.model.context + self.model.horizon))
+
+    @property
     def series_facts(self) -> SeriesFacts:
         tensors = self.tensors
         return SeriesFacts(tensors.scale, tensors.scale_known.cpu().numpy(), tensors.has_moved)
@@ -173,9 +184,10 @@ class Forecasting(PanelForecasts[PanelTensors]):
         read: Callable[[Origins, WindowBatch, NetworkOutput], Result],
         steps: IntArray | None = None,
     ) -> Iterator[Result]:
-        size = max(1, BATCH_STEPS // (self.model.context + self.model.horizon))
-        for part, batch in self.batches(origins, size, tensors, steps):
-            yield read(part, batch, self.model.network(batch, write_out=read == self._attention_map))
+        for chosen in origins.batches(self.batch_size):
+            own_steps = None if steps is None else steps[chosen]
+            for part, batch in self.batches(origins[chosen], self.batch_size, tensors, own_steps):
+                yield read(part, batch, self.model.network(batch, write_out=read == self._attention_map))
 
     def batches(
         self, origins: Origins, size: int, tensors: PanelTensors | None = None, steps: IntArray | None = None

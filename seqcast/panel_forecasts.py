@@ -7,11 +7,12 @@ that is around the windows is the same for both.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from seqcast.config import MOST_STEPS, Config
+from seqcast.engines.engine import SINGLE_PROCESS, Engine
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.notices import Notice
@@ -20,10 +21,13 @@ from seqcast.panel.phases import unseen_phases
 from seqcast.panel.wording import name_list
 from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
 from seqcast.reading.table import MOST_EXAMPLES, Table
-from seqcast.results.forecast import Forecast, as_possible
+from seqcast.results.forecast import Forecast, as_possible, joined_forecasts
 from seqcast.results.origins import Origins, latest_origins, observed_ends
 from seqcast.results.widening import unsure, widened
 from seqcast.tensors.scaling import PanelScalers, unknown_categories
+
+SHARES_OF_WORKER = 4
+"""Shares of a panel for each worker of an engine, so that none waits long for the last one."""
 
 
 class Model(Protocol):
@@ -109,6 +113,11 @@ class PanelForecasts(ABC, Generic[Windows]):
     def append(self, windows: Windows, origins: Origins, point: FloatArray) -> None:
         """Write a point forecast (windows, horizon) after the history as if it was observed, in place."""
 
+    @property
+    @abstractmethod
+    def batch_size(self) -> int:
+        """Most windows that are forecast at once."""
+
     def notices(self) -> tuple[Notice, ...]:
         """Series, categories, levels and phases that training did not see."""
         facts, panel = self.series_facts, self.panel
@@ -152,6 +161,23 @@ class PanelForecasts(ABC, Generic[Windows]):
                 self.append(windows, moved, point)
         quantiles = self._unsure_where_unseen(origins, np.concatenate(blocks, axis=1)[:, :horizon], blocks[0])
         return self._as_forecast(origins, quantiles, rounds > 1)
+
+    def forecast_by(self, engine: Engine, origins: Origins, horizon: int | None = None) -> Forecast:
+        """As `forecast`, to the last bit, by the workers of an engine."""
+        shares = self._shares(engine.num_workers)
+        if len(shares) < 2:
+            return self.forecast(origins, horizon)
+        asked = [(*share, chosen) for share in shares if len(chosen := origins.of_series(*share))]
+        work = SharedForecast(type(self), self.facts, self.panel, self.known_ends, horizon)
+        return joined_forecasts(list(engine.map(work, asked, work.name_of)))
+
+    def _shares(self, num_workers: int) -> list[tuple[int, int]]:
+        """First and last series (exclusive) of some shares for each worker; whole batches, so that none changes."""
+        num_series, size = self.panel.num_series, self.batch_size
+        if num_workers < 2:
+            return [(0, num_series)]
+        step = size * max(1, -(-num_series // (size * num_workers * SHARES_OF_WORKER)))
+        return [(first, min(first + step, num_series)) for first in range(0, num_series, step)]
 
     @property
     def _point_column(self) -> int:
@@ -215,12 +241,38 @@ class PanelForecasts(ABC, Generic[Windows]):
         return np.where(falls_below, -np.inf, 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class SharedForecast:
+    """The forecasts of some series of a panel that lies in the memory of every worker."""
+
+    make: Callable[[Any, Panel, IntArray], PanelForecasts[Any]]
+    model: Model
+    panel: Panel
+    known_ends: IntArray
+    horizon: int | None
+
+    def __call__(self, asked: tuple[int, int, Origins]) -> Forecast:
+        """Forecast from the origins of the series between a first and a last one (exclusive)."""
+        first, last, origins = asked
+        part = self.panel.take_series(np.arange(first, last))
+        return self.make(self.model, part, self.known_ends[first:last]).forecast(origins, self.horizon)
+
+    def name_of(self, asked: tuple[int, int, Origins]) -> str:
+        ids = self.panel.series_ids
+        return f"series {ids[asked[0]]!r} to {ids[asked[1] - 1]!r}"
+
+
 Maker = Callable[[AnyModel, Panel, IntArray], PanelForecasts[Windows]]
 """Joins a model and a panel."""
 
 
 def predict_panel(
-    make: Maker[AnyModel, Windows], model: AnyModel, panel: Panel, horizon: int | None, future: Table | None
+    make: Maker[AnyModel, Windows],
+    model: AnyModel,
+    panel: Panel,
+    horizon: int | None,
+    future: Table | None,
+    engine: Engine = SINGLE_PROCESS,
 ) -> Prediction:
     """Forecast every series from right after its last observation.
 
@@ -230,6 +282,7 @@ def predict_panel(
         panel: Histories; rows after the last observation of a series give known covariates only.
         horizon: Steps; any positive number. None: as trained.
         future: Known covariates of the steps to forecast.
+        engine: Who forecasts.
 
     Raises:
         UsageError: `horizon` is not positive, or absurd.
@@ -247,7 +300,7 @@ def predict_panel(
         *forecasts.notices(),
         *_rolled_notice(model, horizon),
     )
-    return Prediction(forecasts.forecast(origins, horizon), notices)
+    return Prediction(forecasts.forecast_by(engine, origins, horizon), notices)
 
 
 def require_possible(numbers: FloatArray) -> None:

@@ -1,25 +1,32 @@
 """`seqcast backtest`: score rolling origins beside simple forecasts."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.grouped_reading import GroupedReading
+from seqcast.cli.engine_choice import EngineChoice
+from seqcast.cli.grouped_reading import GroupedReading, GroupToRead
 from seqcast.cli.loaded_run import LoadedRun, OpenedRun, open_run
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
 from seqcast.cli.table_output import TableOutput
+from seqcast.engines.engine import Engine
 from seqcast.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seqcast.evaluation.backtest import Backtest, BacktestPlan, BacktestScores
+    import pyarrow as pa
+
+    from seqcast.evaluation.backtest import Backtest, BacktestPlan, BacktestScores, BacktestSums
+    from seqcast.panel.notices import Notice
     from seqcast.reading.series_groups import SeriesGroup
     from seqcast.run.load import TrainedModel
+    from seqcast.run.run_table import RunTable
 
 
 @with_settings(*TABLE_PANELS, omit=PLANNED)
@@ -41,6 +48,9 @@ def backtest(
     ] = None,
     context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
+    engine: opt.EngineName = "single",
+    address: opt.Address = None,
+    workers: opt.Workers = None,
     level: opt.Levels = opt.DEFAULT_LEVELS,
     output: opt.OutputFile = None,
     excel_safe: opt.ExcelSafe = False,
@@ -61,6 +71,9 @@ def backtest(
             "--context is for the trained network, --refit-every trains new ones.", hint="Give one of them."
         )
     levels, statistical = opt.parse_levels(level), tuple(dict.fromkeys(opt.names(models)))
+    choice = EngineChoice.from_options(engine, address, workers)
+    if refit_every is not None and choice.name != "single":
+        raise UsageError("--refit-every trains one network after the other.", hint="Leave --engine out.")
     screen = Screen(quiet=quiet)
     from seqcast.evaluation.backtest import BacktestPlan
 
@@ -73,23 +86,28 @@ def backtest(
         )
     part: Literal["validation", "test"] = "test" if test else "validation"
     plan = BacktestPlan(part, windows, stride, baselines, levels, statistical, refit_every)
-    done = _scored(screen, opened, plan, None if output is None else table)
+    with choice.started(screen, opened.device) as started:
+        done = _scored(screen, opened, plan, None if output is None else table, started)
     if json:
         screen.document(document(done, plan))
     elif output != "-":
         _show(screen, done, plan, by_series=by is not None)
 
 
-def _scored(screen: Screen, opened: OpenedRun, plan: "BacktestPlan", table: TableOutput | None) -> "BacktestScores":
+def _scored(
+    screen: Screen, opened: OpenedRun, plan: "BacktestPlan", table: TableOutput | None, engine: Engine
+) -> "BacktestScores":
     """Score the windows, group by group where the table can be read so, and write the table of forecasts."""
     from seqcast.output import backtest_frame
 
     reading = GroupedReading(screen, opened.table, opened.notices)
     groups = reading.groups(needs_whole(plan))
     if len(groups) > 1:
-        return _scored_in_groups(reading, groups, opened.model, plan, table)
+        return _scored_in_groups(
+            reading, groups, GroupScoring(opened.model, opened.table, plan, table is not None), table, engine
+        )
     loaded = opened.read(screen)
-    done = _run(screen, loaded, plan)
+    done = _run(screen, loaded, plan, engine)
     screen.notices(done.notices)
     if table is not None:
         frame = backtest_frame(done.forecast, done.actuals, loaded.model.schema, plan.levels, done.statistical)
@@ -104,42 +122,75 @@ def needs_whole(plan: "BacktestPlan") -> str:
     return "--models fits a bounded number of windows of all series" if plan.models else ""
 
 
+@dataclass(frozen=True)
+class GroupScores:
+    """The scores of a group of series that have a window to score."""
+
+    sums: "BacktestSums"
+    table: "pa.Table | None"
+    """Every forecast, where it is wanted."""
+    notices: "tuple[Notice, ...]"
+
+
+@dataclass(frozen=True)
+class GroupScoring:
+    """Scores groups of series."""
+
+    model: "TrainedModel"
+    table: "RunTable"
+    plan: "BacktestPlan"
+    wants_table: bool
+
+    def __call__(self, asked: GroupToRead) -> "tuple[tuple[Notice, ...], GroupScores | None]":
+        """The notices of reading a group, and its scores if it has a window to score."""
+        import pyarrow as pa
+
+        from seqcast.evaluation.backtest import backtest_group
+        from seqcast.output import backtest_frame
+
+        source = self.table.read_group(asked.group, is_first=asked.is_first)
+        done = backtest_group(self.model, source.panel, self.plan)
+        if done is None:
+            return source.notices, None
+        table = None
+        if self.wants_table:
+            frame = backtest_frame(done.forecast, done.actuals, self.model.schema, self.plan.levels)
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+        return source.notices, GroupScores(done.sums, table, done.notices)
+
+
 def _scored_in_groups(
     reading: GroupedReading,
     groups: "tuple[SeriesGroup, ...]",
-    model: "TrainedModel",
-    plan: "BacktestPlan",
+    scoring: GroupScoring,
     table: TableOutput | None,
+    engine: Engine,
 ) -> "BacktestScores":
-    import pyarrow as pa
+    from seqcast.evaluation.backtest import join_backtests, no_window
 
-    from seqcast.evaluation.backtest import backtest_group, join_backtests, no_window
-    from seqcast.output import backtest_frame
-
+    plan, horizon = scoring.plan, scoring.model.horizon
     sums = []
 
-    def scored() -> "Iterator[Backtest]":
-        for group in groups:
-            done = backtest_group(model, reading.read(group).panel, plan)
+    def scored() -> "Iterator[pa.Table]":
+        for notices, done in engine.map(scoring, GroupToRead.of(groups)):
+            reading.tell_read(notices)
             if done is not None:
                 reading.tell(done.notices)
                 sums.append(done.sums)
-                yield done
+                yield done.table
         if not sums:
-            raise no_window(plan, model.horizon)
+            raise no_window(plan, horizon)
 
     if table is None:
         for _ in scored():
             pass
     else:
-        frames = (backtest_frame(each.forecast, each.actuals, model.schema, plan.levels) for each in scored())
-        tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in frames)
-        table.write_stream(reading.screen, tables, [name for group in groups for name in group.names])
+        table.write_stream(reading.screen, scored(), [name for group in groups for name in group.names])
     reading.tell_rest()
-    return join_backtests(sums, plan, model.horizon)
+    return join_backtests(sums, plan, horizon)
 
 
-def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan") -> "Backtest":
+def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan", engine: Engine) -> "Backtest":
     from seqcast.evaluation.backtest import BacktestHooks
     from seqcast.evaluation.backtest import backtest as run_backtest
     from seqcast.evaluation.refit import Refit
@@ -148,7 +199,7 @@ def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan") -> "Backtest":
     model, panel = loaded.model, loaded.source.panel
     with TrainingProgress(screen, validations=False) as progress:
         if plan.refit_every is None:
-            return run_backtest(model, panel, plan, BacktestHooks(on_window=progress.show_windows))
+            return run_backtest(model, panel, plan, BacktestHooks(on_window=progress.show_windows), engine)
         with stop_signals() as stop_signal:
 
             def tell(refit: Refit) -> None:

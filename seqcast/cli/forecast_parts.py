@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqcast.cli.console import Screen
-from seqcast.cli.grouped_reading import GroupedReading
+from seqcast.cli.grouped_reading import GroupedReading, GroupToRead
 from seqcast.cli.loaded_run import OpenedRun
 from seqcast.cli.onnx_model import OpenedOnnx
 from seqcast.cli.table_output import TableOutput
+from seqcast.engines.engine import SINGLE_PROCESS, Engine
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
     from seqcast.panel.notices import Notice
     from seqcast.panel.panel import Panel
     from seqcast.panel_forecasts import Prediction
+    from seqcast.part_files import PartFolder
     from seqcast.reading.series_groups import SeriesGroup
     from seqcast.reading.table import Table
     from seqcast.run.source import Source
@@ -28,7 +30,7 @@ class ForecastRequest:
     """The forecast that is asked for."""
 
     opened: OpenedRun | OpenedOnnx
-    predict: "Callable[[Panel, Table | None], Prediction]"
+    predict: "Callable[[Panel, Table | None, Engine], Prediction]"
     drift: "Callable[[Panel], tuple[Notice, ...]]"
     """Warnings about attention that differs from that in training."""
     future: Path | None
@@ -36,9 +38,11 @@ class ForecastRequest:
     facts: tuple[object, ...]
     """Options that change the forecasts: the model, the horizon, the context."""
 
-    def forecast(self, source: "Source", future: "Table | None", *, with_drift: bool = True) -> "Prediction":
+    def forecast(
+        self, source: "Source", future: "Table | None", engine: Engine = SINGLE_PROCESS, *, with_drift: bool = True
+    ) -> "Prediction":
         """Forecast a panel from the end of every series."""
-        prediction = self.predict(source.panel, future)
+        prediction = self.predict(source.panel, future, engine)
         drift = self.drift(source.panel) if with_drift else ()
         return replace(prediction, notices=(*prediction.notices, *drift))
 
@@ -46,34 +50,72 @@ class ForecastRequest:
         """Read the table of the future, if one was given, under the headings of another table."""
         return None if self.future is None else source.read_future(str(self.future))
 
+    def table_of(self, prediction: "Prediction") -> "pa.Table":
+        """The forecast table."""
+        import pyarrow as pa
 
-def write_in_parts(screen: Screen, request: ForecastRequest, output: TableOutput) -> bool:
+        from seqcast.output import forecast_frame
+
+        frame = forecast_frame(prediction.forecast, self.opened.model.schema, self.levels)
+        return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def write_in_parts(screen: Screen, request: ForecastRequest, output: TableOutput, engine: Engine) -> bool:
     """Forecast a table group by group where it can be read so; False, with nothing done, where it must be read whole.
 
     A folder is always written here, as a single part where the table must be read whole.
     """
-    parts = _Parts(request, GroupedReading(screen, request.opened.table, request.opened.notices))
+    parts = _Parts(request, GroupedReading(screen, request.opened.table, request.opened.notices), engine)
     groups = parts.reading.groups()
     if output.is_folder:
         _write_folder(screen, parts, groups, output)
     elif len(groups) > 1:
-        import pyarrow as pa
-
-        tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in parts.forecasts(groups))
+        tables = parts.with_rows(groups)
         output.write_stream(screen, tables, [name for group in groups for name in group.names])
         parts.reading.tell_rest()
     return output.is_folder or len(groups) > 1
 
 
+@dataclass(frozen=True)
+class GroupTable:
+    """The forecast table of a group of series."""
+
+    read: "tuple[Notice, ...]"
+    """Notices of reading it."""
+    predicted: "tuple[Notice, ...]"
+    table: "pa.Table | None"
+    """None for a group without observed values."""
+
+
 @dataclass
+class GroupForecasting:
+    """Forecasts groups of series; the first one tells of drift for all."""
+
+    request: ForecastRequest
+    _future: "tuple[Table | None] | None" = field(default=None, init=False)
+    """The table of the future, once it was read."""
+
+    def __call__(self, asked: GroupToRead) -> GroupTable:
+        """Read a group and forecast it."""
+        request = self.request
+        source = request.opened.table.read_group(asked.group, is_first=asked.is_first)
+        if self._future is None:
+            self._future = (request.read_future(source),)
+        if not source.has_values:
+            return GroupTable(source.notices, (), None)
+        prediction = request.forecast(source, self._future[0], with_drift=asked.is_first)
+        return GroupTable(source.notices, prediction.notices, request.table_of(prediction))
+
+
+@dataclass(frozen=True)
 class _Parts:
     """Forecasts of groups of series."""
 
     request: ForecastRequest
     reading: GroupedReading
-    future: "Table | None" = field(default=None, init=False)
+    engine: Engine
 
-    def forecasts(self, groups: "tuple[SeriesGroup, ...]") -> "Iterator[pd.DataFrame]":
+    def with_rows(self, groups: "tuple[SeriesGroup, ...]") -> "Iterator[pa.Table]":
         """The forecast tables of the groups that have observed values.
 
         Raises:
@@ -82,31 +124,27 @@ class _Parts:
         from seqcast.results.origins import no_values
 
         has_some = False
-        for group in groups:
-            frame = self.forecast(group)
-            if frame is not None:
+        for table in self.tables(groups):
+            if table is not None:
                 has_some = True
-                yield frame
+                yield table
         if not has_some:
             raise no_values()
 
-    def forecast(self, group: "SeriesGroup | None") -> "pd.DataFrame | None":
-        """The forecast table of a group, or of the whole table for None; the first group tells of drift for all.
+    def tables(self, groups: "tuple[SeriesGroup, ...]") -> "Iterator[pa.Table | None]":
+        """The forecast table of each group; None for a group without observed values."""
+        for done in self.engine.map(GroupForecasting(self.request), GroupToRead.of(groups)):
+            self.reading.tell_read(done.read)
+            self.reading.tell(done.predicted)
+            yield done.table
 
-        None for a group without observed values.
-        """
-        from seqcast.output import forecast_frame
-
-        reading, request = self.reading, self.request
-        is_first = not reading.has_begun
-        source = request.opened.read(reading.screen).source if group is None else reading.read(group)
-        if is_first:
-            self.future = request.read_future(source)
-        if group is not None and not source.has_values:
-            return None
-        prediction = request.forecast(source, self.future, with_drift=is_first)
-        reading.tell(prediction.notices)
-        return forecast_frame(prediction.forecast, request.opened.model.schema, request.levels)
+    def whole(self) -> "pa.Table":
+        """The forecast table of a table that is read as a whole."""
+        request = self.request
+        source = request.opened.read(self.reading.screen).source
+        prediction = request.forecast(source, request.read_future(source), self.engine)
+        self.reading.tell(prediction.notices)
+        return request.table_of(prediction)
 
     def work(self, output: TableOutput) -> str:
         """sha256 of the model and of all options that change the forecasts or the files."""
@@ -126,24 +164,43 @@ def _write_folder(screen: Screen, parts: _Parts, groups: "tuple[SeriesGroup, ...
     from seqcast.part_files import part_folder
 
     assert isinstance(output.target, Path)
-    names = [f"part-{number:05}.{output.file_format}" for number in range(len(groups) or 1)]
-    num_rows, num_written, there = 0, 0, set()
     with part_folder(output.target, parts.work(output)) as folder:
-        for name, group in zip(names, groups or (None,), strict=True):
-            known = None if group is None else group.own_fingerprint
-            if known is not None and folder.holds(name, known):
-                there.add(name)
-                continue
-            frame = parts.forecast(group)
-            if frame is None:
-                continue
-            part = replace(output, target=output.target / name, is_folder=False)
-            part.write(screen, frame)
-            folder.keep(name, known or "")
-            num_rows, num_written = num_rows + len(frame), num_written + 1
-            there.add(name)
-        folder.remove_others(there)
+        written = _Written(screen, output, folder)
+        if groups:
+            named = {written.name(number): group for number, group in enumerate(groups)}
+            kept = {name for name, group in named.items() if folder.holds(name, group.own_fingerprint)}
+            missing = {name: group for name, group in named.items() if name not in kept}
+            for (name, group), table in zip(missing.items(), parts.tables((*missing.values(),)), strict=True):
+                written.add(name, table, group.own_fingerprint)
+        else:
+            kept = set()
+            written.add(written.name(0), parts.whole(), "")
+        folder.remove_others(kept | written.names)
     parts.reading.tell_rest()
-    kept = len(there) - num_written
-    rest = f"; {kept:,} parts were there already" if kept else ""
-    screen.say(f"{num_rows:,} rows written to {num_written:,} parts in {output.target}{rest}")
+    rest = f"; {len(kept):,} parts were there already" if kept else ""
+    screen.say(f"{written.num_rows:,} rows written to {len(written.names):,} parts in {output.target}{rest}")
+
+
+@dataclass
+class _Written:
+    """The parts that this command has written."""
+
+    screen: Screen
+    output: TableOutput
+    folder: "PartFolder"
+    num_rows: int = 0
+    names: set[str] = field(default_factory=set)
+
+    def name(self, number: int) -> str:
+        """The file of a part."""
+        return f"part-{number:05}.{self.output.file_format}"
+
+    def add(self, name: str, table: "pa.Table | None", fingerprint: str) -> None:
+        """Write a part and enter it; a group without rows has none."""
+        if table is None:
+            return
+        part = replace(self.output, target=self.folder.path / name, is_folder=False)
+        part.write(self.screen, table)
+        self.folder.keep(name, fingerprint)
+        self.num_rows += table.num_rows
+        self.names.add(name)

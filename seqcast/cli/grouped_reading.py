@@ -1,6 +1,6 @@
 """A table that a command reads in groups of series, whose notices are told once and not for each group."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,24 @@ if TYPE_CHECKING:
     from seqcast.reading.series_groups import SeriesGroup
     from seqcast.run.run_table import RunTable
     from seqcast.run.source import Source
+
+
+@dataclass(frozen=True)
+class GroupToRead:
+    """A group of series that a worker is to read."""
+
+    group: "SeriesGroup"
+    is_first: bool
+    """Whether it is the first one, which tells what holds for all."""
+
+    @classmethod
+    def of(cls, groups: "Sequence[SeriesGroup]") -> "list[GroupToRead]":
+        """The groups in their order."""
+        return [cls(group, number == 0) for number, group in enumerate(groups)]
+
+    def __str__(self) -> str:
+        names = self.group.names
+        return f"series {names[0]!r} to {names[-1]!r}"
 
 
 @dataclass
@@ -39,12 +57,16 @@ class GroupedReading:
     def read(self, group: "SeriesGroup") -> "Source":
         """Read a group and tell what is new about it."""
         source = self.table.read_group(group, is_first=not self.has_begun)
+        self.tell_read(source.notices)
+        return source
+
+    def tell_read(self, notices: "Iterable[Notice]") -> None:
+        """Print those notices of reading a group that are new."""
         if not self.has_begun:
             self.screen.notices(self.notices)
         self.has_begun = True
         kept = set(self.table.record.notices)
-        self.tell(each for each in source.notices if each.kind == "repair" and each.line not in kept)
-        return source
+        self.tell(each for each in notices if each.kind == "repair" and each.line not in kept)
 
     def tell(self, notices: "Iterable[Notice]") -> None:
         """Print the notices of a group that are the first of their kind."""

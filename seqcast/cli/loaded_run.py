@@ -9,6 +9,8 @@ from seqcast.cli.settings import Settings
 from seqcast.panel.notices import Notice
 
 if TYPE_CHECKING:
+    import torch
+
     from seqcast.reading.files import TableFiles
     from seqcast.reading.source import Content
     from seqcast.run.directory import RunDirectory
@@ -38,6 +40,11 @@ class OpenedRun:
     table: "RunTable"
     notices: tuple[Notice, ...]
     """Those about the run."""
+
+    @property
+    def device(self) -> "torch.device":
+        """The device of the model."""
+        return next(self.model.network.parameters()).device
 
     def read(self, screen: Screen) -> LoadedRun:
         """Read the table and print what is new about it.

@@ -37,6 +37,11 @@ class OpenedOnnx:
     def record(self) -> "RunRecord":
         return self.model.card.record
 
+    @property
+    def device(self) -> None:
+        """None: onnxruntime runs it on the CPU."""
+        return
+
     def read(self, screen: Screen) -> LoadedOnnx:
         """Read the table and print what was noticed.
 

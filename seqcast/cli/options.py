@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -39,6 +39,18 @@ Levels = Annotated[str, OutputOption(help="Prediction intervals in percent, a,b,
 Json = Annotated[bool, OutputOption("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, OutputOption("--quiet", "-q", help="Print only results, warnings and errors.")]
 Debug = Annotated[bool, OutputOption("--debug", help="Show the traceback of an error.")]
+
+EngineOption = partial(typer.Option, rich_help_panel="Engine")
+EngineName = Annotated[
+    Literal["single", "ray"],
+    EngineOption(help="A single process, or the workers of a Ray cluster.", case_sensitive=False),
+]
+Address = Annotated[
+    str | None, EngineOption(help="host:port of a Ray cluster that runs; one on this machine if not given.")
+]
+Workers = Annotated[
+    int | None, EngineOption(min=1, metavar="<int>", help="Workers of Ray; one for each core or GPU if not given.")
+]
 
 DEFAULT_LEVELS = ",".join(f"{level:g}" for level in LEVELS)
 

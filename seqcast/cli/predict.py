@@ -9,6 +9,7 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
+from seqcast.cli.engine_choice import EngineChoice
 from seqcast.cli.forecast_parts import ForecastRequest, write_in_parts
 from seqcast.cli.loaded_run import LoadedRun, OpenedRun, open_run
 from seqcast.cli.onnx_model import LoadedOnnx, OpenedOnnx, open_onnx, require_no_run
@@ -16,6 +17,7 @@ from seqcast.cli.plot_output import plot_format, write_forecast_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
 from seqcast.config import Format
+from seqcast.engines.engine import Engine
 from seqcast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ def predict(
     seed: Annotated[int | None, typer.Option(help="Seed of the sample paths. [default: 0]")] = None,
     context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
+    engine: opt.EngineName = "single",
+    address: opt.Address = None,
+    workers: opt.Workers = None,
     level: opt.Levels = opt.DEFAULT_LEVELS,
     output: opt.OutputFile = None,
     format: Annotated[  # noqa: A002  # the option is called --format
@@ -76,6 +81,7 @@ def predict(
 ) -> None:
     """Forecast every series from right after its last observation."""
     levels = opt.parse_levels(level)
+    choice = EngineChoice.from_options(engine, address, workers)
     screen = Screen(quiet=quiet)
     if plot_file is not None:
         plot_format(plot_file)
@@ -94,12 +100,13 @@ def predict(
     wanted = output is not None or format is not None
     needs_whole = {"samples": samples, "aggregate": aggregate, "plot": plot or plot_file}
     whole = next((name for name, value in needs_whole.items() if value), None)
-    if wanted and whole is None and write_in_parts(screen, request, table):
-        return
-    if table.is_folder:
+    if table.is_folder and whole is not None:
         raise UsageError(f"--{whole} writes one file, and {output} is a folder.", hint="Give a file as --output.")
-    loaded = request.opened.read(screen)
-    prediction = request.forecast(loaded.source, request.read_future(loaded.source))
+    with choice.started(screen, request.opened.device) as started:
+        if wanted and whole is None and write_in_parts(screen, request, table, started):
+            return
+        loaded = request.opened.read(screen)
+        prediction = request.forecast(loaded.source, request.read_future(loaded.source), started)
     screen.notices(prediction.notices)
     from seqcast.output import forecast_frame
     from seqcast.report.forecasts import forecast_preview
@@ -130,8 +137,8 @@ def request_of_run(
 
     model = opened.model.named(name)
 
-    def forecast(panel: "Panel", future_table: "Table | None") -> "Prediction":
-        return predict_ahead(model, panel, horizon, future_table)
+    def forecast(panel: "Panel", future_table: "Table | None", engine: Engine) -> "Prediction":
+        return predict_ahead(model, panel, horizon, future_table, engine)
 
     facts = ("run", name, model.context, horizon)
     return ForecastRequest(opened, forecast, partial(drift_notices, model), future, levels, facts)
@@ -143,8 +150,10 @@ def request_of_onnx(
     """The request for forecasts of an exported model."""
     from seqcast.portable.forecasting import predict as predict_ahead
 
-    def forecast(panel: "Panel", future_table: "Table | None") -> "Prediction":
-        return predict_ahead(opened.model, panel, horizon, future_table)
+    model = opened.model
+
+    def forecast(panel: "Panel", future_table: "Table | None", engine: Engine) -> "Prediction":
+        return predict_ahead(model, panel, horizon, future_table, engine)
 
     facts = ("onnx", opened.model.fingerprint, horizon)
     return ForecastRequest(opened, forecast, lambda _panel: (), future, levels, facts)

@@ -49,12 +49,13 @@ class TableOutput:
             raise UsageError(f"--excel-safe is for CSV, and this output is {resolved}.", hint="Drop one.")
         return cls(target, resolved, excel_safe, is_folder)
 
-    def write(self, screen: Screen, frame: "pd.DataFrame") -> None:
-        from seqcast.output import without_formulas, write_frame
+    def write(self, screen: Screen, table: "pd.DataFrame | pa.Table") -> None:
+        """Write one table, whose first column has the ids."""
+        import pyarrow as pa
 
-        self._warn_of_formulas(screen, frame.columns, frame.iloc[:, 0])
-        write_frame(without_formulas(frame) if self.excel_safe else frame, self.target, self.file_format)
-        self.tell(screen, len(frame))
+        if not isinstance(table, pa.Table):
+            table = pa.Table.from_pandas(table, preserve_index=False)
+        self.write_stream(screen, [table], table.column(0).unique().to_pylist())
 
     def write_stream(self, screen: Screen, tables: "Iterable[pa.Table]", ids: "Sequence[str]") -> None:
         """Write tables of the same columns, end to end, while they are made; `ids` are those of all of them."""

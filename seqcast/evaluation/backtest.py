@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from seqcast.config import LEVELS, NAIVE, SEASONAL_NAIVE
+from seqcast.engines.engine import SINGLE_PROCESS, Engine
 from seqcast.errors import DataError, UsageError, option
 from seqcast.evaluation.baselines import naive, point_forecast, seasonal_naive
 from seqcast.evaluation.metrics import MEASURES, Scores, SeasonalScales, seasonal_scales
@@ -128,23 +129,33 @@ def join_backtests(groups: Sequence[BacktestSums], plan: BacktestPlan, horizon: 
 
 
 def backtest(
-    model: TrainedModel, panel: Panel, plan: BacktestPlan = BacktestPlan(), hooks: BacktestHooks = BacktestHooks()
+    model: TrainedModel,
+    panel: Panel,
+    plan: BacktestPlan = BacktestPlan(),
+    hooks: BacktestHooks = BacktestHooks(),
+    engine: Engine = SINGLE_PROCESS,
 ) -> Backtest:
     """Forecast and score every origin of the plan, with the given model or with models trained on the way.
+
+    The workers of the engine forecast with the given model; the rest is done here.
 
     Raises:
         UsageError: The run has no test part, the plan contradicts itself, or a library is not installed.
         DataError: The panel has no window to score.
         DivergedError, StoppedError: From training, if the plan trains.
     """
-    done = backtest_group(model, panel, plan, hooks)
+    done = backtest_group(model, panel, plan, hooks, engine)
     if done is None:
         raise no_window(plan, model.horizon)
     return done
 
 
 def backtest_group(
-    model: TrainedModel, panel: Panel, plan: BacktestPlan = BacktestPlan(), hooks: BacktestHooks = BacktestHooks()
+    model: TrainedModel,
+    panel: Panel,
+    plan: BacktestPlan = BacktestPlan(),
+    hooks: BacktestHooks = BacktestHooks(),
+    engine: Engine = SINGLE_PROCESS,
 ) -> Backtest | None:
     """Score some series of a table; None if they have no window to score. Raises otherwise as `backtest`."""
     if any(number is not None and number < 1 for number in (plan.stride, plan.windows, plan.refit_every)):
@@ -159,7 +170,12 @@ def backtest_group(
     check_statistical(plan.models, len(origins))
     if plan.part == "validation":
         model = model.as_validated
-    forecast, notices = _own_forecast(model, panel, origins, plan.refit_every, hooks)
+    if plan.refit_every is None:
+        forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
+        forecast, notices = forecasting.forecast_by(engine, origins), forecasting.notices()
+    else:
+        forecast = refitted_forecast(model, panel, origins, plan.refit_every, hooks.on_refit, hooks.training)
+        notices = ()
     actuals = origins.actuals(panel, model.horizon)
     task = StatisticalTask(plan.models, model.horizon, model.season, panel.frequency.seasons, forecast.quantile_levels)
     statistical, remarks = statistical_forecasts(
@@ -193,15 +209,6 @@ def no_window(plan: BacktestPlan, horizon: int) -> DataError:
         f"no series has a {plan.part} window of {horizon} steps to score.",
         hint=f"Give more data, or train with larger {option('validation_size')} or {option('test_size')}.",
     )
-
-
-def _own_forecast(
-    model: TrainedModel, panel: Panel, origins: Origins, refit_every: int | None, hooks: BacktestHooks
-) -> tuple[Forecast, tuple[Notice, ...]]:
-    if refit_every is not None:
-        return refitted_forecast(model, panel, origins, refit_every, hooks.on_refit, hooks.training), ()
-    forecasting = Forecasting(model, panel, origins.earliest(panel.lengths))
-    return forecasting.forecast(origins), forecasting.notices()
 
 
 def _origin_range(model: TrainedModel, panel: Panel, split: Split, part: Part) -> tuple[IntArray, IntArray]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from seqcast.engines.engine import SINGLE_PROCESS, Engine
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.panel import Panel
 from seqcast.panel_forecasts import PanelForecasts, Prediction, SeriesFacts, predict_panel, require_possible
@@ -14,9 +15,15 @@ BATCH_STEPS = 40_000
 """Window steps (windows x (context + horizon)) of one run of the graph."""
 
 
-def predict(model: OnnxModel, panel: Panel, horizon: int | None = None, future: Table | None = None) -> Prediction:
+def predict(
+    model: OnnxModel,
+    panel: Panel,
+    horizon: int | None = None,
+    future: Table | None = None,
+    engine: Engine = SINGLE_PROCESS,
+) -> Prediction:
     """Forecast every series from right after its last observation; see `panel_forecasts.predict_panel`."""
-    return predict_panel(OnnxForecasts, model, panel, horizon, future)
+    return predict_panel(OnnxForecasts, model, panel, horizon, future, engine)
 
 
 class OnnxForecasts(PanelForecasts[PanelArrays]):
@@ -28,6 +35,10 @@ class OnnxForecasts(PanelForecasts[PanelArrays]):
         self.arrays = panel_arrays(panel, model.scalers, self.series_map, known_ends, model.config.data)
 
     @property
+    def batch_size(self) -> int:
+        return max(1, BATCH_STEPS // (self.model.context + self.model.horizon))
+
+    @property
     def series_facts(self) -> SeriesFacts:
         scales = self.arrays.scales
         return SeriesFacts(scales.scale, scales.is_known, scales.has_moved)
@@ -37,10 +48,8 @@ class OnnxForecasts(PanelForecasts[PanelArrays]):
 
     def quantiles(self, windows: PanelArrays, origins: Origins, steps: IntArray | None = None) -> FloatArray:
         context, horizon = self.model.context, self.model.horizon
-        size = max(1, BATCH_STEPS // (context + horizon))
         blocks = []
-        for first in range(0, len(origins), size):
-            part = slice(first, first + size)
+        for part in origins.batches(self.batch_size):
             chosen = None if steps is None else steps[part]
             blocks.append(self.model.quantiles(windows.gather(origins[part], context, horizon, chosen)))
         numbers: FloatArray = np.concatenate(blocks)

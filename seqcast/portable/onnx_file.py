@@ -68,6 +68,10 @@ class OnnxModel:
         _require_signature(session, card, place)
         return cls(card, session, file, hashlib.sha256(data).hexdigest())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let another process read the file again, as a session stays in its process."""
+        return OnnxModel.read, (Path(self.file),)
+
     @property
     def config(self) -> Config:
         return self.card.config

@@ -54,6 +54,19 @@ class Forecast:
         return self.frequency.advance(self.cutoffs[:, None], np.arange(1, self.horizon + 1)[None, :])
 
 
+def joined_forecasts(parts: Sequence[Forecast]) -> Forecast:
+    """The forecasts of parts of a panel by one model, one part after the other."""
+    least = [part.least for part in parts if part.least is not None]
+    return replace(
+        parts[0],
+        series_ids=tuple(series for part in parts for series in part.series_ids),
+        cutoffs=np.concatenate([part.cutoffs for part in parts]),
+        point=np.concatenate([part.point for part in parts]),
+        quantiles=np.concatenate([part.quantiles for part in parts]),
+        least=np.concatenate(least) if least else None,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class AttentionMap:
     """Attention weights of W windows, H forecast steps and S context positions.

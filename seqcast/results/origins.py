@@ -1,5 +1,6 @@
 """Origins: the points in time from which a panel is forecast."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -34,6 +35,24 @@ class Origins:
         earliest = lengths.copy()
         np.minimum.at(earliest, self.series, self.positions)
         return earliest
+
+    def of_series(self, first: int, last: int) -> Self:
+        """Those of the series between a first and a last one (exclusive), numbered from that first one."""
+        start, end = np.searchsorted(self.series, [first, last])
+        return replace(self, series=self.series[start:end] - first, positions=self.positions[start:end])
+
+    def batches(self, size: int) -> Iterator[slice]:
+        """At most `size` windows at once, none of them across a multiple of `size` series.
+
+        So the windows that are computed together, which decides the last bit of a number, are the same for those series
+        alone.
+        """
+        ends = np.searchsorted(self.series, np.arange(size, int(self.series.max(initial=0)) + size, size))
+        start = 0
+        for end in np.unique(np.append(ends, len(self))).tolist():
+            for first in range(start, end, size):
+                yield slice(first, min(first + size, end))
+            start = end
 
     def newest_values(self, panel: Panel) -> FloatArray:
         """(W,) the last observed value before each origin; NaN if there is none."""

@@ -54,7 +54,7 @@ def test_help_is_written_in_whole_sentences_and_plain_types() -> None:
 def test_help_names_the_table_as_messages_do_and_shows_the_options_of_the_command_first() -> None:
     out = done("predict", "--help").out
     assert out.startswith("Usage: seqcast predict [OPTIONS] [DATA]\n")
-    assert re.findall(r"^\w+:$", out, re.M) == ["Arguments:", "Options:", "Data:", "Reading:", "Output:"]
+    assert re.findall(r"^\w+:$", out, re.M) == ["Arguments:", "Options:", "Data:", "Reading:", "Engine:", "Output:"]
     assert done("train", "--help").out.startswith("Usage: seqcast train [OPTIONS] DATA\n")
 
 

@@ -1,0 +1,119 @@
+"""A Ray cluster: one on this machine for a single command, or one that runs already. Ray is imported here alone."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from seqcast.engines.ray_pool import RayPool
+from seqcast.errors import UsageError, option
+from seqcast.extras import import_extra
+
+CONNECT_SECONDS = 5.0
+"""Longest time that a running cluster may take to answer."""
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it, Ray warns about workers without a GPU
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # no call may start a cluster by itself
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # Ray prints what it says about workers that died to stdout
+}
+
+
+@dataclass(frozen=True)
+class ClusterRequest:
+    """The workers that are asked for."""
+
+    address: str | None = None
+    """`host:port` of a cluster that runs; None: one on this machine, for as long as the command takes."""
+    num_workers: int | None = None
+    """None: one for each core, or for each GPU."""
+    needs_gpu: bool = False
+    """Whether each worker needs a GPU of its own."""
+
+    @property
+    def place(self) -> str:
+        return "this machine" if self.address is None else f"the cluster at {self.address}"
+
+
+def import_ray() -> ModuleType:
+    """Import Ray with all that it prints and reports by itself switched off.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    return import_extra("ray", "ray", option("engine", "ray"))
+
+
+@contextmanager
+def ray_workers(request: ClusterRequest) -> Iterator[RayPool]:
+    """Start or join a cluster; leaving the context ends what was started.
+
+    Raises:
+        UsageError: Ray is not installed, no cluster answers, or it has too few cores or GPUs.
+    """
+    ray = import_ray()
+    _join(ray, request)
+    try:
+        yield RayPool(ray, _number_of_workers(ray, request), request.place, int(request.needs_gpu))
+    finally:
+        ray.shutdown()
+
+
+def _join(ray: ModuleType, request: ClusterRequest) -> None:
+    own_handler = signal.getsignal(signal.SIGTERM)
+    try:
+        if request.address is None:
+            num_cores = request.num_workers or own_cores()
+            _init(ray, address="local", num_cpus=num_cores, include_dashboard=False)
+        else:
+            _require_answer(request.address)
+            _init(ray, address=request.address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UsageError(f"Ray cannot use {request.place}: {reason}", hint="See `ray status`.") from None
+    finally:
+        signal.signal(signal.SIGTERM, own_handler)  # Ray's own handler would change the exit code
+
+
+def _init(ray: ModuleType, **options: Any) -> None:
+    ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
+
+
+def _require_answer(address: str) -> None:
+    """Raise at once where nothing listens, for which Ray waits a minute."""
+    host, colon, port = address.rpartition(":")
+    spelled = option("address", address)
+    if not colon or not port.isdecimal() or "/" in host:
+        hint = f"Give host:port, as `ray start {option('head')}` prints it."
+        raise UsageError(f"{spelled} is no address of a Ray cluster.", hint=hint)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = f"Start a cluster with `ray start {option('head')}`, or leave {option('address')} out."
+        raise UsageError(f"{spelled}: no Ray cluster answers there ({reason}).", hint=hint) from None
+
+
+def _number_of_workers(ray: ModuleType, request: ClusterRequest) -> int:
+    kind = "GPU" if request.needs_gpu else "CPU"
+    there = int(ray.cluster_resources().get(kind, 0))
+    wanted = request.num_workers or there
+    if not 1 <= wanted <= there:
+        word, other = ("GPUs", f", or {option('device', 'cpu')}") if request.needs_gpu else ("cores", "")
+        hint = f"Give fewer {option('workers')}{other}."
+        raise UsageError(f"{request.place} has {there} {word}, and each worker needs one.", hint=hint)
+    return wanted
+
+
+def own_cores() -> int:
+    """Number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -1,0 +1,137 @@
+"""Work on the actors of a Ray cluster, in the order of the items, whichever actors die meanwhile."""
+
+import pickle
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import seqcast
+from seqcast.engines.engine import number_of
+from seqcast.engines.worker import Worker
+from seqcast.errors import SeqcastError, UsageError, option
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MOST_TRIES = 4
+"""Times that an item is handed out when the workers that have it die."""
+MOST_RESTARTS = 100
+"""Times that Ray starts a worker again."""
+ITEMS_AT_ONCE = 2
+"""Items that a worker has: one to work on, and one so that it need not wait for the next."""
+MOST_AHEAD = 4
+"""Items for each worker that are done before the first one whose result is not taken yet."""
+_FEWER = f"Give fewer {option('workers')}, so that each has more memory."
+_SAME = "Install the same version of seqcast, with the same extras, on every machine of the cluster."
+
+
+@dataclass(frozen=True)
+class RayPool:
+    """An engine whose workers are actors, each with one core and, where they are needed, one GPU."""
+
+    ray: ModuleType
+    num_workers: int
+    place: str
+    """The cluster, in words."""
+    num_gpus: int = 0
+
+    def map(
+        self, work: Callable[[Item], Result], items: Sequence[Item], name_of: Callable[[Item], str] = number_of
+    ) -> Iterator[Result]:
+        """Yield the result of each item; see `Engine.map`.
+
+        Ray starts a worker that died again and hands its items out again; `work` is sent again, too.
+        """
+        ray, num_actors = self.ray, min(self.num_workers, len(items))
+        shared = ray.put(work)
+        kept = {"max_restarts": MOST_RESTARTS, "max_task_retries": MOST_TRIES - 1}
+        actor = ray.remote(Worker).options(num_cpus=1, num_gpus=self.num_gpus, **kept)
+        actors = [actor.remote(shared, str(Path.cwd())) for _ in range(num_actors)]
+        try:
+            for number, outcome in enumerate(_Schedule(self, actors, items).outcomes()):
+                yield self._result(outcome, name_of(items[number]))
+        finally:
+            if ray.is_initialized():  # else the cluster has ended, and they with it
+                for each in actors:
+                    ray.kill(each)
+
+    def _result(self, outcome: Any, name: str) -> Any:
+        try:
+            done = self.ray.get(outcome)
+        except self.ray.exceptions.OutOfMemoryError:
+            raise SeqcastError(f"{name}: the workers had too little memory for it.", hint=_FEWER) from None
+        except self.ray.exceptions.RayActorError:
+            told = f"{name}: {MOST_TRIES} workers died while they had it."
+            raise SeqcastError(told, hint=_FEWER) from None
+        except self.ray.exceptions.RayError as error:
+            raise SeqcastError(f"{name}: Ray lost its result: {_first_line(error)}") from None
+        return pickle.loads(done).unwrapped()  # noqa: S301  # from a worker of our own
+
+    def require_begun(self, outcome: Any) -> None:
+        """Check that a worker has begun.
+
+        Raises:
+            UsageError: It lacks a library or the folder, has another version of seqcast, or died.
+        """
+        try:
+            version = pickle.loads(self.ray.get(outcome)).unwrapped()  # noqa: S301
+        except self.ray.exceptions.RayError as error:
+            raise UsageError(f"a worker on {self.place} cannot start: {_last_line(error)}", hint=_SAME) from None
+        if version != seqcast.__version__:
+            told = f"a worker on {self.place} has seqcast {version}, and this is {seqcast.__version__}."
+            raise UsageError(told, hint=_SAME)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]
+
+
+def _last_line(error: Exception) -> str:
+    """The end of a traceback: the message without its kind and without colours."""
+    line = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().rpartition("\n")[2]
+    return re.sub(r"^[\w.]+: ", "", line)[:300].rstrip(".") + "."
+
+
+@dataclass
+class _Schedule:
+    """Which worker has which items."""
+
+    pool: RayPool
+    actors: list[Any]
+    items: Sequence[Any]
+    waiting: dict[Any, tuple[int, int | None]] = field(default_factory=dict)
+    """The actor of each unfinished call, and the number of its item; None for the call that tells it has begun."""
+    free: list[int] = field(default_factory=list)
+    """The actors that can take an item, once for each item."""
+    num_given: int = 0
+
+    def outcomes(self) -> Iterator[Any]:
+        """Yield a reference to the finished outcome of each item, in order."""
+        self.waiting = {actor.begin.remote(): (number, None) for number, actor in enumerate(self.actors)}
+        done: dict[int, Any] = {}
+        for next_number in range(len(self.items)):
+            self._give(next_number)
+            while next_number not in done:
+                (finished,), _ = self.pool.ray.wait(list(self.waiting), num_returns=1)
+                actor, number = self.waiting.pop(finished)
+                if number is None:
+                    self.pool.require_begun(finished)
+                    self.free += [actor] * ITEMS_AT_ONCE
+                else:
+                    done[number] = finished
+                    self.free.append(actor)
+                self._give(next_number)
+            yield done.pop(next_number)
+
+    def _give(self, next_number: int) -> None:
+        """Hand items out, to workers that have none before others."""
+        most = min(len(self.items), next_number + MOST_AHEAD * len(self.actors))
+        while self.free and self.num_given < most:
+            actor = max(self.free, key=self.free.count)
+            self.free.remove(actor)
+            call = self.actors[actor].do.remote(self.items[self.num_given])
+            self.waiting[call] = (actor, self.num_given)
+            self.num_given += 1

@@ -1,0 +1,157 @@
+"""Engines do the same work on many items; what needs a real cluster is in `test_ray_cluster.py`."""
+
+import pickle
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import seqcast
+from seqcast.engines import ray_pool
+from seqcast.engines.engine import SINGLE_PROCESS
+from seqcast.engines.ray_cluster import ClusterRequest, ray_workers
+from seqcast.engines.ray_pool import RayPool
+from seqcast.engines.worker import Outcome, Worker
+from seqcast.errors import DataError, Place, SeqcastError, StoppedError, UsageError
+from tests.engines.fake_ray import Call, FakeRay, OutOfMemoryError, RayActorError, RayError
+
+ITEMS = tuple(range(11))
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def pool(ray: FakeRay, num_workers: int = 2) -> RayPool:
+    return RayPool(ray, num_workers, "this machine")  # type: ignore[arg-type]
+
+
+def done_by(engine: Any, work: Callable[[int], Any] = square) -> list[Any]:
+    return list(engine.map(work, ITEMS, lambda number: f"item {number}"))
+
+
+@pytest.mark.parametrize("is_newest_first", [False, True])
+def test_results_come_in_the_order_of_the_items_whichever_is_done_first(is_newest_first: bool) -> None:
+    ray = FakeRay(is_newest_first=is_newest_first)
+    assert done_by(pool(ray)) == done_by(SINGLE_PROCESS) == [square(number) for number in ITEMS]
+    assert ray.given == list(ITEMS)
+    assert len(ray.killed) == 2
+    assert ray.options["max_restarts"] > 0
+    assert ray.options["max_task_retries"] > 0
+
+
+def test_no_more_workers_are_started_than_there_are_items() -> None:
+    ray = FakeRay()
+    assert done_by(pool(ray, num_workers=50)) == done_by(SINGLE_PROCESS)
+    assert len(ray.killed) == len(ITEMS)
+
+
+def test_workers_run_ahead_by_a_bounded_number_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_pool, "MOST_AHEAD", 2)
+    ray = FakeRay(is_newest_first=True)
+    results = pool(ray).map(square, ITEMS)
+    assert next(results) == 0
+    assert len(ray.given) <= 4 + 1
+    results.close()  # type: ignore[attr-defined]
+    assert len(ray.killed) == 2
+
+
+def test_an_error_of_the_work_is_raised_when_its_item_comes_and_workers_end() -> None:
+    def fails_at_three(number: int) -> int:
+        if number == 3:
+            raise DataError("it is odd.", place=Place("x.csv", line=7), hint="Look.")
+        return number
+
+    ray, results = FakeRay(is_newest_first=True), []
+    with pytest.raises(DataError, match=r"^x.csv, line 7: it is odd. Look.$"):
+        results.extend(iter(pool(ray).map(fails_at_three, ITEMS)))
+    assert len(ray.killed) == 2
+
+
+def test_an_error_that_cannot_be_sent_is_sent_as_text() -> None:
+    def fails(_number: int) -> None:
+        raise ValueError(lambda: None)
+
+    with pytest.raises(SeqcastError, match="ValueError: <function"):
+        done_by(pool(FakeRay()), fails)
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (RayActorError("gone"), "item 0: 4 workers died while they had it. Give fewer --workers"),
+        (OutOfMemoryError("full"), "item 0: the workers had too little memory for it. Give fewer --workers"),
+        (RayError("lost\nmore"), "item 0: Ray lost its result: lost"),
+    ],
+)
+def test_an_item_that_no_worker_could_do_is_named(failure: Exception, message: str) -> None:
+    with pytest.raises(SeqcastError, match=f"^{message}"):
+        done_by(pool(FakeRay(failure)))
+
+
+def test_a_worker_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(_ray: FakeRay, _call: Call) -> None:
+        raise RayActorError(
+            "The actor died.\n  File x.py\n\x1b[36mModuleNotFoundError: No module named 'seqcast'\x1b[39m"
+        )
+
+    monkeypatch.setattr(FakeRay, "get", cannot)
+    with pytest.raises(UsageError, match=r"^a worker on this machine cannot start: No module named 'seqcast'. Install"):
+        done_by(pool(FakeRay()))
+
+
+def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker, "begin", lambda _worker: pickle.dumps(Outcome("0.0.1")))
+    with pytest.raises(UsageError, match=f"has seqcast 0.0.1, and this is {seqcast.__version__}"):
+        done_by(pool(FakeRay()))
+
+
+def test_a_worker_without_the_folder_of_the_command_says_so() -> None:
+    told = pickle.loads(Worker(square, "/nowhere/at/all").begin())
+    with pytest.raises(UsageError, match="cannot use the folder /nowhere/at/all: No such file"):
+        told.unwrapped()
+
+
+@pytest.mark.parametrize("error", [StoppedError(15, "Go on."), DataError("bad", place=Place("a.csv", line=3))])
+def test_errors_are_the_same_in_another_process(error: SeqcastError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.exit_code) == (type(error), str(error), error.exit_code)
+    assert copy.as_dict() == error.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (ClusterRequest(num_workers=3), "this machine has 2 cores, and each worker needs one. Give fewer --workers."),
+        (
+            ClusterRequest(needs_gpu=True),
+            "this machine has 0 GPUs, and each worker needs one. Give fewer --workers, or --device cpu.",
+        ),
+    ],
+)
+def test_more_workers_than_cores_are_refused(
+    monkeypatch: pytest.MonkeyPatch, request_: ClusterRequest, message: str
+) -> None:
+    ray = FakeRay()
+    ray.init = lambda **_options: None  # type: ignore[attr-defined]
+    ray.shutdown = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=message), ray_workers(request_):
+        pass
+
+
+def test_a_cluster_of_another_version_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_options: Any) -> None:
+        raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 1.0")
+
+    ray = FakeRay()
+    ray.init = refuse  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+    with (
+        pytest.raises(
+            UsageError, match="Ray cannot use this machine: Version mismatch: The cluster was started with: R"
+        ),
+        ray_workers(ClusterRequest()),
+    ):
+        pass
