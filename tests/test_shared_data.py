@@ -11,7 +11,7 @@ import pytest
 from tests.running import done
 
 HORIZON, CONTEXT = 6, 23
-TINY = ("--horizon", HORIZON, "--context", CONTEXT, "--hidden", 7, "--max-steps", 3)
+TINY = ("--horizon", HORIZON, "--context", CONTEXT, "--hidden", 7, "--max-steps", 3, "--location", "last")
 STALLION_EVENTS = "easter_day,good_friday,new_year,christmas,labor_day,independence_day,revolution_day_memorial"
 STALLION_KNOWN = f"price_regular,price_actual,discount,{STALLION_EVENTS}"
 

@@ -10,7 +10,7 @@ from tests.running import done, refused
 def test_the_demo_trains_predicts_and_inspects_in_a_new_directory_and_finds_the_planted_lags(
     in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "STEPS", demo.STEPS // 15)
+    monkeypatch.setattr(demo, "STEPS", 5)
     Path("runs/planted_hourly-1").mkdir(parents=True)
     ran = done("demo")
     for command in (

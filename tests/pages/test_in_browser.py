@@ -42,9 +42,17 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shown(browser: Browser, report: Path) -> Iterator[Opened]:
+    """The page as a system with light colours shows it; drawing it takes seconds, so tests share it."""
     with opened(browser, report) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def dark(browser: Browser, report: Path) -> Iterator[Opened]:
+    """The page as a system with dark colours shows it."""
+    with opened(browser, report, dark=True) as page:
         yield page
 
 
@@ -73,6 +81,7 @@ def test_names_are_shown_and_never_run(shown: Opened) -> None:
 
 def test_a_series_is_picked_from_the_list_and_by_the_arrows(shown: Opened) -> None:
     values = "document.getElementById('series-chart').calcdata.at(-2).slice(-3).map((point) => point.y)"
+    shown.page.select_option("#series", "0")
     first = shown.page.evaluate(values)
     shown.page.select_option("#series", label="plain")
     assert shown.text("#series-name") == "plain"
@@ -107,16 +116,17 @@ def test_the_map_of_attention_tells_step_lag_and_weight(shown: Opened) -> None:
     assert re.search(r"step 3, lag \d+: [\d.]+%", told.first.text_content() or "")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_the_page_follows_the_system_and_the_switch(browser: Browser, report: Path, dark: bool) -> None:
+@pytest.mark.parametrize("system", ["shown", "dark"])
+def test_the_page_follows_the_system_and_the_switch(system: str, request: pytest.FixtureRequest) -> None:
+    opened_page: Opened = request.getfixturevalue(system)
+    begins_dark = system == "dark"
     ground = "getComputedStyle(document.body).backgroundColor"
     colour = "document.getElementById('series-chart').layout.font.color"
     grounds, colours = {True: "rgb(20, 24, 31)", False: "rgb(247, 248, 250)"}, {True: "#e6e9ef", False: "#1c2430"}
-    with opened(browser, report, dark=dark) as page:
-        for now in (dark, not dark, dark):
-            assert page.page.evaluate(ground) == grounds[now]
-            assert page.page.evaluate(colour) == colours[now]
-            page.page.click("#theme")
+    for now in (begins_dark, not begins_dark, begins_dark, not begins_dark):
+        assert opened_page.page.evaluate(ground) == grounds[now]
+        assert opened_page.page.evaluate(colour) == colours[now]
+        opened_page.page.click("#theme")
 
 
 def test_nothing_is_wider_than_a_narrow_screen(browser: Browser, report: Path) -> None:
@@ -124,12 +134,11 @@ def test_nothing_is_wider_than_a_narrow_screen(browser: Browser, report: Path) -
         assert page.page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
-def test_a_print_is_light_and_fits_its_sheet(browser: Browser, report: Path) -> None:
-    with opened(browser, report, dark=True) as page:
-        page.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-        layout = "document.getElementById('series-chart').layout"
-        assert page.page.evaluate(f"{layout}.width") <= 680
-        assert page.page.evaluate(f"{layout}.font.color") == "#1c2430"
-        page.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-        assert page.page.evaluate(f"{layout}.font.color") == "#e6e9ef"
-        assert page.page.pdf().startswith(b"%PDF")
+def test_a_print_is_light_and_fits_its_sheet(dark: Opened) -> None:
+    dark.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    layout = "document.getElementById('series-chart').layout"
+    assert dark.page.evaluate(f"{layout}.width") <= 680
+    assert dark.page.evaluate(f"{layout}.font.color") == "#1c2430"
+    dark.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert dark.page.evaluate(f"{layout}.font.color") == "#e6e9ef"
+    assert dark.page.pdf().startswith(b"%PDF")

@@ -88,8 +88,9 @@ def test_a_strict_umask_is_kept(in_tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "redirect", ["<&- >&- 2>&-", *(pytest.param(each, marks=LONG) for each in (">&-", "2>&-", ">&- 2>&-", "<&-"))]
 )
-def test_a_closed_stream_is_no_reason_to_fail(redirect: str, table: Path) -> None:
-    require_orderly(shell(f'exec "$0" "$@" {redirect}', "check", "d.csv"))
+def test_closed_streams_and_limits_on_memory_and_files_do_not_hinder_a_small_table(redirect: str, table: Path) -> None:
+    """What is set aside for a table follows its size, not the largest one allowed."""
+    require_orderly(shell(f'ulimit -v 6000000 -f 4; exec "$0" "$@" {redirect}', "check", "d.csv"))
 
 
 @LONG
@@ -103,8 +104,3 @@ def test_a_run_is_read_from_a_folder_that_is_never_written(single: Trained) -> N
     before = {path: path.stat().st_mtime_ns for path in single.run.iterdir()}
     require_orderly(python("predict", "--run", single.run, "--output", "-"))
     assert {path: path.stat().st_mtime_ns for path in single.run.iterdir()} == before
-
-
-def test_limits_on_memory_and_files_do_not_hinder_a_small_table(table: Path) -> None:
-    """What is set aside for a table follows its size, not the largest one allowed."""
-    require_orderly(shell('ulimit -v 6000000 -f 4; exec "$0" "$@"', "check", "d.csv"))

@@ -44,16 +44,16 @@ def evil_mean() -> np.ndarray[Any, Any]:
 
 
 HOSTILE: dict[str, bytes] = {
-    **{f"a pickle of protocol {protocol}": pickle.dumps(Evil(), protocol) for protocol in range(6)},
+    **{f"a pickle of protocol {protocol}": pickle.dumps(Evil(), protocol) for protocol in (0, 2, 5)},
     "joblib's own pickle": dumped({"target": Evil()}),
     "an array of objects": dumped({"target": evil_mean()}),
     "eval": pickle.dumps(Evil(eval, f"open({MARKER!r}, 'w')")),
     "an import": pickle.dumps(Evil(__import__, "antigravity")),
-    **{f"compressed by {kind}": dumped(Evil(), compress=(kind, 3)) for kind in ("zlib", "gzip", "bz2", "lzma", "xz")},
+    **{f"compressed by {kind}": dumped(Evil(), compress=(kind, 3)) for kind in ("zlib", "bz2", "xz")},
     "the oldest format": b"ZF" + b"0x40".ljust(19) + zlib.compress(pickle.dumps(Evil())),
     "a bomb": b"ZF" + b"0xffffffffffff".ljust(19) + zlib.compress(b"0" * 10**6),
     "an instruction in text": b"cposix\nsystem\n(S'touch marker'\ntR.",
-    "fifty million empty lists": b"\x80\x04(" + b"]" * 50_000_000 + b"t.",
+    "five million empty lists": b"\x80\x04(" + b"]" * 5_000_000 + b"t.",
     "text": b"hello\n",
     "nothing": b"",
 }
