@@ -1,9 +1,10 @@
 """The share of the trained networks in the forecast, beside the linear start: one number, fitted on validation windows.
 
 Stacking (Breiman 1996) with one weight in [0, 1]. The weight is the mean of those that minimise the loss outside of one
-block of time each, and is drawn towards one half where independent windows are few, because equal shares are hard to
-beat then (Bates and Granger 1969; Claeskens et al. 2016). It is then drawn towards zero as far as its gain lies within
-the noise, since validation also chose when to stop: by 1 - (standard error / gain)^2, as James and Stein (1961) shrink.
+block of time each. Where independent windows are few, it is drawn towards the best weight for independent errors of
+these sizes, which is one half for equal ones (Bates and Granger 1969; Claeskens et al. 2016). It is then drawn towards
+zero as far as its gain lies within the noise, since validation also chose when to stop: by 1 - (standard error / gain)^2,
+as James and Stein (1961) shrink, and the less the clearer the networks are better.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ NUM_SHARES = 21
 """Number of shares that are tried, from 0 to 1."""
 MOST_BLOCKS = 5
 EQUAL_WINDOWS = 5
-"""Weight of one half, in independent validation windows."""
+"""Weight of equal errors, and of the share that errors of these sizes suggest, in independent validation windows."""
 
 
 def network_share(setup: TrainingSetup, start: ForecastNetwork, networks: Sequence[ForecastNetwork]) -> float:
@@ -33,12 +34,15 @@ def network_share(setup: TrainingSetup, start: ForecastNetwork, networks: Sequen
     if not setup.starts_linear:
         return 1.0
     losses = _losses_by_share(setup, start, networks)
-    fitted = share_outside_blocks(losses, time_blocks(setup))
-    independent = num_independent(setup)
-    share = (independent * fitted + EQUAL_WINDOWS * 0.5) / (independent + EQUAL_WINDOWS)
     gains = losses[0] - losses[-1]  # of the networks alone, which validation has chosen
-    clusters = (setup.validation_series, horizon_block(setup))
-    return round(share * min(trust(gains, cluster) for cluster in clusters), 2)
+    fitted, independent = share_outside_blocks(losses, time_blocks(setup)), num_independent(setup)
+    before, alone = float(losses[0].sum()), float(losses[-1].sum())
+    measured = min(alone / before, 1.0) if min(before, alone) > 0 else 1.0  # the loss of a density may be negative
+    remaining = (independent * measured + EQUAL_WINDOWS) / (independent + EQUAL_WINDOWS)
+    usual = 1 / (1 + remaining**2)
+    share = (independent * fitted + EQUAL_WINDOWS * usual) / (independent + EQUAL_WINDOWS)
+    doubt = 1 - min(trust(gains, cluster) for cluster in (setup.validation_series, horizon_block(setup)))
+    return round(share * (1 - doubt * remaining**2), 2)
 
 
 def share_outside_blocks(losses: FloatArray, block: IntArray) -> float:
