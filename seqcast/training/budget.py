@@ -16,9 +16,9 @@ BUDGET_SECONDS = 200.0
 """Time of one core that automatic training may spend on its steps and refits."""
 WINDOW_SECONDS, SEGMENT_SECONDS = 100e-6, 5e-6
 """Time that one core takes for a window, and for each step of its recurrence."""
-PAIR_SECONDS, OWN_PAIR_SECONDS = 4e-9, 30e-9
+PAIR_SECONDS, OWN_PAIR_SECONDS = 4e-9, 40e-9
 """Time that one core takes for each pair of a forecast and a context step: where the forecast steps of a segment share
-their query, and where each has its own, because covariates differ."""
+their query, and where each has its own, because covariates differ; the latter with their part of the validations."""
 STEP_SECONDS = 10e-3
 """Time that one core takes for a step whatever its windows are, with its part of the validations."""
 REFIT_SHARE = 1.0

@@ -53,7 +53,7 @@ MOST_FITS = 4
 """Most fits until noise and weights agree."""
 STEADY = 0.8
 """Part of the noise of the fit before at which they agree."""
-MOST_WORK = 3e11
+MOST_WORK = 1e11
 """Multiplications of one fit."""
 NUM_ITERATIONS = (20, 1000)
 """Fewest and most of one fit, whatever its work."""

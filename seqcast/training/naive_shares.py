@@ -24,9 +24,10 @@ from seqcast.panel.arrays import FloatArray
 from seqcast.tensors.windows import WindowRange
 from seqcast.training.combination import Combination
 from seqcast.training.losses import loss_sums, step_weights
-from seqcast.training.setup import TrainingSetup, gather, judged
+from seqcast.training.residuals import window_batches
+from seqcast.training.setup import TrainingSetup, judged
 from seqcast.training.stacking import EQUAL_WINDOWS, NUM_SHARES, share_outside_blocks, time_blocks, trust
-from seqcast.training.validation import VALIDATION_BATCH, horizon_block, num_independent, validation_batches
+from seqcast.training.validation import horizon_block, num_independent, validation_batches
 
 MOST_WINDOWS = 4096
 """Most windows whose residuals make the quantiles."""
@@ -141,8 +142,7 @@ def naive_offsets(setup: TrainingSetup, windows: WindowRange) -> Tensor:
     at_most = MOST_VALUES // (network.shape.context + network.shape.horizon)
     series, origins = windows.spread(int(np.clip(at_most, FEWEST_WINDOWS, MOST_WINDOWS)))
     parts: list[Tensor] = []
-    for first in range(0, len(series), VALIDATION_BATCH):
-        batch = gather(setup, series[first : first + VALIDATION_BATCH], origins[first : first + VALIDATION_BATCH])
+    for _, batch in window_batches(setup, series, origins):
         units = network.standardise(batch)
         seen = SeenContext(units.apply(batch.context_target, batch.context_observed), batch.context_observed)
         truth = units.apply(batch.future_target, batch.future_observed)

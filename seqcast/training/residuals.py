@@ -13,7 +13,7 @@ from seqcast.model.ensemble import Ensemble
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.tensors.windows import WindowBatch
 from seqcast.training.setup import TrainingSetup, gather, judged
-from seqcast.training.validation import VALIDATION_BATCH
+from seqcast.training.validation import pieces
 
 FEWEST_WINDOWS = 10
 """Fewest windows to calibrate by; with fewer, quantiles are left as they were learned."""
@@ -43,8 +43,7 @@ class Residuals:
 
 def window_batches(setup: TrainingSetup, series: IntArray, origins: IntArray) -> Iterator[tuple[slice, WindowBatch]]:
     """The windows (series[b], origins[b]) in bounded pieces, and the rows of each piece."""
-    for first in range(0, len(series), VALIDATION_BATCH):
-        rows = slice(first, first + VALIDATION_BATCH)
+    for rows in pieces(setup, len(series)):
         yield rows, gather(setup, series[rows], origins[rows])
 
 

@@ -33,6 +33,8 @@ MOST_VALIDATION_WINDOWS = 2048
 FEWEST_VALIDATION_WINDOWS = 64
 MOST_VALIDATION_VALUES = 300_000
 """Forecast steps of all validation windows together, as long as that leaves the fewest."""
+MOST_VALIDATION_PAIRS = 50_000_000
+"""Pairs of a forecast and a context step of all of them, where each step has a query of its own: half a second."""
 LOCATIONS: tuple[Location, ...] = ("last", "season", "mean")
 VALIDATIONS = 20
 """Fewest validations of a member that is shorter than the whole training."""
@@ -238,7 +240,10 @@ def _windows_before(plan: Plan, ends: IntArray) -> WindowRange:
 
 def _validation_windows(plan: Plan) -> tuple[IntArray, IntArray]:
     """Windows whose whole horizon lies in the validation part, evenly spread; the context may reach back before it."""
-    at_most = min(MOST_VALIDATION_WINDOWS, max(FEWEST_VALIDATION_WINDOWS, MOST_VALIDATION_VALUES // plan.horizon))
+    at_most = MOST_VALIDATION_VALUES // plan.horizon
+    if plan.window_cost.own_queries:
+        at_most = min(at_most, MOST_VALIDATION_PAIRS // (plan.context * plan.horizon))
+    at_most = min(MOST_VALIDATION_WINDOWS, max(FEWEST_VALIDATION_WINDOWS, at_most))
     windows = WindowRange(np.maximum(plan.split.train_ends, 1), plan.split.validation_ends - plan.horizon)
     return windows.spread(at_most)
 

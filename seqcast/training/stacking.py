@@ -3,8 +3,8 @@
 Stacking (Breiman 1996) with one weight in [0, 1]. The weight is the mean of those that minimise the loss outside of one
 block of time each. Where independent windows are few, it is drawn towards the best weight for independent errors of
 these sizes, which is one half for equal ones (Bates and Granger 1969; Claeskens et al. 2016). It is then drawn towards
-zero as far as its gain lies within the noise, since validation also chose when to stop: by 1 - (standard error / gain)^2,
-as James and Stein (1961) shrink, and the less the clearer the networks are better.
+zero as far as its gain lies within the noise, since validation also chose when to stop: by 1 - (standard error /
+gain)^2, as James and Stein (1961) shrink, and the less the clearer the networks are better.
 """
 
 from collections.abc import Sequence

@@ -15,6 +15,8 @@ from seqcast.tensors.windows import WindowBatch
 from seqcast.training.setup import TrainingSetup, gather, window_losses
 
 VALIDATION_BATCH = 512
+MOST_PAIRS = 8_000_000
+"""Pairs of a forecast and a context step in a batch, as attention takes much longer for more at once."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,17 @@ def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -
 
 def validation_batches(setup: TrainingSetup) -> Iterator[tuple[IntArray, IntArray, WindowBatch]]:
     """Series, origins and values of the validation windows, in bounded pieces."""
-    for first in range(0, len(setup.validation_series), VALIDATION_BATCH):
-        part = slice(first, first + VALIDATION_BATCH)
+    for part in pieces(setup, len(setup.validation_series)):
         series, origins = setup.validation_series[part], setup.validation_origins[part]
         yield series, origins, gather(setup, series, origins)
+
+
+def pieces(setup: TrainingSetup, num_windows: int) -> Iterator[slice]:
+    """Rows of as many windows as are forecast at once."""
+    shape = setup.network.shape
+    size = min(VALIDATION_BATCH, max(1, MOST_PAIRS // (shape.context * shape.horizon)))
+    for first in range(0, num_windows, size):
+        yield slice(first, first + size)
 
 
 def horizon_block(setup: TrainingSetup) -> IntArray:
