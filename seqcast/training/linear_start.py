@@ -19,6 +19,7 @@ linear seasonal forecast whose attended lags are the lags that carry the series,
 collinear states of an untrained encoder.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,8 @@ BLOCK_STEPS = 16
 """Forecast steps that cross-validation looks at, evenly spread."""
 FEWEST_WINDOWS = 20
 """Fewest windows to cross-validate on; with fewer, the share is `USUAL_SHARE`."""
+MOST_TOGETHER = 1_000_000
+"""Most second moments of fits that are made together."""
 USUAL_SHARE = 0.25
 NAIVE_SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 TOLERANCE = 0.005
@@ -173,7 +176,8 @@ def fit_linear_forecast(tensors: PanelTensors, windows: WindowRange, settings: L
     has_truth = sample.seen.any(dim=1, keepdim=True)
     gram, cross = _moments(sample, has_truth.float(), everything)
     usual = torch.ones(horizon, dtype=torch.float64)
-    plain = _non_negative_least_squares(gram, cross, torch.zeros(lags, horizon, dtype=torch.float64), usual)
+    nothing = torch.zeros(lags, horizon, dtype=torch.float64)
+    (plain,) = _non_negative_least_squares(gram[None], cross[None], nothing, usual)
     importance = sample.weights * has_truth / (sample.window_errors(plain) + SMALLEST_ERROR)
     fitted, noise = _fit_to_noise(sample, importance, plain)
 
@@ -266,13 +270,13 @@ def _fit_to_noise(sample: _Sample, importance: Tensor, plain: Tensor) -> tuple[T
     """
     gram, cross = _moments(sample, importance, torch.arange(len(sample.past)))
     noise = sample.noise(plain, importance)
-    fitted = _non_negative_least_squares(gram, cross, plain, noise)
+    (fitted,) = _non_negative_least_squares(gram[None], cross[None], plain, noise)
     for _ in range(MOST_FITS - 1):
         left = sample.noise(fitted, importance)
         if bool((left > STEADY * noise).all()):
             break
         noise = torch.minimum(left, noise)
-        fitted = _non_negative_least_squares(gram, cross, fitted, noise)
+        (fitted,) = _non_negative_least_squares(gram[None], cross[None], fitted, noise)
     return fitted, noise
 
 
@@ -294,11 +298,8 @@ def _cross_validate(
     steps = torch.from_numpy(evenly_spread(horizon, BLOCK_STEPS))
     errors, seen = torch.zeros(2, len(NAIVE_SHARES))
     shares = torch.tensor(NAIVE_SHARES)[:, None, None]
-    for block in blocks:
+    for block, without in _fits_without(sample, importance, fitted[:, steps], steps, noise[steps]):
         inside = torch.from_numpy(np.flatnonzero(sample.block == block))
-        outside = torch.from_numpy(np.flatnonzero(sample.block != block))
-        gram, cross = _moments(sample, importance, outside)
-        without = _non_negative_least_squares(gram, cross[:, steps], fitted[:, steps], noise[steps])
         past = sample.past[inside]
         simple = past @ naive[:, steps].float()
         strange, familiar = past @ without.float(), past @ fitted[:, steps].float()
@@ -309,28 +310,58 @@ def _cross_validate(
     return NAIVE_SHARES[best], widening, float(errors[best] / sample.total_weight(steps))
 
 
-def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor, noise: Tensor) -> Tensor:
-    """Argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C), by accelerated projected gradient (Beck and Teboulle 2009).
+def _fits_without(
+    sample: _Sample, importance: Tensor, start: Tensor, steps: Tensor, noise: Tensor
+) -> Iterator[tuple[int, Tensor]]:
+    """Each stretch of time, and the weights (lags, steps) fitted without it; small fits are made together."""
+    blocks = np.unique(sample.block)
+    together = max(1, MOST_TOGETHER // len(start) ** 2)
+    for first in range(0, len(blocks), together):
+        part = blocks[first : first + together]
+        outsides = [torch.from_numpy(np.flatnonzero(sample.block != block)) for block in part]
+        moments = [_moments(sample, importance, outside) for outside in outsides]
+        gram, cross = (torch.stack(each) for each in zip(*moments, strict=True))
+        yield from zip(part, _non_negative_least_squares(gram, cross[..., steps], start, noise), strict=True)
 
-    Ridge and penalty are added to G and C, for the noise of each column.
+
+def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor, noise: Tensor) -> Tensor:
+    """(fits, lags, columns) argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C) for each fit.
+
+    By accelerated projected gradient (Beck and Teboulle 2009). Ridge and penalty are added to G and C, for the noise of
+    each column. Every fit ends by itself: it does not depend on those that are made together with it.
+
+    Args:
+        gram: (fits, lags, lags) the matrices G.
+        cross: (fits, lags, columns) the matrices C.
+        start: (lags, columns) weights to begin with.
+        noise: (columns,) see `LinearForecast.noise`.
     """
-    identity = torch.eye(len(gram), dtype=gram.dtype)
+    lags, columns = start.shape
+    identity = torch.eye(lags, dtype=gram.dtype)
     gram = gram + RIDGE * noise.square().mean() * identity
-    rate = 1 / torch.linalg.matrix_norm(gram, 2)
+    rate = 1 / torch.linalg.matrix_norm(gram, 2)[:, None, None]
     # For small matrices, an operation of NumPy costs half of what one of torch does.
     descent, shift = (identity - rate * gram).numpy(), (rate * (cross - PENALTY * noise)).numpy()
     steady = CONVERGED * float(noise.min())
-    current = ahead = following = start.numpy()
+    found, unfinished = np.empty_like(shift), np.arange(len(shift))
+    current = ahead = following = np.broadcast_to(start.numpy(), shift.shape)
     momentum = 1.0
-    for number in range(int(np.clip(MOST_WORK / (2 * len(gram) * cross.numel()), *NUM_ITERATIONS))):
+    for number in range(int(np.clip(MOST_WORK / (2 * lags**2 * columns), *NUM_ITERATIONS))):
         following = descent @ ahead
         following += shift
         np.maximum(following, 0, out=following)
         change = following - current
-        if number % 20 == 0 and float(np.abs(change).max()) < steady:
-            break
+        if number % 20 == 0:
+            moving = np.abs(change).max(axis=(1, 2)) >= steady
+            if not moving.all():
+                found[unfinished] = following
+                unfinished = unfinished[moving]
+                if not len(unfinished):
+                    return torch.from_numpy(found)
+                descent, shift, following, change = (each[moving] for each in (descent, shift, following, change))
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         change *= (momentum - 1) / next_momentum
         ahead = np.add(following, change, out=change)
         current, momentum = following, next_momentum
-    return torch.from_numpy(following)
+    found[unfinished] = following
+    return torch.from_numpy(found)
