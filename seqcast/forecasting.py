@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -57,7 +58,11 @@ class AttentionMaps:
 
 
 def attention_maps(
-    model: TrainedModel, panel: Panel, windows: int = 1, origin: TimeArray | None = None
+    model: TrainedModel,
+    panel: Panel,
+    windows: int = 1,
+    origin: TimeArray | None = None,
+    engine: Engine = SINGLE_PROCESS,
 ) -> AttentionMaps:
     """The attention of the newest `windows` forecasts of each series, one trained horizon apart.
 
@@ -69,12 +74,13 @@ def attention_maps(
         panel: Histories.
         windows: Origins per series.
         origin: (1,) last observed time of the only origin to look at, instead of the newest ones.
+        engine: Who looks at it.
 
     Raises:
         UsageError: The model has no attention, or `windows` is not positive.
         DataError: No series has such an origin.
     """
-    found = find_attention_maps(model, panel, windows, origin)
+    found = find_attention_maps(model, panel, windows, origin, engine)
     if found is None:
         if origin is not None and not panel.frequency.locate(panel.starts, origin)[1].any():
             raise DataError(
@@ -85,7 +91,11 @@ def attention_maps(
 
 
 def find_attention_maps(
-    model: TrainedModel, panel: Panel, windows: int = 1, origin: TimeArray | None = None
+    model: TrainedModel,
+    panel: Panel,
+    windows: int = 1,
+    origin: TimeArray | None = None,
+    engine: Engine = SINGLE_PROCESS,
 ) -> AttentionMaps | None:
     """The attention of some series of a table as of `attention_maps`; None if none of them has such an origin."""
     if windows < 1:
@@ -104,7 +114,7 @@ def find_attention_maps(
         return None
     extended = panel if panel.schema.known else pad_panel(panel, model.horizon)
     forecasting = Forecasting(model, extended, origins.earliest(ends))
-    return AttentionMaps(forecasting.attention(origins), origins, (*notices, *forecasting.notices()))
+    return AttentionMaps(forecasting.attention_by(engine, origins), origins, (*notices, *forecasting.notices()))
 
 
 def no_origin() -> DataError:
@@ -176,6 +186,12 @@ class Forecasting(PanelForecasts[PanelTensors]):
             )
         return self._each_batch(self.tensors, origins, self._attention_map)
 
+    def attention_by(self, engine: Engine, origins: Origins) -> Iterator[AttentionMap]:
+        """As `attention`, to the last bit, by the workers of an engine."""
+        own = self.attention(origins)
+        shared = self.answers_by(engine, origins, _all_attention)
+        return own if shared is None else chain.from_iterable(shared)
+
     @torch.inference_mode()
     def _each_batch(
         self,
@@ -238,6 +254,10 @@ class Forecasting(PanelForecasts[PanelTensors]):
             values=np.where(observed, values, np.nan),
             point=forecast.point,
         )
+
+
+def _all_attention(forecasting: Forecasting, origins: Origins) -> list[AttentionMap]:
+    return list(forecasting.attention(origins))
 
 
 def _require_finite(is_finite: bool, what: str) -> None:

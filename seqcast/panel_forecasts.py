@@ -7,6 +7,7 @@ that is around the windows is the same for both.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -50,6 +51,7 @@ class Model(Protocol):
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)
+Result = TypeVar("Result")
 Windows = TypeVar("Windows")
 """A scaled panel, as the library that runs the networks holds it."""
 
@@ -164,20 +166,24 @@ class PanelForecasts(ABC, Generic[Windows]):
 
     def forecast_by(self, engine: Engine, origins: Origins, horizon: int | None = None) -> Forecast:
         """As `forecast`, to the last bit, by the workers of an engine."""
-        shares = self._shares(engine.num_workers)
-        if len(shares) < 2:
-            return self.forecast(origins, horizon)
-        asked = [(*share, chosen) for share in shares if len(chosen := origins.of_series(*share))]
-        work = SharedForecast(type(self), self.facts, self.panel, self.known_ends, horizon)
-        return joined_forecasts(list(engine.map(work, asked, work.name_of)))
+        shared = self.answers_by(engine, origins, partial(PanelForecasts.forecast, horizon=horizon))
+        return self.forecast(origins, horizon) if shared is None else joined_forecasts(list(shared))
 
-    def _shares(self, num_workers: int) -> list[tuple[int, int]]:
-        """First and last series (exclusive) of some shares for each worker; whole batches, so that none changes."""
+    def answers_by(
+        self, engine: Engine, origins: Origins, answer: Callable[[Any, Origins], Result]
+    ) -> Iterator[Result] | None:
+        """The answers of the workers of an engine about some series each, in order; None where there is one share.
+
+        Shares are whole batches of series, so that no batch differs from those of a single process.
+        """
         num_series, size = self.panel.num_series, self.batch_size
-        if num_workers < 2:
-            return [(0, num_series)]
-        step = size * max(1, -(-num_series // (size * num_workers * SHARES_OF_WORKER)))
-        return [(first, min(first + step, num_series)) for first in range(0, num_series, step)]
+        step = size * max(1, -(-num_series // (size * engine.num_workers * SHARES_OF_WORKER)))
+        if engine.num_workers < 2 or step >= num_series:
+            return None
+        shares = [(first, min(first + step, num_series)) for first in range(0, num_series, step)]
+        asked = [(*share, chosen) for share in shares if len(chosen := origins.of_series(*share))]
+        work = SharedPanel(type(self), self.facts, self.panel, self.known_ends, answer)
+        return engine.map(work, asked, work.name_of)
 
     @property
     def _point_column(self) -> int:
@@ -242,20 +248,20 @@ class PanelForecasts(ABC, Generic[Windows]):
 
 
 @dataclass(frozen=True, eq=False)
-class SharedForecast:
-    """The forecasts of some series of a panel that lies in the memory of every worker."""
+class SharedPanel(Generic[Result]):
+    """A panel in the memory of every worker, and a question about the forecasts of some series."""
 
     make: Callable[[Any, Panel, IntArray], PanelForecasts[Any]]
     model: Model
     panel: Panel
     known_ends: IntArray
-    horizon: int | None
+    answer: Callable[[Any, Origins], Result]
 
-    def __call__(self, asked: tuple[int, int, Origins]) -> Forecast:
-        """Forecast from the origins of the series between a first and a last one (exclusive)."""
+    def __call__(self, asked: tuple[int, int, Origins]) -> Result:
+        """Answer about the origins of the series between a first and a last one (exclusive)."""
         first, last, origins = asked
         part = self.panel.take_series(np.arange(first, last))
-        return self.make(self.model, part, self.known_ends[first:last]).forecast(origins, self.horizon)
+        return self.answer(self.make(self.model, part, self.known_ends[first:last]), origins)
 
     def name_of(self, asked: tuple[int, int, Origins]) -> str:
         ids = self.panel.series_ids

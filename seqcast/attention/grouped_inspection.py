@@ -4,13 +4,14 @@ Lags are summed while the groups pass. Which windows content is compared on, and
 is only known once all have passed; there are few of them, and they are read again.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
 from seqcast.attention.content import MOST_WINDOWS, ContentMovement, content_movement, moved_back, num_varied
-from seqcast.attention.implied_forecast import ImpliedSums
+from seqcast.attention.implied_forecast import ImpliedSums, ImpliedTotals
 from seqcast.attention.inspection import Inspection, Question, with_content
 from seqcast.attention.lag_report import LagReport, LagSums
 from seqcast.attention.seasons import check_seasons
@@ -19,8 +20,51 @@ from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.panel.seasonality import MOST_SERIES
+from seqcast.results.forecast import AttentionMap
 from seqcast.results.origins import Origins, known_range, spread_origins
 from seqcast.run.load import TrainedModel
+
+
+@dataclass(frozen=True, eq=False)
+class GroupSums:
+    """The sums over the windows of a group of series."""
+
+    known: tuple[IntArray, IntArray]
+    """First and last origin with a known truth of each series."""
+    implied: ImpliedTotals | None
+    """None for a group without an origin to look at."""
+    lags: dict[str, LagSums]
+    """Of the model itself, under an empty name, and of each part that is wanted apart."""
+    notices: tuple[Notice, ...]
+
+    @classmethod
+    def of(cls, model: TrainedModel, panel: Panel, question: Question) -> Self:
+        """Look at the windows of a group.
+
+        Raises:
+            UsageError: The model has no attention, or two questions contradict each other.
+        """
+        known = known_range(panel, model.horizon, model.context)
+        found = find_attention_maps(model, panel, question.num_windows, question.origin)
+        if found is None:
+            return cls(known, None, {}, ())
+        implied = ImpliedSums(panel, model.season)
+        lags = {"": _lag_sums(implied.watch(found.maps), question, question.group_by)}
+        for name in model.parts if question.parts else ():
+            apart = find_attention_maps(model.part(name), panel, question.num_windows, question.origin)
+            assert apart is not None, "the windows are those of the model"
+            lags[name] = _lag_sums(apart.maps, question, "horizon")
+        return cls(known, implied.totals(), lags, found.notices)
+
+
+def _lag_sums(maps: Iterable[AttentionMap], question: Question, group_by: str) -> LagSums:
+    """The sums over at least one map."""
+    sums: LagSums | None = None
+    for attention in maps:
+        sums = sums or LagSums(attention, question.relative, group_by, None)
+        sums.add(attention)
+    assert sums is not None, "an origin has a map"
+    return sums
 
 
 @dataclass
@@ -29,36 +73,21 @@ class GroupedInspection:
 
     model: TrainedModel
     question: Question
-    _implied: ImpliedSums | None = field(default=None, init=False)
+    _implied: ImpliedTotals | None = field(default=None, init=False)
     _lags: dict[str, LagSums] = field(default_factory=dict, init=False)
-    """Of the model itself, under an empty name, and of each part that is wanted apart."""
     _known: list[tuple[IntArray, IntArray]] = field(default_factory=list, init=False)
-    """First and last origin with a known truth of each series."""
 
-    def add(self, panel: Panel) -> tuple[Notice, ...]:
-        """Add the windows of a group of series; returns what was noticed.
-
-        Raises:
-            UsageError: The model has no attention, or two questions contradict each other.
-        """
-        model, question = self.model, self.question
-        self._known.append(known_range(panel, model.horizon, model.context))
-        found = find_attention_maps(model, panel, question.num_windows, question.origin)
-        if found is None:
-            return ()
-        if self._implied is None:
-            self._implied = ImpliedSums(panel, model.season)
-        for attention in self._implied.watch(found.maps):
-            if "" not in self._lags:
-                self._lags[""] = LagSums(attention, question.relative, question.group_by, None)
-            self._lags[""].add(attention)
-        for name in model.parts if question.parts else ():
-            apart = find_attention_maps(model.part(name), panel, question.num_windows, question.origin)
-            for attention in apart.maps if apart is not None else ():
-                if name not in self._lags:
-                    self._lags[name] = LagSums(attention, question.relative, "horizon", None)
-                self._lags[name].add(attention)
-        return found.notices
+    def add(self, group: GroupSums) -> None:
+        """Add the sums of the next group."""
+        self._known.append(group.known)
+        if group.implied is None:
+            return
+        self._implied = group.implied if self._implied is None else self._implied.plus(group.implied)
+        for name, sums in group.lags.items():
+            if name in self._lags:
+                self._lags[name].join(sums)
+            else:
+                self._lags[name] = sums
 
     def result(self, read_series: Callable[[Collection[int]], Panel]) -> Inspection:
         """The answers; `read_series` reads the series of some numbers again, in the order of the table.

@@ -46,6 +46,25 @@ class ImpliedForecast:
         return {"unique_id": self.series_id, "cutoff": cutoff, "explained": self.explained, "steps": steps}
 
 
+@dataclass(frozen=True, eq=False)
+class ImpliedTotals:
+    """The sums over the windows of some series, and the newest window of the first series."""
+
+    shown: ImpliedForecast
+    between: float
+    """Sum of (forecast - implied)^2."""
+    around: float
+    """Sum of (forecast - mean of the context)^2."""
+
+    def plus(self, other: "ImpliedTotals") -> "ImpliedTotals":
+        """The sums over both; `other` is about later series."""
+        return ImpliedTotals(self.shown, self.between + other.between, self.around + other.around)
+
+    def result(self) -> ImpliedForecast:
+        """The implied forecast."""
+        return replace(self.shown, explained=1 - self.between / self.around if self.around > 0 else None)
+
+
 class ImpliedSums:
     """Two sums over streaming attention maps, and the newest window of the first series."""
 
@@ -60,10 +79,14 @@ class ImpliedSums:
             self._add(attention)
             yield attention
 
+    def totals(self) -> ImpliedTotals:
+        """The sums so far; at least one window must have passed."""
+        assert self._shown is not None, "no attention map has passed"
+        return ImpliedTotals(self._shown, self._between, self._around)
+
     def result(self) -> ImpliedForecast:
         """The implied forecast; at least one window must have passed."""
-        assert self._shown is not None, "no attention map has passed"
-        return replace(self._shown, explained=1 - self._between / self._around if self._around > 0 else None)
+        return self.totals().result()
 
     def _add(self, attention: AttentionMap) -> None:
         implied = implied_values(attention)

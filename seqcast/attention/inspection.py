@@ -15,6 +15,7 @@ from seqcast.attention.seasons import SeasonFinding, check_seasons
 from seqcast.attention.shorter_context import ContextSuggestion, suggest_context
 from seqcast.attention.states import WORTH_TELLING
 from seqcast.attention.verdict import Faithfulness
+from seqcast.engines.engine import SINGLE_PROCESS, Engine
 from seqcast.errors import UsageError, option
 from seqcast.forecasting import AttentionMaps, attention_maps
 from seqcast.panel.frequency import TimeArray
@@ -123,14 +124,18 @@ def _parts_dict(parts: dict[str, LagProfile], top: int | None) -> dict[str, obje
     return {"parts": profiles, "parts_compared": asdict(compare_parts(parts, top))}
 
 
-def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) -> Inspection:
+def inspect(
+    model: TrainedModel, panel: Panel, question: Question = Question(), engine: Engine = SINGLE_PROCESS
+) -> Inspection:
     """Answer the questions about a model's attention. Memory does not grow with the number of windows.
+
+    The workers of the engine compute the attention of the report; all else is done here.
 
     Raises:
         UsageError: The model has no attention, or two questions contradict each other.
         DataError: No series has such an origin.
     """
-    found, ranked = _windows(model, panel, question)
+    found, ranked = _windows(model, panel, question, engine)
     implied = ImpliedSums(panel, model.season)
     groups = _groups(model, panel, question, found, ranked)
     events = None
@@ -154,7 +159,7 @@ def inspect(model: TrainedModel, panel: Panel, question: Question = Question()) 
         lags_of=model.judged_lags,
         linear_share=model.linear_share,
         content=content,
-        parts=_parts(model, panel, question) if question.parts else None,
+        parts=_parts(model, panel, question, engine) if question.parts else None,
         occurrences=None if events is None else events.result(),
         contributions=contributions(model, panel) if question.explain else None,
         notices=found.notices,
@@ -167,10 +172,12 @@ def with_content(profile: LagProfile, content: ContentMovement, relative: Relati
     return replace(profile, moving=content.by_lag(relative), through_states=read)
 
 
-def _windows(model: TrainedModel, panel: Panel, question: Question) -> tuple[AttentionMaps, ErrorTenths | None]:
+def _windows(
+    model: TrainedModel, panel: Panel, question: Question, engine: Engine
+) -> tuple[AttentionMaps, ErrorTenths | None]:
     """The attention of the windows, and their ranking for grouping by error."""
     if question.group_by != "error":
-        return attention_maps(model, panel, question.num_windows, question.origin), None
+        return attention_maps(model, panel, question.num_windows, question.origin, engine), None
     if question.origin is not None:
         raise UsageError(
             f"{option('by', 'error')} ranks many origins, {option('origin')} names one.", hint="Drop one of them."
@@ -191,11 +198,11 @@ def _groups(
     return covariate_groups(panel, found.origins, model.horizon, question.group_by)
 
 
-def _parts(model: TrainedModel, panel: Panel, question: Question) -> dict[str, LagProfile]:
+def _parts(model: TrainedModel, panel: Panel, question: Question, engine: Engine) -> dict[str, LagProfile]:
     """The profile of each part of the forecast on the windows of the report."""
     profiles: dict[str, LagProfile] = {}
     for name in model.parts:
-        found, _ = _windows(model.part(name), panel, question)
+        found, _ = _windows(model.part(name), panel, question, engine)
         profiles[name] = lag_report(found.maps, question.relative).overall
     return profiles
 

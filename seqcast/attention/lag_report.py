@@ -175,6 +175,18 @@ class LagSums:
             sums = _GroupSums(group_shares[index], members.sum(axis=0), float(effective[members].sum()))
             self._groups[key] = self._groups[key].plus(sums) if key in self._groups else sums
 
+    def join(self, other: "LagSums") -> None:
+        """Add the sums over windows of other series."""
+        self._num_windows += other._num_windows
+        self._series |= other._series
+        self._not_observed += other._not_observed
+        self._step_sums += other._step_sums
+        self._share_squares += other._share_squares
+        self._origins.join(other._origins)
+        self._effective += other._effective
+        for key, sums in other._groups.items():
+            self._groups[key] = self._groups[key].plus(sums) if key in self._groups else sums
+
     def report(self) -> LagReport:
         return LagReport(
             relative=self._relative,
@@ -286,6 +298,13 @@ class _OriginSums:
             self._sum = self._sum + shares[start:end].sum(axis=0)
             self._count += int(end - start)
         self._num_windows += len(series_ids)
+
+    def join(self, other: "_OriginSums") -> None:
+        """Add the sums over windows of other series."""
+        self._squared_means = self._closed() + other._squared_means
+        self._series, self._sum, self._count = other._series, other._sum, other._count
+        self._num_windows += other._num_windows
+        self._num_series += other._num_series
 
     def spread(self, squares: FloatArray) -> FloatArray | None:
         """(L,) standard deviation within series from the sum of all squared shares; None if no series has several."""

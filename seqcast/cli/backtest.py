@@ -172,7 +172,7 @@ def _scored_in_groups(
     sums = []
 
     def scored() -> "Iterator[pa.Table]":
-        for notices, done in engine.map(scoring, GroupToRead.of(groups)):
+        for notices, done in engine.map(scoring, GroupToRead.of(groups), str):
             reading.tell_read(notices)
             if done is not None:
                 reading.tell(done.notices)

@@ -12,11 +12,13 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.grouped_reading import GroupedReading
+from seqcast.cli.engine_choice import EngineChoice
+from seqcast.cli.grouped_reading import GroupedReading, GroupToRead
 from seqcast.cli.loaded_run import LoadedRun, OpenedRun, load_run, open_run
 from seqcast.cli.plot_output import plot_format, write_attention_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
+from seqcast.engines.engine import Engine
 from seqcast.errors import DataError, UsageError
 
 Report = partial(typer.Option, rich_help_panel="Report")
@@ -24,12 +26,15 @@ Report = partial(typer.Option, rich_help_panel="Report")
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from seqcast.attention.grouped_inspection import GroupSums
     from seqcast.attention.inspection import Inspection, Question
     from seqcast.panel.frequency import TimeArray
+    from seqcast.panel.notices import Notice
     from seqcast.panel.panel import Panel
     from seqcast.reading.series_groups import SeriesGroup
     from seqcast.results.forecast import AttentionMap
     from seqcast.run.load import TrainedModel
+    from seqcast.run.run_table import RunTable
 
 
 @with_settings(*TABLE_PANELS, omit=PLANNED)
@@ -45,6 +50,9 @@ def inspect(
     ] = None,
     context: opt.UsedContext = None,
     device: opt.DeviceName = "auto",
+    engine: opt.EngineName = "single",
+    address: opt.Address = None,
+    workers: opt.Workers = None,
     relative: Annotated[
         Literal["target", "origin"], Report(help="Count lags back from the forecast step or from the origin.")
     ] = "target",
@@ -100,6 +108,7 @@ def inspect(
         refuse_questions((verify, explain, suggest, compare, align, plot, by == "error"))
     if plot is not None:
         plot_format(plot)
+    choice = EngineChoice.from_options(engine, address, workers)
     screen = Screen(quiet=quiet)
     from seqcast.attention.inspection import Question
     from seqcast.report.heatmap import Heatmap
@@ -111,10 +120,11 @@ def inspect(
     other_run = "" if compare is None else str(compare)
     question = Question(windows, None, relative, by, top, verify, suggest, None, other_run, apart, align, explain)
     asked = Asked(used, question, series, origin)
-    if wanted:
-        write_attention_table(screen, opened, asked, table)
-        return
-    found, source_name, is_single = answer(screen, opened, asked, settings, device)
+    with choice.started(screen, opened.device) as started:
+        if wanted:
+            write_attention_table(screen, opened, asked, table, started)
+            return
+        found, source_name, is_single = answer(screen, opened, asked, settings, device, started)
     screen.notices(found.notices)
     if plot is not None:
         write_attention_plot(screen, plot, source_name, opened.model, found)
@@ -144,7 +154,7 @@ class Asked:
 
 
 def answer(
-    screen: Screen, opened: OpenedRun, asked: Asked, settings: Settings, device: str
+    screen: Screen, opened: OpenedRun, asked: Asked, settings: Settings, device: str, engine: Engine
 ) -> tuple[Inspection, str, bool]:
     """The answers, the name of the table, and whether they are about a single series.
 
@@ -163,16 +173,31 @@ def answer(
         if question.other_run:
             other = open_other(screen, Path(question.other_run), loaded, settings, device)
             question = replace(question, other=other)
-        return ask(asked.model, panel, question), loaded.source.table.name, panel.num_series == 1
-    grouped: GroupedInspection | None = None
-    for group in groups:
-        panel = reading.read(group).panel
-        grouped = grouped or GroupedInspection(asked.model, asked.question_about(panel))
-        reading.tell(grouped.add(panel))
-    assert grouped is not None
+        return ask(asked.model, panel, question, engine), loaded.source.table.name, panel.num_series == 1
+    grouped = GroupedInspection(asked.model, asked.question)
+    for notices, sums in engine.map(GroupQuestion(asked, opened.table), GroupToRead.of(groups), str):
+        reading.tell_read(notices)
+        reading.tell(sums.notices)
+        grouped.add(sums)
     found = grouped.result(lambda numbers: reading.read(chosen_series(groups, numbers)).panel)
     reading.tell_rest()
     return found, opened.table.name, False
+
+
+@dataclass(frozen=True)
+class GroupQuestion:
+    """A question about groups of series."""
+
+    asked: Asked
+    table: RunTable
+
+    def __call__(self, group: GroupToRead) -> tuple[tuple[Notice, ...], GroupSums]:
+        """The notices of reading a group, and its sums."""
+        from seqcast.attention.grouped_inspection import GroupSums
+
+        source = self.table.read_group(group.group, is_first=group.is_first)
+        question = self.asked.question_about(source.panel)
+        return source.notices, GroupSums.of(self.asked.model, source.panel, question)
 
 
 def needs_whole(question: Question) -> str:
@@ -212,9 +237,9 @@ def read_for(
     return LoadedRun(opened.directory, opened.record, opened.model, source)
 
 
-def write_attention_table(screen: Screen, opened: OpenedRun, asked: Asked, table: TableOutput) -> None:
+def write_attention_table(screen: Screen, opened: OpenedRun, asked: Asked, table: TableOutput, engine: Engine) -> None:
     """Write every weight, group by group where the table is read so."""
-    from seqcast.forecasting import attention_maps, find_attention_maps, no_origin
+    from seqcast.forecasting import attention_maps, no_origin
     from seqcast.output import attention_table, write_tables
 
     reading, num_windows = GroupedReading(screen, opened.table, opened.notices), 0
@@ -225,25 +250,40 @@ def write_attention_table(screen: Screen, opened: OpenedRun, asked: Asked, table
         if len(groups) < 2 or asked.series is not None:
             panel = read_for(reading, opened, groups, asked.series).source.panel
             question = asked.question_about(panel)
-            found = attention_maps(asked.model, panel, question.num_windows, question.origin)
+            found = attention_maps(asked.model, panel, question.num_windows, question.origin, engine)
             screen.notices(found.notices)
             num_windows = found.num_windows
             yield from found.maps
             return
-        for group in groups:
-            panel = reading.read(group).panel
-            question = asked.question_about(panel)
-            some = find_attention_maps(asked.model, panel, question.num_windows, question.origin)
-            if some is not None:
-                reading.tell(some.notices)
-                num_windows += some.num_windows
-                yield from some.maps
+        for notices, some, told in engine.map(GroupMaps(asked, opened.table), GroupToRead.of(groups), str):
+            reading.tell_read(notices)
+            reading.tell(told)
+            for each in some:
+                num_windows += len(each.series_ids)
+                yield each
         if not num_windows:
             raise no_origin()
 
     write_tables(map(attention_table, maps()), table.target, table.file_format)
     reading.tell_rest()
     table.tell(screen, num_windows * opened.model.horizon * opened.model.context)
+
+
+@dataclass(frozen=True)
+class GroupMaps:
+    """The attention of groups of series."""
+
+    asked: Asked
+    table: RunTable
+
+    def __call__(self, group: GroupToRead) -> tuple[tuple[Notice, ...], list[AttentionMap], tuple[Notice, ...]]:
+        """The notices of reading a group, its attention, and the notices about that."""
+        from seqcast.forecasting import find_attention_maps
+
+        source = self.table.read_group(group.group, is_first=group.is_first)
+        question = self.asked.question_about(source.panel)
+        found = find_attention_maps(self.asked.model, source.panel, question.num_windows, question.origin)
+        return source.notices, [] if found is None else list(found.maps), () if found is None else found.notices
 
 
 def refuse_questions(of_report: Sequence[object]) -> None:

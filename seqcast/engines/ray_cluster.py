@@ -19,7 +19,6 @@ CONNECT_SECONDS = 5.0
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it, Ray warns about workers without a GPU
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ENABLE_AUTO_CONNECT": "0",  # no call may start a cluster by itself
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # Ray prints what it says about workers that died to stdout
 }

@@ -4,6 +4,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -49,7 +50,7 @@ class RayPool:
         shared = ray.put(work)
         kept = {"max_restarts": MOST_RESTARTS, "max_task_retries": MOST_TRIES - 1}
         actor = ray.remote(Worker).options(num_cpus=1, num_gpus=self.num_gpus, **kept)
-        actors = [actor.remote(shared, str(Path.cwd())) for _ in range(num_actors)]
+        actors = [actor.remote(partial(ray.get, shared), str(Path.cwd())) for _ in range(num_actors)]
         try:
             for number, outcome in enumerate(_Schedule(self, actors, items).outcomes()):
                 yield self._result(outcome, name_of(items[number]))

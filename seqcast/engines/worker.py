@@ -30,27 +30,35 @@ class Outcome:
 class Worker(Generic[Item]):
     """Holds some work and does it on the items that it is given, with one thread."""
 
-    def __init__(self, work: Callable[[Item], object], folder: str) -> None:
-        """`folder` is the working directory of the command, which relative paths begin at."""
-        self.work, self.folder = work, folder
-        use_one_thread()
+    def __init__(self, fetch: Callable[[], Callable[[Item], object]], folder: str) -> None:
+        """`fetch` gets the work; `folder` is the working directory of the command, which relative paths begin at."""
+        self.fetch, self.folder = fetch, folder
+        self.work: Callable[[Item], object] | None = None
 
     def begin(self) -> bytes:
         """The version of seqcast in this process as a pickled `Outcome`, once it is ready to work."""
-        try:
-            os.chdir(self.folder)
-        except OSError as error:
-            told = f"a worker cannot use the folder {self.folder}: {error.strerror}."
-            hint = f"With {option('engine', 'ray')} every machine needs the data and the run at the same path."
-            return pickle.dumps(Outcome(error=UsageError(told, hint=hint)))
-        return pickle.dumps(Outcome(seqcast.__version__))
+        return _outcome(lambda: (self._begun(), seqcast.__version__)[1])
 
     def do(self, item: Item) -> bytes:
         """The pickled `Outcome` of an item: a copy, so that no part of it keeps the rest in shared memory."""
-        try:
-            return pickle.dumps(Outcome(self.work(item)))
-        except Exception as error:  # noqa: BLE001  # it is raised where the command runs
-            return _pickled_error(error)
+        return _outcome(lambda: self._begun()(item))
+
+    def _begun(self) -> Callable[[Item], object]:
+        """The work, which a worker that was started again has to get again.
+
+        Raises:
+            UsageError: The folder is not there.
+        """
+        if self.work is None:
+            try:
+                os.chdir(self.folder)
+            except OSError as error:
+                told = f"a worker cannot use the folder {self.folder}: {error.strerror}."
+                hint = f"With {option('engine', 'ray')} every machine needs the data and the run at the same path."
+                raise UsageError(told, hint=hint) from None
+            self.work = self.fetch()
+            use_one_thread()
+        return self.work
 
 
 def use_one_thread() -> None:
@@ -61,8 +69,13 @@ def use_one_thread() -> None:
         sys.modules["pyarrow"].set_cpu_count(1)
 
 
-def _pickled_error(error: Exception) -> bytes:
+def _outcome(work: Callable[[], object]) -> bytes:
+    """The pickled outcome of some work."""
     try:
-        return pickle.dumps(Outcome(error=error))
+        return pickle.dumps(Outcome(work()))
+    except Exception as error:  # noqa: BLE001  # it is raised where the command runs
+        raised = error
+    try:
+        return pickle.dumps(Outcome(error=raised))
     except Exception:  # noqa: BLE001  # such as an error that holds an open file
-        return pickle.dumps(Outcome(error=SeqcastError(f"{type(error).__name__}: {error}")))
+        return pickle.dumps(Outcome(error=SeqcastError(f"{type(raised).__name__}: {raised}")))

@@ -67,6 +67,8 @@ def workers() -> list[int]:
         ("predict", "--output", "-", "--horizon", HORIZON + 2),
         ("backtest", "--test", "--json"),
         ("backtest", "--output", "-"),
+        ("inspect", "--windows", "3", "--part", "both", "--by", "weekday", "--json"),
+        ("inspect", "--format", "csv"),
     ],
     ids=lambda words: " ".join(map(str, words)),
 )
@@ -98,6 +100,7 @@ def wide_table(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         ("predict", "--output", "-", "--horizon", HORIZON + 2),
         ("predict",),
         ("backtest", "--stride", "2", "--json"),
+        ("inspect", "--windows", "2", "--json"),
     ],
     ids=lambda words: " ".join(map(str, words)),
 )

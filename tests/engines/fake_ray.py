@@ -44,8 +44,8 @@ class FakeRay:
         )
     )
 
-    def put(self, value: Any) -> Any:
-        return value
+    def put(self, value: Any) -> Call:
+        return Call(lambda: value)
 
     def get(self, call: Call) -> Any:
         return call.function()

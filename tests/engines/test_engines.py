@@ -108,7 +108,7 @@ def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_worker_without_the_folder_of_the_command_says_so() -> None:
-    told = pickle.loads(Worker(square, "/nowhere/at/all").begin())
+    told = pickle.loads(Worker(lambda: square, "/nowhere/at/all").begin())
     with pytest.raises(UsageError, match="cannot use the folder /nowhere/at/all: No such file"):
         told.unwrapped()
 
