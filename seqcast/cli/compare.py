@@ -9,12 +9,18 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
+from seqcast.cli.engine_choice import EngineChoice
 from seqcast.cli.settings import PANELS, Settings, with_settings
+from seqcast.cli.signals import stop_signals
 from seqcast.config import Attention, Config, Score
 from seqcast.errors import UsageError
 
 if TYPE_CHECKING:
-    from seqcast.experiments.compare import Variant
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from seqcast.experiments.compare import Variant, VariantResult, VariantTraining
     from seqcast.experiments.recorded_training import TrainedRun, TrainingJob
     from seqcast.run.directory import RunDirectory
 
@@ -35,6 +41,9 @@ def compare(
     ] = 1,
     planted: Annotated[str | None, Compared(help="True lags of a made-up table, such as 24,37, to look for.")] = None,
     settings: Settings,
+    engine: opt.EngineName = "single",
+    address: opt.Address = None,
+    workers: opt.Workers = None,
     run: Annotated[
         Path | None, opt.OutputOption(help="Directory of all variants; runs/<data>-compare if not given.")
     ] = None,
@@ -47,9 +56,9 @@ def compare(
     They have no lag bias unless --lag-bias is given. Run the same command again to continue; finished variants are not
     trained again.
     """
+    choice = EngineChoice.from_options(engine, address, workers)
     screen = Screen(quiet=quiet)
-    from seqcast.cli.train import run_job
-    from seqcast.experiments.compare import compare_variants, variants_of
+    from seqcast.experiments.compare import VariantTraining, compare_variants, variants_of
     from seqcast.experiments.recorded_training import TrainingJob
     from seqcast.report.variants import variant_table
     from seqcast.run.directory import name_of_data
@@ -70,17 +79,63 @@ def compare(
     root = run or Path("runs") / f"{name_of_data(data)}-compare"
 
     def make_job(variant: "Variant") -> "TrainingJob":
-        screen.say(f"{variant.name}: {root / variant.name}")
         return TrainingJob(source, make_plan(source.panel, resolve_roles(variant.config(base), source.panel)), runtime)
 
-    def train(job: "TrainingJob", directory: "RunDirectory", resume: bool) -> "TrainedRun":
-        return run_job(screen, job, directory, resume=resume)
-
-    rows = list(compare_variants(variants, make_job, root, train, true_lags))
+    if choice.name == "single":
+        rows = list(compare_variants(variants, _shown_training(screen, make_job, root, true_lags)))
+    else:
+        training = VariantTraining(make_job, root, _train_quietly, true_lags)
+        rows = _rows_of_workers(screen, choice, variants, training, runtime.device)
     if json:
         screen.document({"run": str(root), "variants": [asdict(row) for row in rows]})
     else:
         screen.result(variant_table(rows))
+
+
+def _shown_training(
+    screen: Screen, make_job: "Callable[[Variant], TrainingJob]", root: Path, planted: tuple[int, ...]
+) -> "VariantTraining":
+    """The training of variants in this process, with its progress on the screen."""
+    from seqcast.cli.train import run_job
+    from seqcast.experiments.compare import VariantTraining
+
+    def tell_and_make(variant: "Variant") -> "TrainingJob":
+        screen.say(f"{variant.name}: {root / variant.name}")
+        return make_job(variant)
+
+    def train(job: "TrainingJob", directory: "RunDirectory", resume: bool) -> "TrainedRun":
+        return run_job(screen, job, directory, resume=resume)
+
+    return VariantTraining(tell_and_make, root, train, planted)
+
+
+def _train_quietly(job: "TrainingJob", directory: "RunDirectory", resume: bool) -> "TrainedRun":
+    """Train in a worker, which stops when the command is asked to."""
+    from seqcast.engines.worker import asked_to_stop
+    from seqcast.experiments.recorded_training import train_in_directory
+    from seqcast.training.loop import Hooks
+
+    return train_in_directory(job, directory, Hooks(stop_signal=asked_to_stop), resume=resume)
+
+
+def _rows_of_workers(
+    screen: Screen,
+    choice: EngineChoice,
+    variants: "Sequence[Variant]",
+    training: "VariantTraining",
+    device: "torch.device",
+) -> "list[VariantResult]":
+    """The rows of variants that the workers of an engine train side by side."""
+    from seqcast.experiments.compare import compare_variants
+
+    rows = []
+    with stop_signals() as stop_signal, choice.started(screen, device) as engine:
+        for row in compare_variants(variants, training, engine, stop_signal):
+            screen.say(
+                f"{row.variant}: {training.root / row.variant}" + (f" failed: {row.failure}" if row.failure else "")
+            )
+            rows.append(row)
+    return rows
 
 
 def _lags(text: str | None) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
+from seqcast.cli.engine_choice import EngineChoice
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.settings import PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
@@ -20,7 +21,7 @@ from seqcast.extras import import_extra
 from seqcast.run.configuration_file import read_config
 
 if TYPE_CHECKING:
-    from seqcast.experiments.tuning.search import Budget, Search, Tuning
+    from seqcast.experiments.tuning.search import SharedSearch, Tuning
     from seqcast.experiments.tuning.space import Value
     from seqcast.experiments.tuning.study import Trial
 
@@ -40,6 +41,9 @@ def tune(
         typer.Option(help="config.toml to search around; options given here win.", rich_help_panel="Search"),
     ] = None,
     settings: Settings,
+    engine: opt.EngineName = "single",
+    address: opt.Address = None,
+    workers: opt.Workers = None,
     run: Annotated[Path | None, opt.OutputOption(help="Directory of the study; runs/<data>-tune if not given.")] = None,
     quiet: opt.Quiet = False,
     json: opt.Json = False,
@@ -51,9 +55,10 @@ def tune(
     Run the same command again to continue an earlier search, or several times at once to share one.
     """
     seconds = _budget_seconds(budget)
+    choice = EngineChoice.from_options(engine, address, workers)
     screen = Screen(quiet=quiet)
     import_extra("optuna", "tune", "seqcast tune")
-    from seqcast.experiments.tuning.search import Budget, Search
+    from seqcast.experiments.tuning.search import Budget, Search, SharedSearch
     from seqcast.reading.source import STDIN
     from seqcast.run.directory import name_of_data
     from seqcast.run.source import read_source
@@ -68,7 +73,9 @@ def tune(
     stem = "stdin" if data == STDIN else name_of_data(data)
     directory = run or Path("runs") / f"{stem}-tune"
     screen.say(f"study: {directory}")
-    _show(screen, data, directory, _run(screen, search, directory, Budget(trials, seconds)), json=json)
+    shared = SharedSearch(search, directory, Budget(trials, seconds))
+    found = _run(screen, shared) if choice.name == "single" else _run_on_workers(screen, shared, choice)
+    _show(screen, data, directory, found, json=json)
 
 
 def _budget_seconds(text: str | None) -> float:
@@ -84,23 +91,46 @@ def _budget_seconds(text: str | None) -> float:
     return duration_seconds(text)
 
 
-def _run(screen: Screen, search: Search, directory: Path, budget: Budget) -> Tuning:
+def _run(screen: Screen, shared: SharedSearch) -> Tuning:
     """Search with progress on the screen; a signal stops the search and keeps its finished trials."""
     from seqcast.experiments.tuning.search import SearchHooks
     from seqcast.experiments.tuning.search import tune as run_search
-    from seqcast.report.tuning import trial_text, values_text
+    from seqcast.report.tuning import values_text
     from seqcast.training.loop import Hooks
 
     with TrainingProgress(screen, validations=False) as progress, stop_signals() as stop_signal:
 
         def tell_begin(number: int, values: dict[str, Value]) -> None:
-            screen.say(f"trial {number} of {budget.num_trials}: {values_text(values)}")
-
-        def tell_end(trial: Trial) -> None:
-            screen.say(f"trial {trial.number} {trial_text(trial)}")
+            screen.say(f"trial {number} of {shared.budget.num_trials}: {values_text(values)}")
 
         hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)
-        return run_search(search, directory, budget, SearchHooks(tell_begin, tell_end, hooks))
+        told = SearchHooks(tell_begin, lambda trial: _tell_end(screen, trial), hooks)
+        return run_search(shared.search, shared.directory, shared.budget, told)
+
+
+def _run_on_workers(screen: Screen, shared: SharedSearch, choice: EngineChoice) -> Tuning:
+    """Search on the workers of an engine, and tell of every trial that ends."""
+    from seqcast.experiments.tuning.study import STUDY_FILE, kept_trials
+
+    file = shared.directory / STUDY_FILE
+    num_told = len(kept_trials(file))
+
+    with stop_signals() as stop_signal, choice.started(screen, shared.search.runtime.device) as engine:
+
+        def watch() -> int | None:
+            nonlocal num_told
+            for trial in kept_trials(file)[num_told:]:
+                _tell_end(screen, trial)
+                num_told += 1
+            return stop_signal()
+
+        return shared.run(engine, watch)
+
+
+def _tell_end(screen: Screen, trial: Trial) -> None:
+    from seqcast.report.tuning import trial_text
+
+    screen.say(f"trial {trial.number} {trial_text(trial)}")
 
 
 def _show(screen: Screen, data: str, directory: Path, found: Tuning, *, json: bool) -> None:

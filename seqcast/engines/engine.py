@@ -33,11 +33,39 @@ class Engine(Protocol):
         """
         ...
 
+    def map_long(
+        self,
+        work: Callable[[Item], Result],
+        items: Sequence[Item],
+        stop_signal: Callable[[], int | None],
+        name_of: Callable[[Item], str] = number_of,
+    ) -> Iterator[Result]:
+        """As `map`, for items that take long and save their state when they are asked to stop.
+
+        Once `stop_signal` returns the number of a signal, `worker.asked_to_stop` returns it in the workers, too.
+
+        Raises:
+            StoppedError: The work that was under way has stopped.
+            SeqcastError: As `map`.
+        """
+        ...
+
 
 class SingleProcess:
     """Works in this process, on one item after the other."""
 
     num_workers = 1
+
+    def map_long(
+        self,
+        work: Callable[[Item], Result],
+        items: Sequence[Item],
+        stop_signal: Callable[[], int | None],
+        name_of: Callable[[Item], str] = number_of,
+    ) -> Iterator[Result]:
+        """Yield the result of each item; the work itself asks `stop_signal`."""
+        del stop_signal
+        return self.map(work, items, name_of)
 
     def map(
         self, work: Callable[[Item], Result], items: Sequence[Item], name_of: Callable[[Item], str] = number_of

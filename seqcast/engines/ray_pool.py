@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import seqcast
 from seqcast.engines.engine import number_of
 from seqcast.engines.worker import Worker
-from seqcast.errors import SeqcastError, UsageError, option
+from seqcast.errors import SeqcastError, StoppedError, UsageError, option
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,6 +25,9 @@ ITEMS_AT_ONCE = 2
 """Items that a worker has: one to work on, and one so that it need not wait for the next."""
 MOST_AHEAD = 4
 """Items for each worker that are done before the first one whose result is not taken yet."""
+POLL_SECONDS = 0.5
+"""Time between two looks for a signal."""
+_GOES_ON = "The same command goes on from there."
 _FEWER = f"Give fewer {option('workers')}, so that each has more memory."
 _SAME = "Install the same version of seqcast, with the same extras, on every machine of the cluster."
 
@@ -46,14 +49,28 @@ class RayPool:
 
         Ray starts a worker that died again and hands its items out again; `work` is sent again, too.
         """
-        ray, num_actors = self.ray, min(self.num_workers, len(items))
-        shared = ray.put(work)
+        yield from self._map(_Job(work, items, name_of))
+
+    def map_long(
+        self,
+        work: Callable[[Item], Result],
+        items: Sequence[Item],
+        stop_signal: Callable[[], int | None],
+        name_of: Callable[[Item], str] = number_of,
+    ) -> Iterator[Result]:
+        """Yield the result of each item; see `Engine.map_long`."""
+        yield from self._map(_Job(work, items, name_of, stop_signal, items_at_once=1))
+
+    def _map(self, job: "_Job") -> Iterator[Any]:
+        ray, num_actors = self.ray, min(self.num_workers, len(job.items))
+        shared = ray.put(job.work)
         kept = {"max_restarts": MOST_RESTARTS, "max_task_retries": MOST_TRIES - 1}
-        actor = ray.remote(Worker).options(num_cpus=1, num_gpus=self.num_gpus, **kept)
+        # A call of `stop` must not wait for the item that a worker is about.
+        actor = ray.remote(num_cpus=1, num_gpus=self.num_gpus, concurrency_groups={"stop": 1}, **kept)(Worker)
         actors = [actor.remote(partial(ray.get, shared), str(Path.cwd())) for _ in range(num_actors)]
         try:
-            for number, outcome in enumerate(_Schedule(self, actors, items).outcomes()):
-                yield self._result(outcome, name_of(items[number]))
+            for number, outcome in enumerate(_Schedule(self, actors, job).outcomes()):
+                yield self._result(outcome, job.name_of(job.items[number]))
         finally:
             if ray.is_initialized():  # else the cluster has ended, and they with it
                 for each in actors:
@@ -96,43 +113,76 @@ def _last_line(error: Exception) -> str:
     return re.sub(r"^[\w.]+: ", "", line)[:300].rstrip(".") + "."
 
 
+@dataclass(frozen=True)
+class _Job:
+    """Some work on some items."""
+
+    work: Callable[[Any], Any]
+    items: Sequence[Any]
+    name_of: Callable[[Any], str]
+    stop_signal: Callable[[], int | None] | None = None
+    """None where the work keeps no state that it could save."""
+    items_at_once: int = ITEMS_AT_ONCE
+
+
 @dataclass
 class _Schedule:
     """Which worker has which items."""
 
     pool: RayPool
     actors: list[Any]
-    items: Sequence[Any]
+    job: _Job
     waiting: dict[Any, tuple[int, int | None]] = field(default_factory=dict)
     """The actor of each unfinished call, and the number of its item; None for the call that tells it has begun."""
+    done: dict[int, Any] = field(default_factory=dict)
+    """References to outcomes that are not taken yet."""
     free: list[int] = field(default_factory=list)
     """The actors that can take an item, once for each item."""
     num_given: int = 0
+    stopped_by: int | None = None
 
     def outcomes(self) -> Iterator[Any]:
-        """Yield a reference to the finished outcome of each item, in order."""
+        """Yield a reference to the finished outcome of each item, in order.
+
+        Raises:
+            StoppedError: A signal came, and the workers have stopped.
+        """
         self.waiting = {actor.begin.remote(): (number, None) for number, actor in enumerate(self.actors)}
-        done: dict[int, Any] = {}
-        for next_number in range(len(self.items)):
+        for next_number in range(len(self.job.items)):
             self._give(next_number)
-            while next_number not in done:
-                (finished,), _ = self.pool.ray.wait(list(self.waiting), num_returns=1)
-                actor, number = self.waiting.pop(finished)
-                if number is None:
-                    self.pool.require_begun(finished)
-                    self.free += [actor] * ITEMS_AT_ONCE
-                else:
-                    done[number] = finished
-                    self.free.append(actor)
+            while next_number not in self.done:
+                if self.stopped_by is not None and next_number >= self.num_given:
+                    raise StoppedError(self.stopped_by, _GOES_ON)
+                self._wait()
                 self._give(next_number)
-            yield done.pop(next_number)
+            while self.stopped_by is not None and self.waiting:
+                self._wait()  # until every worker has saved its state
+            yield self.done.pop(next_number)
+
+    def _wait(self) -> None:
+        """Wait for the end of a call, or a moment where a signal may come."""
+        seconds = None if self.job.stop_signal is None else POLL_SECONDS
+        finished, _ = self.pool.ray.wait(list(self.waiting), num_returns=1, timeout=seconds)
+        for call in finished:
+            actor, number = self.waiting.pop(call)
+            if number is None:
+                self.pool.require_begun(call)
+                self.free += [actor] * self.job.items_at_once
+            else:
+                self.done[number] = call
+                self.free.append(actor)
+        signal_number = None if self.job.stop_signal is None else self.job.stop_signal()
+        if signal_number is not None and self.stopped_by is None:
+            self.stopped_by = signal_number
+            for each in self.actors:
+                each.stop.options(concurrency_group="stop").remote(signal_number)
 
     def _give(self, next_number: int) -> None:
         """Hand items out, to workers that have none before others."""
-        most = min(len(self.items), next_number + MOST_AHEAD * len(self.actors))
-        while self.free and self.num_given < most:
+        most = min(len(self.job.items), next_number + MOST_AHEAD * len(self.actors))
+        while self.free and self.num_given < most and self.stopped_by is None:
             actor = max(self.free, key=self.free.count)
             self.free.remove(actor)
-            call = self.actors[actor].do.remote(self.items[self.num_given])
+            call = self.actors[actor].do.remote(self.job.items[self.num_given])
             self.waiting[call] = (actor, self.num_given)
             self.num_given += 1

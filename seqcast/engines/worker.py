@@ -13,6 +13,14 @@ from seqcast.errors import SeqcastError, UsageError, option
 Item = TypeVar("Item")
 
 
+_signals: list[int] = []
+
+
+def asked_to_stop() -> int | None:
+    """Returns the number of the signal that the command has received; None while there is none."""
+    return _signals[0] if _signals else None
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The result of an item, or the error that the work on it raised."""
@@ -42,6 +50,10 @@ class Worker(Generic[Item]):
     def do(self, item: Item) -> bytes:
         """The pickled `Outcome` of an item: a copy, so that no part of it keeps the rest in shared memory."""
         return _outcome(lambda: self._begun()(item))
+
+    def stop(self, number: int) -> None:
+        """Ask the work to save its state and stop, as a signal of this number asked the command."""
+        _signals.append(number)
 
     def _begun(self) -> Callable[[Item], object]:
         """The work, which a worker that was started again has to get again.

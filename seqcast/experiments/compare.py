@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from seqcast.attention.inspection import Question, inspect
 from seqcast.config import Attention, Config, Score
+from seqcast.engines.engine import SINGLE_PROCESS, Engine
 from seqcast.errors import RunError, SeqcastError, StoppedError, option
 from seqcast.experiments.recorded_training import TrainedRun, TrainingJob, continuing
 from seqcast.panel.panel import Panel
@@ -90,44 +91,50 @@ def variants_of(
     )
 
 
-def compare_variants(
-    variants: Iterable[Variant],
-    make_job: Callable[[Variant], TrainingJob],
-    root: Path,
-    train: Train,
-    planted: tuple[int, ...] = (),
-) -> Iterator[VariantResult]:
-    """Train every unfinished variant, examine it, and update the table. A failure becomes a row.
+@dataclass(frozen=True)
+class VariantTraining:
+    """Trains a variant if it is unfinished, and examines it. A failure becomes a row."""
 
-    `root` holds the table and one run directory per variant; `planted` are the true lags of a made table, if known.
+    make_job: Callable[[Variant], TrainingJob]
+    root: Path
+    """Directory with a run directory for each variant."""
+    train: Train
+    planted: tuple[int, ...] = ()
+    """The true lags of a made table, if known."""
+
+    def __call__(self, variant: Variant) -> VariantResult:
+        """The row of a variant.
+
+        Raises:
+            StoppedError: A signal stopped training.
+        """
+        blank = VariantResult(variant.name, variant.attention, variant.score, variant.seed)
+        try:
+            job = self.make_job(variant)
+            record, model = _trained(job, RunDirectory(self.root / variant.name), self.train)
+            return _examined(blank, record, model, job.source.panel, self.planted)
+        except StoppedError:
+            raise
+        except (SeqcastError, MemoryError, RuntimeError) as error:
+            return replace(blank, failure=str(error) or type(error).__name__)
+
+
+def compare_variants(
+    variants: Sequence[Variant],
+    training: VariantTraining,
+    engine: Engine = SINGLE_PROCESS,
+    stop_signal: Callable[[], int | None] = lambda: None,
+) -> Iterator[VariantResult]:
+    """Train every unfinished variant, and update the table in the directory of all variants after each.
 
     Raises:
         StoppedError: A signal stopped training; the table holds the finished variants.
     """
     rows: list[VariantResult] = []
-    for variant in variants:
-        row = _result(variant, make_job, RunDirectory(root / variant.name), train, planted)
+    for row in engine.map_long(training, variants, stop_signal, lambda variant: variant.name):
         rows.append(row)
-        write_table(rows, root)
+        write_table(rows, training.root)
         yield row
-
-
-def _result(
-    variant: Variant,
-    make_job: Callable[[Variant], TrainingJob],
-    directory: RunDirectory,
-    train: Train,
-    planted: tuple[int, ...],
-) -> VariantResult:
-    blank = VariantResult(variant.name, variant.attention, variant.score, variant.seed)
-    try:
-        job = make_job(variant)
-        record, model = _trained(job, directory, train)
-        return _examined(blank, record, model, job.source.panel, planted)
-    except StoppedError:
-        raise
-    except (SeqcastError, MemoryError, RuntimeError) as error:
-        return replace(blank, failure=str(error) or type(error).__name__)
 
 
 def _trained(job: TrainingJob, directory: RunDirectory, train: Train) -> tuple[RunRecord, TrainedModel]:

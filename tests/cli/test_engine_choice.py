@@ -8,7 +8,7 @@ from tests.engines.fake_ray import FakeRay
 from tests.running import Trained, refused
 
 
-@pytest.mark.parametrize("command", ["predict", "backtest", "inspect"])
+@pytest.mark.parametrize("command", ["predict", "backtest", "inspect", "compare", "tune"])
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     told = refused(2, command, "data.csv", "--engine", "ray")

@@ -1,5 +1,6 @@
 """Commands on a real cluster of two Ray workers: with `python -m pytest --long`, where `seqcast[ray]` is installed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 from seqcast.part_files import PartFolder
 from tests.cli.grouped_tables import LENGTH, panel
 from tests.conftest import ROOT
-from tests.running import HORIZON, TINY, Ran, Trained, done, refused, wave
+from tests.processes import started
+from tests.running import HORIZON, TINY, Ran, Trained, done, refused, wave, write_hourly
 
 pytestmark = [
     pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
@@ -187,6 +189,51 @@ def test_a_full_disk_is_an_error_that_leaves_no_worker(many: Trained) -> None:
     told = refused(1, "predict", "--run", many.run, *TWO, "--output", "/dev/full", "--format", "csv")
     assert "/dev/full: cannot be written: No space left" in told
     assert workers() == []
+
+
+COMPARED = ("--score", "dot,location", *TINY, "--max-steps", "12", "--device", "cpu", "--precision", "float32")
+TUNED = (*TINY, "--layers", 1, "--score", "general", "--loss", "quantile", "--device", "cpu", "--precision", "float32")
+
+
+def test_variants_that_workers_train_are_those_of_a_single_process(tmp_path: Path) -> None:
+    data = write_hourly(tmp_path / "shop.csv", 200)
+    documents = []
+    for name, engine in (("single", ()), ("shared", TWO)):
+        documents.append(done("compare", data, *COMPARED, *engine, "--run", tmp_path / name, "--json").document())
+    single, shared = ([row | {"windows_per_second": 0} for row in each["variants"]] for each in documents)
+    assert shared == single
+    assert [row["failure"] for row in shared] == [None, None]
+    for row in shared:
+        models = [tmp_path / name / row["variant"] / "model.safetensors" for name in ("single", "shared")]
+        assert models[0].read_bytes() == models[1].read_bytes()
+    assert (tmp_path / "shared" / "comparison.json").exists()
+
+
+def test_workers_share_one_search_for_settings(tmp_path: Path) -> None:
+    data = write_hourly(tmp_path / "shop.csv", 200)
+    ran = done("tune", data, *TUNED, *TWO, "--trials", 5, "--run", tmp_path / "study", "--json")
+    trials = ran.document()["trials"]
+    assert [trial["number"] for trial in trials] == [1, 2, 3, 4, 5]
+    assert ran.document()["best"]["error"] == min(trial["error"] for trial in trials if trial["outcome"] == "finished")
+    assert "trial 5 finished: error " in ran.err
+    again = done("tune", data, *TUNED, "--trials", 5, "--run", tmp_path / "study", "--json").document()
+    assert again["trials"] == trials
+
+
+def test_a_signal_stops_trainings_on_workers_with_their_state_saved(tmp_path: Path) -> None:
+    data = write_hourly(tmp_path / "shop.csv", 200)
+    steps = ("--max-steps", "20000", "--patience", "20000")
+    words = ["compare", data, *COMPARED, *steps, *TWO, "--run", "all"]
+    states = [tmp_path / "all" / name / "checkpoint.safetensors" for name in ("dot-s0", "location-s0")]
+    with started(tmp_path, *map(str, words)) as process:
+        for state in states:
+            process.wait_for(state)
+        process.send(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
+        assert "Stopped by SIGTERM. " in process.err
+    assert workers() == []
+    statuses = [json.loads(state.with_name("run.json").read_text())["status"] for state in states]
+    assert statuses == ["stopped", "stopped"]
 
 
 @pytest.fixture(scope="module")

@@ -50,8 +50,9 @@ class FakeRay:
     def get(self, call: Call) -> Any:
         return call.function()
 
-    def wait(self, calls: Sequence[Call], num_returns: int) -> tuple[list[Call], list[Call]]:
+    def wait(self, calls: Sequence[Call], num_returns: int, timeout: float | None) -> tuple[list[Call], list[Call]]:
         assert num_returns == 1
+        assert calls
         return [calls[-1 if self.is_newest_first else 0]], []
 
     def is_initialized(self) -> bool:
@@ -63,19 +64,24 @@ class FakeRay:
     def cluster_resources(self) -> dict[str, float]:
         return self.resources
 
-    def remote(self, actor_class: type) -> Any:
-        def options(**options: Any) -> Any:
-            self.options = options
-            return SimpleNamespace(remote=lambda *arguments: self._actor(actor_class(*arguments)))
-
-        return SimpleNamespace(options=options)
+    def remote(self, **options: Any) -> Callable[[type], Any]:
+        self.options = options
+        return lambda kind: SimpleNamespace(remote=lambda *arguments: self._actor(kind(*arguments)))
 
     def _actor(self, worker: Any) -> Any:
         def do(item: Any) -> Call:
             self.given.append(item)
             return Call(lambda: self._done(worker, item))
 
-        return SimpleNamespace(begin=SimpleNamespace(remote=lambda: Call(worker.begin)), do=SimpleNamespace(remote=do))
+        def stop(**options: Any) -> Any:
+            assert options == {"concurrency_group": "stop"}
+            return SimpleNamespace(remote=worker.stop)
+
+        return SimpleNamespace(
+            begin=SimpleNamespace(remote=lambda: Call(worker.begin)),
+            do=SimpleNamespace(remote=do),
+            stop=SimpleNamespace(options=stop),
+        )
 
     def _done(self, worker: Any, item: Any) -> Any:
         if self.failure is not None:

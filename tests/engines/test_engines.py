@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import seqcast
-from seqcast.engines import ray_pool
+from seqcast.engines import ray_pool, worker
 from seqcast.engines.engine import SINGLE_PROCESS
 from seqcast.engines.ray_cluster import ClusterRequest, ray_workers
 from seqcast.engines.ray_pool import RayPool
-from seqcast.engines.worker import Outcome, Worker
+from seqcast.engines.worker import Outcome, Worker, asked_to_stop
 from seqcast.errors import DataError, Place, SeqcastError, StoppedError, UsageError
 from tests.engines.fake_ray import Call, FakeRay, OutOfMemoryError, RayActorError, RayError
 
@@ -67,6 +67,38 @@ def test_an_error_of_the_work_is_raised_when_its_item_comes_and_workers_end() ->
     with pytest.raises(DataError, match=r"^x.csv, line 7: it is odd. Look.$"):
         results.extend(iter(pool(ray).map(fails_at_three, ITEMS)))
     assert len(ray.killed) == 2
+
+
+def test_long_work_that_is_asked_to_stop_ends_before_its_workers_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_signals", [])
+    saved: list[int] = []
+
+    def trains(number: int) -> int:
+        if asked_to_stop() is not None:
+            saved.append(number)
+            raise StoppedError(asked_to_stop() or 0, "Go on.")
+        return number
+
+    ray, results = FakeRay(), []
+    with pytest.raises(StoppedError, match=r"^Stopped by SIGTERM. Go on.$"):
+        results.extend(pool(ray).map_long(trains, ITEMS, lambda: 15 if len(ray.given) >= 4 else None))
+    assert results == list(ITEMS[: len(results)])
+    assert saved == [len(results)]
+    assert len(ray.given) < len(ITEMS)
+
+
+def test_a_stop_before_anything_has_begun_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_signals", [])
+    ray = FakeRay()
+    with pytest.raises(StoppedError, match=r"^Stopped by SIGINT. The same command"):
+        list(pool(ray).map_long(square, ITEMS, lambda: 2))
+    assert ray.given == []
+
+
+def test_long_work_is_handed_out_one_item_at_a_time() -> None:
+    ray = FakeRay()
+    assert list(pool(ray).map_long(square, ITEMS, lambda: None)) == done_by(SINGLE_PROCESS)
+    assert list(SINGLE_PROCESS.map_long(square, ITEMS, lambda: None)) == done_by(SINGLE_PROCESS)
 
 
 def test_an_error_that_cannot_be_sent_is_sent_as_text() -> None:

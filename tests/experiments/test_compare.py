@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seqcast.errors import DivergedError, StoppedError
-from seqcast.experiments.compare import Variant, VariantResult, compare_variants, recovery, variants_of
+from seqcast.experiments.compare import Variant, VariantResult, VariantTraining, compare_variants, recovery, variants_of
 from seqcast.experiments.recorded_training import TrainedRun, TrainingJob, train_in_directory
 from seqcast.results.lag_profile import LagProfile
 from seqcast.run.directory import RunDirectory
@@ -42,7 +42,7 @@ class Bench:
         return train_in_directory(job, directory, Hooks(), resume=resume)
 
     def compare(self, *variants: Variant) -> list[VariantResult]:
-        return list(compare_variants(variants, self.job, self.root, self.train))
+        return list(compare_variants(variants, VariantTraining(self.job, self.root, self.train)))
 
 
 def test_every_attention_meets_every_score_and_seed_and_none_has_no_score() -> None:
@@ -94,7 +94,7 @@ def test_finished_variants_are_not_trained_again_even_to_look_for_planted_lags(s
     (first,) = bench.compare(DOT)
     assert bench.compare(DOT, NONE)[0] == first
     assert (first.planted_share, first.planted_found) == (None, None)
-    (told,) = compare_variants([DOT], bench.job, tmp_path, bench.train, planted=(7, 11))
+    (told,) = compare_variants([DOT], VariantTraining(bench.job, tmp_path, bench.train, (7, 11)))
     assert bench.trained == ["dot-s3", "none-s3"]
     assert told.planted_found is True
     assert 0.5 < (told.planted_share or 0) <= 1

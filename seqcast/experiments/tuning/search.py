@@ -10,6 +10,8 @@ from pathlib import Path
 from optuna.distributions import BaseDistribution
 
 from seqcast.config import Config
+from seqcast.engines.engine import Engine
+from seqcast.engines.worker import asked_to_stop
 from seqcast.errors import RunError, SeqcastError, StoppedError, option
 from seqcast.experiments.tuning.space import Value, first_values, search_space, with_values
 from seqcast.experiments.tuning.study import STUDY_FILE, Study, Suggestion, Trial
@@ -122,6 +124,25 @@ def tune(search: Search, directory: Path, budget: Budget, hooks: SearchHooks = S
         hint = f"Give more {option('time')} or {option('trials')}, or other options."
         raise SeqcastError(f"no trial finished: {reason}", hint=hint)
     return Tuning(tuple(space), trials, best, search.plan(best.values).config)
+
+
+@dataclass(frozen=True)
+class SharedSearch:
+    """A search that several workers of an engine share, as processes do that are started on one directory."""
+
+    search: Search
+    directory: Path
+    budget: Budget
+
+    def __call__(self, _worker: int) -> None:
+        """Try settings until the budget is spent, or until the command is asked to stop."""
+        tune(self.search, self.directory, self.budget, SearchHooks(training=Hooks(stop_signal=asked_to_stop)))
+
+    def run(self, engine: Engine, stop_signal: Callable[[], int | None]) -> Tuning:
+        """Let every worker search, and return the findings of all; raises as `tune`."""
+        for _ in engine.map_long(self, range(engine.num_workers), stop_signal, lambda worker: f"worker {worker + 1}"):
+            pass
+        return tune(self.search, self.directory, replace(self.budget, seconds=0.0))
 
 
 def _next_point(

@@ -64,6 +64,14 @@ Kept = tuple[Trial, dict[int, float]]
 _KEPT = TypeAdapter(Kept)
 
 
+def kept_trials(path: Path) -> tuple[Trial, ...]:
+    """The trials that ended so far, of a file that other processes write; none where there is no file yet."""
+    if not path.exists():
+        return ()
+    lines = read_regular_file(path, LARGEST_STUDY).splitlines()[1:]
+    return tuple(_KEPT.validate_python(parse_json(line, MOST_MARKS))[0] for line in lines)
+
+
 class Study:
     """Suggests points of the space and remembers their outcomes.
 
