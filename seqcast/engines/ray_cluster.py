@@ -91,13 +91,13 @@ def _require_answer(address: str) -> None:
     host, colon, port = address.rpartition(":")
     spelled = option("address", address)
     if not colon or not port.isdecimal() or "/" in host:
-        hint = f"Give host:port, as `ray start {option('head')}` prints it."
+        hint = "Give host:port, as `ray start` prints it."
         raise UsageError(f"{spelled} is no address of a Ray cluster.", hint=hint)
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        hint = f"Start a cluster with `ray start {option('head')}`, or leave {option('address')} out."
+        hint = f"Start a cluster with `ray start`, or leave {option('address')} out."
         raise UsageError(f"{spelled}: no Ray cluster answers there ({reason}).", hint=hint) from None
 
 

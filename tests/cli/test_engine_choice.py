@@ -20,7 +20,7 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
     [
         ("127.0.0.1:1", "--address 127.0.0.1:1: no Ray cluster answers there (Connection refused). Start a cluster"),
         ("ray://there:10001", "--address ray://there:10001 is no address of a Ray cluster. Give host:port"),
-        ("there", "--address there is no address of a Ray cluster. Give host:port, as `ray start --head` prints it."),
+        ("there", "--address there is no address of a Ray cluster. Give host:port, as `ray start` prints it."),
     ],
 )
 def test_an_address_where_no_cluster_answers_is_refused(
