@@ -21,8 +21,12 @@ from seqcast.cli.progress import TrainingProgress
 from seqcast.storage import LOCK_NAME
 
 HORIZON, CONTEXT = 5, 23
-TINY = ("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7", "--location", "last", "--max-steps", "3")
-"""Options of a training run that takes a fraction of a second; all sizes are different primes."""
+TINY = (
+    *("--horizon", str(HORIZON), "--context", str(CONTEXT), "--hidden", "7"),
+    *("--location", "last", "--no-refit", "--max-steps", "3"),
+)
+"""Options of a training run that takes a fraction of a second; all sizes are different primes. A refit takes a quarter
+of such a run; those that many tests read have one."""
 COMMAND = typer.main.get_command(app.command_line())
 """The command, built once because building takes longer than most commands under test."""
 

@@ -15,7 +15,7 @@ from seqcast.training.loop import Hooks, Progress
 from tests.running import CONTEXT, HORIZON, TINY, done, hours, wave, write_future, write_hourly, write_panel
 
 LENGTHS = {"b": 131, "a": 113}
-SMALL = Config().override(model={"hidden": 7, "location": "last"}, training={"max_steps": 3})
+SMALL = Config().override(model={"hidden": 7, "location": "last"}, training={"max_steps": 3, "refit": False})
 WITH_COVARIATES = SMALL.override(data={"known": ("promo",), "static": ("region",)})
 
 

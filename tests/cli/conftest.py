@@ -18,7 +18,9 @@ def panel_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     trained = Trained(write_panel(folder / "panel.csv", LENGTHS), folder / "run")
     write_future(trained.future, LENGTHS, 2 * HORIZON + 1)
     parts = ("--validation-size", VALIDATION, "--test-size", TEST)
-    done("train", trained.data, *TINY, "--known", "promo", "--static", "region", *parts, "--run", trained.run)
+    done(
+        "train", trained.data, *TINY, "--refit", "--known", "promo", "--static", "region", *parts, "--run", trained.run
+    )
     return trained
 
 
@@ -27,7 +29,7 @@ def single_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """One series without id column, its columns named by nobody."""
     folder = tmp_path_factory.mktemp("single")
     data = write_rows(folder / "shop.csv", "hour,sales", [hours(109), wave(109)])
-    done("train", data, *TINY, "--run", folder / "run")
+    done("train", data, *TINY, "--refit", "--run", folder / "run")
     return Trained(data, folder / "run")
 
 
@@ -36,7 +38,7 @@ def hourly_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """One series under ds,y with a test part."""
     folder = tmp_path_factory.mktemp("hourly")
     data = write_hourly(folder / "hourly.csv")
-    done("train", data, *TINY, "--validation-size", VALIDATION, "--test-size", TEST, "--run", folder / "run")
+    done("train", data, *TINY, "--refit", "--validation-size", VALIDATION, "--test-size", TEST, "--run", folder / "run")
     return Trained(data, folder / "run")
 
 
@@ -45,7 +47,7 @@ def wide_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Two series in columns, in an order that is not that of the alphabet."""
     folder = tmp_path_factory.mktemp("wide")
     data = write_rows(folder / "wide.csv", "when,north,east", [hours(103), wave(103), wave(103, 7)])
-    done("train", data, *TINY, "--target", "north,east", "--run", folder / "run")
+    done("train", data, *TINY, "--refit", "--target", "north,east", "--run", folder / "run")
     return Trained(data, folder / "run")
 
 
@@ -57,7 +59,7 @@ def folder_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     data.mkdir()
     for number, names in enumerate((NAMES[:2], NAMES[2:3], NAMES[3:])):
         panel(*names).to_parquet(data / f"{number}.parquet", index=False)
-    done("train", data, *TINY, "--test-size", 2 * HORIZON, "--run", folder / "run")
+    done("train", data, *TINY, "--refit", "--test-size", 2 * HORIZON, "--run", folder / "run")
     return Trained(data, folder / "run")
 
 

@@ -188,7 +188,7 @@ def test_an_ensemble_is_trained_in_one_run_that_is_read_like_any_other(in_tmp_pa
 
 
 def test_the_refit_is_told_and_its_end_is_a_line(in_tmp_path: Path) -> None:
-    words = ("--no-lag-bias", "--learning-rate", 0.02, "--max-steps", 8)
+    words = ("--no-lag-bias", "--learning-rate", 0.02, "--max-steps", 8, "--refit")
     ran = done("train", write_hourly(in_tmp_path / "h.csv"), *TINY, *words)
     assert re.search(r"\n100 % done: refit step 8/8: loss \d\.\d+ [\d,]+ windows/s\n", ran.err)
     assert "refit" not in done("train", "h.csv", *TINY, *words, "--no-refit").err

@@ -43,9 +43,10 @@ def holed(panel: Panel) -> Panel:
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_an_exported_mechanism_forecasts_as_the_network(mechanism: str) -> None:
     panel = holed(wave_panel())
-    model = model_of(panel, model=MECHANISMS[mechanism])
-    found = portable.predict(exported(model), panel, 2 * HORIZON + 1)
-    expected = predict(model, panel, 2 * HORIZON + 1)
+    # The graph of an autoregressive network grows with every step.
+    model = model_of(panel, model=MECHANISMS[mechanism] | {"horizon": 3})
+    found = portable.predict(exported(model), panel, 7)
+    expected = predict(model, panel, 7)
     assert_equal(found.forecast, expected.forecast, panel)
     assert found.notices == expected.notices
 
