@@ -123,6 +123,11 @@ class Ensemble(nn.Module):
             network.decode(batch, part, write_out=write_out)
             for network, part in zip(self.networks, encoded.parts, strict=True)
         ]
+        return self.join(batch, outputs, encoded.seen)
+
+    def join(self, batch: WindowBatch, outputs: Sequence[NetworkOutput], seen: SeenContext) -> NetworkOutput:
+        """The forecast of a batch from those of the members, one each; naive forecasts follow from what was seen."""
+        units = outputs[0].standardisation
         if len(outputs) == 1:
             values, attention = outputs[0].values, outputs[0].weights
         else:
@@ -130,10 +135,10 @@ class Ensemble(nn.Module):
             weights = [output.weights.float() for output in outputs if output.weights is not None]
             attention = torch.stack(weights, dim=-1) @ self.shares if weights else None
         if self.naive_shares.any():
-            values, attention = self._with_naive(values.float(), attention, encoded.seen)
+            values, attention = self._with_naive(values.float(), attention, seen)
             if self.layout.increasing:
                 values = self.layout.uncrossed(values)
-        units, point = encoded.standardisation, self.layout.point_index
+        point = self.layout.point_index
         columns = list(values.unbind(dim=-1))
         columns[point] = _at_least(columns[point], least_value(batch, units))
         return NetworkOutput(torch.stack(columns, dim=-1), attention, units)

@@ -15,9 +15,10 @@ from seqcast.panel.arrays import FloatArray
 from seqcast.results.dependence import StepDependence
 from seqcast.results.normal_scores import is_two_sided, scores_of
 from seqcast.training.dependence import learn_dependence
-from seqcast.training.residuals import FEWEST_WINDOWS, Residuals, clusters, correction, window_batches, window_residuals
+from seqcast.training.residuals import FEWEST_WINDOWS, Residuals, clusters, correction, output_residuals, window_batches
 from seqcast.training.setup import TrainingSetup, gather
 from seqcast.training.short_histories import learn_short_windows
+from seqcast.training.validation_forecasts import ValidationForecasts
 
 GROUP_WINDOWS = 50
 """Fewest independent windows of each group of noise."""
@@ -28,16 +29,21 @@ FLAT_WINDOWS = 4096
 
 
 @torch.no_grad()
-def calibrate(setup: TrainingSetup, network: Ensemble) -> StepDependence | None:
+def calibrate(forecasts: ValidationForecasts, network: Ensemble) -> StepDependence | None:
     """Learn the calibration of a trained network; nothing after the validation part is looked at.
 
     Returns how the errors of the steps of a forecast hang together; None for a network without intervals.
+
+    Args:
+        forecasts: Those of its members.
+        network: The network; its calibration is replaced.
     """
+    setup = forecasts.setup
     network.calibration = Calibration(network.shape, network.layout.levels).to(setup.runtime.device)
     _learn_flat_windows(setup, network)
     if not network.layout.levels:
         return None
-    residuals, traits = _validation_residuals(setup, network)
+    residuals, traits = _validation_residuals(forecasts, network)
     is_flat = traits.is_flat.cpu().numpy()
     usual = ~is_flat & ~network.calibration.is_short(traits).cpu().numpy()
     known, known_among_usual = (np.isfinite(residuals.values[each]).any(axis=0) for each in (~is_flat, usual))
@@ -66,11 +72,12 @@ def _learn_dependence(
     return learn_dependence(scores, residuals.num_independent, num_series, setup.season)
 
 
-def _validation_residuals(setup: TrainingSetup, network: Ensemble) -> tuple[Residuals, WindowTraits]:
+def _validation_residuals(forecasts: ValidationForecasts, network: Ensemble) -> tuple[Residuals, WindowTraits]:
+    setup = forecasts.setup
     series, origins = setup.validation_series, setup.validation_origins
     values, traits = [], []
-    for _, batch in window_batches(setup, series, origins):
-        own, found = window_residuals(network, batch)
+    for batch, (output,) in forecasts.batches(network):
+        own, found = output_residuals(network, batch, output)
         values.append(own)
         traits.append(found)
     everyone = [torch.cat([getattr(each, name) for each in traits]) for name in WindowTraits.__annotations__]

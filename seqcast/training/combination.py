@@ -14,6 +14,7 @@ from seqcast.training.linear_start import LinearForecast, apply_linear_start
 from seqcast.training.rounds import forecasting
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.stacking import network_share
+from seqcast.training.validation_forecasts import ValidationForecasts
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Combination:
     final: Ensemble
     """Refitted on it; the same as `validated` where nothing is refitted."""
     linear_share: float
+    start_loss: float | None
+    """Validation loss of the linear start; None where training does not begin with one."""
+    forecasts: ValidationForecasts
+    """Of the networks of `validated`."""
 
 
 def combine(setup: TrainingSetup, newest: LinearForecast | None, members: tuple[TrainedMember, ...]) -> Combination:
@@ -47,11 +52,13 @@ def combine(setup: TrainingSetup, newest: LinearForecast | None, members: tuple[
     if newest is not None:
         apply_linear_start(after, newest)
     selected = [network(member.selected) for member in improved]
-    share = 1 - network_share(setup, before, selected)
+    judged = [before] * (setup.starts_linear or not selected) + selected
+    forecasts = ValidationForecasts.of(setup, judged)
+    share = 1 - network_share(forecasts, before, selected)
     if share == 1:
         improved, selected = [], []
     shares = [share] * (share > 0) + [(1 - share) / max(len(improved), 1)] * len(improved)
     validated = Ensemble([before] * (share > 0) + selected, shares)
     final = Ensemble([after] * (share > 0) + [network(member.weights) for member in improved], shares)
-    device = setup.runtime.device
-    return Combination(validated.to(device).eval(), final.to(device).eval(), share)
+    device, start_loss = setup.runtime.device, forecasts.score_alone(before).loss if setup.starts_linear else None
+    return Combination(validated.to(device).eval(), final.to(device).eval(), share, start_loss, forecasts)

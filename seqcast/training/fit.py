@@ -21,7 +21,7 @@ from seqcast.training.pace import settle_steps
 from seqcast.training.plan import Plan
 from seqcast.training.rounds import next_length, steps_before
 from seqcast.training.setup import TrainingSetup, prepare
-from seqcast.training.validation import ValidationScore, validate
+from seqcast.training.validation import ValidationScore
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +83,10 @@ def fit(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: TrainingState
     newest = setup.fit_linear(setup.refit_windows) if training.refit and setup.starts_linear else None
     combination = with_naive(setup, combine(setup, newest, members))
     validated = combination.validated
-    score = validate(setup, validated)
+    score = combination.forecasts.score(validated)
     if not math.isfinite(score.loss):
         raise DivergedError("the loss of the networks together is not finite.", hint="Train another run.")
-    dependence = calibrate(setup, validated)
+    dependence = calibrate(combination.forecasts, validated)
     combination.final.calibration.load_state_dict(validated.calibration.state_dict())
     return Fit(
         setup,
@@ -144,13 +144,8 @@ def _result(
         linear_share=combination.linear_share if setup.starts_linear else 0.0,
         naive_shares={name: share for name, share in combination.final.shares_of_naive() if share > 0},
         refitted=learned or any(member.refitted for member in members),
-        start_loss=_start_loss(setup, members) if setup.starts_linear else None,
+        start_loss=combination.start_loss,
         parent_loss=min(m.record.history[0].validation_loss for m in members) if setup.begun else None,
         naive_is_exact=score.naive_is_exact,
         step_dependence=None if dependence is None else dict(dependence.shares),
     )
-
-
-def _start_loss(setup: TrainingSetup, members: tuple[TrainedMember, ...]) -> float:
-    """Validation loss of the linear start, which is that of the first step unless networks began elsewhere."""
-    return validate(setup, setup.network).loss if setup.begun else members[0].record.history[0].validation_loss

@@ -27,7 +27,8 @@ from seqcast.training.losses import loss_sums, step_weights
 from seqcast.training.residuals import window_batches
 from seqcast.training.setup import TrainingSetup, judged
 from seqcast.training.stacking import EQUAL_WINDOWS, NUM_SHARES, share_outside_blocks, time_blocks, trust
-from seqcast.training.validation import horizon_block, num_independent, validation_batches
+from seqcast.training.validation import horizon_block, num_independent
+from seqcast.training.validation_forecasts import ValidationForecasts
 
 MOST_WINDOWS = 4096
 """Most windows whose residuals make the quantiles."""
@@ -69,17 +70,17 @@ class _Judged:
 
 def with_naive(setup: TrainingSetup, combination: Combination) -> Combination:
     """The combination with its naive forecasts: their shares, and quantiles from the residuals on the newest data."""
-    shares = naive_shares(setup, combination.validated)
+    shares = naive_shares(combination.forecasts, combination.validated)
     before = naive_offsets(setup, setup.train_windows)
     after = naive_offsets(setup, setup.refit_windows) if setup.config.training.refit else before
     validated, final = combination.validated.with_naive(shares, before), combination.final.with_naive(shares, after)
     return replace(combination, validated=validated, final=final)
 
 
-def naive_shares(setup: TrainingSetup, combined: Ensemble) -> Tensor:
+def naive_shares(forecasts: ValidationForecasts, combined: Ensemble) -> Tensor:
     """(K,) share of each naive forecast beside `combined`; at most one is not 0."""
-    shares = torch.zeros(len(NAIVE_FORECASTS))
-    judged_points = _judged_points(setup, combined)
+    setup, shares = forecasts.setup, torch.zeros(len(NAIVE_FORECASTS))
+    judged_points = _judged_points(forecasts, combined)
     losses = [judged_points.losses(points) for points in (judged_points.combined, *judged_points.naive)]
     together, *alone = losses
     best = int(np.argmin([each.sum() for each in alone]))
@@ -107,12 +108,10 @@ def naive_shares(setup: TrainingSetup, combined: Ensemble) -> Tensor:
 
 
 @torch.no_grad()
-def _judged_points(setup: TrainingSetup, combined: Ensemble) -> _Judged:
+def _judged_points(forecasts: ValidationForecasts, combined: Ensemble) -> _Judged:
+    setup = forecasts.setup
     parts: list[tuple[Tensor, ...]] = []
-    combined.eval()
-    for _, _, batch in validation_batches(setup):
-        with setup.runtime.autocast():
-            output = combined(batch)
+    for batch, (output,) in forecasts.batches(combined):
         units = output.standardisation
         context = units.apply(batch.context_target, batch.context_observed)
         seen = SeenContext(context, batch.context_observed)

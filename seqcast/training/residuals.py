@@ -10,6 +10,7 @@ from torch import Tensor
 
 from seqcast.model.calibration import WindowTraits
 from seqcast.model.ensemble import Ensemble
+from seqcast.model.network import NetworkOutput
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.tensors.windows import WindowBatch
 from seqcast.training.setup import TrainingSetup, gather, judged
@@ -57,7 +58,11 @@ def clusters(setup: TrainingSetup, series: IntArray, origins: IntArray) -> IntAr
 @torch.no_grad()
 def window_residuals(network: Ensemble, batch: WindowBatch) -> tuple[FloatArray, WindowTraits]:
     """(batch, horizon, L) truth minus the quantiles before calibration, and the traits of the windows."""
-    output = network(batch)
+    return output_residuals(network, batch, network(batch))
+
+
+def output_residuals(network: Ensemble, batch: WindowBatch, output: NetworkOutput) -> tuple[FloatArray, WindowTraits]:
+    """As `window_residuals`, of what the network has forecast."""
     units = output.standardisation
     truth = units.apply(batch.future_target, batch.future_observed)
     difference = truth[..., None] - network.layout.quantiles(output.values.float())

@@ -18,7 +18,8 @@ from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.training.plan import FEWEST_CLUSTERS
 from seqcast.training.setup import TrainingSetup, window_losses
-from seqcast.training.validation import horizon_block, num_independent, validation_batches
+from seqcast.training.validation import horizon_block, num_independent
+from seqcast.training.validation_forecasts import ValidationForecasts
 
 NUM_SHARES = 21
 """Number of shares that are tried, from 0 to 1."""
@@ -27,13 +28,14 @@ EQUAL_WINDOWS = 5
 """Weight of equal errors, and of the share that errors of these sizes suggest, in independent validation windows."""
 
 
-def network_share(setup: TrainingSetup, start: ForecastNetwork, networks: Sequence[ForecastNetwork]) -> float:
+def network_share(forecasts: ValidationForecasts, start: ForecastNetwork, networks: Sequence[ForecastNetwork]) -> float:
     """Share of the networks together, in [0, 1]; 0 without any, and 1 where training does not start linear."""
+    setup = forecasts.setup
     if not networks:
         return 0.0
     if not setup.starts_linear:
         return 1.0
-    losses = _losses_by_share(setup, start, networks)
+    losses = _losses_by_share(forecasts, start, networks)
     gains = losses[0] - losses[-1]  # of the networks alone, which validation has chosen
     fitted, independent = share_outside_blocks(losses, time_blocks(setup)), num_independent(setup)
     before, alone = float(losses[0].sum()), float(losses[-1].sum())
@@ -69,14 +71,15 @@ def trust(gains: FloatArray, cluster: IntArray) -> float:
 
 
 @torch.no_grad()
-def _losses_by_share(setup: TrainingSetup, start: ForecastNetwork, networks: Sequence[ForecastNetwork]) -> FloatArray:
+def _losses_by_share(
+    forecasts: ValidationForecasts, start: ForecastNetwork, networks: Sequence[ForecastNetwork]
+) -> FloatArray:
     """(NUM_SHARES, validation windows) loss of each window, for each share of the networks."""
-    alone = Ensemble([start], [1.0]).eval()
-    together = Ensemble(networks, [1 / len(networks)] * len(networks)).eval()
+    setup = forecasts.setup
+    alone = Ensemble([start], [1.0])
+    together = Ensemble(networks, [1 / len(networks)] * len(networks)).to(setup.runtime.device)
     parts: list[Tensor] = []
-    for _, _, batch in validation_batches(setup):
-        with setup.runtime.autocast():
-            before, after = alone(batch), together(batch)
+    for batch, (before, after) in forecasts.batches(alone, together):
         losses = []
         for share in np.linspace(0, 1, NUM_SHARES):
             values = torch.lerp(before.values.float(), after.values.float(), float(share))

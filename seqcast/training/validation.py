@@ -1,7 +1,7 @@
 """Validation: the loss of a network that runs freely."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqcast.model.ensemble import Ensemble
-from seqcast.model.network import ForecastNetwork
+from seqcast.model.network import ForecastNetwork, NetworkOutput
 from seqcast.panel.arrays import IntArray
 from seqcast.tensors.windows import WindowBatch
 from seqcast.training.setup import TrainingSetup, gather, window_losses
@@ -34,17 +34,40 @@ class ValidationScore:
 def validate(setup: TrainingSetup, network: ForecastNetwork | Ensemble) -> ValidationScore:
     """Loss of a network running freely, and its absolute error relative to the seasonal naive forecast."""
     network.eval()
+    return score(setup, _forecasts(setup, network), network.layout.point_index)
+
+
+def _forecasts(
+    setup: TrainingSetup, network: ForecastNetwork | Ensemble
+) -> Iterator[tuple[WindowBatch, NetworkOutput]]:
+    for _, _, batch in validation_batches(setup):
+        with setup.runtime.autocast():
+            output = network(batch)
+        yield batch, output
+
+
+@torch.no_grad()
+def score(
+    setup: TrainingSetup, forecasts: Iterable[tuple[WindowBatch, NetworkOutput]], point_index: int
+) -> ValidationScore:
+    """The score of forecasts of the validation windows.
+
+    Args:
+        setup: The training.
+        forecasts: The `validation_batches` and their forecasts.
+        point_index: Column of the point forecast.
+    """
     sums: list[Tensor] = []
     count = error_sum = naive_sum = 0.0
     num_comparable = 0
-    for series, origins, batch in validation_batches(setup):
-        with setup.runtime.autocast():
-            output = network(batch)
+    parts = pieces(setup, len(setup.validation_series))
+    for part, (batch, output) in zip(parts, forecasts, strict=True):
+        series, origins = setup.validation_series[part], setup.validation_origins[part]
         window_sums, window_counts = window_losses(setup, output, batch)
         sums.append(window_sums)
         count += float(window_counts.sum())
         units = output.standardisation
-        point = output.values[..., network.layout.point_index].float() * units.scale + units.location
+        point = output.values[..., point_index].float() * units.scale + units.location
         naive, comparable = _seasonal_naive(setup, series, origins)
         comparable = comparable & batch.future_observed
         num_comparable += int(comparable.sum())

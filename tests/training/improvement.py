@@ -19,6 +19,7 @@ from seqcast.training.fit import Fit
 from seqcast.training.loop import Hooks, Progress
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.validation import ValidationScore
+from seqcast.training.validation_forecasts import ValidationForecasts
 
 Result = TypeVar("Result")
 
@@ -33,8 +34,8 @@ def let_training_improve(monkeypatch: pytest.MonkeyPatch) -> None:
         moved = float(network.decoder.head.linear.weight.abs().sum())  # which are zeros at the start
         return ValidationScore(1 / (1 + moved), 0.5)
 
-    def share(setup: TrainingSetup, _start: ForecastNetwork, networks: Sequence[ForecastNetwork]) -> float:
-        return (0.5 if setup.starts_linear else 1.0) if networks else 0.0
+    def share(forecasts: ValidationForecasts, _start: ForecastNetwork, networks: Sequence[ForecastNetwork]) -> float:
+        return (0.5 if forecasts.setup.starts_linear else 1.0) if networks else 0.0
 
     monkeypatch.setattr(loop, "validate", score)
     monkeypatch.setattr(combination, "network_share", share)

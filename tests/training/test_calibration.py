@@ -15,6 +15,7 @@ from seqcast.training.calibration import calibrate
 from seqcast.training.fit import fit
 from seqcast.training.residuals import LEARNED_WINDOWS, POOLED_WINDOWS
 from seqcast.training.setup import TrainingSetup
+from seqcast.training.validation_forecasts import ValidationForecasts
 from tests.panels import HORIZON, alone, make_panel, randomise, small_config, small_setup, wave_panel, waves
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -30,7 +31,7 @@ def setup_of(panel: Panel, validation_size: int = 20, test_size: int = 0, **sect
 def calibrated(setup: TrainingSetup) -> Ensemble:
     """The network of a training about to start, calibrated."""
     network = alone(setup.network)
-    calibrate(setup, network)
+    calibrate(ValidationForecasts.of(setup, network.networks), network)
     return network
 
 
@@ -214,7 +215,7 @@ def test_fitting_keeps_the_corrections_with_the_weights_and_moves_no_point() -> 
     network = fit(setup).networks.final
 
     found = {name: value.clone() for name, value in network.calibration.state_dict().items()}
-    calibrate(setup, network)
+    calibrate(ValidationForecasts.of(setup, network.networks), network)
     torch.testing.assert_close(found, dict(network.calibration.state_dict()))
     assert (found["full"][..., [0, 2]] != 0).all()
     assert (found["full"][..., 1] == 0).all()

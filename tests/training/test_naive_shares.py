@@ -19,6 +19,7 @@ from seqcast.results.origins import rolling_origins
 from seqcast.training import naive_shares
 from seqcast.training.fit import Fit, fit
 from seqcast.training.setup import TrainingSetup
+from seqcast.training.validation_forecasts import ValidationForecasts
 from tests.panels import CONTEXT, HORIZON, alone, make_panel, randomise, small_config, small_setup, wave_panel
 from tests.training.planted import planted_panel
 
@@ -27,7 +28,11 @@ TARGET = 100.0
 
 def found(setup: TrainingSetup, combined: Ensemble) -> dict[NaiveForecast, float]:
     """The shares that are not zero."""
-    shares = naive_shares.naive_shares(setup, combined).tolist()
+    return not_zero(naive_shares.naive_shares(ValidationForecasts.of(setup, combined.networks), combined))
+
+
+def not_zero(all_shares: torch.Tensor) -> dict[NaiveForecast, float]:
+    shares = all_shares.tolist()
     return {name: round(share, 2) for name, share in zip(NAIVE_FORECASTS, shares, strict=True) if share}
 
 
@@ -81,7 +86,7 @@ def test_a_gain_that_is_chance_alone_gives_little(seed: int, monkeypatch: pytest
     setup, points = judged(0.5 * (noise - noise.mean()) + 0.025)  # half a standard error
     monkeypatch.setattr(naive_shares, "_judged_points", lambda *_: points)
 
-    assert found(setup, alone(setup.network)) == {}
+    assert not_zero(naive_shares.naive_shares(ValidationForecasts(setup, {}), alone(setup.network))) == {}
 
 
 def test_a_gain_far_beyond_chance_gives_nearly_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +94,7 @@ def test_a_gain_far_beyond_chance_gives_nearly_all(monkeypatch: pytest.MonkeyPat
     setup, points = judged(0.5 * noise + 0.4)  # eight standard errors
     monkeypatch.setattr(naive_shares, "_judged_points", lambda *_: points)
 
-    assert found(setup, alone(setup.network))["naive"] > 0.9
+    assert not_zero(naive_shares.naive_shares(ValidationForecasts(setup, {}), alone(setup.network)))["naive"] > 0.9
 
 
 def exact_panel(num_rows: int = 90) -> Panel:

@@ -11,6 +11,7 @@ from seqcast.training import stacking
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.stacking import NUM_SHARES, network_share
 from seqcast.training.validation import horizon_block
+from seqcast.training.validation_forecasts import ValidationForecasts
 from tests.panels import HORIZON, randomise, small_config, small_setup, wave_panel
 
 SHARES = np.linspace(0, 1, NUM_SHARES)[:, None]
@@ -28,7 +29,7 @@ def share_of(
 ) -> float:
     """The share of the networks where each share gives each window such a loss, (shares, windows)."""
     monkeypatch.setattr(stacking, "_losses_by_share", lambda *_: losses(setup) + np.zeros(len(setup.validation_series)))
-    return network_share(setup, setup.network, [setup.network])
+    return network_share(ValidationForecasts(setup, {}), setup.network, [setup.network])
 
 
 def test_networks_that_are_worse_in_every_block_have_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,11 +82,12 @@ def test_losses_of_each_share_are_those_of_the_mixed_forecast() -> None:
     setup = small_setup(wave_panel(), small_config())
     other = setup.of_member(1, 6).network
     randomise(other)
-    assert network_share(setup, setup.network, [other]) == 0  # random numbers forecast nothing
+    forecasts = ValidationForecasts.of(setup, [setup.network, other])
+    assert network_share(forecasts, setup.network, [other]) == 0  # random numbers forecast nothing
 
-    losses = stacking._losses_by_share(setup, setup.network, [other])
+    losses = stacking._losses_by_share(forecasts, setup.network, [other])
 
-    alone = stacking._losses_by_share(setup, other, [setup.network])
+    alone = stacking._losses_by_share(forecasts, other, [setup.network])
     assert losses.shape == (NUM_SHARES, len(setup.validation_series))
     np.testing.assert_allclose(losses, alone[::-1], rtol=1e-4)
 
@@ -93,5 +95,6 @@ def test_losses_of_each_share_are_those_of_the_mixed_forecast() -> None:
 def test_without_networks_there_is_no_share_and_without_a_linear_start_all_of_it() -> None:
     setup = small_setup(wave_panel(), small_config())
 
-    assert network_share(setup, setup.network, []) == 0
-    assert network_share(replace(setup, linear=None), setup.network, [setup.network]) == 1
+    without_start = ValidationForecasts(replace(setup, linear=None), {})
+    assert network_share(ValidationForecasts(setup, {}), setup.network, []) == 0
+    assert network_share(without_start, setup.network, [setup.network]) == 1
