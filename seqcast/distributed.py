@@ -1,15 +1,15 @@
 """Training by several processes, one per device, started by `torchrun`.
 
-Every process reads the same table, draws the same windows, and computes its own part of each batch. Losses and
-gradients are summed over all processes, so that all take the same step and hold the same weights. Only the first one
-prints and writes.
+Every process holds a share of the series, or the whole table where that cannot be shared. All draw the same windows,
+complete them with those that others hold, and compute a part of each batch. Losses and gradients are summed over all
+processes, so that all take the same step and hold the same weights. Only the first one prints and writes.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcast.errors import SeqcastError, UsageError, option
+
+Value = TypeVar("Value")
 
 _VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
 _ADDRESS = ("MASTER_ADDR", "MASTER_PORT")
@@ -62,12 +64,12 @@ class World:
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """Stay connected with the other processes inside this context.
+        """Stay connected with the other processes inside this context; inside another such context, it does nothing.
 
         Raises:
             SeqcastError: The connection was lost.
         """
-        if self.size == 1:
+        if self.size == 1 or torch.distributed.is_initialized():
             yield
             return
         backend = "nccl" if device.type == "cuda" else "gloo"
@@ -114,6 +116,36 @@ class World:
         for tensor, total in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(total.view_as(tensor))
 
+    def gathered(self, value: Value) -> list[Value]:
+        """The values that all processes give, in the order of their ranks."""
+        if self.size == 1:
+            return [value]
+        values: list[Value | None] = [None] * self.size
+        torch.distributed.all_gather_object(values, value)
+        return cast(list[Value], values)
+
+    def completed(self, parts: Sequence[Tensor], rows: Tensor, num_rows: int) -> list[Tensor]:
+        """Tensors of all rows, bit for bit, of which this process gives some and each other row is given by another.
+
+        Args:
+            parts: Tensors whose first dimension is that of `rows`.
+            rows: Numbers of the rows that this process gives.
+            num_rows: Number of all rows.
+        """
+        whole = [part.new_zeros(num_rows, *part.shape[1:]) for part in parts]
+        for tensor, part in zip(whole, parts, strict=True):
+            tensor[rows] = part
+        if self.size == 1:
+            return whole
+        words = [_words(tensor) for tensor in whole]
+        flat = torch.cat(words)
+        torch.distributed.all_reduce(flat)  # the bits of a row that others give are zero here
+        split = torch.split(flat, [len(each) for each in words])
+        return [
+            each.view(torch.uint8)[: tensor.nbytes].view(tensor.dtype).view_as(tensor)
+            for each, tensor in zip(split, whole, strict=True)
+        ]
+
     def follow_first(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by that of the first process."""
         if self.size > 1:
@@ -127,6 +159,12 @@ class World:
         greatest = torch.tensor([received or 0], device=device)
         torch.distributed.all_reduce(greatest, op=torch.distributed.ReduceOp.MAX)
         return int(greatest) or None
+
+
+def _words(tensor: Tensor) -> Tensor:
+    """The bytes of a tensor as whole numbers of 64 bits."""
+    flat = tensor.reshape(-1).view(torch.uint8)
+    return torch.nn.functional.pad(flat, (0, -len(flat) % 8)).view(torch.int64)
 
 
 ALONE = World()

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 import torch
 from torch.distributed import run as torchrun
@@ -21,18 +24,21 @@ from seqcast.cli.app import main
 from seqcast.distributed import ALONE, World
 from seqcast.errors import UsageError
 from tests.processes import Command, started
-from tests.running import done, refused, seqcast, write_hourly
+from tests.running import done, refused, seqcast, write_hourly, write_panel
 
 TORCHRUN = ["--standalone", "--nproc-per-node", "2", "--redirects", "3", "--log-dir"]
 OPTIONS = [
     *("--horizon", "5", "--context", "23", "--hidden", "7"),
     *("--batch-size", "7", "--device", "cpu", "--no-lag-bias", "--location", "last"),
 ]
+ROLES = ("--known", "promo", "--static", "region")
 TOLD = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "3", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 
 
 @contextmanager
-def together(folder: Path, *words: object, second: Sequence[object] | None = None) -> Iterator[tuple[Command, Command]]:
+def together(
+    folder: Path, data: str, *words: object, second: Sequence[object] | None = None
+) -> Iterator[tuple[Command, Command]]:
     """Two processes that train together, told by the environment what torchrun tells them; the second one may differ."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -40,10 +46,18 @@ def together(folder: Path, *words: object, second: Sequence[object] | None = Non
 
     def process(rank: int, words: Sequence[object]) -> AbstractContextManager[Command]:
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-        return started(folder, "train", "h.csv", *OPTIONS, *words, environment=world | place)
+        return started(folder, "train", data, *OPTIONS, *words, environment=world | place)
 
     with process(0, words) as first, process(1, words if second is None else second) as other:
         yield first, other
+
+
+def write_shares(path: Path) -> Path:
+    """A Parquet table of series that two processes share."""
+    lengths = {f"shop {number}": 71 + 7 * number for number in range(6)}
+    table = pa.csv.read_csv(write_panel(path.with_suffix(".csv"), lengths))
+    pa.parquet.write_table(table, path, row_group_size=100)
+    return path
 
 
 def history(run: Path) -> list[dict[str, Any]]:
@@ -115,7 +129,9 @@ def test_standard_input_is_not_shared(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.slow
 def test_processes_with_different_work_are_stopped(tmp_path: Path) -> None:
     write_hourly(tmp_path / "h.csv")
-    with together(tmp_path, "--max-steps", 9, "--run", "run", second=("--max-steps", 1, "--run", "run")) as both:
+    with together(
+        tmp_path, "h.csv", "--max-steps", 9, "--run", "run", second=("--max-steps", 1, "--run", "run")
+    ) as both:
         assert all(process.wait() for process in both)
         assert "error: the processes read different tables or options." in both[0].err
 
@@ -147,36 +163,38 @@ def seqcast_as_module(unbuffered: str, option: str, module: str, *words: str) ->
 @pytest.mark.slow
 @pytest.mark.usefixtures("forking_torchrun")
 def test_two_processes_of_torchrun_train_what_one_does(tmp_path: Path) -> None:
-    data, logs = write_hourly(tmp_path / "h.csv"), tmp_path / "logs"
-    words = ["train", data, *OPTIONS, "--max-steps", "6", "--dropout", "0", "--precision", "float32"]
+    data, logs = write_shares(tmp_path / "p.parquet"), tmp_path / "logs"
+    words = ["train", data, *OPTIONS, *ROLES, "--max-steps", "6", "--dropout", "0", "--precision", "float32"]
     torchrun.main([*TORCHRUN, str(logs), "-m", "--", "seqcast", *map(str, words), "--run", str(tmp_path / "both")])
     done(*words, "--run", tmp_path / "one")
     out, err = ("".join(path.read_text() for path in logs.rglob(f"{name}.log")) for name in ("stdout", "stderr"))
     assert out.count("Trained") == err.count("2 processes, each on cpu") == 1
+    assert "each of 2 processes reads a share of the 6 series" in err
     one, both = history(tmp_path / "one"), history(tmp_path / "both")
     for key in ("train_loss", "validation_loss"):
         assert [row[key] for row in both] == pytest.approx([row[key] for row in one], rel=1e-4)
     shown = done("runs", "show", tmp_path / "both").out
     assert re.search(r"2 processes of \d+ threads? each", shown)
-    assert done("predict", "--run", tmp_path / "both", "--output", "-").out.count("\n") == 6
+    assert done("backtest", "--run", tmp_path / "both", "--windows", "1", "--json").document()["metrics"]["seqcast"]
+    assert (tmp_path / "both" / "config.toml").read_bytes() == (tmp_path / "one" / "config.toml").read_bytes()
 
 
 @pytest.mark.slow
 def test_two_processes_are_stopped_and_resumed_exactly(tmp_path: Path) -> None:
-    write_hourly(tmp_path / "h.csv")
+    write_shares(tmp_path / "p.parquet")
     (tmp_path / "often.toml").write_text("[training]\nvalidate_every = 1\npatience = 1000\n")
     words = ["--max-steps", 20, "--config", "often.toml"]
     parts = tmp_path / "parts"
-    with together(tmp_path, *words, "--run", "whole") as both:
+    with together(tmp_path, "p.parquet", *words, "--run", "whole") as both:
         assert [process.wait() for process in both] == [0, 0], both[0].err
-    with together(tmp_path, *words, "--run", "parts") as both:
+    with together(tmp_path, "p.parquet", *words, "--run", "parts") as both:
         both[0].wait_for(parts / "checkpoint.safetensors")
         for process in both:
             process.send(signal.SIGTERM)
         assert [process.wait() for process in both] == [143, 143]
         assert "Stopped by SIGTERM" in both[0].err
     assert json.loads((parts / "run.json").read_text())["status"] == "stopped"
-    with together(tmp_path, *words, "--run", "parts", "--resume") as both:
+    with together(tmp_path, "p.parquet", *words, "--run", "parts", "--resume") as both:
         assert [process.wait() for process in both] == [0, 0], both[0].err
     for name in ("metrics.jsonl", "model.safetensors"):
         assert (parts / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seqcast.experiments.recorded_training import TrainedRun, TrainingJob
     from seqcast.run.directory import RunDirectory
     from seqcast.run.record import ParentRecord, RunRecord
+    from seqcast.run.source import Source
     from seqcast.runtime import Runtime
 
 
@@ -98,18 +99,19 @@ def train(
     if preset is not None:
         base = base.override(**PRESETS[preset])
         screen.say(f"preset {preset}: {_words(PRESETS[preset])}; options given here win")
-    job = plan_job(screen, data, base, settings, parent)
-    if not job.runtime.world.is_first:
-        train_beside(job, directory)
-        return
-    if directory is None:
-        directory = choose_directory(run, "stdin" if data == STDIN else data, overwrite=overwrite, resume=False)
-    else:
-        from seqcast.experiments.recorded_training import changed_surroundings
+    with ExitStack() as connections:
+        job = plan_job(screen, data, base, settings, parent, connections)
+        if not job.runtime.world.is_first:
+            train_beside(job, directory)
+            return
+        if directory is None:
+            directory = choose_directory(run, "stdin" if data == STDIN else data, overwrite=overwrite, resume=False)
+        else:
+            from seqcast.experiments.recorded_training import changed_surroundings
 
-        screen.notices(changed_surroundings(job, directory.read_record()))
-    screen.say(f"run: {directory.path}")
-    trained = run_job(screen, job, directory, resume=resume, track=track)
+            screen.notices(changed_surroundings(job, directory.read_record()))
+        screen.say(f"run: {directory.path}")
+        trained = run_job(screen, job, directory, resume=resume, track=track)
     _show(screen, directory, trained.record, json=json)
 
 
@@ -173,7 +175,8 @@ def plan_job(
     data: str,
     base: Config,
     settings: Settings,
-    parent: RunDirectory | ParentRecord | None = None,
+    parent: RunDirectory | ParentRecord | None,
+    connections: ExitStack,
 ) -> TrainingJob:
     """Read the table, plan the training, and print what was found and chosen.
 
@@ -182,22 +185,25 @@ def plan_job(
         data: The table.
         base: Settings where none are given.
         settings: The given ones.
-        parent: The run to go on from, whose settings are taken over, or that of the run that is resumed.
+        parent: The run to go on from, whose settings are taken over, or that of the run that is resumed; None without.
+        connections: Where the connection with other processes stays open.
     """
     from seqcast.report.text import plain
 
     screen.say(f"reading {plain(data)}")  # before torch is loaded, which takes a while
     from seqcast.experiments.recorded_training import TrainingJob
     from seqcast.report.checks import time_estimate
-    from seqcast.run.source import read_source, resolve_roles
+    from seqcast.run.source import resolve_roles
     from seqcast.training.plan import make_plan
 
     if parent is not None:
         job = _fine_tuning_job(data, base, settings, parent)
+        if job.runtime.world.size > 1:
+            screen.say("every process reads the whole table: a finished run is trained further")
     else:
         config = settings.override(base)
         runtime = _runtime(config, data)
-        source = read_source(data, config.data, settings.reading, settings.static_file)
+        source = _read(screen, data, config, settings, runtime, connections)
         job = TrainingJob(source, make_plan(source.panel, resolve_roles(config, source.panel)), runtime)
     batch_size = job.plan.config.training.batch_size or 1
     if job.runtime.world.size > batch_size:
@@ -212,6 +218,25 @@ def plan_job(
     if job.runtime.device.type == "cpu":
         screen.say(f"training time: {time_estimate(job.plan)}")
     return job
+
+
+def _read(
+    screen: Screen, data: str, config: Config, settings: Settings, runtime: Runtime, connections: ExitStack
+) -> Source:
+    """The table, or the share of its series that this one of several processes holds."""
+    from seqcast.reading.shares import Unshared, find_share
+    from seqcast.run.shared_source import read_own_share, whole_source
+    from seqcast.run.source import read_source
+
+    world = runtime.world
+    if world.size > 1:
+        share = find_share(data, config.data, settings.reading, world.rank, world.size)
+        if not isinstance(share, Unshared):
+            own = read_own_share(share, config.data, settings.reading, settings.static_file)
+            connections.enter_context(world.joined(runtime.device))
+            return whole_source(own, share, world.gathered)
+        screen.say(f"every process reads the whole table: {share.reason}")
+    return read_source(data, config.data, settings.reading, settings.static_file)
 
 
 def _fine_tuning_job(data: str, base: Config, settings: Settings, parent: RunDirectory | ParentRecord) -> TrainingJob:

@@ -12,6 +12,7 @@ from seqcast.errors import StoppedError
 from seqcast.model.network import ForecastNetwork
 from seqcast.model.skeleton import without_memory
 from seqcast.panel.notices import Notice
+from seqcast.panel.shares import PanelShare
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
 from seqcast.run.agreement import require_agreement, require_same_settings
@@ -178,6 +179,8 @@ def train_beside_first(job: TrainingJob, directory: RunDirectory | None, hooks: 
             job = continuing(job, directory, earlier)
         setup, state = _prepare(job, directory, earlier, hooks)
         fitted = fit(setup, hooks, state)
+        if isinstance(setup.panel, PanelShare):
+            usual_attention(setup, fitted.networks.final)  # for which the first process needs the windows held here
         if fitted.failure is not None:
             raise fitted.failure
 

@@ -88,7 +88,7 @@ def holidays_in(panel: Panel, regions: tuple[str, ...]) -> tuple[str, str]:
         UsageError: As `require_regions`.
     """
     require_regions(regions, panel.frequency)
-    last = panel.times(np.arange(panel.num_series), panel.lengths - 1).max()
+    last = panel.times(np.arange(panel.num_series), panel.whole_lengths - 1).max()
     first_and_last = panel.frequency.wall(np.array([panel.starts.min(), last]))
     numbers = [counted(num_holidays(region, *first_and_last), "holiday") for region in regions]
     return ", ".join(regions), f"{', '.join(numbers)} in the table; known in the future"

@@ -1,8 +1,8 @@
 """Notices of decisions and repairs: printed for a person and kept in the run."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 _NUMBERS_AND_NAMES = re.compile(r"'[^']*'|[0-9][0-9,.:-]*|and|more|,| ")
@@ -53,3 +53,19 @@ class FirstNotices:
             return ()
         text = f"{self.num_untold:,} more notices like these are about other groups"
         return (Notice("decision", text, self.num_untold),)
+
+
+def distinct_notices(shares: Sequence[Sequence[Notice]]) -> tuple[Notice, ...]:
+    """Returns the notices about all shares of a table, each once.
+
+    A repair says of which share its numbers are, unless all have the same.
+    """
+    shared = set(shares[0]).intersection(*shares[1:])
+    found = [
+        notice
+        if notice in shared or notice.kind == "decision"
+        else replace(notice, text=f"in share {number} of {len(shares)}: {notice.text}")
+        for number, notices in enumerate(shares, start=1)
+        for notice in notices
+    ]
+    return tuple(dict.fromkeys(found))

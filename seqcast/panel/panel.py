@@ -1,7 +1,7 @@
 """The panel: many series of unequal length on one regular time axis, held as contiguous arrays."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,14 @@ from numpy.typing import NDArray
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.schema import Schema
+
+Value = TypeVar("Value")
+
+
+class Gathering(Protocol):
+    """Returns the values of all holders of a panel for the value of one of them."""
+
+    def __call__(self, value: Value, /) -> list[Value]: ...
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,20 @@ class Panel:
     def lengths(self) -> IntArray:
         """(series,) rows of each series, missing ones included."""
         return np.diff(self.offsets)
+
+    @property
+    def whole_lengths(self) -> IntArray:
+        """(series,) rows of each series, also of those whose rows another process holds."""
+        return self.lengths
+
+    @property
+    def num_observed(self) -> int:
+        """Number of observed targets, also of those that another process holds."""
+        return int(np.isfinite(self.target).sum())
+
+    def gathered(self, value: Value) -> list[Value]:
+        """Returns the values that all processes which hold a share of this panel give: here, the given one alone."""
+        return [value]
 
     @property
     def series_of_row(self) -> IntArray:

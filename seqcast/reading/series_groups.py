@@ -94,10 +94,9 @@ def group_series(files: TableFiles, ids: tuple[str, ...]) -> SeriesGroups:
     found = _measured(files)
     if not found.is_parquet:
         return found.whole("it is not Parquet")
-    first = _opened(files.files[0]).schema_arrow.names
-    if not ids or not set(ids) <= {*first, *files.keys}:
+    if not ids or not has_columns(files, ids):
         return found.whole("no column of ids names its series")
-    index = _index(files, ids)
+    index = index_series(files, ids)
     for group_of_id in _ways_to_group(index):
         touched = [np.unique(group_of_id[each.members]) for each in index.row_groups]
         num_read = sum(each.num_rows * len(groups) for each, groups in zip(index.row_groups, touched, strict=True))
@@ -160,7 +159,7 @@ class _Measured:
 
 
 def _measured(files: TableFiles) -> _Measured:
-    if not all(map(_is_parquet, files.files)):
+    if not all(map(is_parquet, files.files)):
         num_bytes = sum(Path(file.name).stat().st_size for file in files.files)
         return _Measured(files.name, False, num_bytes > LARGE_BYTES)
     num_rows = sum(_opened(file).metadata.num_rows for file in files.files)
@@ -184,7 +183,9 @@ def read_group(group: SeriesGroup, options: ReadOptions) -> Table:
 
 
 @dataclass(frozen=True, eq=False)
-class _RowGroup:
+class RowGroup:
+    """The series in a row group of a file."""
+
     file: int
     number: int
     num_rows: int
@@ -193,17 +194,22 @@ class _RowGroup:
 
 
 @dataclass(frozen=True, eq=False)
-class _Index:
+class SeriesIndex:
     """The series of a table, numbered in order of first appearance, and where their rows lie."""
 
     ids: tuple[str, ...]
     num_rows: IntArray
     """(series,)"""
-    row_groups: tuple[_RowGroup, ...]
+    row_groups: tuple[RowGroup, ...]
     file_fingerprints: tuple[str, ...]
 
 
-def _index(files: TableFiles, id_columns: tuple[str, ...]) -> _Index:
+def index_series(files: TableFiles, id_columns: tuple[str, ...]) -> SeriesIndex:
+    """Finds the series of Parquet files by reading their ids alone.
+
+    Raises:
+        DataError: A file is gone or damaged.
+    """
     number_of: dict[str, int] = {}
     row_groups, counted, fingerprints = [], [], []
     for number, file in enumerate(files.files):
@@ -214,17 +220,17 @@ def _index(files: TableFiles, id_columns: tuple[str, ...]) -> _Index:
             found = pc.value_counts(ids)
             names, counts = found.field("values").to_pylist(), found.field("counts").to_numpy()
             members = np.array([number_of.setdefault(name, len(number_of)) for name in names], np.int32)
-            row_groups.append(_RowGroup(number, row_group, len(ids), members))
+            row_groups.append(RowGroup(number, row_group, len(ids), members))
             counted.append(counts)
         with Path(file.name).open("rb") as stored:
             fingerprints.append(hashlib.file_digest(stored, "sha256").hexdigest())
     num_rows = np.zeros(len(number_of), np.int64)
     for each, counts in zip(row_groups, counted, strict=True):
         num_rows[each.members] += counts
-    return _Index(tuple(number_of), num_rows, tuple(row_groups), tuple(fingerprints))
+    return SeriesIndex(tuple(number_of), num_rows, tuple(row_groups), tuple(fingerprints))
 
 
-def _ways_to_group(index: _Index) -> list[IntArray]:
+def _ways_to_group(index: SeriesIndex) -> list[IntArray]:
     """Returns the group of each series, by rows and, where no series lies in two files, by whole files."""
     ways = [_numbered((np.cumsum(index.num_rows) - 1) // MOST_ROWS)]
     first, last = np.full(len(index.ids), -1), np.full(len(index.ids), -1)
@@ -244,7 +250,11 @@ def _numbered(groups: NDArray[np.generic]) -> IntArray:
 
 
 def _made(
-    files: TableFiles, id_columns: tuple[str, ...], index: _Index, group_of_id: IntArray, touched: Sequence[IntArray]
+    files: TableFiles,
+    id_columns: tuple[str, ...],
+    index: SeriesIndex,
+    group_of_id: IntArray,
+    touched: Sequence[IntArray],
 ) -> tuple[SeriesGroup, ...]:
     num_groups = int(group_of_id.max(initial=-1)) + 1
     pieces: list[dict[int, list[int]]] = [{} for _ in range(num_groups)]
@@ -287,10 +297,24 @@ def _row_group_sizes(opened: pa.parquet.ParquetFile) -> list[int]:
     return [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)]
 
 
-def _is_parquet(file: TableFile) -> bool:
+def is_parquet(file: TableFile) -> bool:
+    """Whether a file begins as Parquet files do.
+
+    Raises:
+        DataError: It is gone.
+    """
     file.require_there()
     with Path(file.name).open("rb") as opened:
         return opened.read(4) == b"PAR1"
+
+
+def has_columns(files: TableFiles, names: Sequence[str]) -> bool:
+    """Whether the first Parquet file, or the keys in its path, have all these columns.
+
+    Raises:
+        DataError: The file is gone or damaged.
+    """
+    return set(names) <= {*_opened(files.files[0]).schema_arrow.names, *files.keys}
 
 
 def _opened(file: TableFile) -> pa.parquet.ParquetFile:

@@ -58,14 +58,14 @@ class Source:
     def record(self) -> DataRecord:
         """Return what run.json keeps of the table."""
         panel = self.panel
-        last = panel.times(np.arange(panel.num_series), panel.lengths - 1)
+        last = panel.times(np.arange(panel.num_series), panel.whole_lengths - 1)
         return DataRecord(
             path=absolute_name(self.table.name),
             fingerprint=self.fingerprint,
             size_bytes=self.table.size_bytes,
             num_series=panel.num_series,
-            num_rows=len(panel.target),
-            num_observed=int(np.isfinite(panel.target).sum()),
+            num_rows=int(panel.whole_lengths.sum()),
+            num_observed=panel.num_observed,
             first_time=panel.frequency.show(panel.starts.min()),
             last_time=panel.frequency.show(last.max()),
             read_options=replace(self.table.options, text=self._text_columns()),

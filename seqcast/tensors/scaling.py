@@ -4,6 +4,7 @@ Targets are scaled per series, numeric covariates per column; categories become 
 All arithmetic is in float64, so a wave of 1 on a level of 1e9 survives the later step to float32.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -142,14 +143,21 @@ def _fit_covariates(covariates: Covariates, rows: BoolArray) -> CovariateScalers
     categorical = zip(covariates.categorical_names, covariates.categories, covariates.codes.T, strict=True)
     return CovariateScalers(
         grouped_moments(np.concatenate([np.empty(0), *columns]), counts),
-        tuple(_category_table(name, texts, codes[rows]) for name, texts, codes in categorical),
+        tuple(
+            category_table(name, {texts[code] for code in np.unique(codes[rows & (codes >= 0)])})
+            for name, texts, codes in categorical
+        ),
     )
 
 
-def _category_table(name: str, texts: tuple[str, ...], codes: NDArray[np.int32]) -> NDArray[np.str_]:
-    """The names that occur, sorted, as one array of fixed width."""
+def category_table(name: str, texts: Collection[str]) -> NDArray[np.str_]:
+    """The names that occur, sorted, as one array of fixed width.
+
+    Raises:
+        DataError: They are too large to keep.
+    """
     # An empty name, which no table holds, stands in where none occurs: scikit-learn cannot use an empty list.
-    used = sorted({texts[code] for code in np.unique(codes[codes >= 0])}) or [""]
+    used = sorted({*texts} - {""}) or [""]
     longest = max(map(len, used))
     if longest > MAX_CATEGORY_LENGTH or len(used) * longest * 4 > MAX_CATEGORY_BYTES:
         raise DataError(

@@ -4,7 +4,8 @@ A window is two integers: a series and an origin, the position of its first fore
 materialised per window, so memory grows with the data and not with data x context.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 import torch
@@ -52,6 +53,11 @@ class WindowBatch:
     """(B,) False where a series has so few rows that its scale rests on that of the panel."""
     least: Tensor
     """(B, 1) the smallest value that a forecast may have; -inf where there is none."""
+
+    def take(self, rows: IntArray) -> Self:
+        """The windows with these numbers."""
+        chosen = torch.from_numpy(rows).to(self.least.device)
+        return type(self)(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,11 @@ class PanelTensors:
             scale_known=self.scale_known[series],
             least=least.masked_fill(falls_below, -torch.inf),
         )
+
+    def values_at(self, series: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets at `positions` (B, P) of `series` (B,), and where they were observed; none before the first row."""
+        rows = self.offsets[series][:, None] + positions.clamp(min=0)
+        return self.target[rows], self.observed[rows] & (positions >= 0)
 
     def clock_of(self, series: Tensor, positions: Tensor) -> Tensor | None:
         """Steps by which the clock was put forward until `positions` (B, P) of `series` (B,); None if it never was."""

@@ -10,7 +10,7 @@ from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.calendar import recurring_cycles, resolved_cycles
 from seqcast.panel.holidays import holidays_in
-from seqcast.panel.notices import Notice
+from seqcast.panel.notices import Notice, distinct_notices
 from seqcast.panel.panel import Panel
 from seqcast.panel.phases import unseen_phases
 from seqcast.run.record import Choice
@@ -103,7 +103,7 @@ def make_plan(panel: Panel, config: Config) -> Plan:
     horizon = _choose_horizon(panel, config, choices)
     test_size = config.data.test_size
     validation_size = _choose_validation(panel, config, horizon, choices)
-    split = Split.of(panel.lengths, validation_size, test_size)
+    split = Split.of(panel.whole_lengths, validation_size, test_size)
     train_lengths = split.train_ends
     context = _choose_context(panel, config, horizon, train_lengths, choices)
     cycles = _choose_calendar(panel, config, train_lengths, choices)
@@ -125,7 +125,7 @@ def make_plan(panel: Panel, config: Config) -> Plan:
         *_short_series(panel, train_lengths, context + horizon),
         *_unjudged(panel, split, context, horizon),
         *_below_zero(panel, resolved, train_lengths),
-        *unseen_phases(panel, split.validation_ends).notices(panel),
+        *distinct_notices(panel.gathered(tuple(unseen_phases(panel, split.validation_ends).notices(panel)))),
     )
     time_limit = config.training.time_limit if config.training.max_steps is None else None
     seconds = None if time_limit is None else duration_seconds(time_limit)
@@ -139,17 +139,17 @@ def _require_observed(panel: Panel, split: Split, validation_size: int) -> None:
         DataError: The training part or the validation part of all series together has no observed value.
     """
     observed = np.isfinite(panel.target)
-    if observed.all():
+    if all(panel.gathered(bool(observed.all()))):
         return
     steps = np.arange(len(panel.target)) - np.repeat(panel.offsets[:-1], panel.lengths)
     is_train = steps < np.repeat(split.train_ends, panel.lengths)
     is_validation = ~is_train & (steps < np.repeat(split.validation_ends, panel.lengths))
-    if not observed[is_validation].any():
+    if not any(panel.gathered(bool(observed[is_validation].any()))):
         raise DataError(
             f"no value is observed in the {validation_size} steps at the end of each series that validation needs.",
             hint=f"Cut off the end without values, or give a greater {option('validation_size')}.",
         )
-    if not observed[is_train].any():
+    if not any(panel.gathered(bool(observed[is_train].any()))):
         raise DataError(
             f"no value is observed in the training part, before the {validation_size} steps for validation.",
             hint=f"Give more data, or a smaller {option('validation_size')} or {option('test_size')}.",
@@ -185,7 +185,7 @@ def _settle_mechanism(config: Config, choices: list[Choice]) -> Config:
 def _choose_horizon(panel: Panel, config: Config, choices: list[Choice]) -> int:
     if config.model.horizon is not None:
         return config.model.horizon
-    frequency, longest = panel.frequency, int(panel.lengths.max())
+    frequency, longest = panel.frequency, int(panel.whole_lengths.max())
     season = main_season(panel)
     shortest = 12 if frequency.unit == "integer" else 6
     wanted = USUAL_HORIZON.get(season, max(shortest, min(season, 96)))
@@ -202,7 +202,7 @@ def _choose_validation(panel: Panel, config: Config, horizon: int, choices: list
                 hint=f"Give at least {horizon}.",
             )
         return config.data.validation_size
-    typical = int(np.median(panel.lengths)) - config.data.test_size
+    typical = int(np.median(panel.whole_lengths)) - config.data.test_size
     tenth, fifth = typical // 10, typical // 5
     size, reason = max(tenth, horizon), "a tenth of a series" if tenth >= horizon else "one horizon"
     enough = (FEWEST_CLUSTERS + 1) * horizon  # holds so many windows that do not overlap, wherever they begin
@@ -254,15 +254,18 @@ def _choose_non_negative(panel: Panel, config: Config, train_lengths: IntArray, 
         UsageError: Whole numbers are asked for, and training values are not.
     """
     values = _training_values(panel, train_lengths)
-    broken = values[values != np.rint(values)] if config.data.integer else values[:0]
-    if len(broken):
+    own = values[values != np.rint(values)] if config.data.integer else values[:0]
+    num_broken = sum(panel.gathered(len(own)))
+    if num_broken:
+        example = next(value for values in panel.gathered(own[:1].tolist()) for value in values)
         raise UsageError(
-            f"{option('integer')}: {len(broken):,} training values are not whole numbers, such as {broken[0]:g}.",
+            f"{option('integer')}: {num_broken:,} training values are not whole numbers, such as {example:g}.",
             hint=f"Leave {option('integer')} out.",
         )
     if config.data.non_negative is not None:
         return config.data.non_negative
-    is_on = len(values) > 0 and bool(values.min() >= 0)
+    least = min(panel.gathered(float(values.min(initial=np.inf))))
+    is_on = 0 <= least < np.inf
     if is_on:
         choices.append(Choice("non-negative", "on", "no training value is below zero, so no forecast will be"))
     return is_on
@@ -277,7 +280,8 @@ def _training_values(panel: Panel, train_lengths: IntArray) -> FloatArray:
 
 def _below_zero(panel: Panel, config: Config, train_lengths: IntArray) -> tuple[Notice, ...]:
     """A warning where values contradict a lower limit of zero."""
-    count = int(np.sum(_training_values(panel, train_lengths) < 0)) if config.data.non_negative else 0
+    own = int(np.sum(_training_values(panel, train_lengths) < 0)) if config.data.non_negative else 0
+    count = sum(panel.gathered(own))
     text = f"{count:,} training values are below zero; where the context has such values, forecasts may be too"
     return (Notice("repair", text, count),) if count else ()
 
@@ -307,7 +311,7 @@ def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon:
     """
     counts = np.maximum(train_lengths - context - horizon + 1, 0)
     if not counts.sum():
-        longest = int(panel.lengths.max())
+        longest = int(panel.whole_lengths.max())
         needed = context + horizon + held_out
         raise DataError(
             f"the longest series has {longest} steps; a context of {context}, a horizon of {horizon} and "
@@ -321,7 +325,7 @@ def _count_windows(panel: Panel, train_lengths: IntArray, context: int, horizon:
 def _unjudged(panel: Panel, split: Split, context: int, horizon: int) -> tuple[Notice, ...]:
     """A warning where no validation window has something to see and something to be judged by."""
     observed = np.isfinite(panel.target)
-    if observed.all():
+    if all(panel.gathered(bool(observed.all()))):
         return ()
     num_seen = np.append(0, np.cumsum(observed))
     start = np.repeat(panel.offsets[:-1], panel.lengths)
@@ -331,7 +335,7 @@ def _unjudged(panel: Panel, split: Split, context: int, horizon: int) -> tuple[N
     )
     row, start = (each[(row >= first) & (row <= last) & (row > start)] for each in (row, start))
     past = num_seen[row] - num_seen[np.maximum(row - context, start)]
-    if np.any((past > 0) & (num_seen[row + horizon] > num_seen[row])):
+    if any(panel.gathered(bool(np.any((past > 0) & (num_seen[row + horizon] > num_seen[row]))))):
         return ()
     text = "no validation window has a value both in its context and in its horizon, so no weights can be judged"
     return (Notice("repair", f"{text}; the first ones are kept"),)

@@ -17,10 +17,13 @@ from seqcast.model.shape import NetworkShape
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.calendar import calendar_names
 from seqcast.panel.panel import Panel
+from seqcast.panel.shares import PanelShare
 from seqcast.run.parent import Parent
 from seqcast.run.record import Choice
 from seqcast.runtime import Runtime, seed_step
 from seqcast.tensors.scaling import PanelScalers, fit_scalers
+from seqcast.tensors.shared_scaling import whole_scalers
+from seqcast.tensors.shared_windows import SharedPanelTensors
 from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange, panel_to_tensors
 from seqcast.training.budget import REFIT_SHARE
 from seqcast.training.fine_tuning import begun_networks, kept_scalers
@@ -144,10 +147,14 @@ def prepare(
         text = f"{option('freeze', plan.config.training.freeze)}: a training from the start has nothing to freeze."
         raise UsageError(text, hint="Leave it out, or name a run to train further.")
     scalers = fit_scalers(panel, plan.split.train_ends)
+    if isinstance(panel, PanelShare):
+        scalers = whole_scalers(scalers, panel)
     if parent is not None:
         scalers = kept_scalers(parent, scalers)
     everyone = np.arange(panel.num_series)
     tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.config.data, runtime.device)
+    if isinstance(panel, PanelShare):
+        tensors = SharedPanelTensors.of(tensors, panel.lengths > 0, runtime.world)
     series, origins = _validation_windows(plan)
     train_windows = _windows_before(plan, plan.split.train_ends)
     plan, linear = _choose_location(panel, plan, tensors, train_windows)
@@ -203,6 +210,14 @@ def gather(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowB
     return setup.tensors.gather(
         torch.from_numpy(series).to(device), torch.from_numpy(origins).to(device), shape.context, shape.horizon
     )
+
+
+def gather_part(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowBatch:
+    """Returns those of the windows (series[b], origins[b]) that this process computes."""
+    world = setup.runtime.world
+    if isinstance(setup.tensors, SharedPanelTensors):  # all processes are needed for every window
+        return gather(setup, series, origins).take(world.part(np.arange(len(series))))
+    return gather(setup, world.part(series), world.part(origins))
 
 
 def judged(batch: WindowBatch) -> Tensor:

@@ -11,7 +11,7 @@ from seqcast.config import TrainingConfig
 from seqcast.runtime import seed_step
 from seqcast.tensors.windows import WindowBatch, WindowRange
 from seqcast.training.checkpoint import TrainingState
-from seqcast.training.setup import TrainingSetup, gather, window_losses
+from seqcast.training.setup import TrainingSetup, gather_part, window_losses
 
 WARM_UP_SHARE = 0.1
 REFIT_RATE = 0.5
@@ -61,7 +61,7 @@ def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
     seed_step(training.seed, step.draw, world.rank)
     assert training.batch_size is not None
     drawn = step.windows.draw(np.random.default_rng([training.seed, step.draw]), training.batch_size)
-    batch = gather(setup, *(world.part(each) for each in drawn))
+    batch = gather_part(setup, *drawn)
     network.train()
     with setup.runtime.autocast():
         output = network(batch, _use_truth(setup, batch, step.truth_chance))

@@ -86,10 +86,8 @@ def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -
     steps = np.arange(1, setup.network.shape.horizon + 1)
     back = setup.season * -(-steps // setup.season)
     positions = origins[:, None] + (steps - 1 - back)[None]
-    rows = torch.from_numpy(np.maximum(positions, 0)).to(setup.runtime.device)
-    rows = rows + setup.tensors.offsets[torch.from_numpy(series).to(rows.device)][:, None]
-    inside = torch.from_numpy(positions >= 0).to(rows.device)
-    return setup.tensors.target[rows], setup.tensors.observed[rows] & inside
+    device = setup.runtime.device
+    return setup.tensors.values_at(torch.from_numpy(series).to(device), torch.from_numpy(positions).to(device))
 
 
 def validation_batches(setup: TrainingSetup) -> Iterator[tuple[IntArray, IntArray, WindowBatch]]:
