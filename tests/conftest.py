@@ -39,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Slow tests mostly wait for other processes, and at the end nothing else would be left to do meanwhile.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if not config.getoption("--long"):
         for item in items:
             if item.get_closest_marker("long"):

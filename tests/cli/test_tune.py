@@ -43,6 +43,7 @@ def finished_trials(study: Path) -> int:
     return len(study.read_text().splitlines()) - 1 if study.exists() else 0
 
 
+@pytest.mark.slow
 def test_a_killed_search_loses_the_running_trial_alone(in_tmp_path: Path) -> None:
     write_hourly(Path("shop.csv"), 200)
     words = ["tune", "shop.csv", *map(str, SEARCH), "--max-steps", "10", "--trials", "3", "--run", "study"]
@@ -97,6 +98,7 @@ def test_a_budget_that_is_no_duration_is_refused(in_tmp_path: Path, text: str) -
     assert refused(2, "tune", "shop.csv", "--budget", text) == told
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_search_and_a_killed_one_leaves_its_trial_to_the_other(in_tmp_path: Path) -> None:
     write_hourly(Path("shop.csv"), 400)
     words = ["tune", "shop.csv", *map(str, SEARCH), "--max-steps", "20", "--trials", "4", "--run", "study"]

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser
 from tests.pages.browser import Opened, opened, opened_browser
 from tests.running import TINY, done, hours, wave, write_rows
 
+pytestmark = pytest.mark.slow
 NAMES = (
     "</script><script>window.ran = 1</script>",
     "<img src=x onerror='window.ran = 2'>",

@@ -233,6 +233,7 @@ def kill_and_resume(kills: int, folder: Path, single: Trained, dice: random.Rand
     assert not list(run.glob(".seqcast-*"))
 
 
+@pytest.mark.slow
 def test_a_killed_training_loses_nothing_that_was_saved(single: Trained, tmp_path: Path) -> None:
     kill_and_resume(1, tmp_path, single, random.Random(0))
 
