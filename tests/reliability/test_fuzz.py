@@ -88,7 +88,7 @@ def test_any_bytes_after_a_known_start_are_read_or_refused(start: bytes, data: b
     read_whatever(tmp_path, start + data)
 
 
-@settings(QUICK, max_examples=160)
+@QUICK
 @given(
     text=TABLES, options=st.one_of(st.just(ReadOptions()), OPTIONS), config=st.one_of(st.just(DataConfig()), CONFIGS)
 )
