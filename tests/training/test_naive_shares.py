@@ -137,17 +137,20 @@ def forecast_of(name: str, panel: Panel, model: Fit) -> tuple[Forecast, FloatArr
     return forecasting.forecast(origins), origins.actuals(panel, HORIZON)
 
 
+@pytest.fixture(scope="module")
+def seven() -> Fit:
+    """A training on seven series with a weekly season and noise."""
+    config = small_config(model={"context": 21, "quantiles": (0.025, 0.1, 0.5, 0.9, 0.975)})
+    return fit(small_setup(season_and_noise(7, seed=0), config))
+
+
 @pytest.mark.parametrize(
     ("name", "spread"),
     [("seasonal-naive", np.sqrt(2)), ("naive", None), ("drift", None), ("mean", None)],
 )
-def test_a_naive_forecast_alone_has_intervals_that_hold(name: str, spread: float | None) -> None:
-    panel = season_and_noise(7, seed=0)
-    config = small_config(model={"context": 21, "quantiles": (0.025, 0.1, 0.5, 0.9, 0.975)})
-    trained = fit(small_setup(panel, config))
-
+def test_a_naive_forecast_alone_has_intervals_that_hold(name: str, spread: float | None, seven: Fit) -> None:
     other = season_and_noise(7, seed=1)
-    forecast, actuals = forecast_of(name, other, trained)
+    forecast, actuals = forecast_of(name, other, seven)
 
     if name == "seasonal-naive":
         week_before = np.arange(200, 391)[:, None] - 7 + np.arange(HORIZON)

@@ -79,8 +79,8 @@ def test_no_trial_sees_the_test_part(tmp_path: Path) -> None:
     changed = wave_panel()
     for end in changed.offsets[1:]:
         changed.target[end - 9 : end] = 1e6
-    plain = tune(search_of(tmp_path / "a", config=config), tmp_path / "one", Budget(3))
-    other = tune(search_of(tmp_path / "a", changed, config), tmp_path / "other", Budget(3))
+    plain = tune(search_of(tmp_path / "a", config=config), tmp_path / "one", Budget(2))
+    other = tune(search_of(tmp_path / "a", changed, config), tmp_path / "other", Budget(2))
     assert [trial.error for trial in plain.trials] == [trial.error for trial in other.trials]
 
 
