@@ -1,7 +1,7 @@
 """Training by several processes that hold a share of the series each, beside one process: memory and accuracy.
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.sharded_training memory [--rows 4e7] [--max-steps 20]
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.sharded_training accuracy --data ../shared/data [--seeds 0 1 2]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.sharded_training accuracy --data ../shared/data [--only nn5_daily] [--seeds 0 1 2]
 
 `memory` trains a few steps on noisy hourly waves in Parquet files of a million rows and prints the largest resident set
 of every process. `accuracy` trains on Parquet copies of m4_hourly and nn5_daily, scores the held-out part, and prints the
@@ -66,10 +66,13 @@ def memory(folder: Path, num_rows: int, max_steps: int, num_processes: int) -> d
     return {"rows": num_rows, "one_mib": alone[0], "each_mib": shared, "ratio": round(max(shared) / alone[0], 3)}
 
 
-def accuracy(folder: Path, source: Path, seeds: Sequence[int], options: Sequence[str], num_processes: int) -> object:
+def accuracy(
+    folder: Path, source: Path, names: Sequence[str], seeds: Sequence[int], options: Sequence[str], num_processes: int
+) -> object:
     """MASE on the held-out part, of one process and of several, for each seed."""
     found = {}
-    for name, horizon in WORKS.items():
+    for name in names:
+        horizon = WORKS[name]
         data = folder / f"{name}.parquet"
         copying = multiprocessing.get_context("spawn").Process(
             target=copy_as_parquet, args=(source / f"{name}.csv.gz", data)
@@ -84,6 +87,7 @@ def accuracy(folder: Path, source: Path, seeds: Sequence[int], options: Sequence
                 words = ["--horizon", horizon, "--test-size", horizon, "--seed", seed, *options]
                 train([data, *words, "--run", run], size)
                 found_errors.append(held_out_error(run))
+                print(f"{name}, seed {seed}, processes {size}: {found_errors[-1]:.5f}", file=sys.stderr)
         means = [sum(each) / len(each) for each in errors.values()]
         found[name] = {"one": errors[1], "shared": errors[num_processes], "ratio": round(means[1] / means[0], 4)}
     return found
@@ -110,6 +114,7 @@ def main() -> None:
     parser.add_argument("--rows", type=float, default=4e7)
     parser.add_argument("--max-steps", type=int, help="Default: 20 for memory, automatic for accuracy.")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--only", nargs="+", default=[*WORKS], choices=[*WORKS])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
@@ -119,7 +124,7 @@ def main() -> None:
             result: object = memory(folder, int(given.rows), given.max_steps or 20, given.processes)
         else:
             options = [] if given.max_steps is None else ["--max-steps", str(given.max_steps)]
-            result = accuracy(folder, given.data, given.seeds, options, given.processes)
+            result = accuracy(folder, given.data, given.only, given.seeds, options, given.processes)
         print(json.dumps(result, indent=1))
 
 
