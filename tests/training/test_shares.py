@@ -1,6 +1,7 @@
 """Training on shares of the series plans, scales and sees what training on the whole table does."""
 
 import re
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Source, Traini
     return data, source, setup_of(source, World())
 
 
+@pytest.fixture(scope="module")
+def shares(whole: tuple[str, Source, TrainingSetup]) -> list[TrainingSetup]:
+    """What each of two processes makes of it."""
+    return in_threads(2, lambda world: setup_of(shared(whole[0], world), world))
+
+
 class TestTwoShares:
     def test_the_record_tells_of_the_whole_table(self, whole: tuple[str, Source, TrainingSetup]) -> None:
         data, source, _ = whole
@@ -77,9 +84,11 @@ class TestTwoShares:
             assert each.panel.series_ids == source.panel.series_ids
             assert len(each.panel.target) < 0.7 * len(source.panel.target)
 
-    def test_everything_that_training_starts_from_is_the_same(self, whole: tuple[str, Source, TrainingSetup]) -> None:
-        data, _, setup = whole
-        for own in in_threads(2, lambda world: setup_of(shared(data, world), world)):
+    def test_everything_that_training_starts_from_is_the_same(
+        self, whole: tuple[str, Source, TrainingSetup], shares: list[TrainingSetup]
+    ) -> None:
+        setup = whole[2]
+        for own in shares:
             assert own.config == setup.config
             assert own.plan.choices == setup.plan.choices
             assert own.identity == setup.identity
@@ -93,24 +102,25 @@ class TestTwoShares:
                 assert [each.tolist() for each in found.categories] == [each.tolist() for each in expected.categories]
             assert own.linear is not None
             assert setup.linear is not None
-            torch.testing.assert_close(own.linear.weights, setup.linear.weights)
+            np.testing.assert_allclose(own.linear.weights, setup.linear.weights, atol=1e-6)
 
     def test_every_process_sees_the_same_windows_and_computes_a_part(
-        self, whole: tuple[str, Source, TrainingSetup]
+        self, whole: tuple[str, Source, TrainingSetup], shares: list[TrainingSetup]
     ) -> None:
-        data, _, setup = whole
+        setup = whole[2]
         windows = setup.train_windows.draw(np.random.default_rng(0), 7)
 
         def seen(world: World) -> Any:
-            own = setup_of(shared(data, world), world)
+            own = shares[world.rank]
             return gather(own, *windows), gather_part(own, *windows), _seasonal_naive(own, *windows)
 
         batch, naive = gather(setup, *windows), _seasonal_naive(setup, *windows)
         for rank, (all_windows, part, own_naive) in enumerate(in_threads(2, seen)):
             for each in fields(batch):
-                torch.testing.assert_close(getattr(all_windows, each.name), getattr(batch, each.name))
+                found, expected = (getattr(each_batch, each.name).double() for each_batch in (all_windows, batch))
+                np.testing.assert_allclose(found, expected, atol=1e-6)
             assert same(part, all_windows.take(np.arange(rank, 7, 2)))
-            assert all(torch.equal(found, expected) for found, expected in zip(own_naive, naive, strict=True))
+            assert all(torch.equal(one, other) for one, other in zip(own_naive, naive, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -137,6 +147,46 @@ def test_shares_that_do_not_fit_together_are_refused(tmp_path: Path, columns: di
 
     for text in in_threads(2, refused):
         assert re.search(message, text), text
+
+
+def with_format(source: Source, text: str | None) -> Source:
+    return replace(source, table=replace(source.table, options=ReadOptions(found_format=text)))
+
+
+def with_target(source: Source, name: str) -> Source:
+    return replace(source, panel=replace(source.panel, schema=replace(source.panel.schema, target=(name,))))
+
+
+def with_ids(source: Source, *ids: str) -> Source:
+    return replace(source, panel=replace(source.panel, series_ids=ids))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            lambda own, rank: with_format(own, "%d/%m/%Y" if rank else "ISO 8601"),
+            "share 1 .* as ISO 8601, and .* as %d/",
+        ),
+        (lambda own, rank: with_target(own, f"y{rank}"), "the columns have other roles in share 2 of its series"),
+        (
+            lambda own, _: with_ids(own, *(f"same {n}" for n in range(own.panel.num_series))),
+            "some ids are not the same",
+        ),
+        (lambda own, rank: replace(own, panel=own.panel.take_series(np.arange(1))), "some ids are not the same"),
+    ],
+)
+def test_shares_that_were_read_unlike_each_other_are_refused(
+    whole: tuple[str, Source, TrainingSetup], changed: Callable[[Source, int], Source], message: str
+) -> None:
+    def joined(world: World) -> None:
+        share = find_share(whole[0], CONFIG.data, ReadOptions(), world.rank, world.size)
+        assert isinstance(share, SeriesShare)
+        own = changed(read_own_share(share, CONFIG.data), world.rank)
+        with pytest.raises(DataError, match=message):
+            whole_source(own, share, world.gathered)
+
+    in_threads(2, joined)
 
 
 @pytest.mark.parametrize(
