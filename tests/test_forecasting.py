@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from seqcast import forecasting
+from seqcast.engines.engine import SingleProcess
 from seqcast.errors import UsageError
-from seqcast.forecasting import Forecasting, predict
+from seqcast.forecasting import Forecasting, attention_maps, predict
 from seqcast.panel.arrays import FloatArray
 from seqcast.panel.panel import Panel
 from seqcast.reading.future import pad_panel
@@ -170,3 +172,25 @@ def test_what_a_covariate_was_before_the_context_does_not_matter(spoil: Callable
     numeric[rows] = spoil(numeric[rows])
     spoiled = replace(panel, past=replace(past, numeric=numeric))
     assert_same(predict(model, spoiled, future=table).forecast, predict(model, panel, future=table).forecast)
+
+
+class TwoWorkers(SingleProcess):
+    """An engine that counts as two workers."""
+
+    num_workers = 2
+
+
+def test_workers_that_have_some_series_each_give_every_bit_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecasting, "BATCH_STEPS", 2 * (CONTEXT + HORIZON))
+    panel = wave_panel((61, 53, 47, 59, 43))
+    panel.target[panel.offsets[1] : panel.offsets[2]] = np.nan  # a series without a forecast
+    model, engines = model_of(panel), (SingleProcess(), TwoWorkers())
+    one, two = (predict(model, panel, HORIZON + 2, engine=engine).forecast for engine in engines)
+    assert one.series_ids == two.series_ids == ("s0", "s2", "s3", "s4")
+    for name in ("cutoffs", "point", "quantiles"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    maps = [list(attention_maps(model, panel, 3, engine=engine).maps) for engine in engines]
+    assert len(maps[0]) == len(maps[1]) == 7
+    for single, shared in zip(*maps, strict=True):
+        assert single.series_ids == shared.series_ids
+        np.testing.assert_array_equal(single.weights, shared.weights)

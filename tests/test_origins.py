@@ -1,3 +1,5 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,3 +62,19 @@ def test_spread_origins_reach_from_the_first_to_the_last() -> None:
         (2, 26),
     ]
     assert len(origins.spread(99)) == 14
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.integers(1, 7))
+def test_batches_of_some_series_are_those_of_all(counts: list[int], size: int) -> None:
+    series = np.repeat(np.arange(len(counts)), counts)
+    origins = Origins(series, np.arange(len(series)) + 1)
+    batches = [origins.positions[each].tolist() for each in origins.batches(size)]
+    assert list(chain.from_iterable(batches)) == origins.positions.tolist()
+    assert all(1 <= len(batch) <= size for batch in batches)
+    parts = [origins.of_series(first, first + size) for first in range(0, len(counts), size)]
+    assert [part.positions[each].tolist() for part in parts for each in part.batches(size)] == batches
+
+
+def test_a_window_a_series_fills_every_batch_but_the_last() -> None:
+    origins = Origins(np.arange(11), np.ones(11, np.int64))
+    assert [len(origins[each]) for each in origins.batches(4)] == [4, 4, 3]

@@ -38,7 +38,7 @@ class EngineChoice:
         else:
             from seqcast.engines.ray_cluster import import_ray
 
-            import_ray()
+            import_ray(address)
         return cls(name, address, num_workers)
 
     @contextmanager

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,12 +17,15 @@ from seqcast.extras import import_extra
 
 CONNECT_SECONDS = 5.0
 """Longest time that a running cluster may take to answer."""
+TOKEN_FILE = Path.home() / ".ray" / "auth_token"
+"""Where Ray keeps the token of the clusters on this machine."""
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it, Ray warns about workers without a GPU
     "RAY_ENABLE_AUTO_CONNECT": "0",  # no call may start a cluster by itself
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # Ray prints what it says about workers that died to stdout
 }
+_NO_TOKEN = "See `ray status`; a cluster that asks for a token needs RAY_AUTH_MODE=token in the environment."
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,21 @@ class ClusterRequest:
         return "this machine" if self.address is None else f"the cluster at {self.address}"
 
 
-def import_ray() -> ModuleType:
+def import_ray(address: str | None = None) -> ModuleType:
     """Import Ray with all that it prints and reports by itself switched off.
+
+    Args:
+        address: The cluster that will be used. Ray shows its token to one at a given address only where RAY_AUTH_MODE
+            says so, which is read when Ray is imported; one on this machine may see it.
 
     Raises:
         UsageError: It is not installed.
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    is_here = address is not None and address.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]")
+    if is_here and TOKEN_FILE.is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     return import_extra("ray", "ray", option("engine", "ray"))
 
 
@@ -58,7 +69,7 @@ def ray_workers(request: ClusterRequest) -> Iterator[RayPool]:
     Raises:
         UsageError: Ray is not installed, no cluster answers, or it has too few cores or GPUs.
     """
-    ray = import_ray()
+    ray = import_ray(request.address)
     _join(ray, request)
     try:
         yield RayPool(ray, _number_of_workers(ray, request), request.place, int(request.needs_gpu))
@@ -77,9 +88,11 @@ def _join(ray: ModuleType, request: ClusterRequest) -> None:
             _init(ray, address=request.address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise UsageError(f"Ray cannot use {request.place}: {reason}", hint="See `ray status`.") from None
+        raise UsageError(f"Ray cannot use {request.place}: {reason}", hint=_NO_TOKEN) from None
+    except SystemExit:  # from Ray's own handler of SIGTERM, with another exit code
+        raise SystemExit(128 + signal.SIGTERM) from None
     finally:
-        signal.signal(signal.SIGTERM, own_handler)  # Ray's own handler would change the exit code
+        signal.signal(signal.SIGTERM, own_handler)
 
 
 def _init(ray: ModuleType, **options: Any) -> None:

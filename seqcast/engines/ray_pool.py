@@ -2,10 +2,13 @@
 
 import pickle
 import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import current_thread, main_thread
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -63,13 +66,13 @@ class RayPool:
 
     def _map(self, job: "_Job") -> Iterator[Any]:
         ray, num_actors = self.ray, min(self.num_workers, len(job.items))
-        shared = ray.put(job.work)
+        shared = ray.put(job.work)  # kept until the end, for workers that are started again
         kept = {"max_restarts": MOST_RESTARTS, "max_task_retries": MOST_TRIES - 1}
         # A call of `stop` must not wait for the item that a worker is about.
         actor = ray.remote(num_cpus=1, num_gpus=self.num_gpus, concurrency_groups={"stop": 1}, **kept)(Worker)
-        actors = [actor.remote(partial(ray.get, shared), str(Path.cwd())) for _ in range(num_actors)]
+        actors = [actor.remote(str(Path.cwd())) for _ in range(num_actors)]
         try:
-            for number, outcome in enumerate(_Schedule(self, actors, job).outcomes()):
+            for number, outcome in enumerate(_Schedule(self, actors, job, partial(ray.get, shared)).outcomes()):
                 yield self._result(outcome, job.name_of(job.items[number]))
         finally:
             if ray.is_initialized():  # else the cluster has ended, and they with it
@@ -103,6 +106,26 @@ class RayPool:
             raise UsageError(told, hint=_SAME)
 
 
+@contextmanager
+def delayed_signals() -> Iterator[None]:
+    """Let signals wait until Ray is back: it turns an exception of a handler into the exit code 1."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    received: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    for number in before:
+        signal.signal(number, lambda number, _frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for each in received:
+        before[signal.Signals(each)](each, None)
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:300]
 
@@ -132,6 +155,8 @@ class _Schedule:
     pool: RayPool
     actors: list[Any]
     job: _Job
+    fetch: Callable[[], Any]
+    """Gets the work in a worker."""
     waiting: dict[Any, tuple[int, int | None]] = field(default_factory=dict)
     """The actor of each unfinished call, and the number of its item; None for the call that tells it has begun."""
     done: dict[int, Any] = field(default_factory=dict)
@@ -147,7 +172,7 @@ class _Schedule:
         Raises:
             StoppedError: A signal came, and the workers have stopped.
         """
-        self.waiting = {actor.begin.remote(): (number, None) for number, actor in enumerate(self.actors)}
+        self.waiting = {actor.begin.remote(self.fetch): (number, None) for number, actor in enumerate(self.actors)}
         for next_number in range(len(self.job.items)):
             self._give(next_number)
             while next_number not in self.done:
@@ -161,8 +186,8 @@ class _Schedule:
 
     def _wait(self) -> None:
         """Wait for the end of a call, or a moment where a signal may come."""
-        seconds = None if self.job.stop_signal is None else POLL_SECONDS
-        finished, _ = self.pool.ray.wait(list(self.waiting), num_returns=1, timeout=seconds)
+        with delayed_signals():
+            finished, _ = self.pool.ray.wait(list(self.waiting), num_returns=1, timeout=POLL_SECONDS)
         for call in finished:
             actor, number = self.waiting.pop(call)
             if number is None:
@@ -183,6 +208,6 @@ class _Schedule:
         while self.free and self.num_given < most and self.stopped_by is None:
             actor = max(self.free, key=self.free.count)
             self.free.remove(actor)
-            call = self.actors[actor].do.remote(self.job.items[self.num_given])
+            call = self.actors[actor].do.remote(self.fetch, self.job.items[self.num_given])
             self.waiting[call] = (actor, self.num_given)
             self.num_given += 1

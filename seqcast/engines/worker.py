@@ -11,6 +11,8 @@ import seqcast
 from seqcast.errors import SeqcastError, UsageError, option
 
 Item = TypeVar("Item")
+Fetch = Callable[[], Callable[[Item], object]]
+"""Gets the work, which is too large to be sent with every item."""
 
 
 _signals: list[int] = []
@@ -38,25 +40,28 @@ class Outcome:
 class Worker(Generic[Item]):
     """Holds some work and does it on the items that it is given, with one thread."""
 
-    def __init__(self, fetch: Callable[[], Callable[[Item], object]], folder: str) -> None:
-        """`fetch` gets the work; `folder` is the working directory of the command, which relative paths begin at."""
-        self.fetch, self.folder = fetch, folder
+    def __init__(self, folder: str) -> None:
+        """`folder` is the working directory of the command, which relative paths begin at."""
+        self.folder = folder
         self.work: Callable[[Item], object] | None = None
 
-    def begin(self) -> bytes:
-        """The version of seqcast in this process as a pickled `Outcome`, once it is ready to work."""
-        return _outcome(lambda: (self._begun(), seqcast.__version__)[1])
+    def begin(self, fetch: "Fetch[Item]") -> bytes:
+        """The version of seqcast in this process as a pickled `Outcome`, once `fetch` has got the work."""
+        return _outcome(lambda: (self._begun(fetch), seqcast.__version__)[1])
 
-    def do(self, item: Item) -> bytes:
-        """The pickled `Outcome` of an item: a copy, so that no part of it keeps the rest in shared memory."""
-        return _outcome(lambda: self._begun()(item))
+    def do(self, fetch: "Fetch[Item]", item: Item) -> bytes:
+        """The pickled `Outcome` of an item: a copy, so that no part of it keeps the rest in shared memory.
+
+        A worker that was started again after its death has to fetch the work again.
+        """
+        return _outcome(lambda: self._begun(fetch)(item))
 
     def stop(self, number: int) -> None:
         """Ask the work to save its state and stop, as a signal of this number asked the command."""
         _signals.append(number)
 
-    def _begun(self) -> Callable[[Item], object]:
-        """The work, which a worker that was started again has to get again.
+    def _begun(self, fetch: "Fetch[Item]") -> Callable[[Item], object]:
+        """The work.
 
         Raises:
             UsageError: The folder is not there.
@@ -68,7 +73,7 @@ class Worker(Generic[Item]):
                 told = f"a worker cannot use the folder {self.folder}: {error.strerror}."
                 hint = f"With {option('engine', 'ray')} every machine needs the data and the run at the same path."
                 raise UsageError(told, hint=hint) from None
-            self.work = self.fetch()
+            self.work = fetch()
             use_one_thread()
         return self.work
 

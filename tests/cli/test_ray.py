@@ -220,6 +220,18 @@ def test_workers_share_one_search_for_settings(tmp_path: Path) -> None:
     assert again["trials"] == trials
 
 
+def test_a_signal_ends_a_forecast_on_workers_and_leaves_nothing_behind(wide_table: Trained, tmp_path: Path) -> None:
+    words = ["predict", wide_table.data, "--run", wide_table.run, "--horizon", "20000", "--output", "out.csv"]
+    with started(tmp_path, *words, *TWO) as process:
+        limit = time.monotonic() + 90
+        while not workers() and time.monotonic() < limit:
+            time.sleep(0.1)
+        process.send(signal.SIGTERM)
+        assert process.wait() == 143, process.err
+    assert workers() == []
+    assert list(tmp_path.glob("out*")) == []
+
+
 def test_a_signal_stops_trainings_on_workers_with_their_state_saved(tmp_path: Path) -> None:
     data = write_hourly(tmp_path / "shop.csv", 200)
     steps = ("--max-steps", "20000", "--patience", "20000")

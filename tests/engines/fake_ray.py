@@ -38,11 +38,20 @@ class FakeRay:
     """Arguments of all calls of `do`, in order."""
     killed: list[Any] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    """Options of the actors."""
+    started: dict[str, Any] = field(default_factory=dict)
+    """Options of the cluster; none after its end."""
     exceptions: Any = field(
         default_factory=lambda: SimpleNamespace(
             RayError=RayError, RayActorError=RayActorError, OutOfMemoryError=OutOfMemoryError
         )
     )
+
+    def init(self, **options: Any) -> None:
+        self.started = options
+
+    def shutdown(self) -> None:
+        self.started = {}
 
     def put(self, value: Any) -> Call:
         return Call(lambda: value)
@@ -69,21 +78,21 @@ class FakeRay:
         return lambda kind: SimpleNamespace(remote=lambda *arguments: self._actor(kind(*arguments)))
 
     def _actor(self, worker: Any) -> Any:
-        def do(item: Any) -> Call:
+        def do(fetch: Callable[[], Any], item: Any) -> Call:
             self.given.append(item)
-            return Call(lambda: self._done(worker, item))
+            return Call(lambda: self._done(worker, fetch, item))
 
         def stop(**options: Any) -> Any:
             assert options == {"concurrency_group": "stop"}
             return SimpleNamespace(remote=worker.stop)
 
         return SimpleNamespace(
-            begin=SimpleNamespace(remote=lambda: Call(worker.begin)),
+            begin=SimpleNamespace(remote=lambda fetch: Call(lambda: worker.begin(fetch))),
             do=SimpleNamespace(remote=do),
             stop=SimpleNamespace(options=stop),
         )
 
-    def _done(self, worker: Any, item: Any) -> Any:
+    def _done(self, worker: Any, fetch: Callable[[], Any], item: Any) -> Any:
         if self.failure is not None:
             raise self.failure
-        return worker.do(item)
+        return worker.do(fetch, item)

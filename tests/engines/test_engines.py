@@ -1,17 +1,20 @@
 """Engines do the same work on many items; what needs a real cluster is in `test_ray_cluster.py`."""
 
+import os
 import pickle
+import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import seqcast
-from seqcast.engines import ray_pool, worker
+from seqcast.engines import ray_cluster, ray_pool, worker
 from seqcast.engines.engine import SINGLE_PROCESS
-from seqcast.engines.ray_cluster import ClusterRequest, ray_workers
-from seqcast.engines.ray_pool import RayPool
+from seqcast.engines.ray_cluster import ClusterRequest, import_ray, ray_workers
+from seqcast.engines.ray_pool import RayPool, delayed_signals
 from seqcast.engines.worker import Outcome, Worker, asked_to_stop
 from seqcast.errors import DataError, Place, SeqcastError, StoppedError, UsageError
 from tests.engines.fake_ray import Call, FakeRay, OutOfMemoryError, RayActorError, RayError
@@ -95,6 +98,20 @@ def test_a_stop_before_anything_has_begun_is_told(monkeypatch: pytest.MonkeyPatc
     assert ray.given == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_until_ray_is_back(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    order: list[object] = []
+    monkeypatch.setattr(signal, "getsignal", lambda each: (lambda *_: order.append(each)) if each == number else None)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with delayed_signals():
+            os.kill(os.getpid(), number)
+            order.append("back")
+    finally:
+        signal.signal(number, before)
+    assert order == ["back", number]
+
+
 def test_long_work_is_handed_out_one_item_at_a_time() -> None:
     ray = FakeRay()
     assert list(pool(ray).map_long(square, ITEMS, lambda: None)) == done_by(SINGLE_PROCESS)
@@ -134,13 +151,13 @@ def test_a_worker_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Worker, "begin", lambda _worker: pickle.dumps(Outcome("0.0.1")))
+    monkeypatch.setattr(Worker, "begin", lambda _worker, _fetch: pickle.dumps(Outcome("0.0.1")))
     with pytest.raises(UsageError, match=f"has seqcast 0.0.1, and this is {seqcast.__version__}"):
         done_by(pool(FakeRay()))
 
 
 def test_a_worker_without_the_folder_of_the_command_says_so() -> None:
-    told = pickle.loads(Worker(lambda: square, "/nowhere/at/all").begin())
+    told = pickle.loads(Worker("/nowhere/at/all").begin(lambda: square))
     with pytest.raises(UsageError, match="cannot use the folder /nowhere/at/all: No such file"):
         told.unwrapped()
 
@@ -166,11 +183,22 @@ def test_more_workers_than_cores_are_refused(
     monkeypatch: pytest.MonkeyPatch, request_: ClusterRequest, message: str
 ) -> None:
     ray = FakeRay()
-    ray.init = lambda **_options: None  # type: ignore[attr-defined]
-    ray.shutdown = lambda: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=message), ray_workers(request_):
         pass
+
+
+@pytest.mark.parametrize(("address", "mode"), [("127.0.0.1:1", "token"), ("elsewhere:1", None), (None, None)])
+def test_a_token_is_shown_to_clusters_on_this_machine_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str | None, mode: str | None
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "")  # so that it is removed at the end
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    monkeypatch.setattr(ray_cluster, "TOKEN_FILE", tmp_path / "token")
+    (tmp_path / "token").write_text("secret")
+    monkeypatch.setitem(sys.modules, "ray", FakeRay())  # type: ignore[arg-type]
+    import_ray(address)
+    assert os.environ.get("RAY_AUTH_MODE") == mode
 
 
 def test_a_cluster_of_another_version_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +206,7 @@ def test_a_cluster_of_another_version_is_refused_in_one_line(monkeypatch: pytest
         raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 1.0")
 
     ray = FakeRay()
-    ray.init = refuse  # type: ignore[attr-defined]
+    monkeypatch.setattr(ray, "init", refuse)
     monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
     with (
         pytest.raises(
