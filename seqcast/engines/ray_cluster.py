@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from seqcast.extras import import_extra
 
 CONNECT_SECONDS = 5.0
 """Longest time that a running cluster may take to answer."""
+_THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 TOKEN_FILE = Path.home() / ".ray" / "auth_token"
 """Where Ray keeps the token of the clusters on this machine."""
 _SETTINGS = {
@@ -25,7 +27,7 @@ _SETTINGS = {
     "RAY_ENABLE_AUTO_CONNECT": "0",  # no call may start a cluster by itself
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # Ray prints what it says about workers that died to stdout
 }
-_NO_TOKEN = "See `ray status`; a cluster that asks for a token needs RAY_AUTH_MODE=token in the environment."
+_WAYS_IN = "See `ray status`; a cluster that asks for a token needs RAY_AUTH_MODE=token in the environment."
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,18 @@ def import_ray(address: str | None = None) -> ModuleType:
     """Import Ray with all that it prints and reports by itself switched off.
 
     Args:
-        address: The cluster that will be used. Ray shows its token to one at a given address only where RAY_AUTH_MODE
-            says so, which is read when Ray is imported; one on this machine may see it.
+        address: The cluster that will be used; None: one for this command, which gets a token of its own. Ray shows its
+            token to a given address only where RAY_AUTH_MODE says so, and reads that while it is imported; a cluster on
+            this machine may see it.
 
     Raises:
         UsageError: It is not installed.
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    is_here = address is not None and address.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]")
-    if is_here and TOKEN_FILE.is_file():
+    if address is None and "RAY_AUTH_MODE" not in os.environ:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    elif address is not None and address.rpartition(":")[0] in _THIS_MACHINE and TOKEN_FILE.is_file():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     return import_extra("ray", "ray", option("engine", "ray"))
 
@@ -88,7 +92,7 @@ def _join(ray: ModuleType, request: ClusterRequest) -> None:
             _init(ray, address=request.address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise UsageError(f"Ray cannot use {request.place}: {reason}", hint=_NO_TOKEN) from None
+        raise UsageError(f"Ray cannot use {request.place}: {reason}", hint=_WAYS_IN) from None
     except SystemExit:  # from Ray's own handler of SIGTERM, with another exit code
         raise SystemExit(128 + signal.SIGTERM) from None
     finally:

@@ -32,7 +32,7 @@ POLL_SECONDS = 0.5
 """Time between two looks for a signal."""
 _GOES_ON = "The same command goes on from there."
 _FEWER = f"Give fewer {option('workers')}, so that each has more memory."
-_SAME = "Install the same version of seqcast, with the same extras, on every machine of the cluster."
+_SAME = "Every machine of the cluster needs the same seqcast, with the same extras, and the same RAY_AUTH_MODE."
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def test_a_worker_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
         )
 
     monkeypatch.setattr(FakeRay, "get", cannot)
-    with pytest.raises(UsageError, match=r"^a worker on this machine cannot start: No module named 'seqcast'. Install"):
+    with pytest.raises(UsageError, match=r"^a worker on this machine cannot start: No module named 'seqcast'. Every"):
         done_by(pool(FakeRay()))
 
 
@@ -188,17 +188,19 @@ def test_more_workers_than_cores_are_refused(
         pass
 
 
-@pytest.mark.parametrize(("address", "mode"), [("127.0.0.1:1", "token"), ("elsewhere:1", None), (None, None)])
-def test_a_token_is_shown_to_clusters_on_this_machine_alone(
+@pytest.mark.parametrize(("address", "mode"), [("127.0.0.1:1", "token"), ("elsewhere:1", None), (None, "token")])
+def test_a_cluster_of_a_command_has_its_own_token_and_others_see_one_on_this_machine_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str | None, mode: str | None
 ) -> None:
-    monkeypatch.setenv("RAY_AUTH_MODE", "")  # so that it is removed at the end
-    monkeypatch.delenv("RAY_AUTH_MODE")
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "")  # so that it is removed at the end
+        monkeypatch.delenv(name)
     monkeypatch.setattr(ray_cluster, "TOKEN_FILE", tmp_path / "token")
     (tmp_path / "token").write_text("secret")
     monkeypatch.setitem(sys.modules, "ray", FakeRay())  # type: ignore[arg-type]
     import_ray(address)
     assert os.environ.get("RAY_AUTH_MODE") == mode
+    assert ("RAY_AUTH_TOKEN" in os.environ) == (address is None)
 
 
 def test_a_cluster_of_another_version_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
