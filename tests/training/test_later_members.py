@@ -13,7 +13,6 @@ from seqcast.experiments.recorded_training import TrainingJob, train_in_director
 from seqcast.forecasting import predict
 from seqcast.run.directory import RunDirectory
 from seqcast.run.load import TrainedModel, load_trained_model
-from seqcast.training import fit as fitting
 from seqcast.training import loop
 from seqcast.training.checkpoint import TrainingState
 from seqcast.training.fit import fit, prepare
@@ -21,6 +20,7 @@ from seqcast.training.loop import Hooks
 from seqcast.training.setup import TrainingSetup
 from seqcast.training.step import Step, take_step
 from seqcast.training.validation import ValidationScore
+from seqcast.training.validation_forecasts import ValidationForecasts
 from tests.panels import CPU, small_config
 from tests.run.making_runs import COVARIATES, make_job, write_table
 from tests.training.improvement import let_training_improve
@@ -115,7 +115,7 @@ def test_a_second_network_that_never_began_costs_the_first_nothing(
 def test_networks_that_are_finite_alone_and_not_together_are_told(
     job: TrainingJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "validate", lambda *_: ValidationScore(float("inf"), None))
+    monkeypatch.setattr(ValidationForecasts, "score", lambda *_: ValidationScore(float("inf"), None))
 
     with pytest.raises(DivergedError, match="the loss of the networks together is not finite"):
         fit(prepare(job.source.panel, job.plan, CPU, "data"))
