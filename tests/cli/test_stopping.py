@@ -16,15 +16,16 @@ LONG = [*TINY[:-1], "200000", "--patience", "1000000", "--config", "often.toml"]
 
 
 @pytest.mark.slow
-def test_a_signal_saves_the_state_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
+def test_a_signal_saves_the_state_and_says_how_to_go_on(number: signal.Signals, code: int, tmp_path: Path) -> None:
     write_hourly(tmp_path / "h.csv")
     (tmp_path / "often.toml").write_text("[training]\nvalidate_every = 1\n")
     with started(tmp_path, "train", "h.csv", *LONG, "--run", "run") as process:
         process.wait_for(tmp_path / "run" / "checkpoint.safetensors")
-        process.send(signal.SIGINT)
-        assert process.wait() == 130
+        process.send(number)
+        assert process.wait() == code
     assert process.out == ""
-    assert "error: Stopped by SIGINT. The state of step" in process.err
+    assert f"error: Stopped by {number.name}. The state of step" in process.err
     assert process.err.rstrip().endswith("continue with --resume.")
     assert "Traceback" not in process.err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "stopped"
