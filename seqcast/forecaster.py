@@ -20,8 +20,8 @@ from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.experiments.recorded_training import frame_job, save_run
 from seqcast.fitted import FitSummary, FittedState
 from seqcast.forecasting import attention_maps, predict
-from seqcast.frames import anomaly_frame, sample_table
-from seqcast.output import attention_table, forecast_frame
+from seqcast.frames import anomaly_frame, forecast_frame, sample_table
+from seqcast.output import attention_table
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.parameters import Levels, Parameters, levels_of

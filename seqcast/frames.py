@@ -1,19 +1,52 @@
-"""Tables of sample paths, of totals over a horizon and of anomalies."""
+"""Data frames of forecasts, backtests, totals over a horizon and anomalies, and tables of sample paths."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from seqcast.output import ACTUAL, CUTOFF, Columns, frame_of, require_distinct_names, zoned
+from seqcast.output import CUTOFF, Columns, prediction_columns, require_distinct_names
+from seqcast.panel.arrays import FloatArray
+from seqcast.panel.clock import find_zone
+from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.schema import Schema
 from seqcast.results.anomalies import Anomalies
-from seqcast.results.forecast import MODEL
+from seqcast.results.forecast import MODEL, Forecast
 from seqcast.results.sample_paths import SamplePaths, Totals
 
+ACTUAL = "y"
 SAMPLE = "sample"
 AGGREGATE = "aggregate"
+
+
+def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) -> pd.DataFrame:
+    """The rows of `forecast_table`, with its exceptions."""
+    return frame_of([*_keys(forecast, schema), *prediction_columns(forecast, levels, MODEL)])
+
+
+def backtest_frame(
+    forecast: Forecast,
+    actuals: FloatArray,
+    schema: Schema,
+    levels: Sequence[float],
+    others: Mapping[str, Forecast] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """The forecast table with the cutoff and the observed values; `actuals` is (W, H), NaN where not observed.
+
+    Forecasts of the same windows by `others` follow, in columns of their own names.
+
+    Raises:
+        UsageError: As `forecast_table`.
+    """
+    assert actuals.shape == forecast.point.shape
+    cutoffs = zoned(forecast.cutoffs, forecast.frequency, forecast.horizon)
+    observed = [(CUTOFF, cutoffs), (ACTUAL, actuals.ravel())]
+    models = {MODEL: forecast, **others}
+    predictions = [column for name, each in models.items() for column in prediction_columns(each, levels, name)]
+    return frame_of([*_keys(forecast, schema), *observed, *predictions])
 
 
 def sample_table(paths: SamplePaths, schema: Schema) -> pa.Table:
@@ -91,3 +124,28 @@ def anomaly_frame(anomalies: Anomalies, schema: Schema) -> pd.DataFrame:
         assert attended is not None
         columns += [(f"lag_{place + 1}", attended.lags[:, place]), (f"weight_{place + 1}", attended.weights[:, place])]
     return frame_of(columns)
+
+
+def _keys(forecast: Forecast, schema: Schema) -> Columns:
+    # A pandas string array: repeating it copies no Python strings.
+    ids = pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
+    return [(schema.id, ids), (schema.time, zoned(forecast.times().ravel(), forecast.frequency))]
+
+
+def zoned(times: TimeArray, frequency: Frequency, repeat: int = 1) -> Any:
+    """Times for a column, each `repeat` times: with their zone where the data name one."""
+    clock = frequency.clock
+    repeated: Any = np.repeat(times, repeat)
+    if clock is None:
+        return repeated
+    return pd.DatetimeIndex(clock.utc(repeated)).tz_localize("UTC").tz_convert(find_zone(clock.zone))
+
+
+def frame_of(columns: Columns) -> pd.DataFrame:
+    """The table of the columns.
+
+    Raises:
+        UsageError: Two of them have the same name.
+    """
+    require_distinct_names(columns)
+    return pd.DataFrame(dict(columns), copy=False)

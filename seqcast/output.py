@@ -1,29 +1,29 @@
-"""Tables of forecasts, backtests and attention for other programs, as CSV, Parquet or JSON."""
+"""Tables of forecasts and attention for other programs, and how every table is written: as CSV, Parquet or JSON.
+
+No pandas here: a forecast from the command line does without it.
+"""
 
 import csv
 import io
 import json
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from numpy.typing import NDArray
-from pyarrow import parquet
 
 from seqcast.config import Format
 from seqcast.errors import UsageError, option
-from seqcast.panel.arrays import FloatArray
-from seqcast.panel.clock import find_zone, offset_texts, utc_offsets
+from seqcast.panel.clock import offset_texts, utc_offsets
 from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.schema import Schema
@@ -34,10 +34,9 @@ from seqcast.storage import output_file
 Destination = Path | Literal["-"]
 """A file, or standard output."""
 Columns = list[tuple[str, Any]]
-"""Names and values of the columns of a table. A name may occur twice, which `frame_of` refuses."""
+"""Names and values of the columns of a table. A name may occur twice, which `require_distinct_names` refuses."""
 
 CUTOFF = "cutoff"
-ACTUAL = "y"
 
 _FORMAT_OF_SUFFIX: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".json": "json"}
 _TIME_FORMS = (("date", 86_400 * 10**6), ("s", 10**6), ("ms", 10**3), ("us", 1))
@@ -47,7 +46,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text in a CSV file that a spreadsheet runs as a formula."""
 
 
-def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) -> pd.DataFrame:
+def forecast_table(forecast: Forecast, schema: Schema, levels: Sequence[float]) -> pa.Table:
     """The forecast table: id, time, point and interval bounds; one row per window and step, in the forecast's order.
 
     A forecast without quantiles has no interval columns.
@@ -55,63 +54,30 @@ def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) 
     Raises:
         UsageError: A level is given twice or is not between 0 and 100, or two columns would have the same name.
     """
-    return frame_of([*_keys(forecast, schema), *_predictions(forecast, levels, MODEL)])
+    ids = pa.array(forecast.series_ids, pa.large_string())
+    windows = np.repeat(np.arange(len(ids)), forecast.horizon)
+    columns: Columns = [
+        (schema.id, ids.take(pa.array(windows))),
+        (schema.time, _time_column(forecast.times().ravel(), forecast.frequency)),
+        *((name, pa.array(values, from_pandas=True)) for name, values in prediction_columns(forecast, levels, MODEL)),
+    ]
+    require_distinct_names(columns)
+    return pa.table(dict(columns))
 
 
-def backtest_frame(
-    forecast: Forecast,
-    actuals: FloatArray,
-    schema: Schema,
-    levels: Sequence[float],
-    others: Mapping[str, Forecast] = MappingProxyType({}),
-) -> pd.DataFrame:
-    """The forecast table with the cutoff and the observed values; `actuals` is (W, H), NaN where not observed.
-
-    Forecasts of the same windows by `others` follow, in columns of their own names.
-
-    Raises:
-        UsageError: As `forecast_frame`.
-    """
-    assert actuals.shape == forecast.point.shape
-    cutoffs = zoned(forecast.cutoffs, forecast.frequency, forecast.horizon)
-    observed = [(CUTOFF, cutoffs), (ACTUAL, actuals.ravel())]
-    models = {MODEL: forecast, **others}
-    predictions = [column for name, each in models.items() for column in _predictions(each, levels, name)]
-    return frame_of([*_keys(forecast, schema), *observed, *predictions])
-
-
-def _keys(forecast: Forecast, schema: Schema) -> Columns:
-    # A pandas string array: repeating it copies no Python strings.
-    ids = pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
-    return [(schema.id, ids), (schema.time, zoned(forecast.times().ravel(), forecast.frequency))]
-
-
-def zoned(times: TimeArray, frequency: Frequency, repeat: int = 1) -> Any:
-    """Times for a column, each `repeat` times: with their zone where the data name one."""
+def _time_column(times: TimeArray, frequency: Frequency) -> pa.Array:
+    """Times with their zone where the data name one."""
     clock = frequency.clock
-    repeated: Any = np.repeat(times, repeat)
-    if clock is None:
-        return repeated
-    return pd.DatetimeIndex(clock.utc(repeated)).tz_localize("UTC").tz_convert(find_zone(clock.zone))
+    return pa.array(times) if clock is None else pa.array(clock.utc(times), pa.timestamp("us", clock.zone))
 
 
-def _predictions(forecast: Forecast, levels: Sequence[float], model: str) -> Columns:
+def prediction_columns(forecast: Forecast, levels: Sequence[float], model: str) -> Columns:
     """The point forecast and the bounds of its intervals."""
     columns: Columns = [(model, forecast.point.ravel())]
     for level in levels if forecast.quantile_levels else ():
         low, high = interval(forecast, level)
         columns += [(f"{model}-lo-{level:.10g}", low.ravel()), (f"{model}-hi-{level:.10g}", high.ravel())]
     return columns
-
-
-def frame_of(columns: Columns) -> pd.DataFrame:
-    """The table of the columns.
-
-    Raises:
-        UsageError: Two of them have the same name.
-    """
-    require_distinct_names(columns)
-    return pd.DataFrame(dict(columns), copy=False)
 
 
 def require_distinct_names(columns: Columns) -> None:
@@ -138,15 +104,16 @@ def formula_notices(columns: Iterable[str], ids: Iterable[str]) -> tuple[Notice,
     return (Notice("repair", text, len(risky)),)
 
 
-def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+def without_formulas(table: pa.Table) -> pa.Table:
     """The table with an apostrophe before each id (the first column) and column name that looks like a formula."""
 
     def safe(text: str) -> str:
         return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
-    ids = frame.iloc[:, 0]
-    plain = ids.map({text: safe(text) for text in ids.unique()}).astype(ids.dtype)
-    return frame.assign(**{str(frame.columns[0]): plain}).rename(columns=safe)
+    starts = "|".join(map(re.escape, _FORMULA_STARTS))
+    ids = _plain_ids(table.select([0])).column(0)
+    safe_ids = pc.replace_substring_regex(ids, rf"\A(?:{starts})", r"'\0")
+    return table.set_column(0, table.field(0).name, safe_ids).rename_columns([*map(safe, table.column_names)])
 
 
 def attention_table(attention: AttentionMap) -> pa.Table:
@@ -160,18 +127,16 @@ def attention_table(attention: AttentionMap) -> pa.Table:
     frequency = attention.frequency
 
     def times(values: TimeArray) -> pa.Array:
-        if frequency.clock is None:
-            return pa.array(rows(values))
-        return pa.array(rows(frequency.clock.utc(values)), pa.timestamp("us", frequency.clock.zone))
+        return _time_column(rows(values), frequency)
 
     def rows(values: NDArray[Any]) -> NDArray[Any]:
         return np.broadcast_to(values, attention.weights.shape).ravel()
 
-    codes, ids = pd.factorize(np.array(attention.series_ids, dtype=object))
-    dictionary = pa.array(ids.tolist(), pa.string())
+    ids = pa.array(attention.series_ids, pa.string()).dictionary_encode()
+    codes = ids.indices.to_numpy()[:, None, None]
     return pa.table(
         {
-            "unique_id": pa.DictionaryArray.from_arrays(rows(codes.astype(np.int32)[:, None, None]), dictionary),
+            "unique_id": pa.DictionaryArray.from_arrays(rows(codes), ids.dictionary),
             CUTOFF: times(cutoffs),
             "ds": times(frequency.advance(cutoffs, steps)),
             "step": rows(steps.astype(np.int32)),
@@ -205,12 +170,6 @@ def output_format(destination: Destination, chosen: Format | None) -> Format:
     return chosen or named or "csv"
 
 
-def write_frame(frame: pd.DataFrame | pa.Table, destination: Destination, file_format: Format) -> None:
-    """Write one table as `write_tables` does."""
-    table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
-    write_tables([table], destination, file_format)
-
-
 def write_tables(tables: Iterable[pa.Table], destination: Destination, file_format: Format) -> None:
     """Write a stream of at least one table of one schema, end to end; a file appears only when it is complete.
 
@@ -228,6 +187,8 @@ def write_tables(tables: Iterable[pa.Table], destination: Destination, file_form
 
 
 def _write_parquet(first: pa.Table, rest: Iterator[pa.Table], file: BinaryIO) -> None:
+    from pyarrow import parquet
+
     # A Parquet writer needs a position, which a pipe does not have.
     target = file if file.seekable() else io.BytesIO()
     # Without the stored Arrow schema, dictionary-encoded ids are read back as plain strings; but zones would be lost.

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.panel.panel import Panel
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.table import Table
-from seqcast.reading.tabular import table_from_frame
 from seqcast.results.forecast import AttentionMap, Forecast
 from seqcast.run.load import TrainedModel
 from tests.panels import full_panel, random_model, small_config, wave_panel

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from seqcast.errors import UsageError
+from seqcast.frames import backtest_frame, forecast_frame
 from seqcast.output import (
     Destination,
     Format,
     attention_table,
-    backtest_frame,
-    forecast_frame,
+    forecast_table,
     output_format,
-    write_frame,
     write_tables,
 )
+from seqcast.panel.clock import Clock
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.schema import Schema
 from seqcast.results.forecast import AttentionMap, Forecast
@@ -61,6 +61,10 @@ def make_attention(num_windows: int = 2, horizon: int = 3, context: int = 5, see
         values=np.where(observed, 1.0, np.nan),
         point=np.zeros((num_windows, horizon)),
     )
+
+
+def write_frame(frame: pd.DataFrame, destination: Destination, file_format: Format) -> None:
+    write_tables([pa.Table.from_pandas(frame, preserve_index=False)], destination, file_format)
 
 
 def written(tmp_path: Path, tables: list[pa.Table] | pd.DataFrame, file_format: Format) -> str:
@@ -109,6 +113,29 @@ class TestFrames:
     def test_a_data_column_named_like_an_output_column_is_refused(self) -> None:
         with pytest.raises(UsageError, match="two columns named 'cutoff'"):
             backtest_frame(make_forecast(), np.zeros((2, 3)), Schema("long", "id", "cutoff", ("y",)), [])
+
+    @pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
+    @pytest.mark.parametrize(
+        ("alias", "clock"),
+        [
+            *((alias, None) for alias in ("1", "500ms", "h", "D", "W-SUN", "MS", "QS")),
+            *(("h", Clock(zone, on_wall=False)) for zone in ("Europe/Berlin", "+05:30", "UTC")),
+            ("D", Clock("Europe/Berlin", on_wall=True)),
+        ],
+    )
+    def test_the_table_and_the_frame_of_a_forecast_are_written_alike(
+        self, tmp_path: Path, alias: str, clock: Clock | None, file_format: Format
+    ) -> None:
+        forecast = make_forecast(ids=("b", 'a "quoted", one', "b"), alias=alias, start="2024-03-31")
+        if alias == "1":
+            forecast = replace(forecast, cutoffs=np.arange(41, 44))
+        forecast = replace(forecast, frequency=replace(forecast.frequency, clock=clock))
+        write_tables([forecast_table(forecast, SCHEMA, [80])], tmp_path / "table", file_format)
+        write_frame(forecast_frame(forecast, SCHEMA, [80]), tmp_path / "frame", file_format)
+        if file_format == "parquet":
+            pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table"), pd.read_parquet(tmp_path / "frame"))
+        else:
+            assert (tmp_path / "table").read_bytes() == (tmp_path / "frame").read_bytes()
 
 
 class TestAttentionTable:

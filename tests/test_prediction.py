@@ -6,8 +6,8 @@ from scipy import stats
 from seqcast import forecasting
 from seqcast.forecasting import Forecasting, attention_maps, predict
 from seqcast.model.heads import student_t_parameters
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.future import extend_panel, head_panel, pad_panel
-from seqcast.reading.tabular import table_from_frame
 from seqcast.results.origins import latest_origins, rolling_origins
 from tests.forecasts import assert_same, full_model, future_table, model_of, wave_model
 from tests.panels import CONTEXT, HORIZON, LENGTHS, full_panel, make_panel, wave_panel, waves

@@ -17,6 +17,7 @@ import typer
 
 from seqcast.cli.console import not_first_process, width_of
 from seqcast.cli.help import PanelledCommand
+from seqcast.cli.libraries import set_environment
 from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
@@ -81,9 +82,7 @@ def run() -> None:
 
 def main() -> None:
     """Run the command line; every failure ends here, as a message and an exit code."""
-    # Threads that spin while they wait make small networks 40 times slower where another program shares the cores.
-    # The policy is read when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    set_environment()
     _replace_closed_streams()
     try:
         with _orderly_end():

@@ -98,7 +98,7 @@ def _scored(
     screen: Screen, opened: OpenedRun, plan: "BacktestPlan", table: TableOutput | None, engine: Engine
 ) -> "BacktestScores":
     """Score the windows, group by group where the table can be read so, and write the table of forecasts."""
-    from seqcast.output import backtest_frame
+    from seqcast.frames import backtest_frame
 
     reading = GroupedReading(screen, opened.table, opened.notices)
     groups = reading.groups(needs_whole(plan))
@@ -146,7 +146,7 @@ class GroupScoring:
         import pyarrow as pa
 
         from seqcast.evaluation.backtest import backtest_group
-        from seqcast.output import backtest_frame
+        from seqcast.frames import backtest_frame
 
         source = self.table.read_group(asked.group, is_first=asked.is_first)
         done = backtest_group(self.model, source.panel, self.plan)

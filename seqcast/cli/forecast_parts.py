@@ -52,12 +52,9 @@ class ForecastRequest:
 
     def table_of(self, prediction: "Prediction") -> "pa.Table":
         """The forecast table."""
-        import pyarrow as pa
+        from seqcast.output import forecast_table
 
-        from seqcast.output import forecast_frame
-
-        frame = forecast_frame(prediction.forecast, self.opened.model.schema, self.levels)
-        return pa.Table.from_pandas(frame, preserve_index=False)
+        return forecast_table(prediction.forecast, self.opened.model.schema, self.levels)
 
 
 def write_in_parts(screen: Screen, request: ForecastRequest, output: TableOutput, engine: Engine) -> bool:

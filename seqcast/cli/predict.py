@@ -11,6 +11,7 @@ from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.engine_choice import EngineChoice
 from seqcast.cli.forecast_parts import ForecastRequest, write_in_parts
+from seqcast.cli.libraries import forgo_pandas
 from seqcast.cli.loaded_run import LoadedRun, OpenedRun, open_run
 from seqcast.cli.onnx_model import LoadedOnnx, OpenedOnnx, open_onnx, require_no_run
 from seqcast.cli.plot_output import plot_format, write_forecast_plot
@@ -80,6 +81,7 @@ def predict(
     debug: opt.Debug = False,
 ) -> None:
     """Forecast every series from right after its last observation."""
+    forgo_pandas()
     levels = opt.parse_levels(level)
     choice = EngineChoice.from_options(engine, address, workers)
     screen = Screen(quiet=quiet)
@@ -108,14 +110,12 @@ def predict(
         loaded = request.opened.read(screen)
         prediction = request.forecast(loaded.source, request.read_future(loaded.source), started)
     screen.notices(prediction.notices)
-    from seqcast.output import forecast_frame
     from seqcast.report.forecasts import forecast_preview
 
     if asked is not None and isinstance(request.opened, OpenedRun):
         show_samples(screen, request.opened.model.named(model), prediction.forecast, asked, table if wanted else None)
     elif wanted:
-        frame = forecast_frame(prediction.forecast, loaded.model.schema, levels)
-        table.write(screen, frame)
+        table.write(screen, request.table_of(prediction))
     else:
         screen.result(forecast_preview(prediction.forecast, levels))
     if plot_file is not None:

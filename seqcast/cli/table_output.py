@@ -59,8 +59,6 @@ class TableOutput:
 
     def write_stream(self, screen: Screen, tables: "Iterable[pa.Table]", ids: "Sequence[str]") -> None:
         """Write tables of the same columns, end to end, while they are made; `ids` are those of all of them."""
-        import pyarrow as pa
-
         from seqcast.output import without_formulas, write_tables
 
         num_rows = 0
@@ -71,8 +69,7 @@ class TableOutput:
                 if num_rows == 0:
                     self._warn_of_formulas(screen, table.column_names, ids)
                 num_rows += table.num_rows
-                safe = without_formulas(table.to_pandas()) if self.excel_safe else None
-                yield table if safe is None else pa.Table.from_pandas(safe, preserve_index=False)
+                yield without_formulas(table) if self.excel_safe else table
 
         write_tables(finished(), self.target, self.file_format)
         self.tell(screen, num_rows)

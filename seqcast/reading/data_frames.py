@@ -1,5 +1,7 @@
 """Data frames of the caller's library: read as tables, and made of answers, through narwhals."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import narwhals as nw
@@ -8,8 +10,9 @@ import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 
 from seqcast.errors import DataError, Place, UsageError
+from seqcast.panel.wording import quoted
 from seqcast.reading.table import Table
-from seqcast.reading.tabular import table_from_arrow, table_from_frame
+from seqcast.reading.tabular import table_from_arrow
 
 Frame = Any
 """A data frame of pandas, polars, pyarrow, or of another library that narwhals knows and that holds its rows."""
@@ -45,6 +48,32 @@ def read_frame(frame: Frame, name: str = "DataFrame") -> Table:
             text = "its values are Python objects, which have no type to read them by."
             raise DataError(text, place=Place(name, None, column), hint="Cast the column.")
     return table_from_arrow(eager.to_arrow(), name)
+
+
+def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFrame") -> Table:
+    """Returns a table of the columns of a data frame; the frame is not changed.
+
+    The index is left out, unless it holds dates: then it is a column under its own name, or `ds`.
+
+    Raises:
+        DataError: The frame has no rows, two columns of one name, or a column of mixed types.
+    """
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame("y" if frame.name is None else frame.name)
+    if isinstance(frame.index, pd.DatetimeIndex):
+        index_name = "ds" if frame.index.name is None else str(frame.index.name)
+        frame = frame.rename_axis(index=index_name).reset_index()
+    frame = frame.set_axis([str(column) for column in frame.columns], axis="columns")
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"two columns are named {quoted(twice[0])}.", place=Place(name, None, twice[0]))
+    try:
+        arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(
+            f"a column cannot be read: {'; '.join(map(str, error.args))[:200]}.", place=Place(name)
+        ) from None
+    return table_from_arrow(arrow, name)
 
 
 def to_library(table: pd.DataFrame | pa.Table, library: Library) -> Frame:

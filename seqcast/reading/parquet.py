@@ -1,15 +1,19 @@
 """Reads Parquet files and brings the columns of Arrow tables to the few types that the reading of tables knows."""
 
-import re
+from __future__ import annotations
 
-import pandas as pd
+import re
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
-import pyarrow.parquet
 
 from seqcast.errors import DataError, Place
 from seqcast.panel.wording import quoted
 from seqcast.reading.source import Content, largest_expansion
 from seqcast.reading.table import TEXT_TYPE
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData
 
 _TEXT_CHECKS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _PLAIN_TYPES = (
@@ -28,9 +32,11 @@ def read_parquet(content: Content) -> pa.Table:
     Raises:
         DataError: It is damaged, or unpacks to absurdly many bytes.
     """
+    from pyarrow import parquet
+
     schema = parquet_schema(content)
     try:
-        file = pa.parquet.ParquetFile(pa.BufferReader(content.data), read_dictionary=text_columns(schema))
+        file = parquet.ParquetFile(pa.BufferReader(content.data), read_dictionary=text_columns(schema))
         refuse_bomb(file.metadata, content.name, content.stored_bytes)
         return file.read()
     except (OSError, pa.ArrowException) as error:
@@ -48,8 +54,10 @@ def parquet_schema(content: Content) -> pa.Schema:
     Raises:
         DataError: The file is damaged.
     """
+    from pyarrow import parquet
+
     try:
-        return pa.parquet.read_schema(pa.BufferReader(content.data))
+        return parquet.read_schema(pa.BufferReader(content.data))
     except (OSError, pa.ArrowException) as error:
         raise damaged_parquet(content.name, error) from None
 
@@ -60,7 +68,7 @@ def damaged_parquet(name: str, error: Exception) -> DataError:
     return DataError(f"the Parquet file is damaged ({reason}).", place=Place(name))
 
 
-def refuse_bomb(metadata: pa.parquet.FileMetaData, name: str, stored_bytes: int) -> None:
+def refuse_bomb(metadata: FileMetaData, name: str, stored_bytes: int) -> None:
     """Raises, before anything is unpacked, if the columns would take far more bytes than the file has."""
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
@@ -104,6 +112,8 @@ def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _without_extension(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Converts pandas periods to the times they begin at, and any other extension type to its storage."""
+    import pandas as pd
+
     series = values.to_pandas()
     if isinstance(series.dtype, pd.PeriodDtype):
         return pa.chunked_array([pa.Array.from_pandas(series.dt.to_timestamp())])

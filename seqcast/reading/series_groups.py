@@ -4,16 +4,18 @@ A first pass reads the ids alone and finds the row groups that hold each series.
 series appear in the table.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from seqcast.panel.arrays import IntArray
@@ -22,6 +24,9 @@ from seqcast.reading.joining import files_fingerprint, joined_table, require_sam
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.parquet import damaged_parquet, kept_names, normalised, refuse_bomb, text_columns
 from seqcast.reading.table import Table
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 MOST_ROWS = 1_000_000
 """Rows of a group; a longer series is a group of its own."""
@@ -293,7 +298,7 @@ def _read_rows(file: TableFile, row_groups: Sequence[int], id_columns: tuple[str
     return Table(file.name, arrow, "", int(opened.metadata.serialized_size), rows=np.concatenate(rows))
 
 
-def _row_group_sizes(opened: pa.parquet.ParquetFile) -> list[int]:
+def _row_group_sizes(opened: ParquetFile) -> list[int]:
     return [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)]
 
 
@@ -317,16 +322,18 @@ def has_columns(files: TableFiles, names: Sequence[str]) -> bool:
     return set(names) <= {*_opened(files.files[0]).schema_arrow.names, *files.keys}
 
 
-def _opened(file: TableFile) -> pa.parquet.ParquetFile:
+def _opened(file: TableFile) -> ParquetFile:
+    from pyarrow import parquet
+
     file.require_there()
     try:
-        schema = pa.parquet.read_schema(file.name)
-        return pa.parquet.ParquetFile(file.name, read_dictionary=text_columns(schema), pre_buffer=False)
+        schema = parquet.read_schema(file.name)
+        return parquet.ParquetFile(file.name, read_dictionary=text_columns(schema), pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
         raise damaged_parquet(file.name, error) from None
 
 
-def _read_part(opened: pa.parquet.ParquetFile, file: TableFile, row_group: int, columns: Sequence[str]) -> pa.Table:
+def _read_part(opened: ParquetFile, file: TableFile, row_group: int, columns: Sequence[str]) -> pa.Table:
     """Reads those of the columns that are in the file; others are keys in its path."""
     there = set(opened.schema_arrow.names)
     try:

@@ -1,4 +1,4 @@
-"""Reads tables from CSV and Parquet files, standard input and data frames."""
+"""Reads tables from CSV and Parquet files, standard input and Arrow tables."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
 from seqcast.errors import DataError, Place
 from seqcast.panel.arrays import IntArray
-from seqcast.panel.wording import quoted
 from seqcast.reading.columns import with_number_marks
 from seqcast.reading.dialect import (
     Dialect,
@@ -108,32 +105,6 @@ def column_names(content: Content, options: ReadOptions) -> tuple[str, ...]:
         return tuple(kept_names(parquet_schema(content).names))
     data, _ = to_utf8(content.data, options.encoding, content.name)
     return header_names(data, options, content.name)
-
-
-def table_from_frame(frame: pd.DataFrame | pd.Series[Any], name: str = "DataFrame") -> Table:
-    """Returns a table of the columns of a data frame; the frame is not changed.
-
-    The index is left out, unless it holds dates: then it is a column under its own name, or `ds`.
-
-    Raises:
-        DataError: The frame has no rows, two columns of one name, or a column of mixed types.
-    """
-    if isinstance(frame, pd.Series):
-        frame = frame.to_frame("y" if frame.name is None else frame.name)
-    if isinstance(frame.index, pd.DatetimeIndex):
-        index_name = "ds" if frame.index.name is None else str(frame.index.name)
-        frame = frame.rename_axis(index=index_name).reset_index()
-    frame = frame.set_axis([str(column) for column in frame.columns], axis="columns")
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise DataError(f"two columns are named {quoted(twice[0])}.", place=Place(name, None, twice[0]))
-    try:
-        arrow = pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(
-            f"a column cannot be read: {'; '.join(map(str, error.args))[:200]}.", place=Place(name)
-        ) from None
-    return table_from_arrow(arrow, name)
 
 
 def table_from_arrow(arrow: pa.Table, name: str) -> Table:

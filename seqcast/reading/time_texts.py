@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -114,6 +113,8 @@ def strptime(values: list[str], pattern: str) -> Datetimes:
     Raises:
         UsageError: The format is not one.
     """
+    import pandas as pd
+
     # pandas reads the words "now" and "today" under any format
     plain = [value if any(letter.isdigit() for letter in value) else None for value in values]
     try:

@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError, option
-from seqcast.panel.arrays import IntArray
+from seqcast.panel.arrays import BoolArray, IntArray
 from seqcast.panel.clock import find_zone, wall_readings
 from seqcast.panel.frequency import TimeArray
 from seqcast.panel.notices import Notice
@@ -142,10 +141,19 @@ def to_utc(times: Times, config: DataConfig, series: NDArray[np.int32], table: T
         what = f"does not exist in {zone}"
         hint = f"The clock skips this hour; correct the times, or add {option('utc')} if they are UTC."
         raise cell_error(table, column, skipped, lambda row: show_time(times.values[row]), what, hint)
-    again = pd.DataFrame({"time": times.values, "series": series}).duplicated().to_numpy()
+    again = _has_earlier_equal(times.values, series)
     notices = (*times.notices, Notice("decision", f"times of column {quoted(column)} are those of the clock of {zone}"))
     values = np.where(again, readings.second, readings.first)
     return replace(times, values=values, notices=notices, is_utc=True, zone=zone)
+
+
+def _has_earlier_equal(times: TimeArray, series: NDArray[np.int32]) -> BoolArray:
+    """Returns whether an earlier row has the same time and series."""
+    order = np.lexsort((times, series))  # which keeps equal ones in their order
+    later = order[1:]
+    again = np.zeros(len(times), dtype=np.bool_)
+    again[later] = (times[later] == times[order[:-1]]) & (series[later] == series[order[:-1]])
+    return again
 
 
 def _has_clock(times: TimeArray) -> bool:

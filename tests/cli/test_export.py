@@ -13,7 +13,19 @@ import pytest
 
 from tests.running import HORIZON, TINY, Trained, done, hours, refused, seqcast, wave, write_rows
 
-WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from seqcast.cli.app import main; main()"
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+from seqcast.cli.app import main
+try:
+    main()
+finally:
+    heavy = sorted({"pandas", "sklearn", "scipy"} & set(sys.modules))
+    import pyarrow
+    frame = pyarrow.table({"id": ["a"]}).to_pandas()
+    back = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    print(heavy, back.to_pydict(), type(frame), file=sys.stderr)
+"""
 LARGEST_DIFFERENCE = 1e-4 * 10
 """The waves of the tables have a spread of about 10."""
 
@@ -69,11 +81,14 @@ def test_the_graph_has_attention_where_it_was_asked_for(hourly_model: Path, pane
     assert [each.name for each in onnxruntime.InferenceSession(hourly_model).get_outputs()] == ["quantiles"]
 
 
-def test_a_forecast_needs_no_torch(hourly_run: Trained, hourly_model: Path) -> None:
+def test_a_forecast_imports_neither_torch_nor_pandas_which_pyarrow_still_finds_for_a_data_frame(
+    hourly_run: Trained, hourly_model: Path
+) -> None:
     words = ["predict", str(hourly_run.data), "--onnx", str(hourly_model), "--format", "csv", "--quiet"]
     ran = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *words], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == done("predict", hourly_run.data, "--onnx", hourly_model, "--format", "csv").out
+    assert ran.stderr == "[] {'id': ['a']} <class 'pandas.DataFrame'>\n"
 
 
 def test_the_documented_example_forecasts_as_the_command_in_forty_lines_without_seqcast(

@@ -10,7 +10,7 @@ from seqcast.errors import UsageError
 from seqcast.portable.forecasting import predict
 from seqcast.portable.onnx_file import OnnxModel
 from seqcast.reading.assemble import build_panel
-from seqcast.reading.tabular import table_from_frame
+from seqcast.reading.data_frames import table_from_frame
 from tests.panels import small_config
 from tests.run.making_runs import daily_frame
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError
 from seqcast.reading.assemble import build_panel
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.tabular import table_from_frame
 from tests.reading.making_tables import daily, decisions, load, read, repairs, rows, times_of
 from tests.running import hours
 

@@ -19,9 +19,9 @@ from seqcast.reading.columns import (
     read_numbers,
     text_column,
 )
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
-from seqcast.reading.tabular import table_from_frame
 from tests.reading.making_tables import daily, read, rows
 
 

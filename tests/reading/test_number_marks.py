@@ -9,8 +9,8 @@ import pytest
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError
 from seqcast.reading.columns import read_numbers
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.tabular import table_from_frame
 from tests.reading.making_tables import daily, load, read, repairs, rows
 
 

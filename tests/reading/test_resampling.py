@@ -9,8 +9,8 @@ import pytest
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError
 from seqcast.reading.assemble import LoadedPanel, build_panel
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.future import extend_panel
-from seqcast.reading.tabular import table_from_frame
 from tests.reading.making_tables import load, repairs, rows, times_of
 
 RANDOM = np.random.default_rng(7)

@@ -11,8 +11,9 @@ import pytest
 from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError
 from seqcast.reading.assemble import LoadedPanel, build_panel
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.tabular import read_table, table_from_frame
+from seqcast.reading.tabular import read_table
 from tests.reading.making_tables import daily, decisions
 
 DAYS = daily(7, "2015-07-01")

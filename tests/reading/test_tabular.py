@@ -16,8 +16,9 @@ from seqcast.errors import DataError, UsageError
 from seqcast.panel.wording import name_list
 from seqcast.reading import tabular
 from seqcast.reading.columns import read_numbers, text_column
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.options import ReadOptions
-from seqcast.reading.tabular import read_table, table_from_frame
+from seqcast.reading.tabular import read_table
 from tests.reading.making_tables import daily, read, rows
 
 MANY = tuple(f"c{i}" for i in range(20_011))

@@ -11,9 +11,9 @@ from seqcast.config import DataConfig
 from seqcast.errors import DataError, UsageError
 from seqcast.panel.clock import Clock
 from seqcast.reading.assemble import build_panel
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.table import Table
-from seqcast.reading.tabular import table_from_frame
 from seqcast.reading.times import read_times
 from tests.reading.making_tables import decisions, load, read, repairs, rows, times_of
 

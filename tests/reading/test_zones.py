@@ -14,8 +14,9 @@ from seqcast.panel.clock import Clock
 from seqcast.panel.frequency import zoned_texts
 from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import LoadedPanel, build_panel
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.future import extend_panel
-from seqcast.reading.tabular import read_table, table_from_frame
+from seqcast.reading.tabular import read_table
 from tests.reading.making_tables import decisions, load, repairs, rows, times_of
 
 BERLIN = "Europe/Berlin"

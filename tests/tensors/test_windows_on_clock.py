@@ -8,7 +8,7 @@ import torch
 from seqcast.config import DataConfig
 from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import build_panel
-from seqcast.reading.tabular import table_from_frame
+from seqcast.reading.data_frames import table_from_frame
 from seqcast.tensors.scaling import fit_scalers
 from seqcast.tensors.windows import PanelTensors, WindowBatch, panel_to_tensors
 
