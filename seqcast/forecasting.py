@@ -24,6 +24,7 @@ from seqcast.results.origins import Origins, observed_ends, rolling_origins
 from seqcast.results.rolling import append_forecast, writable
 from seqcast.run.load import TrainedModel
 from seqcast.run.record import MODEL_FILE
+from seqcast.tensors.host_windows import free_bytes, placed
 from seqcast.tensors.windows import PanelTensors, WindowBatch, panel_to_tensors
 
 Result = TypeVar("Result")
@@ -147,7 +148,10 @@ class Forecasting(PanelForecasts[PanelTensors]):
         self.model = model
         self.device = next(model.network.parameters()).device
         data = model.config.data
-        self.tensors = tensors or panel_to_tensors(panel, model.scalers, self.series_map, known_ends, data, self.device)
+        if tensors is None:
+            made = panel_to_tensors(panel, model.scalers, self.series_map, known_ends, data)
+            tensors = placed(made, self.device, free_bytes(self.device))
+        self.tensors = tensors
 
     @property
     def batch_size(self) -> int:
@@ -165,9 +169,8 @@ class Forecasting(PanelForecasts[PanelTensors]):
         return np.concatenate(list(self._each_batch(windows, origins, self._quantiles, steps)))
 
     def clock(self, windows: PanelTensors, origins: Origins) -> IntArray | None:
-        series, positions = (torch.from_numpy(values).to(self.device) for values in (origins.series, origins.positions))
-        steps = torch.arange(self.model.horizon, device=self.device)
-        found = windows.clock_of(series, positions[:, None] + steps)
+        steps = origins.positions[:, None] + np.arange(self.model.horizon)
+        found = windows.clock_of(windows.index(origins.series), windows.index(steps))
         return None if found is None else found.cpu().numpy()
 
     def append(self, windows: PanelTensors, origins: Origins, point: FloatArray) -> None:
@@ -215,8 +218,8 @@ class Forecasting(PanelForecasts[PanelTensors]):
         source = tensors or self.tensors
         for first in range(0, len(origins), size):
             part = origins[first : first + size]
-            series, positions = (torch.from_numpy(values).to(self.device) for values in (part.series, part.positions))
-            step = None if steps is None else torch.from_numpy(steps[first : first + size]).to(self.device)
+            series, positions = source.index(part.series), source.index(part.positions)
+            step = None if steps is None else source.index(steps[first : first + size])
             yield part, source.gather(series, positions, self.model.context, self.model.horizon, step)
 
     def _quantiles(self, part: Origins, batch: WindowBatch, output: NetworkOutput) -> FloatArray:

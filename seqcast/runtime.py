@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -23,6 +24,8 @@ FLOAT16_LOSS_SCALE = 2.0**10
 """Factor of the loss in float16: constant, so it needs no saved state. Gradients are divided by it before clipping."""
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, as malloc.h numbers them."""
+CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""Variable of the environment that cuBLAS reads before its first product."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Runtime:
         """Context for the network; losses and scaling stay outside."""
         if self.dtype is torch.float32:
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=self.dtype)
+        # A cache of cast weights would outlive the recording of a CUDA graph.
+        return torch.autocast(self.device.type, dtype=self.dtype, cache_enabled=self.device.type != "cuda")
 
     def describe(self) -> str:
         """Text such as `cpu with 2 threads, float32 (no GPU found; float32 is the fastest here)`."""
@@ -76,6 +80,8 @@ def resolve_runtime(device: str, precision: Precision, world: World = ALONE) -> 
     chosen, reason = _resolve_device(device)
     if world.size > 1:
         chosen = _own_device(chosen, device, world)
+    if chosen.type == "cuda":
+        make_gpus_repeatable()
     if precision != "auto":
         if precision == "float16" and chosen.type == "cpu":
             raise UsageError(
@@ -135,6 +141,17 @@ def _own_device(chosen: torch.device, asked: str, world: World) -> torch.device:
     own = torch.device("cuda", world.local_rank)
     torch.cuda.set_device(own)
     return own
+
+
+def make_gpus_repeatable() -> None:
+    """Let GPUs compute float32 in float32, and find the same bits again, in the rest of this process.
+
+    By default cuDNN rounds the factors in recurrences to TF32, which has 10 bits, so that forecasts differ from those
+    of a CPU in the third digit. cuBLAS adds up in one order only if its workspace has a fixed size.
+    """
+    os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
 
 
 def cpu_trains_in_bfloat16() -> bool:

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -24,6 +25,10 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Example {device.index or 0}")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (8, 0))
+    for flag in ("allow_tf32", "deterministic"):  # which are set for the rest of the process
+        monkeypatch.setattr(torch.backends.cudnn, flag, getattr(torch.backends.cudnn, flag))
+    monkeypatch.setenv(runtime.CUBLAS_WORKSPACE, "")
+    monkeypatch.delenv(runtime.CUBLAS_WORKSPACE)
 
 
 @pytest.fixture
@@ -105,6 +110,24 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(
     monkeypatch.setattr(torch.cuda, "set_device", lambda _device: None)
     chosen = resolve_runtime(asked, "float32", World(rank=3, local_rank=1, size=4))
     assert chosen.device == torch.device("cuda", 1)
+
+
+def test_a_gpu_computes_float32_in_float32_and_adds_up_in_one_order(
+    two_gpus: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert torch.backends.cudnn.allow_tf32
+    resolve_runtime("cuda", "float32")
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.deterministic
+    assert os.environ[runtime.CUBLAS_WORKSPACE] == ":4096:8"
+
+    with torch.backends.cudnn.flags(enabled=False):  # as `inspect` has it for a while
+        pass
+    assert not torch.backends.cudnn.allow_tf32
+
+    monkeypatch.setenv(runtime.CUBLAS_WORKSPACE, ":16:8")
+    resolve_runtime("cuda", "float32")
+    assert os.environ[runtime.CUBLAS_WORKSPACE] == ":16:8"
 
 
 def test_too_few_gpus_for_the_processes_are_told(two_gpus: None) -> None:

@@ -98,6 +98,7 @@ class Memory:
     observed: Tensor
     """(batch, context) True on steps that may be attended."""
     all_observed: bool
+    """Whether no mask is needed; a mask that hides nothing changes no number."""
     keep: Tensor | None = None
     """(horizon, context) True on weights the decoder may use. The others are removed, and those left to a step are made
     to sum to 1 again; None: all. It serves to ask what attended steps are worth."""
@@ -245,7 +246,7 @@ class LagAttention(nn.Module):
         """
         keys = Keys(self.segments, states) if self.narrow is None else self.narrow.keys(states, steps)
         asked = None if self.narrow is None else self.narrow.asked(future)
-        return Memory(states, self.score.prepare(keys), asked, values, observed, bool(observed.all()))
+        return Memory(states, self.score.prepare(keys), asked, values, observed, _known_whole(observed))
 
     def look(self, states: Tensor, memory: Memory, first: int, previous: Tensor | None, *, write_out: bool) -> Look:
         """Attend with the decoder states (batch, segments, hidden) of segments `first` (from 0), `first` + 1, ...
@@ -340,6 +341,11 @@ class LagAttention(nn.Module):
         open_scores = focused if memory.all_observed else focused.masked_fill(hidden, -torch.inf)
         lost = open_scores.amax(dim=-1, keepdim=True) == -torch.inf
         return torch.where(lost, scores, focused)
+
+
+def _known_whole(observed: Tensor) -> bool:
+    """Whether every step is known to be observed. A GPU is not asked, as the processor would have to wait for it."""
+    return observed.device.type == "cpu" and bool(observed.all())
 
 
 def _focus(config: ModelConfig, width: int, season: int, context: int) -> Focus | None:

@@ -26,12 +26,29 @@ class Recurrence(nn.Module):
         )
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run over inputs (batch, steps, features) from `state`; returns (batch, steps, hidden) and the final state."""
+        """Run over inputs (batch, steps, features) from `state`; returns (batch, steps, hidden) and the final state.
+
+        On CUDA GPUs autocast computes recurrences in float16 when it is asked for bfloat16, and small gradients would
+        vanish there. So they are computed in float32 then.
+        """
+        if not casts_to_float16(inputs.device.type):
+            return self._run(inputs, state)
+        with torch.autocast(inputs.device.type, enabled=False):
+            return self._run(inputs.float(), tuple(part.float() for part in state))
+
+    def _run(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         if isinstance(self.cell, nn.LSTM):
             outputs, final = self.cell(inputs, (state[0], state[1]))
             return outputs, final
         outputs, last = self.cell(inputs, state[0])
         return outputs, (last,)
+
+
+def casts_to_float16(device_type: str) -> bool:
+    """Whether autocast to bfloat16 is on, and would compute recurrences in float16."""
+    if device_type != "cuda" or not torch.is_autocast_enabled(device_type):
+        return False
+    return torch.get_autocast_dtype(device_type) is torch.bfloat16
 
 
 class Encoder(nn.Module):

@@ -18,6 +18,8 @@ class SharedPanelTensors(PanelTensors):
     All processes ask for the same windows at the same time.
     """
 
+    part: PanelTensors
+    """The share of this process."""
     is_own: Tensor
     """(series,) True for those with rows here."""
     world: World
@@ -25,15 +27,15 @@ class SharedPanelTensors(PanelTensors):
     @classmethod
     def of(cls, tensors: PanelTensors, is_own: BoolArray, world: World) -> Self:
         """The tensors of a share, as all processes of `world` use them together."""
-        own = torch.from_numpy(is_own).to(tensors.offsets.device)
-        return cls(**{each.name: getattr(tensors, each.name) for each in fields(tensors)}, is_own=own, world=world)
+        known = {each.name: getattr(tensors, each.name) for each in fields(PanelTensors)}
+        return cls(**known, part=tensors, is_own=tensors.index(is_own), world=world)
 
     def gather(
         self, series: Tensor, origins: Tensor, context: int, horizon: int, step: Tensor | None = None
     ) -> WindowBatch:
         """The windows (series[b], origins[b]), b < B, in every process; as `PanelTensors.gather`."""
         own = self._own_rows(series)
-        part = super().gather(series[own], origins[own], context, horizon, None if step is None else step[own])
+        part = self.part.gather(series[own], origins[own], context, horizon, None if step is None else step[own])
         names = [each.name for each in fields(part)]
         whole = self.world.completed([getattr(part, name) for name in names], own, len(series))
         return WindowBatch(**dict(zip(names, whole, strict=True)))
@@ -41,7 +43,7 @@ class SharedPanelTensors(PanelTensors):
     def values_at(self, series: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Targets and where they were observed, in every process; as `PanelTensors.values_at`."""
         own = self._own_rows(series)
-        target, observed = self.world.completed(super().values_at(series[own], positions[own]), own, len(series))
+        target, observed = self.world.completed(self.part.values_at(series[own], positions[own]), own, len(series))
         return target, observed
 
     def _own_rows(self, series: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Windows by index arithmetic: the scaled panel sits once on the device, a batch is a gather from it.
+"""Windows by index arithmetic: the scaled panel lies once in memory, a batch is a gather from it.
 
 A window is two integers: a series and an origin, the position of its first forecast step. Nothing is ever
 materialised per window, so memory grows with the data and not with data x context.
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from seqcast.config import DataConfig
-from seqcast.panel.arrays import IntArray, evenly_spread
+from seqcast.panel.arrays import BoolArray, IntArray, evenly_spread
 from seqcast.panel.panel import Panel
 from seqcast.tensors.calendar_grid import calendar_grid
 from seqcast.tensors.scaling import (
@@ -62,7 +62,10 @@ class WindowBatch:
 
 @dataclass(frozen=True)
 class PanelTensors:
-    """A scaled panel as flat tensors on one device; series i owns rows `offsets[i]:offsets[i + 1]`."""
+    """A scaled panel as flat tensors on one device; series i owns rows `offsets[i]:offsets[i + 1]`.
+
+    Numbers of series and positions are asked for on the device of the `offsets`.
+    """
 
     offsets: Tensor
     target: Tensor
@@ -88,6 +91,28 @@ class PanelTensors:
     """(series,) scaled zero where no value is negative; -inf where values may be."""
     has_moved: np.ndarray
     """(series,) as in `SeriesScales`."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of all tensors."""
+        return sum(value.nbytes for value in self._tensors().values())
+
+    def to(self, device: torch.device) -> Self:
+        """The same panel on a device."""
+        exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        moved = {
+            name: value.to(device, exact) if value.dtype == torch.float64 else value.to(device)
+            for name, value in self._tensors().items()
+        }
+        return type(self)(**{each.name: getattr(self, each.name) for each in fields(self)} | moved)
+
+    def index(self, numbers: IntArray | BoolArray) -> Tensor:
+        """Numbers of series or positions, where they are asked for."""
+        return torch.from_numpy(numbers).to(self.offsets.device)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
     def gather(
         self, series: Tensor, origins: Tensor, context: int, horizon: int, step: Tensor | None = None
@@ -198,9 +223,8 @@ def panel_to_tensors(
     series_map: IntArray,
     ends: IntArray,
     data: DataConfig,
-    device: torch.device,
 ) -> PanelTensors:
-    """Scale a panel in float64 and place it on a device as float32.
+    """Scale a panel in float64, and make tensors of it on the CPU; all but the target are float32.
 
     Args:
         panel: The panel, already extended by the steps to forecast.
@@ -208,7 +232,6 @@ def panel_to_tensors(
         series_map: (series,) index of each series at training, -1 when unseen.
         ends: (series,) rows known at forecast time; no other row decides the scale of a series.
         data: Settings; all that is automatic has been settled.
-        device: Where the tensors live.
 
     Raises:
         DataError: A covariate is a category and was a number in training, or the other way round.
@@ -220,18 +243,16 @@ def panel_to_tensors(
     least = (0.0 - scales.mean) / scales.scale if data.non_negative else np.full(panel.num_series, -np.inf)
     calendar, calendar_offsets, clock = calendar_grid(panel, data)
 
-    exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-
     def number(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
     def code(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64)).to(device)
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64))
 
     return PanelTensors(
         offsets=code(panel.offsets),
-        target=torch.from_numpy(scaled).to(device, exact),
-        observed=torch.from_numpy(observed).to(device),
+        target=torch.from_numpy(scaled),
+        observed=torch.from_numpy(observed),
         past_features=number(transform_numeric(scalers.past, panel.past)),
         past_codes=code(encode(scalers.past, panel.past)),
         known_features=number(transform_numeric(scalers.known, panel.known)),
@@ -243,7 +264,7 @@ def panel_to_tensors(
         static_codes=code(encode(scalers.static, panel.static)),
         mean=scales.mean,
         scale=scales.scale,
-        scale_known=torch.from_numpy(scales.is_known).to(device),
-        least=torch.from_numpy(least).to(device, exact),
+        scale_known=torch.from_numpy(scales.is_known),
+        least=torch.from_numpy(least),
         has_moved=scales.has_moved,
     )

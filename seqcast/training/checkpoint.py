@@ -31,7 +31,9 @@ from seqcast.run.untrusted.state_file import (
     split_state,
     state_checksum,
 )
+from seqcast.training.batches import Batches
 from seqcast.training.counters import FORMAT_VERSION, Counters, MemberRecord, parse_counters
+from seqcast.training.gradients import GradientPass, recorder
 from seqcast.training.optimizer import MOMENTS, AdamW
 from seqcast.training.rounds import most_members
 from seqcast.training.setup import TrainingSetup
@@ -73,6 +75,10 @@ class TrainingState:
     averaged: ForecastNetwork
     """The same network with the running average of its weights: it is validated and kept."""
     optimizer: AdamW
+    gradients: GradientPass
+    """How the gradients of this network are computed."""
+    batches: Batches
+    """The batches of the steps."""
     counters: Counters
     best_weights: Weights = field(default_factory=dict)
     finished: tuple[TrainedMember, ...] = ()
@@ -85,7 +91,8 @@ def first_state(setup: TrainingSetup, finished: tuple[TrainedMember, ...] = ()) 
     averaged = copy.deepcopy(network).requires_grad_(False)
     counters = Counters(identity=setup.identity, finished=tuple(member.record for member in finished))
     optimizer = new_optimizer(network, setup.config.training)
-    return TrainingState(network, averaged, optimizer, counters, finished=finished)
+    gradients, batches = GradientPass(setup, network, recorder(setup)), Batches(setup)
+    return TrainingState(network, averaged, optimizer, gradients, batches, counters, finished=finished)
 
 
 def new_optimizer(network: ForecastNetwork, training: TrainingConfig) -> AdamW:

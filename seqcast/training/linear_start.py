@@ -218,12 +218,11 @@ def _draw_sample(tensors: PanelTensors, windows: WindowRange, settings: LinearSe
     reach = windows.last[series] - windows.first[series] + 1
     stretch = (origins - windows.first[series]) * NUM_BLOCKS // np.maximum(reach, 1)
     block = np.where(reach < NUM_BLOCKS, series % NUM_BLOCKS, stretch)
-    device, lags = tensors.target.device, min(context, MOST_LAGS)
+    lags = min(context, MOST_LAGS)
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for first in range(0, len(series), CHUNK):
         part = slice(first, first + CHUNK)
-        chosen = torch.from_numpy(series[part]).to(device), torch.from_numpy(origins[part]).to(device)
-        batch = tensors.gather(*chosen, context, horizon)
+        batch = tensors.gather(tensors.index(series[part]), tensors.index(origins[part]), context, horizon)
         units = Standardisation.of(batch, settings.location, season)
         past = units.apply(batch.context_target, batch.context_observed)
         future = units.apply(batch.future_target, batch.future_observed)

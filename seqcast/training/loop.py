@@ -128,6 +128,7 @@ def _select(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Cl
             return f"no improvement in {counters.step - counters.best_step} steps"
         number = counters.step + 1
         loss = _checked_step(setup, state, training_step(setup, number), f"step {number}")
+        _tell_way(state, hooks)
         counters.step = number
         clock.num_steps += 1
         record = None
@@ -172,6 +173,13 @@ def _refit(setup: TrainingSetup, state: TrainingState, hooks: Hooks, clock: _Clo
         )
         _stop_if_asked(setup, state, hooks, place)
     return _copied(state.averaged)
+
+
+def _tell_way(state: TrainingState, hooks: Hooks) -> None:
+    """Tell how gradients are computed, once it is settled for the first network."""
+    choice, state.gradients.choice = state.gradients.choice, None
+    if choice is not None and not state.finished:
+        hooks.on_choice(choice)
 
 
 def refit_length(setup: TrainingSetup, best_step: int) -> int:

@@ -28,11 +28,6 @@ class AdamW:
         self.weight_decay = weight_decay
         self.state: dict[Tensor, dict[str, Tensor]] = {}
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
-
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update the parameters that have a gradient, and their moments."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from seqcast.panel.shares import PanelShare
 from seqcast.run.parent import Parent
 from seqcast.run.record import Choice
 from seqcast.runtime import Runtime, seed_step
+from seqcast.tensors.host_windows import HostPanelTensors, free_bytes, placed
 from seqcast.tensors.scaling import PanelScalers, fit_scalers
 from seqcast.tensors.shared_scaling import whole_scalers
 from seqcast.tensors.shared_windows import SharedPanelTensors
@@ -84,6 +86,11 @@ class TrainingSetup:
     @property
     def season(self) -> int:
         return self.plan.season
+
+    @cached_property
+    def levels(self) -> Tensor:
+        """(Q,) levels of the quantiles, on the device once for all steps."""
+        return torch.tensor(self.config.model.quantiles, device=self.runtime.device)
 
     @property
     def starts_linear(self) -> bool:
@@ -152,7 +159,9 @@ def prepare(
     if parent is not None:
         scalers = kept_scalers(parent, scalers)
     everyone = np.arange(panel.num_series)
-    tensors = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.config.data, runtime.device)
+    made = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.config.data)
+    tensors = placed(made, runtime.device, free_bytes(runtime.device))
+    plan = _with_place(plan, tensors, runtime)
     if isinstance(panel, PanelShare):
         tensors = SharedPanelTensors.of(tensors, panel.lengths > 0, runtime.world)
     series, origins = _validation_windows(plan)
@@ -177,6 +186,17 @@ def prepare(
         return setup
     apply_linear_start(setup.network, linear)
     return replace(setup, linear=linear)
+
+
+def _with_place(plan: Plan, tensors: PanelTensors, runtime: Runtime) -> Plan:
+    """The plan with the place of the panel among its choices, where there is a GPU that might hold it."""
+    if runtime.device.type != "cuda":
+        return plan
+    size = f"{tensors.num_bytes / 2**30:.2g} GiB"
+    choice = Choice("panel", "on the GPU", f"{size}, at most half of its free memory")
+    if isinstance(tensors, HostPanelTensors):
+        choice = Choice("panel", "sent to the GPU in batches", f"{size}, more than half of the free memory there")
+    return replace(plan, choices=(*plan.choices, choice))
 
 
 def _choose_location(
@@ -205,11 +225,8 @@ def _fit_linear(
 
 def gather(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowBatch:
     """Returns the windows (series[b], origins[b]) on the device."""
-    device = setup.runtime.device
-    shape = setup.network.shape
-    return setup.tensors.gather(
-        torch.from_numpy(series).to(device), torch.from_numpy(origins).to(device), shape.context, shape.horizon
-    )
+    shape, tensors = setup.network.shape, setup.tensors
+    return tensors.gather(tensors.index(series), tensors.index(origins), shape.context, shape.horizon)
 
 
 def gather_part(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowBatch:
@@ -229,10 +246,9 @@ def window_losses(setup: TrainingSetup, output: NetworkOutput, batch: WindowBatc
     """Returns each window's loss summed over its judged steps, and the sum of their weights, (batch,) each."""
     units, seen = output.standardisation, batch.context_observed
     target = units.apply(batch.future_target, batch.future_observed)
-    quantiles = torch.tensor(setup.config.model.quantiles, device=target.device)
     context = units.apply(batch.context_target, seen)
     weights = step_weights(context, seen, units.scale, setup.season, least_value(batch, units), target.shape[1])
-    return loss_sums(setup.config.training.loss, output.values.float(), target, judged(batch), quantiles, weights)
+    return loss_sums(setup.config.training.loss, output.values.float(), target, judged(batch), setup.levels, weights)
 
 
 def work_identity(config: Config, data_fingerprint: str) -> str:

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +10,7 @@ from seqcast.config import TrainingConfig
 from seqcast.runtime import seed_step
 from seqcast.tensors.windows import WindowBatch, WindowRange
 from seqcast.training.checkpoint import TrainingState
-from seqcast.training.setup import TrainingSetup, gather_part, window_losses
+from seqcast.training.setup import TrainingSetup
 
 WARM_UP_SHARE = 0.1
 REFIT_RATE = 0.5
@@ -56,28 +55,19 @@ def refit_step(setup: TrainingSetup, number: int, num_steps: int) -> Step:
 
 
 def take_step(setup: TrainingSetup, state: TrainingState, step: Step) -> float:
-    """Update the weights once; returns the loss, and changes nothing when that is not finite."""
+    """Update the weights once; returns the loss, and changes no weight when that is not finite."""
     training, network, world = setup.config.training, state.network, setup.runtime.world
     seed_step(training.seed, step.draw, world.rank)
-    assert training.batch_size is not None
-    drawn = step.windows.draw(np.random.default_rng([training.seed, step.draw]), training.batch_size)
-    batch = gather_part(setup, *drawn)
+    batch = state.batches.of(step.windows, (training.seed, step.draw))
     network.train()
-    with setup.runtime.autocast():
-        output = network(batch, _use_truth(setup, batch, step.truth_chance))
-    sums, counts = window_losses(setup, output, batch)
-    totals = torch.stack([sums.detach().sum(), counts.sum()])
-    world.add_up([totals])
-    count = totals[1].clamp(min=1e-6)
-    loss = sums.sum() / count  # this process's part of it
-    value = float(totals[0] / count)
+    loss = state.gradients(batch, _use_truth(setup, batch, step.truth_chance))
+    state.batches.prepare(step.windows, (training.seed, step.draw + 1))  # while a GPU is busy
+    value = float(loss)
     if not math.isfinite(value):
         return value
-    state.optimizer.zero_grad()
-    scale = setup.runtime.loss_scale
-    (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     world.add_up(gradients)
+    scale = setup.runtime.loss_scale
     if scale != 1:
         for gradient in gradients:
             gradient.div_(scale)

@@ -86,8 +86,7 @@ def _seasonal_naive(setup: TrainingSetup, series: IntArray, origins: IntArray) -
     steps = np.arange(1, setup.network.shape.horizon + 1)
     back = setup.season * -(-steps // setup.season)
     positions = origins[:, None] + (steps - 1 - back)[None]
-    device = setup.runtime.device
-    return setup.tensors.values_at(torch.from_numpy(series).to(device), torch.from_numpy(positions).to(device))
+    return setup.tensors.values_at(setup.tensors.index(series), setup.tensors.index(positions))
 
 
 def validation_batches(setup: TrainingSetup) -> Iterator[tuple[IntArray, IntArray, WindowBatch]]:

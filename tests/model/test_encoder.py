@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from seqcast.config import ModelConfig
+from seqcast.model import encoder
 from seqcast.model.encoder import Encoder, State
 from tests.panels import randomise
 
@@ -97,3 +98,33 @@ def test_without_static_inputs_the_first_state_is_zero(cell: str, inputs: Tensor
 
     assert encoder.first_state is None
     torch.testing.assert_close(states, encoder.recurrence.cell(inputs)[0].detach())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_where_autocast_would_take_float16_the_recurrence_is_computed_in_float32(
+    cell: str, inputs: Tensor, static: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_encoder(cell=cell)
+    expected, _ = run(made, inputs, static * 0)
+    monkeypatch.setattr(encoder, "casts_to_float16", lambda _device_type: True)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, final = run(made, inputs, static * 0)
+
+    assert found.dtype == torch.float32
+    assert all(part.dtype == torch.float32 for part in final)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.01)  # the first state is computed in bfloat16
+
+
+def test_autocast_takes_float16_for_recurrences_on_cuda_gpus_alone() -> None:
+    assert not encoder.casts_to_float16("cuda")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not encoder.casts_to_float16("cpu")
+    torch.set_autocast_enabled("cuda", True)
+    try:
+        assert not encoder.casts_to_float16("cuda")  # float16 is what was asked for
+        torch.set_autocast_dtype("cuda", torch.bfloat16)
+        assert encoder.casts_to_float16("cuda")
+    finally:
+        torch.set_autocast_dtype("cuda", torch.float16)
+        torch.set_autocast_enabled("cuda", False)

@@ -20,7 +20,7 @@ def test_windows_over_a_change_of_the_clocks_are_those_of_the_network(season: st
     origins = rolling_origins(np.ones_like(last), last, 1)
     steps = None if step is None else np.full(len(origins), step)
     found = panel_arrays(panel, scalers, series_map, panel.lengths, data).gather(origins, CONTEXT, HORIZON, steps)
-    tensors = panel_to_tensors(panel, scalers, series_map, panel.lengths, data, torch.device("cpu"))
+    tensors = panel_to_tensors(panel, scalers, series_map, panel.lengths, data)
     series, positions = torch.from_numpy(origins.series), torch.from_numpy(origins.positions)
     chosen = None if steps is None else torch.from_numpy(steps)
     batch = tensors.gather(series, positions, CONTEXT, HORIZON, chosen)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqcast.training import loop, setup, step
+from seqcast.training import gradients, loop, setup
 from tests.reliability.conftest import SMALL
 from tests.reliability.hazards import daily, expect, orderly
 from tests.running import Trained
@@ -17,7 +17,7 @@ def test_training_without_enough_memory_says_which_batch_may_fit(
     in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("d.csv").write_text(daily())
-    monkeypatch.setattr(step, "window_losses", exhausted)
+    monkeypatch.setattr(gradients, "window_losses", exhausted)
     monkeypatch.setattr(loop, "_validate_and_keep_best", lambda *_: None)
     ran = orderly("train", "d.csv", *SMALL, "--batch-size", "6", "--run", "run")
     expect(ran, 1, ["ran out of memory at step 1, with batches of 6 windows", "--batch-size 3"])

@@ -16,13 +16,12 @@ from seqcast.tensors.windows import PanelTensors, WindowRange, panel_to_tensors
 from tests.panels import covariates, full_panel, make_panel, wave_panel, waves
 
 CONTEXT, HORIZON = 7, 5
-CPU = torch.device("cpu")
 
 
 def tensors_of(panel: Panel, scalers: PanelScalers | None = None) -> PanelTensors:
     scalers = scalers or fit_scalers(panel, panel.lengths)
     data = DataConfig(calendar=resolved_cycles(panel.frequency))
-    return panel_to_tensors(panel, scalers, np.arange(panel.num_series), panel.lengths, data, CPU)
+    return panel_to_tensors(panel, scalers, np.arange(panel.num_series), panel.lengths, data)
 
 
 def weekly_panel() -> Panel:
@@ -117,7 +116,7 @@ def test_a_frequency_without_cycles_has_no_calendar() -> None:
 def test_only_the_cycles_asked_for_are_in_the_calendar() -> None:
     panel = wave_panel()
     scalers = fit_scalers(panel, panel.lengths)
-    tensors = panel_to_tensors(panel, scalers, np.arange(3), panel.lengths, DataConfig(calendar=("week",)), CPU)
+    tensors = panel_to_tensors(panel, scalers, np.arange(3), panel.lengths, DataConfig(calendar=("week",)))
     np.testing.assert_allclose(tensors.calendar[:7].square().sum(dim=1).numpy(), 1, atol=1e-6)
     assert tensors.calendar.shape[1] == 2
 

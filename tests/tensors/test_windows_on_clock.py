@@ -32,7 +32,7 @@ def hourly_panel(season: str, step: str = "h") -> Panel:
 def tensors_of(panel: Panel) -> PanelTensors:
     scalers = fit_scalers(panel, panel.lengths)
     data = DataConfig(calendar=("day",), non_negative=False)
-    return panel_to_tensors(panel, scalers, np.arange(panel.num_series), panel.lengths, data, torch.device("cpu"))
+    return panel_to_tensors(panel, scalers, np.arange(panel.num_series), panel.lengths, data)
 
 
 def window(panel: Panel, series: int, after: pd.Timedelta, season: str, step: int | None = None) -> WindowBatch:

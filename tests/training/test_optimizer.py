@@ -27,7 +27,8 @@ def test_steps_are_those_of_torch_to_the_last_bit() -> None:
     optimizer, reference = AdamW(own, weight_decay=0.1), torch.optim.AdamW(expected, weight_decay=0.1, fused=True)
 
     for rate in RATES:
-        optimizer.zero_grad()
+        for each in own:
+            each.grad = None
         loss(own).backward()
         optimizer.step(rate)
         reference.zero_grad()
