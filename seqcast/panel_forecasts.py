@@ -240,8 +240,8 @@ class PanelForecasts(ABC, Generic[Windows]):
         """(W,) smallest possible outcome; there is none where the context has values below zero."""
         if not self.facts.config.data.non_negative:
             return None
-        below = np.concatenate([[0], np.cumsum(self.panel.target < 0)])
-        start = self.panel.offsets[origins.series]
+        rows, start = origins.rows(self.panel)
+        below = np.concatenate([[0], np.cumsum(self.panel.target[rows] < 0)])
         first = np.maximum(origins.positions - self.facts.context, 0)
         falls_below = below[start + origins.positions] > below[start + first]
         return np.where(falls_below, -np.inf, 0.0)

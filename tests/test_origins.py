@@ -1,3 +1,4 @@
+import math
 from itertools import chain
 
 import numpy as np
@@ -44,6 +45,24 @@ def test_rolling_origins_are_those_of_a_plain_loop(
         newest_first = range(high, low - 1, -stride)[:at_most]
         expected += [(series, position) for position in reversed(newest_first)]
     assert list(zip(origins.series.tolist(), origins.positions.tolist(), strict=True)) == expected
+
+
+NAN = float("nan")
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([NAN, 1.0, 2.0, 3.0]), min_size=1, max_size=6), min_size=1, max_size=5), st.data()
+)
+def test_the_newest_value_of_a_window_is_the_last_one_observed_before_it(
+    series: list[list[float]], data: st.DataObject
+) -> None:
+    panel = make_panel([np.array(values) for values in series])
+    windows = [(number, end) for number, values in enumerate(series) for end in range(1, len(values) + 1)]
+    first = data.draw(st.integers(0, len(windows)))
+    chosen = windows[first : data.draw(st.integers(first, len(windows)))]
+    origins = Origins(*np.array(chosen, np.int64).reshape(-1, 2).T)
+    seen = [[value for value in series[number][:end] if not math.isnan(value)] for number, end in chosen]
+    assert np.array_equal(origins.newest_values(panel), [(values or [NAN])[-1] for values in seen], equal_nan=True)
 
 
 def test_the_earliest_origin_of_each_series_bounds_what_its_scale_is_learned_from() -> None:

@@ -18,7 +18,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from seqcast.attention.changed_weights import Effect, WeightChange, WeightChanges, change_weights
 from seqcast.attention.replaced_inputs import InputEffects, replace_inputs
@@ -103,6 +102,8 @@ def rank_lags(lift: FloatArray, effect: FloatArray) -> Ranking | None:
     lift, effect = lift[worthy], effect[worthy]
     if len(lift) < FEWEST_RANKED or np.ptp(lift) < 1e-9 or np.ptp(effect) < 1e-12:
         return None
+    from scipy.stats import spearmanr
+
     found = spearmanr(lift, effect)
     return Ranking(float(found.statistic), float(found.pvalue), len(lift))
 

@@ -101,7 +101,7 @@ def open_run(
     from seqcast.run.headings import Given
     from seqcast.run.load import load_trained_model
     from seqcast.run.run_table import RunTable
-    from seqcast.runtime import resolve_runtime
+    from seqcast.runtime import keep_freed_memory, resolve_runtime
 
     given = Given(settings.sections["data"], settings.reading, settings.static_file)
     table: str | Content | TableFiles | None = data
@@ -115,6 +115,7 @@ def open_run(
     directory = choice.directory
     record = directory.read_record()
     model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
+    keep_freed_memory()
     trained = model.context
     if context is not None:
         model = with_context(model, context)

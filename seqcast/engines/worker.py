@@ -74,14 +74,17 @@ class Worker(Generic[Item]):
                 hint = f"With {option('engine', 'ray')} every machine needs the data and the run at the same path."
                 raise UsageError(told, hint=hint) from None
             self.work = fetch()
-            use_one_thread()
+            settle_in()
         return self.work
 
 
-def use_one_thread() -> None:
-    """Let the libraries compute with one thread, as each worker has one core."""
+def settle_in() -> None:
+    """Let the libraries compute with one thread, as each worker has one core, and reuse memory."""
     if "torch" in sys.modules:
+        from seqcast.runtime import keep_freed_memory
+
         sys.modules["torch"].set_num_threads(1)
+        keep_freed_memory()
     if "pyarrow" in sys.modules:
         sys.modules["pyarrow"].set_cpu_count(1)
 

@@ -56,12 +56,23 @@ class Origins:
 
     def newest_values(self, panel: Panel) -> FloatArray:
         """(W,) the last observed value before each origin; NaN if there is none."""
-        rows = np.where(np.isnan(panel.target), -1, np.arange(len(panel.target)))
-        newest_row = np.concatenate([[-1], np.maximum.accumulate(rows)])
-        starts = panel.offsets[self.series]
-        found = newest_row[starts + np.minimum(self.positions, panel.lengths[self.series])]
-        own = found >= starts  # an earlier row belongs to the series before
-        return np.where(own, panel.target[found], np.nan)
+        rows, first_row = self.rows(panel)
+        target = panel.target[rows]
+        observed_rows = np.where(np.isnan(target), -1, np.arange(len(target)))
+        newest_row = np.concatenate([[-1], np.maximum.accumulate(observed_rows)])
+        found = newest_row[first_row + np.minimum(self.positions, panel.lengths[self.series])]
+        own = found >= first_row  # an earlier row belongs to the series before
+        return np.where(own, target[found], np.nan)
+
+    def rows(self, panel: Panel) -> tuple[slice, IntArray]:
+        """The rows of the panel from the first of their series to the last, and where among them each window's begin.
+
+        A batch has few of the series of a panel, so a sum over these rows costs little.
+        """
+        if not len(self):
+            return slice(0, 0), np.empty(0, np.int64)
+        first, end = panel.offsets[self.series.min()], panel.offsets[self.series.max() + 1]
+        return slice(int(first), int(end)), panel.offsets[self.series] - first
 
     def actuals(self, panel: Panel, horizon: int) -> FloatArray:
         """(W, horizon) target values from each origin on, NaN where not observed."""

@@ -49,7 +49,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     """A cluster of two workers in this process."""
     fake = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", fake)  # type: ignore[arg-type]
-    monkeypatch.setattr(worker, "use_one_thread", lambda: None)
+    monkeypatch.setattr(worker, "settle_in", lambda: None)
     return fake
 
 
