@@ -109,7 +109,7 @@ class Ensemble(nn.Module):
         resized = copy.deepcopy(self)
         for place, network in enumerate(self.networks):
             resized.members[place] = network.with_context(context)
-        return resized
+        return resized.to(self.shares.device)  # which lays recurrent weights side by side again, as cuDNN asks
 
     def encode(self, batch: WindowBatch, standardisation: Standardisation | None = None) -> EncodedByEach:
         """What `decode` needs of the context; arguments as `ForecastNetwork.encode`."""

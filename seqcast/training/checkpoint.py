@@ -87,8 +87,9 @@ class TrainingState:
 
 def first_state(setup: TrainingSetup, finished: tuple[TrainedMember, ...] = ()) -> TrainingState:
     """Returns the state before the first step of the member that follows the finished ones."""
-    network = copy.deepcopy(setup.network).to(setup.runtime.device)  # which lays recurrent weights side by side again
-    averaged = copy.deepcopy(network).requires_grad_(False)
+    device = setup.runtime.device
+    network = copy.deepcopy(setup.network).to(device)  # which lays recurrent weights side by side again, as cuDNN asks
+    averaged = copy.deepcopy(network).to(device).requires_grad_(False)
     counters = Counters(identity=setup.identity, finished=tuple(member.record for member in finished))
     optimizer = new_optimizer(network, setup.config.training)
     gradients, batches = GradientPass(setup, network, recorder(setup)), Batches(setup)

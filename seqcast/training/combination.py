@@ -43,12 +43,16 @@ def combine(setup: TrainingSetup, newest: LinearForecast | None, members: tuple[
     records = [member.record for member in members]
     improved = [members[number] for number in forecasting(records, starts_trained=bool(setup.begun))]
 
+    def start() -> ForecastNetwork:
+        # Moved, even to where it is, its recurrent weights lie side by side again, as cuDNN asks.
+        return copy.deepcopy(setup.network).to(setup.runtime.device)
+
     def network(weights: Weights) -> ForecastNetwork:
-        built = copy.deepcopy(setup.network)
+        built = start()
         built.load_state_dict(weights)
         return built
 
-    before, after = copy.deepcopy(setup.network), copy.deepcopy(setup.network)
+    before, after = start(), start()
     if newest is not None:
         apply_linear_start(after, newest)
     selected = [network(member.selected) for member in improved]

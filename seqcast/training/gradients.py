@@ -156,7 +156,8 @@ def _recorded_graph(work: Work, device: torch.device) -> Work:
     untouched = generator.clone_state()
     graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     try:
-        with torch.cuda.device(device), torch.cuda.graph(graph, stream=stream):
+        # The outer context comes back from the stream where the inner one fails to end.
+        with torch.cuda.device(device), torch.cuda.stream(stream), torch.cuda.graph(graph, stream=stream):
             work()
     except RuntimeError:
         generator.graphsafe_set_state(untouched)  # the other state waits for the end of the recording
