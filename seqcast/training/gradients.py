@@ -113,12 +113,12 @@ class _Recording:
         self._batch = WindowBatch(**{each.name: getattr(batch, each.name).clone() for each in fields(batch)})
         self._use_truth = None if use_truth is None else use_truth.clone()
         self._loss = torch.zeros((), device=batch.least.device)
-        self.gradients = [torch.zeros_like(parameter) for parameter in parameters]
+        self.gradients = [torch.empty_like(parameter) for parameter in parameters]
+        self._keep_gradients()  # so that this kernel, too, is loaded before it is recorded
 
         def work() -> None:
             self._loss.copy_(compute(self._batch, self._use_truth))
-            found = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            torch._foreach_copy_(self.gradients, found)
+            self._keep_gradients()
 
         self._replay = record(work)
 
@@ -131,6 +131,10 @@ class _Recording:
         for parameter, gradient in zip(self._parameters, self.gradients, strict=True):
             parameter.grad = gradient
         return self._loss
+
+    def _keep_gradients(self) -> None:
+        found = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        torch._foreach_copy_(self.gradients, found)
 
 
 def recorder(setup: TrainingSetup) -> Recorder | None:

@@ -15,7 +15,8 @@ from seqcast.training.step import take_step, training_step
 
 STEPS_SHARE = 0.8
 """Part of a time limit for the steps of training and refit; validation and combination take the rest."""
-WARM_UP_STEPS, TRIAL_STEPS = 2, 5
+WARM_UP_STEPS, TRIAL_STEPS = 3, 5
+"""On a GPU, the first three steps are also recorded and compared."""
 
 
 def settle_steps(setup: TrainingSetup, data_fingerprint: str = "") -> TrainingSetup:

@@ -161,7 +161,7 @@ def prepare(
     everyone = np.arange(panel.num_series)
     made = panel_to_tensors(panel, scalers, everyone, plan.split.train_ends, plan.config.data)
     tensors = placed(made, runtime.device, free_bytes(runtime.device))
-    plan = _with_place(plan, tensors, runtime)
+    plan = with_place(plan, tensors, runtime)
     if isinstance(panel, PanelShare):
         tensors = SharedPanelTensors.of(tensors, panel.lengths > 0, runtime.world)
     series, origins = _validation_windows(plan)
@@ -188,11 +188,11 @@ def prepare(
     return replace(setup, linear=linear)
 
 
-def _with_place(plan: Plan, tensors: PanelTensors, runtime: Runtime) -> Plan:
+def with_place(plan: Plan, tensors: PanelTensors, runtime: Runtime) -> Plan:
     """The plan with the place of the panel among its choices, where there is a GPU that might hold it."""
     if runtime.device.type != "cuda":
         return plan
-    size = f"{tensors.num_bytes / 2**30:.2g} GiB"
+    size = f"{-(-tensors.num_bytes // 2**20):,} MiB"
     choice = Choice("panel", "on the GPU", f"{size}, at most half of its free memory")
     if isinstance(tensors, HostPanelTensors):
         choice = Choice("panel", "sent to the GPU in batches", f"{size}, more than half of the free memory there")

@@ -6,10 +6,12 @@ import torch
 
 from seqcast import forecasting
 from seqcast.forecasting import predict
+from seqcast.runtime import Runtime
 from seqcast.tensors.host_windows import HostPanelTensors, free_bytes, placed
+from seqcast.tensors.windows import PanelTensors
 from seqcast.training.batches import Batches
 from seqcast.training.loop import train
-from seqcast.training.setup import TrainingSetup, gather
+from seqcast.training.setup import TrainingSetup, gather, with_place
 from tests.forecasts import assert_same
 from tests.panels import full_panel, random_model, small_config, small_setup, wave_panel
 
@@ -92,3 +94,15 @@ def test_values_of_a_panel_that_stays_are_sent_too(setup: TrainingSetup) -> None
     ):
         assert torch.equal(found, expected)
     assert gather(sent, np.array([1]), np.array([20])).least.device == CPU
+
+
+def test_the_place_of_the_panel_is_told_where_there_is_a_gpu(setup: TrainingSetup) -> None:
+    plan, gpu = setup.plan, replace(setup.runtime, device=torch.device("cuda", 0))
+    sent = sent_setup(setup).tensors
+
+    def told(tensors: PanelTensors, runtime: Runtime) -> list[str]:
+        return [choice.line for choice in with_place(plan, tensors, runtime).choices[len(plan.choices) :]]
+
+    assert told(setup.tensors, setup.runtime) == []
+    assert told(setup.tensors, gpu) == ["panel: on the GPU (1 MiB, at most half of its free memory)"]
+    assert told(sent, gpu) == ["panel: sent to the GPU in batches (1 MiB, more than half of the free memory there)"]

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def impossible(_work: Work) -> Work:
 
 
 def trained(
-    setup: TrainingSetup, record: Recorder | None, monkeypatch: pytest.MonkeyPatch
+    setup: TrainingSetup, record: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[TrainedMember, list[Choice]]:
     """The network, and what was told, of a training whose steps are recorded so."""
     monkeypatch.setattr(checkpoint, "recorder", lambda _setup: record)
@@ -66,6 +67,15 @@ def setup_of(**model: Any) -> TrainingSetup:
     return small_setup(full_panel(), small_config(model=model, training=training))
 
 
+@cache
+def computed(work: str) -> TrainedMember:
+    """The network whose steps are computed kernel by kernel, as always on a CPU."""
+    told: list[Choice] = []
+    found = train(setup_of(**WORKS[work]), Hooks(on_choice=told.append))
+    assert not told
+    return found
+
+
 def same_weights(one: TrainedMember, other: TrainedMember) -> bool:
     return all(torch.equal(value, other.weights[name]) for name, value in one.weights.items())
 
@@ -74,14 +84,12 @@ def same_weights(one: TrainedMember, other: TrainedMember) -> bool:
 def test_steps_that_are_replayed_train_the_network_that_computed_ones_do(
     work: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setup = setup_of(**WORKS[work])
-    expected, nothing = trained(setup, None, monkeypatch)
+    expected = computed(work)
 
-    found, told = trained(setup, done_again, monkeypatch)
+    found, told = trained(setup_of(**WORKS[work]), done_again, monkeypatch)
 
     assert found.record == expected.record
     assert same_weights(found, expected)
-    assert not nothing
     assert told == [FROM_A_GRAPH]
 
 
@@ -96,10 +104,9 @@ def test_steps_that_are_replayed_train_the_network_that_computed_ones_do(
 def test_a_recording_that_is_wrong_or_impossible_is_told_and_changes_nothing(
     record: Recorder, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setup = setup_of(segment=3, dropout=0.3)
-    expected, _ = trained(setup, None, monkeypatch)
+    expected = computed("segments")
 
-    found, told = trained(setup, record, monkeypatch)
+    found, told = trained(setup_of(**WORKS["segments"]), record, monkeypatch)
 
     assert same_weights(found, expected)
     assert told == [Choice("training steps", "kernel by kernel", f"no CUDA graph: {reason}")]
@@ -152,13 +159,10 @@ def test_no_step_of_the_pass_waits_for_a_gpu(work: str, monkeypatch: pytest.Monk
 
 def test_a_mask_that_hides_nothing_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that GPUs, which are not asked whether a context is whole, need not be."""
-    setup = setup_of(segment=3, dropout=0.3)
-    expected, _ = trained(setup, None, monkeypatch)
+    expected = computed("segments")
     monkeypatch.setattr(attention, "_known_whole", lambda _observed: False)
 
-    found, _ = trained(setup, None, monkeypatch)
-
-    assert same_weights(found, expected)
+    assert same_weights(train(setup_of(**WORKS["segments"])), expected)
 
 
 def test_steps_are_recorded_on_a_gpu_where_each_seed_decides_all_dropout() -> None:
