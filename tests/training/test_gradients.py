@@ -49,8 +49,24 @@ def without_dropout(work: Work) -> Work:
     return again
 
 
+def with_old_gradients(work: Work) -> Work:
+    """A recorder that goes wrong: the loss is right, and the gradients are those of the batch that was recorded."""
+    work()
+
+    def again() -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(torch, "_foreach_copy_", lambda *_: None)
+            work()
+
+    return again
+
+
 def impossible(_work: Work) -> Work:
     raise RuntimeError("operation not permitted when stream is capturing\nCUDA kernel errors might be reported later")
+
+
+def too_large(_work: Work) -> Work:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 8 GiB")
 
 
 def trained(
@@ -98,7 +114,9 @@ def test_steps_that_are_replayed_train_the_network_that_computed_ones_do(
     [
         (forgotten, "what was recorded differs from what is computed"),
         (without_dropout, "what was recorded differs from what is computed"),
+        (with_old_gradients, "what was recorded differs from what is computed"),
         (impossible, "operation not permitted when stream is capturing"),
+        (too_large, "CUDA out of memory"),
     ],
 )
 def test_a_recording_that_is_wrong_or_impossible_is_told_and_changes_nothing(
