@@ -177,8 +177,6 @@ class SampleRequest:
         Raises:
             UsageError: A number is out of range, or an option would say nothing.
         """
-        from seqcast.results.sample_paths import USUAL_SAMPLES, SamplePlan
-
         if samples is None and aggregate is None:
             if seed is not None:
                 raise UsageError("--seed is for sample paths.", hint="Give --samples or --aggregate, too.")
@@ -186,6 +184,8 @@ class SampleRequest:
         if aggregate is None and level != opt.DEFAULT_LEVELS:
             hint = "Drop one, or add --aggregate."
             raise UsageError("--level is for intervals, and sample paths have none.", hint=hint)
+        from seqcast.results.sample_paths import USUAL_SAMPLES, SamplePlan
+
         plan = SamplePlan(USUAL_SAMPLES if samples is None else samples, seed or 0)
         return cls(plan, aggregate, opt.parse_levels(level))
 

@@ -1,6 +1,6 @@
 """Time from a fresh shell to a forecast of one series with an exported model, beside the run and `import torch`.
 
-    python tests/benchmarks/onnx_latency.py [--repeat 5]
+    python -m tests.benchmarks.onnx_latency [--repeat 5]
 
 The median time and processor time of several runs of each, taken in turn, and the milliseconds of one window in a process
 that has everything loaded. Prints one JSON document.
@@ -27,15 +27,15 @@ from seqcast.portable.onnx_file import OnnxModel
 from seqcast.run.directory import RunDirectory
 from seqcast.run.load import load_trained_model
 from seqcast.run.source import read_run_source
+from tests.benchmarks.startup import ENVIRONMENT, SEQCAST
 
-SEQCAST = "from seqcast.cli.app import main; main()"
 NUM_STEPS = 1000
 
 
 def seconds_of(*words: str) -> tuple[float, float]:
     """Time and processor time of one fresh interpreter."""
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", *words], capture_output=True, check=True)
+    subprocess.run([sys.executable, "-c", *words], env=ENVIRONMENT, capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - started, cpu
@@ -73,16 +73,14 @@ def measure(repeat: int) -> dict[str, object]:
     """Median seconds of each command, and their share of what importing torch takes."""
     with tempfile.TemporaryDirectory() as name:
         data, run, model = made(Path(name))
-        predicting = (SEQCAST, "predict", str(data), "--output", "-", "--quiet")
+        predicting = (SEQCAST, "predict", str(data))
         commands = {
             "import torch": ("import torch",),
             "seqcast predict --onnx": (*predicting, "--onnx", str(model)),
             "seqcast predict --run": (*predicting, "--run", str(run)),
         }
-        found: dict[str, list[tuple[float, float]]] = {each: [] for each in commands}
-        for _ in range(repeat):
-            for each, words in commands.items():
-                found[each].append(seconds_of(*words))
+        rounds = [{each: seconds_of(*words) for each, words in commands.items()} for _ in range(repeat + 1)]
+        found = {each: [round_[each] for round_ in rounds[1:]] for each in commands}  # the first compiles modules
         document: dict[str, object] = {"warm_milliseconds": warm_milliseconds(data, run, repeat)}
         for place, kind in enumerate(("seconds", "processor_seconds")):
             median = {each: statistics.median(value[place] for value in values) for each, values in found.items()}

@@ -20,7 +20,7 @@ from seqcast.config import Config
 from seqcast.forecasting import predict
 from seqcast.panel.frequency import parse_frequency
 from seqcast.samples import CO2, sample_path
-from tests.benchmarks.startup import SEQCAST
+from tests.benchmarks.startup import ENVIRONMENT, SEQCAST
 from tests.panels import make_panel, small_setup, untrained_model
 
 STEPS, HORIZON, CONTEXT = 600, 24, 168
@@ -29,7 +29,7 @@ STEPS, HORIZON, CONTEXT = 600, 24, 168
 def cpu_seconds(arguments: list[str], folder: str) -> float:
     """CPU time of one fresh interpreter, which other work on the machine changes little."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", *arguments], cwd=folder, capture_output=True, check=True)
+    subprocess.run([sys.executable, "-c", *arguments], cwd=folder, env=ENVIRONMENT, capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
