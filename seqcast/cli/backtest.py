@@ -9,7 +9,7 @@ from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.engine_choice import EngineChoice
 from seqcast.cli.grouped_reading import GroupedReading, GroupToRead
-from seqcast.cli.loaded_run import LoadedRun, OpenedRun, open_run
+from seqcast.cli.loaded_run import LoadedRun, OpenedRun, find_run_and_table
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.signals import stop_signals
@@ -75,18 +75,20 @@ def backtest(
     if refit_every is not None and choice.name != "single":
         raise UsageError("--refit-every trains one network after the other.", hint="Leave --engine out.")
     screen = Screen(quiet=quiet)
-    from seqcast.evaluation.backtest import BacktestPlan
-
     table = TableOutput.from_options(output, None, excel_safe=excel_safe)
-    opened = open_run(screen, run, data, settings, device, context)
-    if refit_every is not None and opened.record.parent is not None:
-        raise UsageError(
-            f"{opened.directory.path}: --refit-every trains from the start, and this run was trained with --from.",
-            hint=f"Name the run that it goes on from with --run: {opened.record.parent.path}",
-        )
-    part: Literal["validation", "test"] = "test" if test else "validation"
-    plan = BacktestPlan(part, windows, stride, baselines, levels, statistical, refit_every)
-    with choice.started(screen, opened.device) as started:
+    found = find_run_and_table(run, data, settings)
+    parent = found.record.parent
+    if refit_every is not None and parent is not None:
+        told = "--refit-every trains from the start, and this run was trained with --from."
+        hint = f"Name the run that it goes on from with --run: {parent.path}"
+        raise UsageError(f"{found.choice.directory.path}: {told}", hint=hint)
+    with choice.starting(device, "seqcast.evaluation.backtest") as starting:
+        from seqcast.evaluation.backtest import BacktestPlan
+
+        opened = found.open(screen, device, context)
+        part: Literal["validation", "test"] = "test" if test else "validation"
+        plan = BacktestPlan(part, windows, stride, baselines, levels, statistical, refit_every)
+        started = starting.engine(screen, opened.device)
         done = _scored(screen, opened, plan, None if output is None else table, started)
     if json:
         screen.document(document(done, plan))

@@ -129,7 +129,8 @@ def _rows_of_workers(
     from seqcast.experiments.compare import compare_variants
 
     rows = []
-    with stop_signals() as stop_signal, choice.started(screen, device) as engine:
+    with stop_signals() as stop_signal, choice.starting(device.type) as starting:
+        engine = starting.engine(screen, device)
         for row in compare_variants(variants, training, engine, stop_signal):
             screen.say(
                 f"{row.variant}: {training.root / row.variant}" + (f" failed: {row.failure}" if row.failure else "")

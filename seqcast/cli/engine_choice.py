@@ -12,6 +12,8 @@ from seqcast.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
+    from seqcast.engines.ray_cluster import RayCluster
+
 
 @dataclass(frozen=True)
 class EngineChoice:
@@ -42,22 +44,44 @@ class EngineChoice:
         return cls(name, address, num_workers)
 
     @contextmanager
-    def started(self, screen: Screen, device: "torch.device | None" = None) -> Iterator[Engine]:
-        """Start the engine; `device` is that of the model, None for one that runs on the CPU alone.
+    def starting(self, device: str, module: str = "") -> Iterator["StartingEngine"]:
+        """Start the engine; while the command loads its model, the workers import the module that their work needs.
+
+        `device` is the one that was asked for.
 
         Raises:
-            UsageError: No cluster answers, or it has too few cores or GPUs.
+            UsageError: No cluster answers, or it has too few cores.
         """
         if self.name == "single":
-            yield SINGLE_PROCESS
+            yield StartingEngine()
             return
-        from seqcast.engines.ray_cluster import ClusterRequest, ray_workers
+        from seqcast.engines.ray_cluster import ClusterRequest, open_cluster
 
+        with open_cluster(ClusterRequest(self.address, self.num_workers)) as cluster:
+            if module:
+                cluster.prepare(device, module)
+            yield StartingEngine(cluster)
+
+
+@dataclass(frozen=True)
+class StartingEngine:
+    """An engine that starts while the command loads its model."""
+
+    cluster: "RayCluster | None" = None
+    """None for a single process."""
+
+    def engine(self, screen: Screen, device: "torch.device | None" = None) -> Engine:
+        """The engine; `device` is that of the model, None for one that runs on the CPU alone.
+
+        Raises:
+            UsageError: The cluster has too few cores or GPUs.
+        """
+        if self.cluster is None:
+            return SINGLE_PROCESS
         needs_gpu = device is not None and device.type == "cuda"
         if needs_gpu and device is not None and device.index:
             raise UsageError(f"--device {device}: each worker takes a GPU.", hint="Give --device cuda.")
-        request = ClusterRequest(self.address, self.num_workers, needs_gpu)
-        with ray_workers(request) as engine:
-            count = engine.num_workers
-            screen.say(f"ray: {count} worker{'' if count == 1 else 's'} on {request.place}")
-            yield engine
+        engine = self.cluster.workers(needs_gpu=needs_gpu)
+        count = engine.num_workers
+        screen.say(f"ray: {count} worker{'' if count == 1 else 's'} on {engine.place}")
+        return engine

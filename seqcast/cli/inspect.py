@@ -14,7 +14,7 @@ from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
 from seqcast.cli.engine_choice import EngineChoice
 from seqcast.cli.grouped_reading import GroupedReading, GroupToRead
-from seqcast.cli.loaded_run import LoadedRun, OpenedRun, load_run, open_run
+from seqcast.cli.loaded_run import LoadedRun, OpenedRun, find_run_and_table, load_run
 from seqcast.cli.plot_output import plot_format, write_attention_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
@@ -99,28 +99,26 @@ def inspect(
         raise UsageError("--origin names one origin, --windows counts several.", hint="Give one of them.")
     wanted = output is not None or format not in (None, "table")
     if wanted and (json or format == "table"):
-        report_option = "--json" if json else "--format table"
-        raise UsageError(
-            f"{report_option} prints the report, --output and the other formats write the attention table.",
-            hint="Give one of them.",
-        )
+        told = "prints the report, --output and the other formats write the attention table."
+        raise UsageError(f"{'--json' if json else '--format table'} {told}", hint="Give one of them.")
     if wanted:
         refuse_questions((verify, explain, suggest, compare, align, plot, by == "error"))
     if plot is not None:
         plot_format(plot)
     choice = EngineChoice.from_options(engine, address, workers)
     screen = Screen(quiet=quiet)
-    from seqcast.attention.inspection import Question
-    from seqcast.report.heatmap import Heatmap
-
     table = TableOutput.from_options(output, None if format == "table" else format)
-    opened = open_run(screen, run, data, settings, device, context)
-    used = opened.model if part is None or part == "both" else opened.model.part(part)
-    apart = part == "both" or (json and len(opened.model.parts) > 1)
-    other_run = "" if compare is None else str(compare)
-    question = Question(windows, None, relative, by, top, verify, suggest, None, other_run, apart, align, explain)
-    asked = Asked(used, question, series, origin)
-    with choice.started(screen, opened.device) as started:
+    found_run = find_run_and_table(run, data, settings)
+    with choice.starting(device, "seqcast.attention.grouped_inspection") as starting:
+        from seqcast.attention.inspection import Question
+
+        opened = found_run.open(screen, device, context)
+        used = opened.model if part is None or part == "both" else opened.model.part(part)
+        apart = part == "both" or (json and len(opened.model.parts) > 1)
+        other_run = "" if compare is None else str(compare)
+        question = Question(windows, None, relative, by, top, verify, suggest, None, other_run, apart, align, explain)
+        asked = Asked(used, question, series, origin)
+        started = starting.engine(screen, opened.device)
         if wanted:
             write_attention_table(screen, opened, asked, table, started)
             return
@@ -134,6 +132,8 @@ def inspect(
         return
     screen.result(inspection_view(found, opened.model, top, single=is_single))
     if heatmap:
+        from seqcast.report.heatmap import Heatmap
+
         screen.result("")
         screen.result(Heatmap(found.report))
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from seqcast.reading.files import TableFiles
     from seqcast.reading.source import Content
+    from seqcast.run.choice import RunChoice
     from seqcast.run.directory import RunDirectory
+    from seqcast.run.headings import Given
     from seqcast.run.load import TrainedModel
     from seqcast.run.record import RunRecord
     from seqcast.run.run_table import RunTable
@@ -67,61 +69,68 @@ def load_run(
     device: str = "auto",
     context: int | None = None,
 ) -> LoadedRun:
-    """Load a run and read its table, or another one under the headings that the settings tell, as `open_run` finds it.
+    """Load a run and read its table, or another one under the headings that the settings tell.
 
     Raises:
-        UsageError: The model cannot read `context` past steps.
-        RunError: There is no such run, or it cannot be used.
-        DataError: The table cannot be used.
+        UsageError, RunError, DataError: As `find_run_and_table` and `FoundRun.open`.
     """
-    return open_run(screen, run, data, settings, device, context).read(screen)
+    return find_run_and_table(run, data, settings).open(screen, device, context).read(screen)
 
 
-def open_run(
-    screen: Screen,
-    run: Path | None,
-    data: str | None,
-    settings: Settings,
-    device: str = "auto",
-    context: int | None = None,
-) -> OpenedRun:
-    """Load a run without reading its table.
+@dataclass(frozen=True)
+class FoundRun:
+    """A run that is not loaded yet, and the table to use."""
+
+    choice: "RunChoice"
+    record: "RunRecord"
+    table: "str | Content | TableFiles | None"
+    given: "Given"
+
+    def open(self, screen: Screen, device: str = "auto", context: int | None = None) -> OpenedRun:
+        """Load the run without reading the table.
+
+        Raises:
+            UsageError: The model cannot read `context` past steps.
+            RunError: The run cannot be used.
+        """
+        from seqcast.attention.context_length import context_notices, with_context
+        from seqcast.run.load import load_trained_model
+        from seqcast.run.run_table import RunTable
+        from seqcast.runtime import keep_freed_memory, resolve_runtime
+
+        directory, reason = self.choice.directory, self.choice.reason
+        model = load_trained_model(directory, self.record, resolve_runtime(device, "float32").device)
+        keep_freed_memory()
+        trained = model.context
+        if context is not None:
+            model = with_context(model, context)
+        screen.say(f"run: {directory.path}" + (f" {reason}" if reason else ""))
+        notices = context_notices(trained, model.context)
+        if self.record.status == "diverged":
+            text = "the training of this run diverged; the forecast uses its best weights before that"
+            notices = (Notice("repair", text), *notices)
+        table = RunTable(self.record, model.config, self.table, self.given)
+        return OpenedRun(directory, self.record, model, table, notices)
+
+
+def find_run_and_table(run: Path | None, data: str | None, settings: Settings) -> FoundRun:
+    """Find a run and a table, without importing torch.
 
     By default the run is the newest finished one, of those that were trained on the columns of the other table.
 
     Raises:
-        UsageError: The model cannot read `context` past steps.
         RunError: There is no such run, or it cannot be used.
-        DataError: The table cannot be used.
+        DataError: There is no such table.
     """
-    from seqcast.attention.context_length import context_notices, with_context
     from seqcast.reading.files import open_table
     from seqcast.run.choice import RunChoice, choose_run, newest_choice
     from seqcast.run.directory import find_run
     from seqcast.run.headings import Given
-    from seqcast.run.load import load_trained_model
-    from seqcast.run.run_table import RunTable
-    from seqcast.runtime import keep_freed_memory, resolve_runtime
 
     given = Given(settings.sections["data"], settings.reading, settings.static_file)
-    table: str | Content | TableFiles | None = data
+    table = None if data is None else open_table(data)
     if run is not None:
         choice = RunChoice(find_run(run), "")
     else:
-        choice = newest_choice()
-        if data is not None:
-            opened = open_table(data)
-            table, choice = opened, choose_run(opened, given)
-    directory = choice.directory
-    record = directory.read_record()
-    model = load_trained_model(directory, record, resolve_runtime(device, "float32").device)
-    keep_freed_memory()
-    trained = model.context
-    if context is not None:
-        model = with_context(model, context)
-    screen.say(f"run: {directory.path}" + (f" {choice.reason}" if choice.reason else ""))
-    notices = context_notices(trained, model.context)
-    if record.status == "diverged":
-        text = "the training of this run diverged; the forecast uses its best weights before that"
-        notices = (Notice("repair", text), *notices)
-    return OpenedRun(directory, record, model, RunTable(record, model.config, table, given), notices)
+        choice = newest_choice() if table is None else choose_run(table, given)
+    return FoundRun(choice, choice.directory.read_record(), table, given)

@@ -53,37 +53,47 @@ class OpenedOnnx:
         return LoadedOnnx(self.model, source)
 
 
-def require_no_run(onnx: Path, options: dict[str, bool]) -> None:
-    """Refuse options that an exported model does not know; `options` says which were given.
+@dataclass(frozen=True)
+class FoundOnnx:
+    """An exported model that is not read yet, and the table to forecast."""
+
+    onnx: Path
+    data: str
+    settings: Settings
+
+    def open(self, screen: Screen, device: str = "auto", context: int | None = None) -> OpenedOnnx:
+        """Read the model; its table has the columns of the run, or the headings that the settings tell.
+
+        Raises:
+            RunError: The model cannot be used.
+        """
+        from seqcast.portable.onnx_file import OnnxModel
+        from seqcast.run.headings import Given
+        from seqcast.run.run_table import RunTable
+
+        assert device == "auto", "an exported model has no device"
+        assert context is None, "an exported model has its own context"
+        model, settings = OnnxModel.read(self.onnx), self.settings
+        screen.say(f"model: {self.onnx}")
+        given = Given(settings.sections["data"], settings.reading, settings.static_file)
+        notices: tuple[Notice, ...] = ()
+        if model.card.record.status == "diverged":
+            text = "the training of this model diverged; the forecast uses its best weights before that"
+            notices = (Notice("repair", text),)
+        return OpenedOnnx(model, RunTable(model.card.record, model.config, self.data, given), notices)
+
+
+def find_onnx(onnx: Path, data: str | None, settings: Settings, options: dict[str, bool]) -> FoundOnnx:
+    """The exported model and its table; `options` says which options were given that only a run knows.
 
     Raises:
-        UsageError: One was.
+        UsageError: One was, or no table is given; an exported model does not name that of its training.
     """
     given = next((name for name, is_given in options.items() if is_given), None)
     if given is not None:
         raise UsageError(
             f"--{given} needs a run, and --onnx {onnx} is an exported model.", hint=f"Drop --{given}, or give --run."
         )
-
-
-def open_onnx(screen: Screen, onnx: Path, data: str | None, settings: Settings) -> OpenedOnnx:
-    """Read an exported model; its table has the columns of the run, or the headings that the settings tell.
-
-    Raises:
-        UsageError: No table is given; an exported model does not name that of its training.
-        RunError: The model cannot be used.
-    """
-    from seqcast.portable.onnx_file import OnnxModel
-    from seqcast.run.headings import Given
-    from seqcast.run.run_table import RunTable
-
     if data is None:
         raise UsageError("an exported model needs a table.", hint=f"Run `seqcast predict DATA --onnx {onnx}`.")
-    model = OnnxModel.read(onnx)
-    screen.say(f"model: {onnx}")
-    given = Given(settings.sections["data"], settings.reading, settings.static_file)
-    notices: tuple[Notice, ...] = ()
-    if model.card.record.status == "diverged":
-        text = "the training of this model diverged; the forecast uses its best weights before that"
-        notices = (Notice("repair", text),)
-    return OpenedOnnx(model, RunTable(model.card.record, model.config, data, given), notices)
+    return FoundOnnx(onnx, data, settings)

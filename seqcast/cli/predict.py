@@ -12,8 +12,8 @@ from seqcast.cli.console import Screen
 from seqcast.cli.engine_choice import EngineChoice
 from seqcast.cli.forecast_parts import ForecastRequest, write_in_parts
 from seqcast.cli.libraries import forgo_pandas
-from seqcast.cli.loaded_run import LoadedRun, OpenedRun, open_run
-from seqcast.cli.onnx_model import LoadedOnnx, OpenedOnnx, open_onnx, require_no_run
+from seqcast.cli.loaded_run import LoadedRun, OpenedRun, find_run_and_table
+from seqcast.cli.onnx_model import LoadedOnnx, OpenedOnnx, find_onnx
 from seqcast.cli.plot_output import plot_format, write_forecast_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
@@ -89,22 +89,20 @@ def predict(
         plot_format(plot_file)
     asked = SampleRequest.from_options(samples, aggregate, seed, level)
     table = TableOutput.from_options(output, format, excel_safe=excel_safe, folders=True)
-    if onnx is None:
-        opened = open_run(screen, run, data, settings, device, context)
-        if asked is not None:
-            opened.model.named(model).require_dependence()
-        request = request_of_run(opened, model, horizon, future, levels)
-    else:
-        given = {"run": run is not None, "model": model != "seqcast", "context": context is not None}
-        given |= {"device": device != "auto", "samples": samples is not None, "aggregate": aggregate is not None}
-        require_no_run(onnx, given)
-        request = request_of_onnx(open_onnx(screen, onnx, data, settings), horizon, future, levels)
     wanted = output is not None or format is not None
     needs_whole = {"samples": samples, "aggregate": aggregate, "plot": plot or plot_file}
     whole = next((name for name, value in needs_whole.items() if value), None)
     if table.is_folder and whole is not None:
         raise UsageError(f"--{whole} writes one file, and {output} is a folder.", hint="Give a file as --output.")
-    with choice.started(screen, request.opened.device) as started:
+    given = {"run": run is not None, "model": model != "seqcast", "context": context is not None}
+    given |= {"device": device != "auto", "samples": samples is not None, "aggregate": aggregate is not None}
+    found = find_run_and_table(run, data, settings) if onnx is None else find_onnx(onnx, data, settings, given)
+    with choice.starting(device, "seqcast.forecasting" if onnx is None else "seqcast.portable.forecasting") as starting:
+        opened = found.open(screen, device, context)
+        if asked is not None and isinstance(opened, OpenedRun):
+            opened.model.named(model).require_dependence()
+        request = request_of(opened, model, horizon, future, levels)
+        started = starting.engine(screen, opened.device)
         if wanted and whole is None and write_in_parts(screen, request, table, started):
             return
         loaded = request.opened.read(screen)
@@ -122,6 +120,19 @@ def predict(
         write_forecast_plot(screen, plot_file, loaded, prediction.forecast, levels)
     if plot or (plot is None and not wanted and screen.out.is_terminal):
         screen.result(draw_first_series(screen, loaded, prediction.forecast, levels))
+
+
+def request_of(
+    opened: OpenedRun | OpenedOnnx, name: str, horizon: int | None, future: Path | None, levels: tuple[float, ...]
+) -> ForecastRequest:
+    """The request for forecasts of a run or of an exported model, or for naive ones of this name.
+
+    Raises:
+        UsageError: There is no forecast of this name.
+    """
+    if isinstance(opened, OpenedRun):
+        return request_of_run(opened, name, horizon, future, levels)
+    return request_of_onnx(opened, horizon, future, levels)
 
 
 def request_of_run(

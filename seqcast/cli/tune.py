@@ -115,7 +115,8 @@ def _run_on_workers(screen: Screen, shared: SharedSearch, choice: EngineChoice) 
     file = shared.directory / STUDY_FILE
     num_told = len(kept_trials(file))
 
-    with stop_signals() as stop_signal, choice.started(screen, shared.search.runtime.device) as engine:
+    with stop_signals() as stop_signal, choice.starting(shared.search.runtime.device.type) as starting:
+        engine = starting.engine(screen, shared.search.runtime.device)
 
         def watch() -> int | None:
             nonlocal num_told

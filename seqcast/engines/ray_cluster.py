@@ -7,10 +7,10 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from seqcast.engines.ray_pool import RayPool
 from seqcast.errors import UsageError, option
@@ -32,14 +32,12 @@ _WAYS_IN = "See `ray status`; a cluster that asks for a token needs RAY_AUTH_MOD
 
 @dataclass(frozen=True)
 class ClusterRequest:
-    """The workers that are asked for."""
+    """The cluster and the workers that are asked for."""
 
     address: str | None = None
     """`host:port` of a cluster that runs; None: one on this machine, for as long as the command takes."""
     num_workers: int | None = None
     """None: one for each core, or for each GPU."""
-    needs_gpu: bool = False
-    """Whether each worker needs a GPU of its own."""
 
     @property
     def place(self) -> str:
@@ -66,18 +64,55 @@ def import_ray(address: str | None = None) -> ModuleType:
     return import_extra("ray", "ray", option("engine", "ray"))
 
 
+@dataclass
+class RayCluster:
+    """A cluster that this command has started or joined."""
+
+    ray: ModuleType
+    request: ClusterRequest
+    _pools: dict[bool, RayPool] = field(default_factory=dict, init=False)
+    """By whether each worker has a GPU."""
+
+    def workers(self, *, needs_gpu: bool) -> RayPool:
+        """The workers that were asked for, each with a GPU of its own where it needs one.
+
+        Raises:
+            UsageError: The cluster has too few cores or GPUs.
+        """
+        if needs_gpu not in self._pools:
+            number = _number_of_workers(self.ray, self.request, "GPU" if needs_gpu else "CPU")
+            self._pools[needs_gpu] = RayPool(self.ray, number, self.request.place, int(needs_gpu))
+        return self._pools[needs_gpu]
+
+    def prepare(self, device: str, module: str) -> None:
+        """Start workers that import a module, unless only torch, which is slow to import, knows if they need a GPU.
+
+        Raises:
+            UsageError: As `workers`.
+        """
+        if device == "cpu" or not self.ray.cluster_resources().get("GPU"):
+            self.workers(needs_gpu=False).prepare(module)
+
+    def dismiss(self) -> None:
+        """End all workers."""
+        for pool in self._pools.values():
+            pool.dismiss()
+
+
 @contextmanager
-def ray_workers(request: ClusterRequest) -> Iterator[RayPool]:
+def open_cluster(request: ClusterRequest) -> Iterator[RayCluster]:
     """Start or join a cluster; leaving the context ends what was started.
 
     Raises:
-        UsageError: Ray is not installed, no cluster answers, or it has too few cores or GPUs.
+        UsageError: Ray is not installed, or no cluster answers.
     """
     ray = import_ray(request.address)
     _join(ray, request)
+    cluster = RayCluster(ray, request)
     try:
-        yield RayPool(ray, _number_of_workers(ray, request), request.place, int(request.needs_gpu))
+        yield cluster
     finally:
+        cluster.dismiss()
         ray.shutdown()
 
 
@@ -118,12 +153,11 @@ def _require_answer(address: str) -> None:
         raise UsageError(f"{spelled}: no Ray cluster answers there ({reason}).", hint=hint) from None
 
 
-def _number_of_workers(ray: ModuleType, request: ClusterRequest) -> int:
-    kind = "GPU" if request.needs_gpu else "CPU"
+def _number_of_workers(ray: ModuleType, request: ClusterRequest, kind: Literal["CPU", "GPU"]) -> int:
     there = int(ray.cluster_resources().get(kind, 0))
     wanted = request.num_workers or there
     if not 1 <= wanted <= there:
-        word, other = ("GPUs", f", or {option('device', 'cpu')}") if request.needs_gpu else ("cores", "")
+        word, other = ("GPUs", f", or {option('device', 'cpu')}") if kind == "GPU" else ("cores", "")
         hint = f"Give fewer {option('workers')}{other}."
         raise UsageError(f"{request.place} has {there} {word}, and each worker needs one.", hint=hint)
     return wanted

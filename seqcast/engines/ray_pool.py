@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import seqcast
 from seqcast.engines.engine import number_of
-from seqcast.engines.worker import Worker
+from seqcast.engines.worker import Assignment, Worker
 from seqcast.errors import SeqcastError, StoppedError, UsageError, option
 
 Item = TypeVar("Item")
@@ -35,7 +35,7 @@ _FEWER = f"Give fewer {option('workers')}, so that each has more memory."
 _SAME = "Every machine of the cluster needs the same seqcast, with the same extras, and the same RAY_AUTH_MODE."
 
 
-@dataclass(frozen=True)
+@dataclass
 class RayPool:
     """An engine whose workers are actors, each with one core and, where they are needed, one GPU."""
 
@@ -44,6 +44,21 @@ class RayPool:
     place: str
     """The cluster, in words."""
     num_gpus: int = 0
+    _actors: list[Any] = field(default_factory=list, init=False)
+    """Workers that were started; they stay for later work."""
+    _num_assignments: int = field(default=0, init=False)
+
+    def prepare(self, module: str) -> None:
+        """Start all workers, and let them import a module that their work needs."""
+        for actor in self._started(self.num_workers):
+            actor.prepare.remote(module)
+
+    def dismiss(self) -> None:
+        """End all workers, whatever they are about."""
+        if self.ray.is_initialized():  # else the cluster has ended, and they with it
+            for actor in self._actors:
+                self.ray.kill(actor)
+        self._actors.clear()
 
     def map(
         self, work: Callable[[Item], Result], items: Sequence[Item], name_of: Callable[[Item], str] = number_of
@@ -65,19 +80,28 @@ class RayPool:
         yield from self._map(_Job(work, items, name_of, stop_signal, items_at_once=1))
 
     def _map(self, job: "_Job") -> Iterator[Any]:
-        ray, num_actors = self.ray, min(self.num_workers, len(job.items))
-        shared = ray.put(job.work)  # kept until the end, for workers that are started again
-        kept = {"max_restarts": MOST_RESTARTS, "max_task_retries": MOST_TRIES - 1}
-        # A call of `stop` must not wait for the item that a worker is about.
-        actor = ray.remote(num_cpus=1, num_gpus=self.num_gpus, concurrency_groups={"stop": 1}, **kept)(Worker)
-        actors = [actor.remote(str(Path.cwd())) for _ in range(num_actors)]
+        work = self.ray.put(job.work)  # kept until the end, for workers that are started again
+        self._num_assignments += 1
+        assignment = Assignment[Any](self._num_assignments, partial(self.ray.get, work))
+        actors = self._started(min(self.num_workers, len(job.items)))
+        is_done = False
         try:
-            for number, outcome in enumerate(_Schedule(self, actors, job, partial(ray.get, shared)).outcomes()):
+            for number, outcome in enumerate(_Schedule(self, actors, job, assignment).outcomes()):
                 yield self._result(outcome, job.name_of(job.items[number]))
+            is_done = True
         finally:
-            if ray.is_initialized():  # else the cluster has ended, and they with it
-                for each in actors:
-                    ray.kill(each)
+            if not is_done:  # they are about items that no one waits for
+                self.dismiss()
+
+    def _started(self, number: int) -> list[Any]:
+        """This many workers; those that are missing are started."""
+        if len(self._actors) < number:
+            kept = {"max_restarts": MOST_RESTARTS, "max_task_retries": MOST_TRIES - 1}
+            # A call of `stop` must not wait for the item that a worker is about.
+            options = {"num_cpus": 1, "num_gpus": self.num_gpus, "concurrency_groups": {"stop": 1}}
+            actor = self.ray.remote(**options, **kept)(Worker)
+            self._actors += [actor.remote(str(Path.cwd())) for _ in range(number - len(self._actors))]
+        return self._actors[:number]
 
     def _result(self, outcome: Any, name: str) -> Any:
         try:
@@ -155,8 +179,7 @@ class _Schedule:
     pool: RayPool
     actors: list[Any]
     job: _Job
-    fetch: Callable[[], Any]
-    """Gets the work in a worker."""
+    assignment: Assignment[Any]
     waiting: dict[Any, tuple[int, int | None]] = field(default_factory=dict)
     """The actor of each unfinished call, and the number of its item; None for the call that tells it has begun."""
     done: dict[int, Any] = field(default_factory=dict)
@@ -172,7 +195,7 @@ class _Schedule:
         Raises:
             StoppedError: A signal came, and the workers have stopped.
         """
-        self.waiting = {actor.begin.remote(self.fetch): (number, None) for number, actor in enumerate(self.actors)}
+        self.waiting = {actor.begin.remote(self.assignment): (number, None) for number, actor in enumerate(self.actors)}
         for next_number in range(len(self.job.items)):
             self._give(next_number)
             while next_number not in self.done:
@@ -208,6 +231,6 @@ class _Schedule:
         while self.free and self.num_given < most and self.stopped_by is None:
             actor = max(self.free, key=self.free.count)
             self.free.remove(actor)
-            call = self.actors[actor].do.remote(self.fetch, self.job.items[self.num_given])
+            call = self.actors[actor].do.remote(self.assignment, self.job.items[self.num_given])
             self.waiting[call] = (actor, self.num_given)
             self.num_given += 1

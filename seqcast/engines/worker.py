@@ -4,15 +4,15 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 import seqcast
 from seqcast.errors import SeqcastError, UsageError, option
 
 Item = TypeVar("Item")
-Fetch = Callable[[], Callable[[Item], object]]
-"""Gets the work, which is too large to be sent with every item."""
 
 
 _signals: list[int] = []
@@ -21,6 +21,16 @@ _signals: list[int] = []
 def asked_to_stop() -> int | None:
     """Returns the number of the signal that the command has received; None while there is none."""
     return _signals[0] if _signals else None
+
+
+@dataclass(frozen=True)
+class Assignment(Generic[Item]):
+    """Some work for a worker, which is too large to be sent with every item."""
+
+    number: int
+    """Another one for each assignment of the worker."""
+    fetch: Callable[[], Callable[[Item], object]]
+    """Gets the work."""
 
 
 @dataclass(frozen=True)
@@ -43,37 +53,43 @@ class Worker(Generic[Item]):
     def __init__(self, folder: str) -> None:
         """`folder` is the working directory of the command, which relative paths begin at."""
         self.folder = folder
-        self.work: Callable[[Item], object] | None = None
+        self.number: int | None = None
+        self.work: Callable[[Item], object]
 
-    def begin(self, fetch: "Fetch[Item]") -> bytes:
-        """The version of seqcast in this process as a pickled `Outcome`, once `fetch` has got the work."""
-        return _outcome(lambda: (self._begun(fetch), seqcast.__version__)[1])
+    def prepare(self, module: str) -> None:
+        """Import a module that the work needs, while the command still gets ready."""
+        with suppress(Exception):  # it comes again when the work is fetched
+            import_module(module)
 
-    def do(self, fetch: "Fetch[Item]", item: Item) -> bytes:
+    def begin(self, assignment: Assignment[Item]) -> bytes:
+        """The version of seqcast in this process as a pickled `Outcome`, once the work is here."""
+        return _outcome(lambda: (self._begun(assignment), seqcast.__version__)[1])
+
+    def do(self, assignment: Assignment[Item], item: Item) -> bytes:
         """The pickled `Outcome` of an item: a copy, so that no part of it keeps the rest in shared memory.
 
         A worker that was started again after its death has to fetch the work again.
         """
-        return _outcome(lambda: self._begun(fetch)(item))
+        return _outcome(lambda: self._begun(assignment)(item))
 
     def stop(self, number: int) -> None:
         """Ask the work to save its state and stop, as a signal of this number asked the command."""
         _signals.append(number)
 
-    def _begun(self, fetch: "Fetch[Item]") -> Callable[[Item], object]:
+    def _begun(self, assignment: Assignment[Item]) -> Callable[[Item], object]:
         """The work.
 
         Raises:
             UsageError: The folder is not there.
         """
-        if self.work is None:
+        if self.number != assignment.number:
             try:
                 os.chdir(self.folder)
             except OSError as error:
                 told = f"a worker cannot use the folder {self.folder}: {error.strerror}."
                 hint = f"With {option('engine', 'ray')} every machine needs the data and the run at the same path."
                 raise UsageError(told, hint=hint) from None
-            self.work = fetch()
+            self.work, self.number = assignment.fetch(), assignment.number
             settle_in()
         return self.work
 

@@ -36,6 +36,7 @@ class FakeRay:
     """Whether the call that was made last ends first."""
     given: list[Any] = field(default_factory=list)
     """Arguments of all calls of `do`, in order."""
+    workers: list[Any] = field(default_factory=list)
     killed: list[Any] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the actors."""
@@ -78,21 +79,24 @@ class FakeRay:
         return lambda kind: SimpleNamespace(remote=lambda *arguments: self._actor(kind(*arguments)))
 
     def _actor(self, worker: Any) -> Any:
-        def do(fetch: Callable[[], Any], item: Any) -> Call:
+        def do(assignment: Any, item: Any) -> Call:
             self.given.append(item)
-            return Call(lambda: self._done(worker, fetch, item))
+            return Call(lambda: self._done(worker, assignment, item))
 
         def stop(**options: Any) -> Any:
             assert options == {"concurrency_group": "stop"}
             return SimpleNamespace(remote=worker.stop)
 
-        return SimpleNamespace(
-            begin=SimpleNamespace(remote=lambda fetch: Call(lambda: worker.begin(fetch))),
+        actor = SimpleNamespace(
+            prepare=SimpleNamespace(remote=worker.prepare),
+            begin=SimpleNamespace(remote=lambda assignment: Call(lambda: worker.begin(assignment))),
             do=SimpleNamespace(remote=do),
             stop=SimpleNamespace(options=stop),
         )
+        self.workers.append(actor)
+        return actor
 
-    def _done(self, worker: Any, fetch: Callable[[], Any], item: Any) -> Any:
+    def _done(self, worker: Any, assignment: Any, item: Any) -> Any:
         if self.failure is not None:
             raise self.failure
-        return worker.do(fetch, item)
+        return worker.do(assignment, item)

@@ -13,9 +13,9 @@ import pytest
 import seqcast
 from seqcast.engines import ray_cluster, ray_pool, worker
 from seqcast.engines.engine import SINGLE_PROCESS
-from seqcast.engines.ray_cluster import ClusterRequest, import_ray, ray_workers
+from seqcast.engines.ray_cluster import ClusterRequest, import_ray, open_cluster
 from seqcast.engines.ray_pool import RayPool, delayed_signals
-from seqcast.engines.worker import Outcome, Worker, asked_to_stop
+from seqcast.engines.worker import Assignment, Outcome, Worker, asked_to_stop
 from seqcast.errors import DataError, Place, SeqcastError, StoppedError, UsageError
 from tests.engines.fake_ray import Call, FakeRay, OutOfMemoryError, RayActorError, RayError
 
@@ -39,7 +39,8 @@ def test_results_come_in_the_order_of_the_items_whichever_is_done_first(is_newes
     ray = FakeRay(is_newest_first=is_newest_first)
     assert done_by(pool(ray)) == done_by(SINGLE_PROCESS) == [square(number) for number in ITEMS]
     assert ray.given == list(ITEMS)
-    assert len(ray.killed) == 2
+    assert len(ray.workers) == 2
+    assert ray.killed == []
     assert ray.options["max_restarts"] > 0
     assert ray.options["max_task_retries"] > 0
 
@@ -47,7 +48,40 @@ def test_results_come_in_the_order_of_the_items_whichever_is_done_first(is_newes
 def test_no_more_workers_are_started_than_there_are_items() -> None:
     ray = FakeRay()
     assert done_by(pool(ray, num_workers=50)) == done_by(SINGLE_PROCESS)
-    assert len(ray.killed) == len(ITEMS)
+    assert len(ray.workers) == len(ITEMS)
+
+
+def test_workers_stay_for_the_next_work_and_prepare_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported: list[str] = []
+    monkeypatch.setattr(worker, "import_module", imported.append)
+    ray = FakeRay()
+    workers = pool(ray)
+    workers.prepare("a.module")
+    assert done_by(workers) == [square(number) for number in ITEMS]
+    assert done_by(workers, str) == [str(number) for number in ITEMS]
+    assert imported == ["a.module"] * 2
+    assert len(ray.workers) == 2
+    workers.dismiss()
+    assert len(ray.killed) == 2
+
+
+def test_a_module_that_is_missing_is_told_when_the_work_comes() -> None:
+    hired = Worker[int](".")
+    hired.prepare("no.such.module")
+    assert pickle.loads(hired.do(Assignment(1, lambda: square), 3)).unwrapped() == 9
+
+
+@pytest.mark.parametrize(("device", "num_gpus", "is_ready"), [("auto", 0, True), ("auto", 1, False), ("cpu", 1, True)])
+def test_workers_start_early_unless_they_may_need_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, device: str, num_gpus: int, is_ready: bool
+) -> None:
+    ray = FakeRay(resources={"CPU": 2.0, "GPU": float(num_gpus)})
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+    with open_cluster(ClusterRequest()) as cluster:
+        cluster.prepare(device, "json")
+        assert len(ray.workers) == (2 if is_ready else 0)
+        assert cluster.workers(needs_gpu=False).num_workers == 2
+    assert ray.killed == ray.workers
 
 
 def test_workers_run_ahead_by_a_bounded_number_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +191,7 @@ def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_worker_without_the_folder_of_the_command_says_so() -> None:
-    told = pickle.loads(Worker("/nowhere/at/all").begin(lambda: square))
+    told = pickle.loads(Worker[int]("/nowhere/at/all").begin(Assignment(1, lambda: square)))
     with pytest.raises(UsageError, match="cannot use the folder /nowhere/at/all: No such file"):
         told.unwrapped()
 
@@ -170,22 +204,23 @@ def test_errors_are_the_same_in_another_process(error: SeqcastError) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "message"),
+    ("num_workers", "needs_gpu", "message"),
     [
-        (ClusterRequest(num_workers=3), "this machine has 2 cores, and each worker needs one. Give fewer --workers."),
+        (3, False, "this machine has 2 cores, and each worker needs one. Give fewer --workers."),
         (
-            ClusterRequest(needs_gpu=True),
+            None,
+            True,
             "this machine has 0 GPUs, and each worker needs one. Give fewer --workers, or --device cpu.",
         ),
     ],
 )
 def test_more_workers_than_cores_are_refused(
-    monkeypatch: pytest.MonkeyPatch, request_: ClusterRequest, message: str
+    monkeypatch: pytest.MonkeyPatch, num_workers: int | None, needs_gpu: bool, message: str
 ) -> None:
     ray = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match=message), ray_workers(request_):
-        pass
+    with open_cluster(ClusterRequest(num_workers=num_workers)) as cluster, pytest.raises(UsageError, match=message):
+        cluster.workers(needs_gpu=needs_gpu)
 
 
 @pytest.mark.parametrize(("address", "mode"), [("127.0.0.1:1", "token"), ("elsewhere:1", None), (None, "token")])
@@ -214,6 +249,6 @@ def test_a_cluster_of_another_version_is_refused_in_one_line(monkeypatch: pytest
         pytest.raises(
             UsageError, match="Ray cannot use this machine: Version mismatch: The cluster was started with: R"
         ),
-        ray_workers(ClusterRequest()),
+        open_cluster(ClusterRequest()),
     ):
         pass
