@@ -179,14 +179,20 @@ def _types(fields: type) -> dict[str, Any]:
 @cache
 def _docstrings(fields: type) -> dict[str, str]:
     """The docstring below each field of a class; none where seqcast is installed without its sources."""
-    try:
-        # To find where the source of a class ends, `inspect` would split it into tokens, which takes six times as long.
-        module = ast.parse(inspect.getsource(sys.modules[fields.__module__]))
-    except OSError:
-        return {}
-    definition = next(each for each in module.body if isinstance(each, ast.ClassDef) and each.name == fields.__name__)
+    definition = _definitions(fields.__module__).get(fields.__name__)
     return {
         ast.unparse(field.target): ast.literal_eval(below.value)
-        for field, below in pairwise(definition.body)
+        for field, below in pairwise([] if definition is None else definition.body)
         if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr)
     }
+
+
+@cache
+def _definitions(module: str) -> dict[str, ast.ClassDef]:
+    """The classes in the source of a module; none without its source."""
+    try:
+        # The source of a single class would take longer: `inspect` splits it into tokens to find where it ends.
+        body = ast.parse(inspect.getsource(sys.modules[module])).body
+    except OSError:
+        return {}
+    return {each.name: each for each in body if isinstance(each, ast.ClassDef)}
