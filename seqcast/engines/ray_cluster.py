@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from seqcast.engines.ray_pool import RayPool
-from seqcast.errors import UsageError, option
+from seqcast.errors import SeqcastError, UsageError, option
 from seqcast.extras import import_extra
 
 CONNECT_SECONDS = 5.0
@@ -28,6 +28,8 @@ _SETTINGS = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # Ray prints what it says about workers that died to stdout
 }
 _WAYS_IN = "See `ray status`; a cluster that asks for a token needs RAY_AUTH_MODE=token in the environment."
+
+_TOO_BUSY = f"Run again when the machine is less busy, or without {option('engine')}; Ray's logs are under /tmp/ray."
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,9 @@ def _join(ray: ModuleType, request: ClusterRequest) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UsageError(f"Ray cannot use {request.place}: {reason}", hint=_WAYS_IN) from None
+    except Exception as error:  # noqa: BLE001  # a plain one where Ray's processes do not start within half a minute
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise SeqcastError(f"Ray does not start on {request.place}: {reason}.", hint=_TOO_BUSY) from None
     except SystemExit:  # from Ray's own handler of SIGTERM, with another exit code
         raise SystemExit(128 + signal.SIGTERM) from None
     finally:

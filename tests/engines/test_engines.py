@@ -252,3 +252,17 @@ def test_a_cluster_of_another_version_is_refused_in_one_line(monkeypatch: pytest
         open_cluster(ClusterRequest()),
     ):
         pass
+
+
+def test_a_machine_that_is_too_busy_for_ray_is_no_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def time_out(**_options: Any) -> None:
+        raise Exception("The current node timed out during startup. This could\nhappen.")  # noqa: TRY002  # as Ray does
+
+    ray = FakeRay()
+    monkeypatch.setattr(ray, "init", time_out)
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+    message = (
+        "^Ray does not start on this machine: The current node timed out during startup. This could happen. Run again"
+    )
+    with pytest.raises(SeqcastError, match=message), open_cluster(ClusterRequest()):
+        pass
