@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from seqcast.errors import DataError, Place
@@ -24,6 +26,11 @@ _PLAIN_TYPES = (
     (pa.types.is_date, pa.timestamp("s")),
 )
 """Types that columns of Parquet files and data frames are cast to; unsigned 64-bit numbers may not fit into int64."""
+
+
+PERIOD = "pandas.period"
+_EXTENSION, _DESCRIPTION = b"ARROW:extension:name", b"ARROW:extension:metadata"
+"""What a file tells of a column whose type is not one of Arrow's own."""
 
 
 def read_parquet(content: Content) -> pa.Table:
@@ -87,7 +94,7 @@ def normalised(arrow: pa.Table, name: str) -> pa.Table:
     if len(set(keep)) < len(keep):
         twice = next(column for column in keep if keep.count(column) > 1)
         raise DataError(f"two columns are named {quoted(twice)}.", place=Place(name, None, twice))
-    columns = [_normalised_column(arrow.column(column)) for column in keep]
+    columns = [_normalised_column(arrow.column(column), arrow.schema.field(column), name) for column in keep]
     return pa.table(columns, names=keep)
 
 
@@ -96,9 +103,12 @@ def kept_names(names: list[str]) -> list[str]:
     return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
 
 
-def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _normalised_column(values: pa.ChunkedArray, field: pa.Field, name: str) -> pa.ChunkedArray:
+    frequency = _period_frequency(field, name)
     if isinstance(values.type, pa.BaseExtensionType):
-        values = _without_extension(values)
+        values = pa.chunked_array([chunk.storage for chunk in values.chunks], values.type.storage_type)
+    if frequency is not None:
+        values = _period_starts(values, frequency, name)
     kind = values.type
     is_dictionary = pa.types.is_dictionary(kind)
     if is_dictionary and not pa.types.is_string(kind.value_type):
@@ -110,11 +120,43 @@ def _normalised_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values if plain == kind else values.cast(plain, safe=False)
 
 
-def _without_extension(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Converts pandas periods to the times they begin at, and any other extension type to its storage."""
+def _period_frequency(field: pa.Field, name: str) -> str | None:
+    """The frequency of a column of pandas periods, such as M; None for other columns.
+
+    The type itself is known only to a process that has used periods; otherwise the file tells it beside the numbers.
+
+    Raises:
+        DataError: The file does not tell the frequency.
+    """
+    told = field.metadata or {}
+    is_period = told.get(_EXTENSION) == PERIOD.encode()
+    if isinstance(field.type, pa.BaseExtensionType):
+        is_period = field.type.extension_name == PERIOD
+    if not is_period:
+        return None
+    text = (
+        field.type.__arrow_ext_serialize__()
+        if isinstance(field.type, pa.ExtensionType)
+        else told.get(_DESCRIPTION, b"")
+    )
+    try:
+        return str(json.loads(text)["freq"])
+    except (ValueError, TypeError, KeyError):
+        raise DataError("the periods have no frequency.", place=Place(name, None, field.name)) from None
+
+
+def _period_starts(ordinals: pa.ChunkedArray, frequency: str, name: str) -> pa.ChunkedArray:
+    """The times at which pandas periods begin.
+
+    Raises:
+        DataError: pandas does not know the frequency.
+    """
     import pandas as pd
 
-    series = values.to_pandas()
-    if isinstance(series.dtype, pd.PeriodDtype):
-        return pa.chunked_array([pa.Array.from_pandas(series.dt.to_timestamp())])
-    return pa.chunked_array([chunk.storage for chunk in values.chunks], values.type.storage_type)
+    missing = np.iinfo(np.int64).min  # which is how pandas stores it
+    try:
+        numbers = ordinals.cast(pa.int64()).fill_null(missing).to_numpy()
+        periods = pd.PeriodIndex.from_ordinals(numbers, freq=frequency)  # type: ignore[attr-defined]  # no stub
+    except (ValueError, pa.ArrowException) as error:
+        raise DataError(f"the periods cannot be read: {str(error)[:200]}.", place=Place(name)) from None
+    return pa.chunked_array([pa.Array.from_pandas(periods.to_timestamp())])

@@ -1,6 +1,6 @@
 """Tables from CSV, Parquet and data frames: parsing, dialects, lines and what is refused."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from seqcast.reading import tabular
 from seqcast.reading.columns import read_numbers, text_column
 from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.options import ReadOptions
+from seqcast.reading.parquet import normalised
 from seqcast.reading.tabular import read_table
 from tests.reading.making_tables import daily, read, rows
 
@@ -249,6 +250,23 @@ def test_periods_are_the_times_they_begin_at(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "data.parquet")
     for table in (table_from_frame(frame), read_table(tmp_path / "data.parquet")):
         assert [str(time)[:10] for time in table.arrow.column("ds").to_pylist()] == ["2024-01-01", "2024-02-01"]
+
+
+def periods_of_a_fresh_process(told: bytes) -> pa.Table:
+    """A column of periods where no period has been used yet: numbers, and beside them what they are."""
+    metadata = {"ARROW:extension:name": "pandas.period", "ARROW:extension:metadata": told}
+    return pa.table([pa.array([600, None])], schema=pa.schema([pa.field("ds", pa.int64(), metadata=metadata)]))
+
+
+def test_periods_are_known_before_pandas_is() -> None:
+    read = normalised(periods_of_a_fresh_process(b'{"freq": "M"}'), "data.parquet")
+    assert read.column("ds").to_pylist() == [datetime(2020, 1, 1), None]
+
+
+@pytest.mark.parametrize("told", [b"", b"[]", b'{"freq": "fortnight"}'])
+def test_periods_without_a_frequency_are_refused(told: bytes) -> None:
+    with pytest.raises(DataError, match=r"data\.parquet.*the periods"):
+        normalised(periods_of_a_fresh_process(told), "data.parquet")
 
 
 def test_an_extension_type_is_what_it_is_stored_as() -> None:
