@@ -127,6 +127,8 @@ def _join(ray: ModuleType, request: ClusterRequest) -> None:
         else:
             _require_answer(request.address)
             _init(ray, address=request.address)
+    except SeqcastError:
+        raise
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UsageError(f"Ray cannot use {request.place}: {reason}", hint=_WAYS_IN) from None
