@@ -24,6 +24,7 @@ TOKEN_FILE = Path.home() / ".ray" / "auth_token"
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it, Ray warns about workers without a GPU
+    "RAY_worker_niceness": "0",  # workers do the work of the command, and yield to others no more than it does
     "RAY_ENABLE_AUTO_CONNECT": "0",  # no call may start a cluster by itself
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # Ray prints what it says about workers that died to stdout
 }

@@ -29,7 +29,7 @@ ENGINES = {
 }
 
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 1.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
