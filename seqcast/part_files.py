@@ -1,7 +1,7 @@
 """A folder of part files, each written whole or not at all, and not again while its input and the run are the same."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ class Part(BaseModel):
     input: str
     """sha256 of the input."""
     output: str
-    """sha256 of the file."""
+    """sha256 of the file; empty until it is written."""
 
 
 class _Manifest(BaseModel):
@@ -62,6 +62,12 @@ class PartFolder:
             return fingerprint_regular_file(self.path / name, LARGEST_PART) == part.output
         except RunError:  # it was removed
             return False
+
+    def expect(self, input_fingerprints: Mapping[str, str]) -> None:
+        """Enters parts that will be written, so that what a killed command leaves is known as its own."""
+        for name, fingerprint in input_fingerprints.items():
+            self.parts[name] = Part(work=self.work, input=fingerprint, output="")
+        self._write()
 
     def keep(self, name: str, input_fingerprint: str) -> None:
         """Enters a part whose file has been written."""

@@ -12,6 +12,7 @@ from seqcast.cli.loaded_run import OpenedRun
 from seqcast.cli.onnx_model import OpenedOnnx
 from seqcast.cli.table_output import TableOutput
 from seqcast.engines.engine import SINGLE_PROCESS, Engine
+from seqcast.panel.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,15 +168,18 @@ def _write_folder(screen: Screen, parts: _Parts, groups: "tuple[SeriesGroup, ...
             named = {written.name(number): group for number, group in enumerate(groups)}
             kept = {name for name, group in named.items() if folder.holds(name, group.own_fingerprint)}
             missing = {name: group for name, group in named.items() if name not in kept}
+            folder.expect({name: group.own_fingerprint for name, group in missing.items()})
             for (name, group), table in zip(missing.items(), parts.tables((*missing.values(),)), strict=True):
                 written.add(name, table, group.own_fingerprint)
         else:
             kept = set()
+            folder.expect({written.name(0): ""})
             written.add(written.name(0), parts.whole(), "")
         folder.remove_others(kept | written.names)
     parts.reading.tell_rest()
-    rest = f"; {len(kept):,} parts were there already" if kept else ""
-    screen.say(f"{written.num_rows:,} rows written to {len(written.names):,} parts in {output.target}{rest}")
+    rest = f"; {counted(len(kept), 'part')} there already" if kept else ""
+    added = f"{counted(written.num_rows, 'row')} written to {counted(len(written.names), 'part')}"
+    screen.say(f"{added} in {output.target}{rest}")
 
 
 @dataclass

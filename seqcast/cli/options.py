@@ -23,7 +23,8 @@ Data = Annotated[
 OwnData = Annotated[
     str | None,
     typer.Argument(
-        metavar="DATA", help="Another table; options say where its headings differ from the training table."
+        metavar="DATA",
+        help="Another table (file, folder or pattern); options say where its headings differ from those in training.",
     ),
 ]
 # Typer must not check whether it can be read: a run that cannot be used has an exit code of its own.
@@ -34,6 +35,9 @@ RunName = Annotated[Path, typer.Argument(metavar="RUN", readable=False, help="Ru
 UsedContext = Annotated[int | None, typer.Option(help="Past steps to read; as many as in training if not given.")]
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 OutputFile = Annotated[str | None, OutputOption(help="File for the table, or - for stdout.")]
+OutputFileOrFolder = Annotated[
+    str | None, OutputOption("--output", help="File for the table, a folder for part files, or - for stdout.")
+]
 ExcelSafe = Annotated[bool, OutputOption("--excel-safe", help="Put an apostrophe before ids that look like formulas.")]
 Levels = Annotated[str, OutputOption(help="Prediction intervals in percent, a,b,c.")]
 Json = Annotated[bool, OutputOption("--json", help="Print one JSON document on stdout.")]

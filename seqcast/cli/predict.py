@@ -65,7 +65,7 @@ def predict(
     address: opt.Address = None,
     workers: opt.Workers = None,
     level: opt.Levels = opt.DEFAULT_LEVELS,
-    output: opt.OutputFile = None,
+    output: opt.OutputFileOrFolder = None,
     format: Annotated[  # noqa: A002  # the option is called --format
         Format | None, opt.OutputOption(help="Format of the table; from the file's name if not given.")
     ] = None,

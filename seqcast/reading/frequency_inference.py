@@ -337,7 +337,7 @@ def _infer_months(axis: TimeAxis, spacings: Spacings) -> Frequency | None:
 
 
 def _refuse_mixed(spacings: Spacings) -> None:
-    """Raises if a series has a longer constant spacing than another."""
+    """Raises if a series has a longer constant spacing than another; names the fewer ones."""
     axis = spacings.axis
     if len(axis.series_ids) == 1 or len(spacings.ticks) == 1 or spacings.counts[0] < _TELLING_SPACINGS:
         return
@@ -351,14 +351,17 @@ def _refuse_mixed(spacings: Spacings) -> None:
     odd = np.flatnonzero((smallest == largest) & (smallest > smallest.min()) & is_telling)
     if not len(odd):
         return
-    shown = [f"{quoted(axis.series_ids[i])} has a row every {spacings.spell(int(smallest[i]))}" for i in odd[:5]]
     longest = int(smallest[odd].max())
+    shortest = np.flatnonzero(smallest == smallest.min())
+    named, others = odd, int(smallest.min())
+    if len(odd) > len(shortest) and np.all(smallest[odd] == longest):  # those that are few are the odd ones
+        named, others = shortest, longest
+    shown = [f"{quoted(axis.series_ids[i])} has a row every {spacings.spell(int(smallest[i]))}" for i in named[:5]]
     alias = str(longest) if axis.is_integer else fixed_frequency(longest, 0).alias
-    rest = f", {len(odd) - 5:,} more" if len(odd) > 5 else ""
+    rest = f", {len(named) - 5:,} more" if len(named) > 5 else ""
     raise DataError(
-        f"series have different frequencies: {', '.join(shown)}{rest}, others every "
-        f"{spacings.spell(int(smallest.min()))}.",
-        place=replace(axis.place, file=axis.origin_of(int(axis.offsets[odd[0]])).file),
+        f"series have different frequencies: {', '.join(shown)}{rest}, others every {spacings.spell(others)}.",
+        place=replace(axis.place, file=axis.origin_of(int(axis.offsets[named[0]])).file),
         hint=(
             f"Aggregate the rows of each step with {option('resample', f'{alias}:mean')} (or sum, last, median),",
             f"or give the shortest with {option('freq')} to leave gaps.",

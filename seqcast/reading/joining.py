@@ -86,13 +86,18 @@ def require_same_columns(table: Table, first: Table) -> None:
     lacking = [column for column in first.columns if column not in set(table.columns)]
     further = [column for column in table.columns if column not in set(first.columns)]
     if lacking or further:
-        told = [f"{name_list(lacking, 5)} of {first.name} is not there"] if lacking else []
-        told += [f"{name_list(further, 5)} is not in {first.name}"] if further else []
+        told = [f"this one lacks {name_list(lacking, 5)} of {first.name}"] if lacking else []
+        told += [f"{first.name} lacks {name_list(further, 5)} of this one"] if further else []
         raise DataError(
-            f"the files of a table have the same columns, and {' and '.join(told)}.",
+            f"the files of a table have the same columns, but {' and '.join(told)}.",
             place=table.place(),
-            hint="Give a pattern for those files that are parts of the table, such as 'folder/*.csv'.",
+            hint=f"Rename the column, or give a pattern for the files of the table{_such_as(table.name)}.",
         )
+
+
+def _such_as(file: str) -> str:
+    suffix = Path(file).suffix
+    return f", such as 'folder/*{suffix}'" if suffix else ""
 
 
 def _without_rows(table: Table) -> Table:

@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python -m tests.benchmarks.sharded_training memory [--rows 4e7] [--max-steps 20]
     OMP_NUM_THREADS=1 python -m tests.benchmarks.sharded_training accuracy --data ../shared/data [--only nn5_daily] [--seeds 0 1 2]
 
-`memory` trains a few steps on noisy hourly waves in Parquet files of a million rows and prints the largest resident set
-of every process. `accuracy` trains on Parquet copies of m4_hourly and nn5_daily, scores the held-out part, and prints the
+`memory` trains a few steps on noisy hourly waves in Parquet files of a million rows and prints processor seconds and the
+largest resident set of every process. `accuracy` trains on Parquet copies of m4_hourly and nn5_daily, scores the held-out part, and prints the
 MASE of each seed and the ratio of the means. The processes get from the environment what torchrun would tell them. Prints
 one JSON document.
 """
@@ -18,9 +18,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks.cost_curves import LENGTH, TRAIN, make_data
+from tests.benchmarks.cost_curves import LENGTH, TRAIN, Cost, make_data
 from tests.benchmarks.startup import SEQCAST
 
 COMMAND = (sys.executable, "-c", SEQCAST)
@@ -28,8 +29,8 @@ WORKS = {"m4_hourly": 48, "nn5_daily": 56}
 """Data sets and their horizons."""
 
 
-def train(words: Sequence[object], num_processes: int) -> list[int]:
-    """Train by so many processes; the peak memory of each, in MiB.
+def train(words: Sequence[object], num_processes: int) -> list[Cost]:
+    """Train by so many processes; what each of them took.
 
     Raises:
         SystemExit: One of them failed.
@@ -47,14 +48,14 @@ def train(words: Sequence[object], num_processes: int) -> list[int]:
         )
         for rank in range(num_processes)
     ]
-    peaks = []
+    costs = []
     for process in started:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             sys.exit(f"{' '.join(command)}: exit {process.returncode}")
-        peaks.append(usage.ru_maxrss // 1024)
-    return peaks
+        costs.append(Cost(round(usage.ru_utime + usage.ru_stime, 2), usage.ru_maxrss // 1024))
+    return costs
 
 
 def memory(folder: Path, num_rows: int, max_steps: int, num_processes: int) -> dict[str, object]:
@@ -63,7 +64,13 @@ def memory(folder: Path, num_rows: int, max_steps: int, num_processes: int) -> d
     words = [data, *TRAIN, "--max-steps", max_steps]
     alone = train([*words, "--run", folder / "one"], 1)
     shared = train([*words, "--run", folder / "shared"], num_processes)
-    return {"rows": num_rows, "one_mib": alone[0], "each_mib": shared, "ratio": round(max(shared) / alone[0], 3)}
+    ratio = max(each.peak_mib for each in shared) / alone[0].peak_mib
+    return {
+        "rows": num_rows,
+        "one": asdict(alone[0]),
+        "each": [asdict(each) for each in shared],
+        "ratio": round(ratio, 3),
+    }
 
 
 def accuracy(

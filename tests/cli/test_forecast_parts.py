@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqcast.part_files import MANIFEST_FILE
+from seqcast.errors import RunError
+from seqcast.part_files import MANIFEST_FILE, PartFolder
 from seqcast.reading import files, series_groups
 from tests.cli.grouped_tables import LENGTH, NAMES, panel
 from tests.running import HORIZON, TINY, Trained, done, refused, seqcast
@@ -54,8 +55,23 @@ def test_parts_that_are_there_are_not_written_again(folder_run: Trained, copied:
     equal(pd.read_parquet(out), predicted(folder_run, copied).astype({"ds": "datetime64[us]"}))
     assert "0 rows written to 0 parts" in done(*words).err
     parts[1].unlink()
-    assert "10 rows written to 1 parts" in done(*words).err
+    assert "10 rows written to 1 part in" in done(*words).err
     assert [part.stat().st_mtime_ns != before[part] for part in parts] == [False, True, False]
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_a_part_that_was_not_entered_is_written_again(
+    folder_run: Trained, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise RunError("killed")
+
+    words = ("predict", copied, "--run", folder_run.run, "--output", f"{tmp_path}/out/")
+    with monkeypatch.context() as patch:
+        patch.setattr(PartFolder, "keep", killed)
+        refused(4, *words)
+    assert (tmp_path / "out" / "part-00000.parquet").exists()
+    assert "25 rows written to 3 parts in" in done(*words).err
 
 
 @pytest.mark.usefixtures("small_groups")
@@ -64,8 +80,8 @@ def test_only_parts_of_files_that_changed_are_written_again(folder_run: Trained,
     done(*words)
     panel(*NAMES[:2]).assign(y=np.arange(2.0 * LENGTH)).to_parquet(copied / "0.parquet", index=False)
     told = done(*words).err
-    assert "10 rows written to 1 parts" in told
-    assert "2 parts were there already" in told
+    assert "10 rows written to 1 part in" in told
+    assert "2 parts there already" in told
     assert "written to 3 parts" in done(*words, "--level", "50").err  # other options make other parts
 
 
@@ -89,7 +105,7 @@ def test_a_table_whose_series_are_spread_out_is_read_whole(
     ran = done("predict", data, "--run", folder_run.run, "--output", "-")
     assert "is read as a whole: the rows of each series are spread over many parts of its files" in ran.err
     equal(ran.table(), predicted(folder_run))
-    assert "written to 1 parts" in done("predict", data, "--run", folder_run.run, "--output", f"{tmp_path}/out/").err
+    assert "written to 1 part in" in done("predict", data, "--run", folder_run.run, "--output", f"{tmp_path}/out/").err
 
 
 def test_a_folder_with_other_files_is_refused(folder_run: Trained, tmp_path: Path) -> None:
@@ -178,7 +194,7 @@ def test_an_exported_model_reads_groups_and_writes_parts_too(folder_run: Trained
     assert "sales is read in 3 groups of series" in streamed.err
     pd.testing.assert_frame_equal(streamed.table(), predicted(folder_run), rtol=1e-4, atol=1e-3)
     assert "25 rows written to 3 parts" in done(*words, f"{out}/").err
-    assert "3 parts were there already" in done(*words, f"{out}/").err
+    assert "3 parts there already" in done(*words, f"{out}/").err
     ran = done("predict", folder_run.data, "--run", folder_run.run, "--output", f"{out}/")
     assert "written to 3 parts" in ran.err  # the run is another model than its export
 

@@ -180,7 +180,7 @@ def test_after_a_killed_command_no_worker_is_left_and_a_rerun_keeps_the_parts_th
         time.sleep(0.2)
     assert workers() == []
     again = done("predict", "--run", many.run, *TWO, "--output", f"{killed_driver}/")
-    assert f"written to {NUM_GROUPS - 3} parts in {killed_driver}; 3 parts were there already" in again.err
+    assert f"written to {NUM_GROUPS - 3} parts in {killed_driver}; 3 parts there already" in again.err
     same_parts(killed_driver, many, tmp_path)
 
 

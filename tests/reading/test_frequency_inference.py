@@ -82,7 +82,11 @@ def test_the_frequency_of_incomplete_ranges_is_found(axis: TimeAxis, alias: str)
         ),
         (
             _axis(_range("MS", 11), *[_range("QS-JAN", 7)] * 6),
-            r"'s1' has a row every 3 months, .*, 1 more, others every 1 month\.",
+            r"different frequencies: 's0' has a row every 1 month, others every 3 months\.",
+        ),
+        (
+            _axis(*[_range("MS", 11)] * 7, *[_range("QS-JAN", 7)] * 6),
+            r"'s7' has a row every 3 months, .*, 1 more, others every 1 month\.",
         ),
     ],
 )
