@@ -63,7 +63,7 @@ def _machine() -> dict[str, str]:
     variables = [f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ]
     facts = {
         "system": platform.platform(),
-        "processor": f"{_processor()}, {usable} cores usable",
+        "processor": f"{_processor()}, cores usable: {usable}",
         "bfloat16 on the processor": "yes" if cpu_trains_in_bfloat16() else "no",
         "GPUs": ", ".join(gpus) or "none",
         "CUDA of torch": torch.version.cuda or "none",

@@ -97,10 +97,7 @@ def formula_notices(columns: Iterable[str], ids: Iterable[str]) -> tuple[Notice,
     risky = [text for text in texts if text.startswith(_FORMULA_STARTS)]
     if not risky:
         return ()
-    text = (
-        f"{len(risky):,} ids or column names begin like a formula, such as {quoted(risky[0])}, and a spreadsheet may "
-        "run them"
-    )
+    text = f"a spreadsheet may run {len(risky):,} of the ids and column names as formulas, such as {quoted(risky[0])}"
     return (Notice("repair", text, len(risky)),)
 
 

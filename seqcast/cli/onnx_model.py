@@ -91,9 +91,8 @@ def find_onnx(onnx: Path, data: str | None, settings: Settings, options: dict[st
     """
     given = next((name for name, is_given in options.items() if is_given), None)
     if given is not None:
-        raise UsageError(
-            f"--{given} needs a run, and --onnx {onnx} is an exported model.", hint=f"Drop --{given}, or give --run."
-        )
+        hint = "Give one of them." if given == "run" else f"Leave --{given} out, or give --run instead of --onnx."
+        raise UsageError(f"--{given} belongs to a run, and --onnx {onnx} is an exported model.", hint=hint)
     if data is None:
         raise UsageError("an exported model needs a table.", hint=f"Run `seqcast predict DATA --onnx {onnx}`.")
     return FoundOnnx(onnx, data, settings)

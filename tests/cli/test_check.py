@@ -45,7 +45,7 @@ def test_given_splits_horizon_and_context_are_planned_with(in_tmp_path: Path) ->
 
 def test_the_time_of_training_is_estimated(in_tmp_path: Path) -> None:
     words = ("check", write_hourly(in_tmp_path / "h.csv"), "--horizon", 7, "--context", 29)
-    assert re.search(r"training time +at most about \d+ (s|min) on one processor core", done(*words).out)
+    assert re.search(r"training time +steps at most about \d+ (s|min) on one processor core", done(*words).out)
     plan = done(*words, "--json").document()["plan"]
     model, training = plan["config"]["model"], plan["config"]["training"]
     segments = math.ceil(29 / model["segment"]) + math.ceil(7 / model["segment"])

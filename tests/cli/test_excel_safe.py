@@ -26,7 +26,7 @@ def test_ids_like_formulas_are_written_as_they_are_with_a_warning_or_safely(
     command: str, risky_run: Path, in_tmp_path: Path
 ) -> None:
     ran = done(command, "--run", risky_run, "--output", "out.csv")
-    assert "warning: 4 ids or column names begin like a formula, such as '=1+1'" in ran.err
+    assert "warning: a spreadsheet may run 4 of the ids and column names as formulas, such as '=1+1'" in ran.err
     assert "--excel-safe writes them with an apostrophe in front" in ran.err
     assert ids(Path("out.csv")) == list(RISKY)
     assert "formula" not in done(command, "--run", risky_run, "--output", "safe.csv", "--excel-safe").err
