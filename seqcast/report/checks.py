@@ -72,7 +72,8 @@ def time_estimate(plan: Plan) -> str:
     """How long training may take."""
     if plan.time_limit_seconds is not None:
         return f"about {seconds_text(plan.time_limit_seconds)}, as asked for"
-    return f"steps at most about {seconds_text(plan.core_seconds)} on one processor core; preparing and calibrating besides"
+    steps = seconds_text(plan.core_seconds)
+    return f"steps at most about {steps} on one processor core; preparing and calibrating come on top"
 
 
 def check_document(checked: CheckedTable) -> dict[str, object]:

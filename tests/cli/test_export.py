@@ -119,7 +119,7 @@ def test_options_that_need_a_run_are_refused(hourly_run: Trained, hourly_model: 
         ("--aggregate", "sum"),
         ("--device", "cpu"),
     ):
-        assert f"{words[0]} needs a run" in refused(2, *base, *words)
+        assert f"{words[0]} belongs to a run" in refused(2, *base, *words)
 
 
 def test_a_table_must_be_named(hourly_model: Path) -> None:
