@@ -120,16 +120,15 @@ def open_cluster(request: ClusterRequest) -> Iterator[RayCluster]:
 
 
 def _join(ray: ModuleType, request: ClusterRequest) -> None:
+    if request.address is not None:
+        _require_answer(request.address)
     own_handler = signal.getsignal(signal.SIGTERM)
     try:
         if request.address is None:
             num_cores = request.num_workers or own_cores()
             _init(ray, address="local", num_cpus=num_cores, include_dashboard=False)
         else:
-            _require_answer(request.address)
             _init(ray, address=request.address)
-    except SeqcastError:
-        raise
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UsageError(f"Ray cannot use {request.place}: {reason}", hint=_WAYS_IN) from None

@@ -58,7 +58,7 @@ class Worker(Generic[Item]):
 
     def prepare(self, module: str) -> None:
         """Import a module that the work needs, while the command still gets ready."""
-        with suppress(Exception):  # it comes again when the work is fetched
+        with suppress(ImportError):  # it comes again when the work is fetched
             import_module(module)
 
     def begin(self, assignment: Assignment[Item]) -> bytes:

@@ -13,27 +13,25 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
 
 from seqcast.config import Config
 from seqcast.errors import UsageError
 from seqcast.forecasting import predict
 from seqcast.panel.frequency import parse_frequency
 from seqcast.panel.panel import Panel
-from seqcast.runtime import Runtime, describe_device, resolve_runtime
+from seqcast.runtime import describe_device, resolve_runtime
 from seqcast.training.checkpoint import first_state
 from seqcast.training.fit import train_model
 from seqcast.training.gradients import GradientPass, recorder
 from seqcast.training.plan import make_plan
 from seqcast.training.setup import TrainingSetup, prepare
 from seqcast.training.step import take_step, training_step
+from tests.benchmarks.training_speed import CONTEXT, HIDDEN, HORIZON, bare_step
 from tests.panels import make_panel, waves
 
-CONTEXT, HORIZON, HIDDEN = 168, 24, 64
 NUM_SERIES, LENGTH = 256, 2000
 WARM_UP_STEPS = 10
 LARGEST_DIFFERENCE = 1e-4
@@ -72,28 +70,6 @@ def seqcast_step(setup: TrainingSetup, *, graph: bool) -> Callable[[], object]:
         if state.gradients.choice is not None and "replayed" not in state.gradients.choice.value:
             print(state.gradients.choice.line)
             state.gradients.choice = None
-
-    return step
-
-
-def bare_step(runtime: Runtime, batch: int) -> Callable[[], object]:
-    device = runtime.device
-    encoder, decoder = (nn.LSTM(1, HIDDEN, batch_first=True).to(device) for _ in range(2))
-    output = nn.Linear(HIDDEN, 1).to(device)
-    parameters = [*encoder.parameters(), *decoder.parameters(), *output.parameters()]
-    optimizer = torch.optim.AdamW(parameters, fused=True)
-    past, known = torch.randn(batch, CONTEXT, 1, device=device), torch.randn(batch, HORIZON, 1, device=device)
-    truth = torch.randn(batch, HORIZON, device=device)
-
-    def step() -> None:
-        with nullcontext() if runtime.precision == "float32" else runtime.autocast():
-            _, state = encoder(past)
-            states, _ = decoder(known, state)
-            forecast = output(states)[..., 0]
-        loss = (forecast.float() - truth).abs().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
 
     return step
 
@@ -148,7 +124,7 @@ def measure(panel: Panel, given: argparse.Namespace) -> None:
             for segment in segments
         }
         for batch in batches:
-            bare = pace_of(bare_step(runtime, batch), runtime.device, batch, seconds)
+            bare = pace_of(bare_step(batch, runtime.device, runtime.autocast), runtime.device, batch, seconds)
             show("bare LSTM", precision, batch, bare, bare)
             for segment, setup in made.items():
                 config = setup.config.override(training={"batch_size": batch})

@@ -10,6 +10,7 @@ import argparse
 import copy
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -24,17 +25,24 @@ from seqcast.training.losses import loss_sums, step_weights
 BATCH, CONTEXT, HORIZON, HIDDEN, SEASON = 256, 168, 24, 64, 24
 
 
-def bare_step() -> Callable[[], None]:
-    encoder, decoder = nn.LSTM(1, HIDDEN, batch_first=True), nn.LSTM(1, HIDDEN, batch_first=True)
-    output = nn.Linear(HIDDEN, 1)
+def bare_step(
+    batch: int = BATCH,
+    device: torch.device | str = "cpu",
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Callable[[], None]:
+    encoder, decoder = (nn.LSTM(1, HIDDEN, batch_first=True).to(device) for _ in range(2))
+    output = nn.Linear(HIDDEN, 1).to(device)
     parameters = [*encoder.parameters(), *decoder.parameters(), *output.parameters()]
     optimizer = torch.optim.AdamW(parameters, fused=True)
-    past, known, truth = torch.randn(BATCH, CONTEXT, 1), torch.randn(BATCH, HORIZON, 1), torch.randn(BATCH, HORIZON)
+    past, known = torch.randn(batch, CONTEXT, 1, device=device), torch.randn(batch, HORIZON, 1, device=device)
+    truth = torch.randn(batch, HORIZON, device=device)
 
     def step() -> None:
-        _, state = encoder(past)
-        states, _ = decoder(known, state)
-        loss = (output(states)[..., 0] - truth).abs().mean()
+        with autocast():
+            _, state = encoder(past)
+            states, _ = decoder(known, state)
+            forecast = output(states)[..., 0]
+        loss = (forecast.float() - truth).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
