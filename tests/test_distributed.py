@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ import pyarrow.parquet
 import pytest
 import torch
 from torch.distributed import run as torchrun
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig
 
 from seqcast.cli.app import main
@@ -118,6 +120,16 @@ def test_what_only_another_process_meets_is_said_with_its_number(
     assert (ran.code, ran.out) == (3, "")
     assert ran.err.startswith("error: process 1: ")
     assert ran.err.count("\n") == 1
+
+
+def test_the_last_lines_of_torchrun_say_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
+    told = refused(3, "train", tmp_path / "nowhere.csv")
+    assert told.endswith("nowhere.csv: there is no such file.")
+    failure = ProcessFailure(local_rank=0, pid=7, exitcode=3, error_file=str(file))
+    assert ChildFailedError("seqcast", {0: failure}).format_msg().splitlines()[-2] == f"  traceback : {told}"
+    assert failure.timestamp == pytest.approx(time.time(), abs=60)
 
 
 def test_standard_input_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import textwrap
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -121,6 +122,8 @@ def _report(error: SeqcastError) -> int:
     """Print an error for a person, and for a program when it asked for JSON."""
     from seqcast.report.text import plain
 
+    message = plain(str(error), 4000)
+    _tell_torchrun(message)
     beside = sys.argv[1:2] == ["train"] and not_first_process()
     if beside and isinstance(error, DivergedError | StoppedError):  # every process ends like this; the first says so
         return error.exit_code
@@ -130,14 +133,26 @@ def _report(error: SeqcastError) -> int:
         sys.stdout.flush()
     except OSError:
         _drop_stdout()
-    which = f"process {os.environ['RANK']}: " if beside else ""
-    message = plain(which + str(error), 4000)
+    message = f"process {os.environ['RANK']}: {message}" if beside else message
     lines = [f"error: {message}"]
     if sys.stderr.isatty():  # elsewhere an error is one line, for a program to find
         width = width_of(sys.stderr)
         lines = textwrap.wrap(message, width, initial_indent="error: ", break_long_words=False, break_on_hyphens=False)
     sys.stderr.write("\n".join(lines) + "\n")
     return error.exit_code
+
+
+def _tell_torchrun(message: str) -> None:
+    """Leave an error in the file where `torchrun` looks for it, so that its last lines show it.
+
+    A non-zero exit code makes `torchrun` print a traceback of its own whatever happens here. The form of the file is
+    that of torch.distributed.elastic, whose import would take seconds.
+    """
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if file:
+        told = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
+        with suppress(OSError):
+            Path(file).write_text(json.dumps({"message": told}), encoding="utf-8")
 
 
 def _drop_stdout() -> None:

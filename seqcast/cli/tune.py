@@ -22,8 +22,7 @@ from seqcast.run.configuration_file import read_config
 
 if TYPE_CHECKING:
     from seqcast.experiments.tuning.search import SharedSearch, Tuning
-    from seqcast.experiments.tuning.space import Value
-    from seqcast.experiments.tuning.study import Trial
+    from seqcast.experiments.tuning.study import Suggestion, Trial
 
 
 @with_settings(*PANELS, omit=("time_limit", "freeze"))
@@ -100,8 +99,10 @@ def _run(screen: Screen, shared: SharedSearch) -> Tuning:
 
     with TrainingProgress(screen, validations=False) as progress, stop_signals() as stop_signal:
 
-        def tell_begin(number: int, values: dict[str, Value]) -> None:
-            screen.say(f"trial {number} of {shared.budget.num_trials}: {values_text(values)}")
+        def tell_begin(suggestion: Suggestion) -> None:
+            origin = ", left by a process that has ended" if suggestion.is_taken_over else ""
+            number, total = suggestion.number, shared.budget.num_trials
+            screen.say(f"trial {number} of {total}{origin}: {values_text(suggestion.values)}")
 
         hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)
         told = SearchHooks(tell_begin, lambda trial: _tell_end(screen, trial), hooks)

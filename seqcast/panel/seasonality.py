@@ -47,6 +47,8 @@ class Autocorrelation:
     """(lags + 1,) number of products behind each value if the changes of a series were independent."""
     short_memory: int
     """Last lag that counts as memory, which makes longer lags uncertain."""
+    num_series: int
+    """Number of series that were looked at."""
 
     @property
     def longest_lag(self) -> int:
@@ -141,7 +143,7 @@ def autocorrelation(panel: Panel) -> Autocorrelation:
     # Series of a panel move together, so n of them count for sqrt(n).
     independent = np.divide(products, np.sqrt(counts), out=np.zeros(longest + 1), where=counts > 0)
     seasons = tuple(season for season in panel.frequency.seasons if season <= longest)
-    return Autocorrelation(seasons, mean, independent, max(SHORT_MEMORY, 2 * span))
+    return Autocorrelation(seasons, mean, independent, max(SHORT_MEMORY, 2 * span), len(chosen))
 
 
 def _scaled(values: FloatArray) -> FloatArray:
@@ -203,6 +205,8 @@ class PanelSummary:
     earliest_end: str
     last_time: str
     seasons: tuple[SeasonStrength, ...]
+    num_season_series: int
+    """Number of series on which the seasons were measured, spread evenly over the panel."""
 
 
 def summarise(panel: Panel) -> PanelSummary:
@@ -250,4 +254,5 @@ class SeriesFacts:
             earliest_end=frequency.show(self.ends.min()),
             last_time=frequency.show(self.ends.max()),
             seasons=tuple(SeasonStrength(lag, frequency.duration(lag), found.at(lag)) for lag in frequency.seasons),
+            num_season_series=found.num_series,
         )

@@ -120,7 +120,7 @@ def _read_file(name: str) -> tuple[Bytes, Future[str]]:
         with Path(name).open("rb") as file:
             return _read_bounded(file, name, found.st_size)
     except FileNotFoundError:
-        raise DataError("there is no such file.", place=Place(name), hint=_near_file(name)) from None
+        raise DataError(f"there is no such {_kind(name)}.", place=Place(name), hint=_near_file(name)) from None
     except (OSError, ValueError) as error:
         raise DataError(f"the file cannot be read: {_reason(error)}.", place=Place(name)) from None
 
@@ -131,6 +131,13 @@ def _reason(error: OSError | ValueError) -> str:
     if error.errno == errno.ELOOP:
         return "its symbolic links go round in a circle"
     return (error.strerror or str(error)).lower()
+
+
+def _kind(name: str) -> str:
+    """Returns in words what a name is meant for, as far as it shows that."""
+    if name.endswith("/"):
+        return "folder"
+    return "file" if Path(name).suffix else "file or folder"
 
 
 def _near_file(name: str) -> str | None:

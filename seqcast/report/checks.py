@@ -18,7 +18,9 @@ class CheckedTable:
     """A table and the training that would follow from it."""
 
     source: Source
+    """With all series, or with those of them on which the training was planned."""
     summary: PanelSummary
+    """Of all series."""
     plan: Plan
     command: str = ""
     """The command that trains on the table."""
@@ -29,7 +31,7 @@ class CheckedTable:
 
     def _constant_id(self) -> tuple[Notice, ...]:
         schema = self.source.panel.schema
-        if schema.layout != "long" or self.source.panel.num_series > 1:
+        if schema.layout != "long" or self.summary.num_series > 1:
             return ()
         text = f"id column {quoted(schema.id)} holds the same text in every row: the table is one series"
         return (Notice("decision", text),)
@@ -39,6 +41,7 @@ def check_view(checked: CheckedTable) -> RenderableType:
     """The facts about the table, then the plan."""
     panel, summary, plan = checked.source.panel, checked.summary, checked.plan
     schema, frequency = panel.schema, panel.frequency
+    sample = _sample_text(panel.num_series, summary)
     lengths = f"{summary.shortest:,} to {summary.longest:,} steps, median {summary.median_length:,.0f}"
     rows = [
         ("layout", schema.layout),
@@ -52,7 +55,7 @@ def check_view(checked: CheckedTable) -> RenderableType:
         *_ends(summary),
         ("frequency", f"{frequency.name} ({frequency.alias})"),
         ("missing", f"{summary.num_missing:,} of {summary.num_rows:,} steps"),
-        *((f"season {season.season}", _season_text(season)) for season in summary.seasons),
+        *((f"season {season.season}", _season_text(season, summary)) for season in summary.seasons),
     ]
     model = plan.config.model
     chosen = {choice.name: f"{choice.value} ({choice.reason})" for choice in plan.choices}
@@ -60,12 +63,13 @@ def check_view(checked: CheckedTable) -> RenderableType:
     planned = [
         *(given | chosen).items(),
         ("attention", f"{model.attention}, {model.score} score, {model.decoding} decoding"),
-        ("training windows", f"{plan.num_train_windows:,}"),
+        ("training windows", " in ".join(filter(None, (f"{plan.num_train_windows:,}", sample)))),
         ("training time", time_estimate(plan)),
     ]
     width = max(cell_len(label) for label, _ in (*rows, *planned))
     table = key_value_table(checked.source.table.name, rows, width)
-    return Group(table, "", key_value_table("train would use", planned, width))
+    title = f"train would use (planned on {sample})" if sample else "train would use"
+    return Group(table, "", key_value_table(title, planned, width))
 
 
 def time_estimate(plan: Plan) -> str:
@@ -87,6 +91,7 @@ def check_document(checked: CheckedTable) -> dict[str, object]:
         "command": checked.command,
         "plan": {
             "config": checked.plan.config.model_dump(mode="json"),
+            "num_series": checked.source.panel.num_series,
             "num_train_windows": checked.plan.num_train_windows,
             "core_seconds": round(checked.plan.core_seconds, 1),
             "choices": [asdict(choice) for choice in checked.plan.choices],
@@ -101,7 +106,14 @@ def _ends(summary: PanelSummary) -> list[tuple[str, str]]:
     return [(label, f"{first} to {last}") for label, first, last in (begin, end) if first != last]
 
 
-def _season_text(season: SeasonStrength) -> str:
+def _season_text(season: SeasonStrength, summary: PanelSummary) -> str:
     if season.autocorrelation is None:
         return f"{season.duration}, too long to measure here"
-    return f"{season.duration}, autocorrelation {season.autocorrelation:.2f}"
+    sample = _sample_text(summary.num_season_series, summary)
+    found = f"{season.duration}, autocorrelation {season.autocorrelation:.2f}"
+    return f"{found} on {sample}" if sample else found
+
+
+def _sample_text(num_series: int, summary: PanelSummary) -> str:
+    """The series on which something was measured; empty where that is all of them."""
+    return "" if num_series == summary.num_series else f"{num_series:,} of {summary.num_series:,} series"

@@ -66,7 +66,8 @@ class RunDirectory:
             near = difflib.get_close_matches(self.path.name, [run.path.name for run in list_runs()], 1, cutoff=0.75)
             hint = "`seqcast runs` lists the runs under runs/; `seqcast train DATA` makes one."
             hint = f"Did you mean {str(RUNS_ROOT / near[0])!r}?" if near else hint
-            raise RunError(f"{self.path}: there is no seqcast run here (no {RUN_FILE}).", hint=hint)
+            lacking = RUN_FILE if os.path.lexists(self.path) else "such folder"
+            raise RunError(f"{self.path}: there is no seqcast run here (no {lacking}).", hint=hint)
         file = self.path / RUN_FILE
         return parse_record(read_regular_file(file, LARGEST_RECORD), str(file))
 

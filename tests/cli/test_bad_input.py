@@ -89,7 +89,7 @@ def test_options_that_make_no_sense_are_refused(words: list[object], told: str, 
 def test_without_any_run_the_way_to_one_is_told(command: str, in_tmp_path: Path) -> None:
     told = "there is no run under runs/. Train one with `seqcast train DATA`, or name one with --run."
     assert refused(4, command) == told
-    assert refused(4, command, "--run", "nowhere").startswith("nowhere: there is no seqcast run here (no run.json).")
+    assert refused(4, command, "--run", "nowhere").startswith("nowhere: there is no seqcast run here (no such folder).")
 
 
 @pytest.mark.parametrize("command", ["predict", "inspect", "backtest"])

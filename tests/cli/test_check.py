@@ -103,6 +103,12 @@ def test_a_large_table_is_described_in_groups(spread_series: Path, monkeypatch: 
     assert f"{spread_series} is read in 3 groups of series" in told
     assert "the training is planned on 3 of 5 series, evenly spread over the table" in told
     assert grouped["num_missing"] == 5
+    assert (grouped["num_series"], grouped["num_season_series"], grouped["plan"]["num_series"]) == (5, 5, 3)
+    shown = done(*words[:-1]).out
+    assert "train would use (planned on 3 of 5 series)\n" in shown
+    assert f"training windows  {grouped['plan']['num_train_windows']} in 3 of 5 series" in shown
+    assert "season 24         1 day, autocorrelation 0." in shown
+    assert "series\n" not in re.findall("season 24.*", shown)[0]
     apart = ("notices", "plan")
     assert {name: value for name, value in grouped.items() if name not in apart} == {
         name: value for name, value in whole.items() if name not in apart

@@ -108,6 +108,7 @@ def test_two_processes_share_a_search_and_a_killed_one_leaves_its_trial_to_the_o
         with started(in_tmp_path, *words) as other:
             killed.send(signal.SIGKILL)
             assert other.wait() == 0, other.err
+            assert other.err.count(", left by a process that has ended: dropout ") == 1
     trials = done(*words, "--json").document()["trials"]
     assert [trial["number"] for trial in trials] == [1, 2, 3, 4]
     assert [trial["values"] for trial in trials].count(point) == 1

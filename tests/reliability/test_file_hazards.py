@@ -148,7 +148,9 @@ def test_a_name_with_a_leading_dash_works_after_two_dashes(in_tmp_path: Path) ->
 PATHS = {
     "dta.csv": "there is no such file ... Did you mean ... data.csv",
     "absent/d.csv": "there is no such file. There is no folder ... absent' either.",
-    "dangling.csv": "there is no such file",
+    "dangling.csv": "there is no such file.",
+    "absent/": "there is no such folder.",
+    "absent": "there is no such file or folder.",
     "circle.csv": "its symbolic links go round in a circle",
     ".": "circle.csv: this is a link, and links in a folder are not followed",
     "*.txt": "no file fits this pattern",

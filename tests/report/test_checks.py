@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
 from seqcast.config import Config
@@ -45,6 +46,19 @@ def test_rows_without_anything_to_tell_are_left_out() -> None:
     text = shown(check_view(checked(make_panel(waves((61, 61))))), 100)
     for label in ("covariates", "series begin", "series end"):
         assert label not in text
+
+
+def test_numbers_of_a_sample_say_so_and_a_sample_of_one_series_is_no_table_of_one() -> None:
+    whole = checked(make_panel(waves((83, 83, 83)), frequency=parse_frequency("h")))
+    sample = replace(whole.source, panel=whole.source.panel.take_series(np.array([1])))
+    table = replace(whole, source=sample, summary=replace(whole.summary, num_season_series=2))
+    text = shown(check_view(table))
+    assert row_of(text, "series") == "3"
+    assert row_of(text, "season 24").endswith(" on 2 of 3 series")
+    assert row_of(text, "training windows").endswith(" in 1 of 3 series")
+    assert "\n\ntrain would use (planned on 1 of 3 series)\n" in text
+    assert whole.notices == table.notices
+    assert "of 3 series" not in shown(check_view(whole))
 
 
 def test_the_document_holds_the_notices_and_the_choices() -> None:

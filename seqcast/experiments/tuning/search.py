@@ -64,7 +64,7 @@ class Budget:
 class SearchHooks:
     """Calls that report the progress of a search; by default they do nothing."""
 
-    on_begin: Callable[[int, dict[str, Value]], None] = lambda _number, _values: None
+    on_begin: Callable[[Suggestion], None] = lambda _suggestion: None
     on_end: Callable[[Trial], None] = lambda _trial: None
     training: Hooks = Hooks()
 
@@ -111,7 +111,7 @@ def tune(search: Search, directory: Path, budget: Budget, hooks: SearchHooks = S
     study = Study(directory / STUDY_FILE, space, _identity(search, space), plan.config.training.seed)
     first, deadline = first_values(space, plan.config), time.monotonic() + budget.seconds
     while (suggestion := _next_point(study, first, budget.num_trials, deadline, hooks)) is not None:
-        hooks.on_begin(suggestion.number, suggestion.values)
+        hooks.on_begin(suggestion)
         trial = _try(search, suggestion, deadline if study.trials() else math.inf, hooks.training)
         if trial is None:
             break

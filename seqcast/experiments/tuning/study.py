@@ -176,12 +176,13 @@ class Study:
                 if left is not None:
                     left.leave()
                 return None
-            if left is None:
+            number, claim = len(self.kept) + len(others) + 1, left
+            if claim is None:
                 study = self._in_memory(others)
                 if not self.kept and not others:
                     study.enqueue_trial(dict(first))
-                left = make_claim(self.path.parent, study.ask(self.space).params)
-            return Suggestion(self, left, len(self.kept) + len(others) + 1)
+                claim = make_claim(self.path.parent, study.ask(self.space).params)
+            return Suggestion(self, claim, number, is_taken_over=left is not None)
 
     def _is_open(self, values: dict[str, Value]) -> bool:
         """Whether a point of the space has no outcome yet; a process may be killed right after it kept one."""
@@ -235,6 +236,8 @@ class Suggestion:
     claim: Claim
     number: int
     """Number of trials that have an outcome or are being tried, this one included."""
+    is_taken_over: bool = False
+    """Whether a process that has ended left it without an outcome."""
     errors: dict[int, float] = field(default_factory=dict)
 
     @property

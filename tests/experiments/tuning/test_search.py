@@ -180,7 +180,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     begun: list[int] = []
     ended: list[Trial] = []
     steps: list[Progress] = []
-    hooks = SearchHooks(lambda number, _values: begun.append(number), ended.append, Hooks(on_progress=steps.append))
+    hooks = SearchHooks(lambda begin: begun.append(begin.number), ended.append, Hooks(on_progress=steps.append))
     found = tune(search_of(tmp_path / "data"), tmp_path / "study", Budget(2), hooks)
     assert begun == [1, 2]
     assert tuple(ended) == found.trials

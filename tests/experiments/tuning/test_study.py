@@ -123,9 +123,10 @@ def test_the_point_of_a_killed_process_goes_to_the_next_one_that_asks(tmp_path: 
     running, lost = suggested(one), suggested(opened(tmp_path))
     values = lost.values
     lost.leave()
-    again = suggested(opened(tmp_path))
+    again, new = suggested(opened(tmp_path)), suggested(opened(tmp_path))
     assert again.values == values
-    assert suggested(opened(tmp_path)).values not in (values, running.values)
+    assert new.values not in (values, running.values)
+    assert [each.is_taken_over for each in (running, again, new)] == [False, True, False]
 
 
 def test_no_more_points_are_tried_than_asked_for(tmp_path: Path) -> None:
