@@ -157,6 +157,10 @@ class DivergedError(SeqcastError):
     kind = "diverged"
 
 
+NOTHING_KEPT = "Nothing is kept: start it again."
+"""Hint about work that has no state to save."""
+
+
 class StoppedError(SeqcastError):
     """A signal asked training to end; the state was saved before this was raised."""
 

@@ -16,10 +16,9 @@ from seqcast.config import MOST_STEPS, Config
 from seqcast.engines.engine import SINGLE_PROCESS, Engine
 from seqcast.errors import DataError, UsageError, option
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
-from seqcast.panel.notices import Notice
+from seqcast.panel.notices import Example, Names, Notice
 from seqcast.panel.panel import Panel
 from seqcast.panel.phases import unseen_phases
-from seqcast.panel.wording import name_list
 from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
 from seqcast.reading.table import MOST_EXAMPLES, Table
 from seqcast.results.forecast import Forecast, as_possible, joined_forecasts
@@ -133,8 +132,8 @@ class PanelForecasts(ABC, Generic[Windows]):
         for text, concerned in kinds.items():
             chosen = np.flatnonzero(concerned)
             if len(chosen):
-                named = name_list([panel.series_ids[i] for i in chosen], MOST_EXAMPLES)
-                notices.append(Notice("repair", f"{len(chosen):,} series {text}: {named}", len(chosen)))
+                named = Names(tuple(panel.series_ids[i] for i in chosen), MOST_EXAMPLES)
+                notices.append(Notice.summable("repair", len(chosen), len(chosen), f" series {text}: ", named))
         return (*notices, *self.unseen_phases.notices(panel), *unknown_categories(self.facts.scalers, panel))
 
     def forecast(self, origins: Origins, horizon: int | None = None) -> Forecast:
@@ -302,7 +301,7 @@ def predict_panel(
     forecasts = make(model, _with_future_rows(model, panel, ends, horizon, future), ends)
     notices = (
         *future_notices(future, panel, model.config.data),
-        *_coverage_notices(panel, ends),
+        *coverage_notices(panel, ends),
         *forecasts.notices(),
         *_rolled_notice(model, horizon),
     )
@@ -332,16 +331,16 @@ def _with_future_rows(model: Model, panel: Panel, ends: IntArray, horizon: int, 
     return pad_panel(extended, unasked) if unasked else extended
 
 
-def _coverage_notices(panel: Panel, ends: IntArray) -> Iterator[Notice]:
+def coverage_notices(panel: Panel, ends: IntArray) -> Iterator[Notice]:
     """Notices of series that end before their table does, and of series without any observation."""
     empty = int(np.sum(ends == 0))
     if empty:
-        yield Notice("repair", f"{empty} series have no observed value and are not forecast", empty)
+        yield Notice.summable("repair", empty, empty, " series have no observed value and are not forecast")
     late = np.flatnonzero((ends > 0) & (ends < panel.lengths))
     if len(late):
         time = panel.frequency.show(panel.times(late[:1], ends[late[:1]])[0])
-        text = f"{len(late)} series end with missing values; their forecast starts right after the last observed one"
-        yield Notice("repair", f"{text} (the first at {time})", len(late))
+        told = " series end with missing values; their forecast starts right after the last observed one (the first at "
+        yield Notice.summable("repair", len(late), len(late), told, Example(time), ")")
 
 
 def _rolled_notice(model: Model, horizon: int) -> Iterator[Notice]:

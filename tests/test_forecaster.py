@@ -145,7 +145,7 @@ def test_a_new_series_with_an_empty_static_value_is_forecast_like_one_of_an_unkn
         expected = fitted_panel.predict(frame=new.assign(region="nowhere"), future=ahead)
     texts = " ".join(str(warning.message) for warning in told)
     assert "1 of 1 values of covariate 'region' are missing; they count as an unknown category" in texts
-    assert "'region': 1 categories were not in the training data" in texts
+    assert "'region': categories that were not in the training data count as unknown: " in texts
     pd.testing.assert_frame_equal(found, expected)
 
 

@@ -12,10 +12,10 @@ from seqcast.cli.grouped_reading import GroupedReading, GroupToRead
 from seqcast.cli.loaded_run import LoadedRun, OpenedRun, find_run_and_table
 from seqcast.cli.progress import TrainingProgress
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
-from seqcast.cli.signals import stop_signals
+from seqcast.cli.signals import stop_signals, told_stops
 from seqcast.cli.table_output import TableOutput
 from seqcast.engines.engine import Engine
-from seqcast.errors import StoppedError, UsageError
+from seqcast.errors import NOTHING_KEPT, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def backtest(
         told = "--refit-every trains from the start, and this run was trained with --from."
         hint = f"Name the run that it goes on from with --run: {parent.path}"
         raise UsageError(f"{found.choice.directory.path}: {told}", hint=hint)
-    with choice.starting(device, "seqcast.evaluation.backtest") as starting:
+    with told_stops(NOTHING_KEPT), choice.starting(device, "seqcast.evaluation.backtest") as starting:
         from seqcast.evaluation.backtest import BacktestPlan
 
         opened = found.open(screen, device, context)
@@ -182,13 +182,13 @@ def _scored_in_groups(
                 yield done.table
         if not sums:
             raise no_window(plan, horizon)
+        reading.tell_rest()
 
     if table is None:
         for _ in scored():
             pass
     else:
         table.write_stream(reading.screen, scored(), [name for group in groups for name in group.names])
-    reading.tell_rest()
     return join_backtests(sums, plan, horizon)
 
 
@@ -210,7 +210,7 @@ def _run(screen: Screen, loaded: LoadedRun, plan: "BacktestPlan", engine: Engine
             def show_windows(done: int, total: int) -> None:
                 number = stop_signal()
                 if number is not None:
-                    raise StoppedError(number, "A backtest keeps no state: start it again.")
+                    raise StoppedError(number, NOTHING_KEPT)
                 progress.show_windows(done, total)
 
             hooks = Hooks(on_progress=progress.show, stop_signal=stop_signal)

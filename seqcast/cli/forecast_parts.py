@@ -39,13 +39,10 @@ class ForecastRequest:
     facts: tuple[object, ...]
     """Options that change the forecasts: the model, the horizon, the context."""
 
-    def forecast(
-        self, source: "Source", future: "Table | None", engine: Engine = SINGLE_PROCESS, *, with_drift: bool = True
-    ) -> "Prediction":
+    def forecast(self, source: "Source", future: "Table | None", engine: Engine) -> "Prediction":
         """Forecast a panel from the end of every series."""
         prediction = self.predict(source.panel, future, engine)
-        drift = self.drift(source.panel) if with_drift else ()
-        return replace(prediction, notices=(*prediction.notices, *drift))
+        return replace(prediction, notices=(*prediction.notices, *self.drift(source.panel)))
 
     def read_future(self, source: "Source") -> "Table | None":
         """Read the table of the future, if one was given, under the headings of another table."""
@@ -70,7 +67,6 @@ def write_in_parts(screen: Screen, request: ForecastRequest, output: TableOutput
     elif len(groups) > 1:
         tables = parts.with_rows(groups)
         output.write_stream(screen, tables, [name for group in groups for name in group.names])
-        parts.reading.tell_rest()
     return output.is_folder or len(groups) > 1
 
 
@@ -95,14 +91,19 @@ class GroupForecasting:
 
     def __call__(self, asked: GroupToRead) -> GroupTable:
         """Read a group and forecast it."""
+        from seqcast.panel_forecasts import coverage_notices
+        from seqcast.results.origins import observed_ends
+
         request = self.request
         source = request.opened.table.read_group(asked.group, is_first=asked.is_first)
         if self._future is None:
             self._future = (request.read_future(source),)
         if not source.has_values:
-            return GroupTable(source.notices, (), None)
-        prediction = request.forecast(source, self._future[0], with_drift=asked.is_first)
-        return GroupTable(source.notices, prediction.notices, request.table_of(prediction))
+            return GroupTable(source.notices, tuple(coverage_notices(source.panel, observed_ends(source.panel))), None)
+        prediction = request.predict(source.panel, self._future[0], SINGLE_PROCESS)
+        drift = request.drift(source.panel) if asked.is_first else ()
+        told = (*prediction.notices, *(each.about("in the first group of series") for each in drift))
+        return GroupTable(source.notices, told, request.table_of(prediction))
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class _Parts:
                 yield table
         if not has_some:
             raise no_values()
+        self.reading.tell_rest()
 
     def tables(self, groups: "tuple[SeriesGroup, ...]") -> "Iterator[pa.Table | None]":
         """The forecast table of each group; None for a group without observed values."""

@@ -17,9 +17,10 @@ from seqcast.cli.grouped_reading import GroupedReading, GroupToRead
 from seqcast.cli.loaded_run import LoadedRun, OpenedRun, find_run_and_table, load_run
 from seqcast.cli.plot_output import plot_format, write_attention_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
+from seqcast.cli.signals import told_stops
 from seqcast.cli.table_output import TableOutput
 from seqcast.engines.engine import Engine
-from seqcast.errors import DataError, UsageError
+from seqcast.errors import NOTHING_KEPT, DataError, UsageError
 
 Report = partial(typer.Option, rich_help_panel="Report")
 
@@ -109,7 +110,7 @@ def inspect(
     screen = Screen(quiet=quiet)
     table = TableOutput.from_options(output, None if format == "table" else format)
     found_run = find_run_and_table(run, data, settings)
-    with choice.starting(device, "seqcast.attention.grouped_inspection") as starting:
+    with told_stops(NOTHING_KEPT), choice.starting(device, "seqcast.attention.grouped_inspection") as starting:
         from seqcast.attention.inspection import Question
 
         opened = found_run.open(screen, device, context)
@@ -179,8 +180,8 @@ def answer(
         reading.tell_read(notices)
         reading.tell(sums.notices)
         grouped.add(sums)
-    found = grouped.result(lambda numbers: reading.read(chosen_series(groups, numbers)).panel)
     reading.tell_rest()
+    found = grouped.result(lambda numbers: reading.read_again(chosen_series(groups, numbers)))
     return found, opened.table.name, False
 
 
@@ -233,7 +234,7 @@ def read_for(
         return replace(loaded, source=replace(loaded.source, panel=one_series(loaded.source.panel, series)))
     names = [name for group in groups for name in group.names]
     require_series(names, series)
-    source = reading.read(chosen_series(groups, {names.index(series)}))
+    source = reading.read_alone(chosen_series(groups, {names.index(series)}))
     return LoadedRun(opened.directory, opened.record, opened.model, source)
 
 
@@ -263,9 +264,9 @@ def write_attention_table(screen: Screen, opened: OpenedRun, asked: Asked, table
                 yield each
         if not num_windows:
             raise no_origin()
+        reading.tell_rest()
 
     write_tables(map(attention_table, maps()), table.target, table.file_format)
-    reading.tell_rest()
     table.tell(screen, num_windows * opened.model.horizon * opened.model.context)
 
 

@@ -16,10 +16,11 @@ from seqcast.cli.loaded_run import LoadedRun, OpenedRun, find_run_and_table
 from seqcast.cli.onnx_model import LoadedOnnx, OpenedOnnx, find_onnx
 from seqcast.cli.plot_output import plot_format, write_forecast_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
+from seqcast.cli.signals import told_stops
 from seqcast.cli.table_output import TableOutput
 from seqcast.config import Format
 from seqcast.engines.engine import Engine
-from seqcast.errors import UsageError
+from seqcast.errors import NOTHING_KEPT, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from seqcast.run.load import TrainedModel
 
 PLOT_HEIGHT = 18
+PARTS_KEPT = "The parts that are written stay; the same command writes the others."
 
 
 @with_settings(*TABLE_PANELS, omit=PLANNED)
@@ -97,7 +99,8 @@ def predict(
     given = {"run": run is not None, "model": model != "seqcast", "context": context is not None}
     given |= {"device": device != "auto", "samples": samples is not None, "aggregate": aggregate is not None}
     found = find_run_and_table(run, data, settings) if onnx is None else find_onnx(onnx, data, settings, given)
-    with choice.starting(device, "seqcast.forecasting" if onnx is None else "seqcast.portable.forecasting") as starting:
+    module = "seqcast.forecasting" if onnx is None else "seqcast.portable.forecasting"
+    with told_stops(PARTS_KEPT if table.is_folder else NOTHING_KEPT), choice.starting(device, module) as starting:
         opened = found.open(screen, device, context)
         if asked is not None and isinstance(opened, OpenedRun):
             opened.model.named(model).require_dependence()

@@ -4,6 +4,8 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from seqcast.errors import StoppedError
+
 
 @contextmanager
 def stop_signals(*, repeated: bool = False) -> Iterator[Callable[[], int | None]]:
@@ -33,3 +35,21 @@ def stop_signals(*, repeated: bool = False) -> Iterator[Callable[[], int | None]
     finally:
         for number, action in before.items():
             signal.signal(number, action)
+
+
+@contextmanager
+def told_stops(hint: str) -> Iterator[None]:
+    """Tell of a signal that ends the work inside this context; `hint` says what is kept and how to go on.
+
+    Raises:
+        StoppedError: A signal came.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError(signal.SIGINT, hint) from None
+    except SystemExit as end:
+        number = next((each for each in (signal.SIGTERM, signal.SIGHUP) if end.code == 128 + each), None)
+        if number is None:
+            raise
+        raise StoppedError(number, hint) from None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seqcast.errors import StoppedError
+from seqcast.errors import NOTHING_KEPT, StoppedError
 from seqcast.forecasting import Forecasting
 from seqcast.panel.arrays import FloatArray, IntArray
 from seqcast.panel.panel import Panel
@@ -90,7 +90,7 @@ def _trained(model: TrainedModel, panel: Panel, runtime: Runtime, hooks: Hooks) 
     try:
         return train_model(panel, make_plan(panel, config), runtime, hooks).model
     except StoppedError as stop:
-        raise StoppedError(stop.exit_code - 128, "A backtest keeps no state: start it again.") from None
+        raise StoppedError(stop.exit_code - 128, NOTHING_KEPT) from None
 
 
 def _joined(parts: list[tuple[IntArray, Forecast]]) -> Forecast:

@@ -1,12 +1,64 @@
-"""Notices of decisions and repairs: printed for a person and kept in the run."""
+"""Notices of decisions and repairs: printed for a person and kept in the run.
+
+The numbers and names of some notices add up, so that those about the parts of a table make one about the whole.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
+
+from seqcast.panel.wording import listed, name_list
 
 _NUMBERS_AND_NAMES = re.compile(r"'[^']*'|[0-9][0-9,.:-]*|and|more|,| ")
 """Words of a notice that differ between parts of a table."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names in a notice; the whole table has those of all parts."""
+
+    names: tuple[str, ...]
+    most: int
+    """Number of names that are shown; the others are only counted."""
+    are_quoted: bool = True
+
+    def __str__(self) -> str:
+        return (name_list if self.are_quoted else listed)(self.names, self.most)
+
+    def joined(self, other: Self) -> Self:
+        return replace(self, names=tuple(dict.fromkeys((*self.names, *other.names))))
+
+
+@dataclass(frozen=True)
+class Example:
+    """Words of a notice that tell of one case; the whole table has that of the first part."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def joined(self, _other: Self) -> Self:
+        return self
+
+
+@dataclass(frozen=True)
+class Largest:
+    """A number in a notice of which the whole table has the largest, in words."""
+
+    number: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def joined(self, other: Self) -> Self:
+        return max(self, other, key=lambda each: each.number)
+
+
+Piece = str | int | Names | Example | Largest
+"""Words of a notice that all parts of a table share, a number that adds up over them, or what else differs in each."""
 
 
 @dataclass(frozen=True)
@@ -20,52 +72,102 @@ class Notice:
     kind: Literal["decision", "repair"]
     text: str
     count: int = 1
-    """Number of rows, values or series concerned."""
+    """Number of rows, values or series concerned. 0 in a part of a table without any, which has a share in totals."""
+    pieces: tuple[Piece, ...] = field(default=(), compare=False, repr=False)
+    """The text in pieces, where it adds up over the parts of a table; else empty."""
+
+    @classmethod
+    def summable(cls, kind: Literal["decision", "repair"], count: int, *pieces: Piece) -> Self:
+        """A notice that adds up with those of the other parts of the table."""
+        text = "".join(f"{piece:,}" if isinstance(piece, int) else str(piece) for piece in pieces)
+        return cls(kind, text, count, pieces)
 
     @property
     def line(self) -> str:
         """The notice as run.json keeps it."""
         return f"{self.kind}: {self.text}"
 
+    @property
+    def topic(self) -> object:
+        """Equal for notices that differ in numbers and names alone."""
+        if self.pieces:
+            return self.kind, *(piece if isinstance(piece, str) else type(piece) for piece in self.pieces)
+        return self.kind, _NUMBERS_AND_NAMES.sub("", self.text)
+
+    def joined(self, other: "Notice") -> "Notice":
+        """The notice about two parts of a table, from those about each; both have the same topic."""
+        pieces = map(_joined, self.pieces, other.pieces)
+        return Notice.summable(self.kind, self.count + other.count, *pieces)
+
+    def about(self, part: str) -> "Notice":
+        """The notice with the part of the data that it is about in front; it no longer adds up."""
+        return Notice(self.kind, f"{part}: {self.text}", self.count)
+
+
+def _joined(one: Piece, other: Piece) -> Piece:
+    if isinstance(one, str):
+        return one
+    if isinstance(one, int):
+        assert isinstance(other, int)
+        return one + other
+    return one.joined(other)  # type: ignore[arg-type]  # notices of one topic have the same kinds of pieces
+
 
 @dataclass
-class FirstNotices:
-    """The notices about the parts of a table, of which those that differ in numbers and names alone are told once."""
+class PartNotices:
+    """The notices about the parts of a table, as notices about the whole table."""
 
-    told: set[str] = field(default_factory=set)
+    told: set[object] = field(default_factory=set)
+    """The others, and their topics."""
+    sum_of_topic: dict[object, Notice] = field(default_factory=dict)
+    """Those that add up."""
     num_untold: int = 0
 
     def new(self, notices: Iterable[Notice]) -> list[Notice]:
-        """Returns the notices that are the first of their kind."""
-        found = []
+        """Takes the notices about a part, and returns those that are to be told at once.
+
+        These are the first of their topic that do not add up.
+        """
+        found: list[Notice] = []
         for notice in notices:
-            kind = _NUMBERS_AND_NAMES.sub("", notice.text)
-            if kind in self.told:
-                self.num_untold += 1
-            else:
-                self.told.add(kind)
+            topic = notice.topic
+            if notice.pieces:
+                self.sum_of_topic[topic] = _sum(self.sum_of_topic.get(topic), notice)
+                continue
+            if topic not in self.told:
                 found.append(notice)
+            elif notice not in self.told:
+                self.num_untold += 1
+            self.told |= {topic, notice}
         return found
 
-    def rest(self) -> tuple[Notice, ...]:
-        """Returns a notice of how many others there were."""
-        if not self.num_untold:
-            return ()
-        text = f"{self.num_untold:,} more notices like these are about other groups"
-        return (Notice("decision", text, self.num_untold),)
+    def sums(self) -> tuple[Notice, ...]:
+        """Returns the notices that add up, about all parts that were taken."""
+        return tuple(each for each in self.sum_of_topic.values() if each.count)
+
+
+def untold(number: int) -> tuple[Notice, ...]:
+    """Returns a notice of how many others were not told."""
+    return (Notice("decision", f"{number:,} more notices like these are about other groups", number),) if number else ()
+
+
+def _sum(before: Notice | None, notice: Notice) -> Notice:
+    return notice if before is None else before.joined(notice)
 
 
 def distinct_notices(shares: Sequence[Sequence[Notice]]) -> tuple[Notice, ...]:
     """Returns the notices about all shares of a table, each once.
 
-    A repair says of which share its numbers are, unless all have the same.
+    Those that add up are about the whole table. Another repair says of which share it is, unless all have the same.
     """
     shared = set(shares[0]).intersection(*shares[1:])
-    found = [
-        notice
-        if notice in shared or notice.kind == "decision"
-        else replace(notice, text=f"in share {number} of {len(shares)}: {notice.text}")
-        for number, notices in enumerate(shares, start=1)
-        for notice in notices
-    ]
-    return tuple(dict.fromkeys(found))
+    found: dict[object, Notice] = {}
+    for number, notices in enumerate(shares, start=1):
+        for notice in notices:
+            if notice.pieces:
+                found[notice.topic] = _sum(found.get(notice.topic), notice)
+            elif notice in shared or notice.kind == "decision":
+                found[notice] = notice
+            else:
+                found[number, notice] = notice.about(f"in share {number} of {len(shares)}")
+    return tuple(each for each in found.values() if each.count)

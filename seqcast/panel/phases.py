@@ -11,9 +11,9 @@ import numpy as np
 from seqcast.panel.arrays import BoolArray, IntArray
 from seqcast.panel.calendar import month_numbers, resolved_cycles, weekdays
 from seqcast.panel.frequency import Frequency, TimeArray
-from seqcast.panel.notices import Notice
+from seqcast.panel.notices import Names, Notice
 from seqcast.panel.panel import Panel
-from seqcast.panel.wording import MONTHS, WEEKDAYS, name_list
+from seqcast.panel.wording import MONTHS, WEEKDAYS
 
 FEWEST_ROWS = 2
 """Rows of a phase, all of them missing, from which it counts as never observed."""
@@ -85,14 +85,10 @@ class UnseenPhases:
         for cycle, unseen in zip(self.cycles, self.unseen, strict=True):
             if cycle is not _HOUR_OF_WEEK or not names:
                 names += [cycle.phases[phase] for phase in np.flatnonzero(unseen.any(axis=0))]
-        who = name_list([panel.series_ids[i] for i in self.series], 5)
-        text = f"{len(self.series)} series ({who}) were never observed on or at {_listed(names)}"
-        yield Notice("repair", f"{text}; the intervals of such steps are wide", len(self.series))
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+        who = Names(tuple(panel.series_ids[i] for i in self.series), 5)
+        when = Names(tuple(names), _MOST_NAMES, are_quoted=False)
+        told = (" series (", who, ") were never observed on or at ", when, "; the intervals of such steps are wide")
+        yield Notice.summable("repair", len(self.series), len(self.series), *told)
 
 
 def unseen_phases(panel: Panel, ends: IntArray) -> UnseenPhases:

@@ -1,6 +1,6 @@
 """Words for messages: times, durations, counts, and names from the data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -57,5 +57,9 @@ def quoted(text: str) -> str:
 def name_list(names: Iterable[str], most: int = 20) -> str:
     """Returns names for a message, quoted and separated by commas; those beyond `most` are only counted."""
     every = list(names)
-    shown = ", ".join(quoted(name) for name in every[:most])
-    return shown + (f" and {len(every) - most:,} more" if len(every) > most else "")
+    return listed([*map(quoted, every[:most]), *every[most:]], most)
+
+
+def listed(words: Sequence[str], most: int) -> str:
+    """Returns words separated by commas; those beyond `most` are only counted."""
+    return ", ".join(words[:most]) + (f" and {len(words) - most:,} more" if len(words) > most else "")

@@ -9,9 +9,9 @@ from seqcast.config import DataConfig
 from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
-from seqcast.panel.notices import Notice
+from seqcast.panel.notices import Example, Names, Notice
 from seqcast.panel.panel import Covariates, Panel
-from seqcast.panel.wording import name_list, quoted
+from seqcast.panel.wording import quoted
 from seqcast.reading.clock_axis import regular_axis
 from seqcast.reading.columns import covariate_notices, read_covariates, read_numbers
 from seqcast.reading.frequency_inference import TimeAxis
@@ -102,7 +102,8 @@ def build_panel(
     found = (*table.notices, *marked, *roles.notices, *told, *times.notices, *_unnamed_notices(ids))
     notices = (*found, *covered, *grouping.notices, *frequency_notices)
     options = replace(table.options, found_format=times.found_format or table.options.found_format)
-    return LoadedPanel(panel, notices + _missing_notices(panel, grid, table), options)
+    notices = (*notices, *_missing_notices(panel, grid, table))
+    return LoadedPanel(panel, tuple(each for each in notices if each.count or table.is_part), options)
 
 
 def _unnamed_notices(ids: SeriesIds) -> tuple[Notice, ...]:
@@ -110,7 +111,7 @@ def _unnamed_notices(ids: SeriesIds) -> tuple[Notice, ...]:
     if "" not in ids.names:
         return ()
     count = int(np.count_nonzero(ids.codes == ids.names.index("")))
-    return (Notice("repair", f"{count:,} rows have an empty id; they are read as a series named ''", count),)
+    return (Notice.summable("repair", count, count, " rows have an empty id; they are read as a series named ''"),)
 
 
 def _read_steps(table: Table, roles: Roles) -> StepValues:
@@ -236,18 +237,16 @@ def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ..
     num_columns = len(panel.schema.target) if panel.schema.layout == "wide" else 1
     num_absent = 0 if grid.positions is None else (grid.num_rows - len(grid.positions))
     if num_absent:
-        text = (
-            f"{num_absent:,} time steps have no row{_first_gap(panel, grid)}; they were added as missing and are masked"
-        )
-        notices.append(Notice("repair", text, num_absent))
+        first = Example(_first_gap(panel, grid))
+        added = "; they were added as missing and are masked"
+        notices.append(Notice.summable("repair", num_absent, num_absent, " time steps have no row", first, added))
     num_blank = int(len(observed) - observed.sum()) - num_absent * num_columns
-    if num_blank:
-        text = f"{num_blank:,} of {len(observed):,} target values are missing; they are masked"
-        notices.append(Notice("repair", text, num_blank))
+    told = (" of ", len(observed), " target values are missing; they are masked")
+    notices.append(Notice.summable("repair", num_blank, num_blank, *told))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
-        text = f"{len(empty):,} series have no value at all: {name_list([panel.series_ids[i] for i in empty], 5)}"
-        notices.append(Notice("repair", text, len(empty)))
+        named = Names(tuple(panel.series_ids[i] for i in empty), 5)
+        notices.append(Notice.summable("repair", len(empty), len(empty), " series have no value at all: ", named))
     return tuple(notices)
 
 

@@ -185,7 +185,7 @@ def read_covariates(table: Table, columns: tuple[str, ...]) -> Covariates:
 
 
 def covariate_notices(covariates: Covariates) -> tuple[Notice, ...]:
-    """Returns notices of which covariates are categories and of how many values are missing."""
+    """Returns notices of which covariates are categories and of how many values of each are missing, if none."""
     notices = []
     categorical = zip(covariates.categorical_names, covariates.categories, strict=True)
     found = [f"{quoted(name)} ({len(categories):,})" for name, categories in categorical]
@@ -197,10 +197,9 @@ def covariate_notices(covariates: Covariates) -> tuple[Notice, ...]:
         **dict(zip(covariates.categorical_names, (covariates.codes < 0).sum(axis=0), strict=True)),
     }
     for name, count in missing.items():
-        if count:
-            counts_as = "the mean of the column" if name in covariates.numeric_names else "an unknown category"
-            text = f"{count:,} of {len(covariates.numeric):,} values of covariate {quoted(name)} are missing"
-            notices.append(Notice("repair", f"{text}; they count as {counts_as}", int(count)))
+        counts_as = "the mean of the column" if name in covariates.numeric_names else "an unknown category"
+        told = f" values of covariate {quoted(name)} are missing; they count as {counts_as}"
+        notices.append(Notice.summable("repair", int(count), int(count), " of ", len(covariates.numeric), told))
     return tuple(notices)
 
 

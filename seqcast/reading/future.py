@@ -69,7 +69,7 @@ def future_notices(future: Table | None, panel: Panel, config: DataConfig) -> tu
         told = tuple(notice for notice in told if notice.kind == "repair")
         if panel.frequency.clock is None:
             told = (utc_notice(column, "an offset, and those of the data have none"),)
-    return tuple(replace(notice, text=f"future table: {notice.text}") for notice in (*future.notices, *marked, *told))
+    return tuple(notice.about("future table") for notice in (*future.notices, *marked, *told))
 
 
 def _time_column(future: Table, schema: Schema, config: DataConfig) -> str:

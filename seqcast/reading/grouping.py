@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqcast.errors import DataError, option
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
-from seqcast.panel.notices import Notice
+from seqcast.panel.notices import Example, Notice
 from seqcast.panel.panel import Covariates
 from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.columns import as_text
@@ -108,8 +108,8 @@ def group_rows(table: Table, ids: SeriesIds, times: Times, values: StepValues) -
     rows, num_disordered = _sorted_rows(ids.codes, ticks)
     notices = []
     if num_disordered:
-        text = f"{num_disordered:,} rows stood before an earlier time of their series; the rows were sorted by time"
-        notices.append(Notice("repair", text, num_disordered))
+        told = " rows stood before an earlier time of their series; the rows were sorted by time"
+        notices.append(Notice.summable("repair", num_disordered, num_disordered, told))
     sorted_ticks, sorted_codes = (ticks, ids.codes) if rows is None else (ticks[rows], ids.codes[rows])
     same = (sorted_ticks[1:] == sorted_ticks[:-1]) & (sorted_codes[1:] == sorted_codes[:-1])
     repeated = np.flatnonzero(same) + 1
@@ -118,8 +118,8 @@ def group_rows(table: Table, ids: SeriesIds, times: Times, values: StepValues) -
     rows = np.arange(len(ticks)) if rows is None else rows
     _refuse_conflicts(table, ids, times, values, (rows[repeated - 1], rows[repeated]))
     example = int(rows[repeated[0]])
-    text = f"{len(repeated):,} rows repeat another row exactly, first on {table.where(example)}; they were left out"
-    notices.append(Notice("repair", text, len(repeated)))
+    first = (" rows repeat another row exactly, first on ", Example(table.where(example)), "; they were left out")
+    notices.append(Notice.summable("repair", len(repeated), len(repeated), *first))
     kept = np.delete(rows, repeated)
     lost = np.bincount(sorted_codes[repeated], minlength=len(ids.names))
     return Grouping(kept, offsets - np.append(0, np.cumsum(lost)), tuple(notices))

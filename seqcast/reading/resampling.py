@@ -21,7 +21,7 @@ from seqcast.panel.frequency import (
     parse_frequency,
     weekday_of,
 )
-from seqcast.panel.notices import Notice
+from seqcast.panel.notices import Largest, Notice
 from seqcast.panel.panel import Covariates
 from seqcast.reading.grouping import Grouping, StepValues
 from seqcast.reading.time_arrays import Times
@@ -109,13 +109,10 @@ def round_times(times: Times, alias: str) -> Times:
     rounded = Resampling(frequency, "last").starts(middles, times.zone)
     moved = np.abs(rounded.astype(np.int64) - ticks)
     count = int(np.count_nonzero(moved))
-    if not count:
-        return times
-    text = (
-        f"{count:,} of {len(moved):,} times were rounded to {Frequency('', 'microsecond', frequency.multiple).name}, "
-        f"by at most {_spell(int(moved.max()))}"
-    )
-    return replace(times, values=rounded, notices=(*times.notices, Notice("repair", text, count)))
+    step, most = Frequency("", "microsecond", frequency.multiple).name, int(moved.max(initial=0))
+    told = (f" times were rounded to {step}, by at most ", Largest(most, _spell(most)))
+    notice = Notice.summable("repair", count, count, " of ", len(moved), *told)
+    return replace(times, values=rounded, notices=(*times.notices, notice))
 
 
 def _spell(microseconds: int) -> str:
@@ -238,8 +235,9 @@ def resampled(
 
 
 def _count_notice(num_rows: int, num_steps: int, resampling: Resampling) -> Notice:
-    text = f"{num_rows:,} rows were aggregated to {num_steps:,} steps ({resampling.frequency.name}) by their "
-    return Notice("repair", text + ("last value" if resampling.function == "last" else resampling.function), num_rows)
+    function = "last value" if resampling.function == "last" else resampling.function
+    told = f" steps ({resampling.frequency.name}) by their {function}"
+    return Notice.summable("repair", num_rows, num_rows, " rows were aggregated to ", num_steps, told)
 
 
 def _edge_notices(found: AggregatedRows, offsets: IntArray, resampling: Resampling) -> tuple[Notice, ...]:
@@ -249,8 +247,8 @@ def _edge_notices(found: AggregatedRows, offsets: IntArray, resampling: Resampli
     few = int(np.count_nonzero((edges[0] < usual) | (edges[1] < usual)))
     if resampling.function != "sum" or not few:
         return ()
-    text = (
-        f"the first or last step of {few:,} series holds fewer rows than the usual {usual:g}, so its sum may be too "
-        "small; remove rows of a step that is not complete"
+    told = (
+        f" series holds fewer rows than the usual {usual:g}, so its sum may be too small; remove rows of a step that "
+        "is not complete"
     )
-    return (Notice("repair", text, few),)
+    return (Notice.summable("repair", few, "the first or last step of ", few, told),)

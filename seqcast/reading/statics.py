@@ -67,7 +67,7 @@ def static_notices(static_table: Table | None, columns: Names, id_columns: Names
     key = _static_ids(static_table, DataConfig(static=columns), id_columns)
     if key not in (id_columns, (DEFAULT_ID,)):
         found.append(Notice("decision", f"id column {quoted(key[0])}"))
-    return tuple(replace(notice, text=f"static table: {notice.text}") for notice in found)
+    return tuple(notice.about("static table") for notice in found)
 
 
 def read_statics(

@@ -6,7 +6,7 @@ import numpy as np
 
 from seqcast.config import Config, DataConfig
 from seqcast.panel.arrays import IntArray, evenly_spread
-from seqcast.panel.notices import FirstNotices, Notice
+from seqcast.panel.notices import Notice, PartNotices, untold
 from seqcast.panel.seasonality import MOST_SERIES, PanelSummary, SeriesFacts, autocorrelation
 from seqcast.reading.files import TableFiles
 from seqcast.reading.options import ReadOptions
@@ -57,7 +57,7 @@ def summarise_in_groups(files: TableFiles, reading: TableReading) -> GroupedSumm
         reason = found.obstacle or "it is one series"
         return Notice("decision", f"{files.name} is read as a whole: {reason}")
     roles = data.model_copy(update={"freq": reading.config.data.freq})
-    facts, told = [], FirstNotices()
+    facts, told = [], PartNotices()
     notices = [Notice("decision", f"{files.name} is read in {len(found.groups):,} groups of series")]
     notices += told.new(each for each in first.notices if each.kind == "decision")
     for group in found.groups:
@@ -66,7 +66,8 @@ def summarise_in_groups(files: TableFiles, reading: TableReading) -> GroupedSumm
         notices += told.new(each for each in source.notices if each.kind == "repair")
         roles = roles.model_copy(update={"freq": source.panel.frequency.alias})
         facts.append(SeriesFacts.of(source.panel))
-    return _described(found.groups, reading, roles, SeriesFacts.joined(facts), (*notices, *told.rest()))
+    notices += (*told.sums(), *untold(told.num_untold))
+    return _described(found.groups, reading, roles, SeriesFacts.joined(facts), tuple(notices))
 
 
 def _described(

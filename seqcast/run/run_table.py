@@ -1,15 +1,17 @@
 """The table that a run is used on, before it is read: as a whole, or in groups of series."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqcast.config import Config
+from seqcast.panel.notices import Notice
 from seqcast.reading.files import TableFiles, is_large_parquet, is_table, open_table
 from seqcast.reading.series_groups import SeriesGroup, SeriesGroups, group_series, id_columns, ungrouped
 from seqcast.reading.source import Content
 from seqcast.run.headings import Given
 from seqcast.run.record import RunRecord
-from seqcast.run.source import Source, frequency_of, read_run_source, require_steps_of
+from seqcast.run.source import Source, frequency_of, read_run_source, require_steps_of, whose_data
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class RunTable:
         if needs_whole:
             return ungrouped(table, needs_whole)
         return group_series(table, id_columns(self.given.config(self.config).id, table.keys))
+
+    def whose_data(self, groups: Sequence[SeriesGroup]) -> tuple[Notice, ...]:
+        """Say of a table in groups whether the run was trained on it."""
+        return whose_data(self.record, self.name, groups[0].fingerprint, is_own=self.data is None)
 
     def read_group(self, group: SeriesGroup, *, is_first: bool) -> Source:
         """Read a group with the frequency of the run, as a few series may look coarser than all of them.

@@ -15,6 +15,7 @@ from seqcast.panel.panel import Panel
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.files import is_table, open_table
 from seqcast.reading.options import ReadOptions
+from seqcast.reading.series_groups import SeriesGroup
 from seqcast.reading.table import Table
 from seqcast.reading.tabular import TableSource, read_table
 from seqcast.run.headings import Given, future_under_run_names, under_run_names
@@ -175,7 +176,9 @@ def _read_run_source(record: RunRecord, config: Config, data: str | TableSource 
     headings, options = given.headings(record.columns), given.options(record)
     source = at_trained_frequency(lambda roles: read_source(table, roles, options, static_path), record, config, given)
     panel = under_run_names(source.panel, record.columns, headings)
-    notices = (*_whose_data(record, source, data is None), *source.notices)
+    notices = source.notices
+    if not isinstance(table, SeriesGroup):  # about groups, it is told once for all of them
+        notices = (*whose_data(record, source.table.name, source.fingerprint, is_own=data is None), *notices)
     return Source(panel, source.table, static_path, notices, headings)
 
 
@@ -287,11 +290,10 @@ def frequency_of(whose: str, alias: str | None) -> Iterator[None]:
         raise DataError(message, place=error.place, hint=error.hint) from None
 
 
-def _whose_data(record: RunRecord, source: Source, is_own: bool) -> tuple[Notice, ...]:
-    if source.fingerprint == record.data.fingerprint:
-        return (Notice("decision", f"data: {source.table.name}, as trained on"),) if is_own else ()
+def whose_data(record: RunRecord, name: str, fingerprint: str, *, is_own: bool) -> tuple[Notice, ...]:
+    """Say whether a table is that of the training; `is_own`: it was taken because the run names it."""
+    if fingerprint == record.data.fingerprint:
+        return (Notice("decision", f"data: {name}, as trained on"),) if is_own else ()
     if is_own:
-        return (
-            Notice("repair", f"{source.table.name} has changed since the run was trained; its present content is used"),
-        )
-    return (Notice("decision", f"data: {source.table.name}, not the table the run was trained on"),)
+        return (Notice("repair", f"{name} has changed since the run was trained; its present content is used"),)
+    return (Notice("decision", f"data: {name}, not the table the run was trained on"),)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seqcast.errors import DataError, Place
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
-from seqcast.panel.notices import Notice
+from seqcast.panel.notices import Names, Notice
 from seqcast.panel.panel import Covariates, Panel
 from seqcast.panel.wording import name_list, quoted
 from seqcast.reading.table import MOST_EXAMPLES
@@ -224,6 +224,7 @@ def unknown_categories(scalers: PanelScalers, panel: Panel) -> tuple[Notice, ...
         ):
             strange = sorted({texts[code] for code in np.unique(codes[codes >= 0])} - set(names.tolist()))
             if strange:
-                text = f"column {quoted(name)}: {len(strange):,} categories were not in the training data and count as "
-                notices.append(Notice("repair", f"{text}unknown: {name_list(strange, MOST_EXAMPLES)}", len(strange)))
+                told = f"column {quoted(name)}: categories that were not in the training data count as unknown: "
+                named = Names(tuple(strange), MOST_EXAMPLES)
+                notices.append(Notice.summable("repair", len(strange), told, named))
     return tuple(notices)

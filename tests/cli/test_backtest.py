@@ -102,7 +102,7 @@ def test_a_signal_ends_a_backtest_that_trains(
     monkeypatch.setattr(TrainingProgress, "show_windows", interrupt)
     words = ["--test", "--refit-every", 9, "--models", "AutoETS"]
     message = refused(143, "backtest", "--run", hourly_run.run, *words)
-    assert message == "Stopped by SIGTERM. A backtest keeps no state: start it again."
+    assert message == "Stopped by SIGTERM. Nothing is kept: start it again."
 
 
 def test_baselines_can_be_left_out(hourly_run: Trained) -> None:

@@ -102,6 +102,9 @@ def test_a_large_table_is_described_in_groups(spread_series: Path, monkeypatch: 
     told = [each["text"] for each in grouped["notices"]]
     assert f"{spread_series} is read in 3 groups of series" in told
     assert "the training is planned on 3 of 5 series, evenly spread over the table" in told
+    warnings = [[each["text"] for each in told["notices"] if each["kind"] == "repair"] for told in (whole, grouped)]
+    assert warnings[0] == warnings[1]
+    assert warnings[0][0].startswith("5 time steps have no row, first ")
     assert grouped["num_missing"] == 5
     assert (grouped["num_series"], grouped["num_season_series"], grouped["plan"]["num_series"]) == (5, 5, 3)
     shown = done(*words[:-1]).out

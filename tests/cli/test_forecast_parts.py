@@ -1,6 +1,8 @@
 """`predict` on Parquet data sets: in groups of series, to one file or to a folder of parts."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,83 @@ def test_a_table_read_in_groups_has_the_forecasts_of_the_whole(
     whole = done("predict", "--run", folder_run.run, "--output", "-", "--horizon", HORIZON + 2)
     assert "groups of series" not in whole.err
     equal(streamed.table(), whole.table())
+
+
+def with_gaps(data: Path) -> None:
+    """Takes rows and values out of two of the three files, and gives all series names that the run does not know."""
+    for number, file in enumerate(sorted(data.iterdir())):
+        frame = pd.read_parquet(file).assign(unique_id=lambda rows: "new " + rows["unique_id"])
+        if number != 1:
+            frame.loc[[7, 9 + number, 10 + number], "y"] = np.nan
+            frame = frame.drop(frame.index[20 : 22 + number])
+        frame.to_parquet(file, index=False)
+
+
+def told_lines(err: str, data: Path) -> list[str]:
+    """Lines about the whole table, in any order."""
+    apart = (f"{data} is read in", f"3 files in {data}", "warning: in the first group of series: attention")
+    return sorted(line for line in err.splitlines() if not line.startswith(apart))
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_groups_are_told_of_as_the_whole_table_is(
+    folder_run: Trained, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("predict", copied, "--run", folder_run.run, "--output", "-")
+    with_gaps(copied)
+    grouped = done(*words, "--horizon", HORIZON + 2).err
+    monkeypatch.undo()
+    assert told_lines(grouped, copied) == told_lines(done(*words, "--horizon", HORIZON + 2).err, copied)
+    for line in (
+        f"data: {copied}, not the table the run was trained on",
+        "warning: 6 time steps have no row, first 2024-01-01 20:00:00 in series 'new d'; they were added",
+        "warning: 6 of 505 target values are missing; they are masked",
+        "warning: 5 series were not in the training data and are scaled by their own history: 'new d', 'new a', ",
+    ):
+        assert line in grouped
+    assert "more notices like these" not in grouped
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_a_rerun_tells_of_the_groups_that_it_reads(folder_run: Trained, copied: Path, tmp_path: Path) -> None:
+    words = ("predict", copied, "--run", folder_run.run, "--output", f"{tmp_path}/out/")
+    with_gaps(copied)
+    assert "warning: 6 of 505 target values are missing" in done(*words).err
+    (tmp_path / "out" / "part-00000.parquet").unlink()
+    assert "warning: in 1 of 3 groups: 3 of 202 target values are missing" in done(*words).err
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_groups_of_the_own_table_of_a_run_say_so_and_warn_where_it_has_changed(
+    folder_run: Trained, tmp_path: Path
+) -> None:
+    words, file = ("predict", "--run", folder_run.run, "--output", f"{tmp_path}/out.csv"), folder_run.data / "2.parquet"
+    before = file.read_bytes()
+    assert f"data: {folder_run.data}, as trained on\n" in done(*words).err
+    try:
+        panel(*NAMES[3:]).assign(y=3.0).to_parquet(file, index=False)
+        assert f"warning: {folder_run.data} has changed since the run was trained" in done(*words).err
+    finally:
+        file.write_bytes(before)
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_is_told_with_what_is_kept(
+    folder_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    keep = PartFolder.keep
+
+    def keep_and_stop(folder: PartFolder, name: str, fingerprint: str) -> None:
+        keep(folder, name, fingerprint)
+        os.kill(os.getpid(), number)
+
+    words = ("predict", "--run", folder_run.run, "--output", f"{tmp_path}/out/")
+    with monkeypatch.context() as patch:
+        patch.setattr(PartFolder, "keep", keep_and_stop)
+        told = refused(code, *words)
+    assert told == f"Stopped by {number.name}. The parts that are written stay; the same command writes the others."
+    assert "1 part there already" in done(*words).err
 
 
 @pytest.mark.usefixtures("small_groups")
@@ -156,7 +235,9 @@ def test_groups_without_any_value_have_no_forecast(folder_run: Trained, copied: 
     ran = done(*words, "-")
     assert "sales is read in" not in ran.err
     assert list(dict.fromkeys(ran.table()["unique_id"])) == list(NAMES)
-    assert "25 rows written to 3 parts" in done(*words, f"{tmp_path}/out/").err
+    written = done(*words, f"{tmp_path}/out/").err
+    assert "25 rows written to 3 parts" in written
+    assert "warning: 2 series have no observed value and are not forecast" in written
     for file in sorted(copied.iterdir())[:3]:
         file.unlink()
     panel("x", "y").assign(y=np.nan).to_parquet(copied / "0.parquet", index=False)

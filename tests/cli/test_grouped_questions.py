@@ -1,5 +1,7 @@
 """`backtest` and `inspect` on Parquet data sets that are read in groups of series: the answers are those of the whole."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,9 @@ import pandas as pd
 import pytest
 
 from seqcast.reading import tabular
+from seqcast.run.run_table import RunTable
 from tests.cli.grouped_tables import LENGTH, NAMES, panel
-from tests.running import Trained, done, refused
+from tests.running import Trained, done, refused, seqcast
 
 
 def same(one: Any, two: Any) -> None:
@@ -93,6 +96,17 @@ def test_the_attention_table_is_written_group_by_group(folder_run: Trained, monk
     assert list(dict.fromkeys(grouped["unique_id"])) == list(NAMES)
     monkeypatch.undo()
     pd.testing.assert_frame_equal(grouped, done(*words).table(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("words", [("backtest", "--json"), ("inspect", "--json"), ("inspect", "--format", "csv")])
+def test_a_stopped_question_says_that_nothing_is_kept(
+    folder_run: Trained, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(RunTable, "read_group", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    ran = seqcast(*words, "--run", folder_run.run)
+    assert ran.code == 130
+    assert ran.err.endswith("error: Stopped by SIGINT. Nothing is kept: start it again.\n")
 
 
 @pytest.mark.usefixtures("small_groups")

@@ -159,6 +159,6 @@ def test_too_few_rows_before_an_origin_are_an_error_with_the_number_needed(model
 
 def test_a_signal_ends_it_in_words_of_its_own(panel: Panel, model: TrainedModel) -> None:
     watch = BacktestHooks(training=Hooks(stop_signal=lambda: signal.SIGTERM))
-    with pytest.raises(StoppedError, match=r"Stopped by SIGTERM\. A backtest keeps no state: start it again") as stop:
+    with pytest.raises(StoppedError, match=r"Stopped by SIGTERM\. Nothing is kept: start it again") as stop:
         backtest(model, panel, plan(1), watch)
     assert stop.value.exit_code == 143

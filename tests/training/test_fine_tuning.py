@@ -252,7 +252,9 @@ def test_new_categories_count_as_unknown_and_are_told(parent: Parent, tmp_path: 
 
     job = further(parent, tmp_path / "t.csv")
 
-    assert any("1 categories were not in the training data" in notice.text for notice in job.notices)
+    assert any(
+        "categories that were not in the training data count as unknown: " in notice.text for notice in job.notices
+    )
     assert setup_of(job).tensors.static_codes[:, 0].tolist() == [1, 2, 0]
 
 
