@@ -20,8 +20,7 @@ from seqcast.evaluation.backtest import Backtest, BacktestPlan, backtest
 from seqcast.experiments.recorded_training import frame_job, save_run
 from seqcast.fitted import FitSummary, FittedState
 from seqcast.forecasting import attention_maps, predict
-from seqcast.frames import anomaly_frame, forecast_frame, sample_table
-from seqcast.output import attention_table
+from seqcast.frames import anomaly_frame, forecast_frame
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.parameters import Levels, Parameters, levels_of
@@ -35,6 +34,7 @@ from seqcast.run.directory import RunDirectory, choose_directory
 from seqcast.run.load import load_trained_model
 from seqcast.run.source import has_table, read_run_source
 from seqcast.runtime import resolve_runtime
+from seqcast.tables import attention_table, sample_table
 from seqcast.training.fit import train_model
 from seqcast.training.loop import Hooks
 

@@ -1,4 +1,4 @@
-"""Data frames of forecasts, backtests, totals over a horizon and anomalies, and tables of sample paths."""
+"""Data frames of forecasts, backtests, totals over a horizon and anomalies."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -6,25 +6,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
+from numpy.typing import NDArray
 
-from seqcast.output import CUTOFF, Columns, prediction_columns, require_distinct_names
 from seqcast.panel.arrays import FloatArray
 from seqcast.panel.clock import find_zone
-from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.schema import Schema
 from seqcast.results.anomalies import Anomalies
 from seqcast.results.forecast import MODEL, Forecast
-from seqcast.results.sample_paths import SamplePaths, Totals
+from seqcast.results.sample_paths import Totals
+from seqcast.tables import (
+    CUTOFF,
+    Columns,
+    Moments,
+    Texts,
+    forecast_columns,
+    key_columns,
+    prediction_columns,
+    require_distinct_names,
+)
 
 ACTUAL = "y"
-SAMPLE = "sample"
 AGGREGATE = "aggregate"
 
 
 def forecast_frame(forecast: Forecast, schema: Schema, levels: Sequence[float]) -> pd.DataFrame:
     """The rows of `forecast_table`, with its exceptions."""
-    return frame_of([*_keys(forecast, schema), *prediction_columns(forecast, levels, MODEL)])
+    return frame_of(forecast_columns(forecast, schema, levels))
 
 
 def backtest_frame(
@@ -42,32 +49,11 @@ def backtest_frame(
         UsageError: As `forecast_table`.
     """
     assert actuals.shape == forecast.point.shape
-    cutoffs = zoned(forecast.cutoffs, forecast.frequency, forecast.horizon)
-    observed = [(CUTOFF, cutoffs), (ACTUAL, actuals.ravel())]
+    cutoffs: Any = np.repeat(forecast.cutoffs, forecast.horizon)
+    observed: Columns = [(CUTOFF, Moments(cutoffs, forecast.frequency)), (ACTUAL, actuals.ravel())]
     models = {MODEL: forecast, **others}
     predictions = [column for name, each in models.items() for column in prediction_columns(each, levels, name)]
-    return frame_of([*_keys(forecast, schema), *observed, *predictions])
-
-
-def sample_table(paths: SamplePaths, schema: Schema) -> pa.Table:
-    """The table of sample paths: id, time, number of the path, value; a row for each window, path and step.
-
-    Raises:
-        UsageError: Two columns would have the same name.
-    """
-    forecast, shape = paths.forecast, paths.values.shape
-    numbers = np.arange(paths.first, paths.first + shape[1], dtype=np.int32)
-    codes, ids = pd.factorize(np.array(forecast.series_ids, dtype=object))
-    codes_of_rows = np.broadcast_to(codes.astype(np.int32)[:, None, None], shape).ravel()
-    times: Any = np.broadcast_to(forecast.times()[:, None, :], shape).ravel()
-    columns: Columns = [
-        (schema.id, pa.DictionaryArray.from_arrays(codes_of_rows, pa.array(ids.tolist(), pa.string()))),
-        (schema.time, pa.array(zoned(times, forecast.frequency))),
-        (SAMPLE, np.broadcast_to(numbers[None, :, None], shape).ravel()),
-        (MODEL, paths.values.ravel()),
-    ]
-    require_distinct_names(columns)
-    return pa.table(dict(columns))
+    return frame_of([*key_columns(forecast, schema), *observed, *predictions])
 
 
 def totals_frame(totals: Totals, schema: Schema) -> pd.DataFrame:
@@ -79,10 +65,10 @@ def totals_frame(totals: Totals, schema: Schema) -> pd.DataFrame:
         UsageError: Two columns would have the same name.
     """
     columns: Columns = [
-        (schema.id, pd.array(list(totals.series_ids), dtype="str")),
-        (CUTOFF, zoned(totals.cutoffs, totals.frequency)),
-        (schema.time, zoned(totals.ends, totals.frequency)),
-        (AGGREGATE, pd.array([totals.aggregate] * len(totals.series_ids), dtype="str")),
+        (schema.id, Texts(totals.series_ids)),
+        (CUTOFF, Moments(totals.cutoffs, totals.frequency)),
+        (schema.time, Moments(totals.ends, totals.frequency)),
+        (AGGREGATE, Texts([totals.aggregate], len(totals.series_ids))),
         (MODEL, totals.median),
     ]
     for place, level in enumerate(totals.levels):
@@ -104,18 +90,18 @@ def anomaly_frame(anomalies: Anomalies, schema: Schema) -> pd.DataFrame:
     frequency, number = anomalies.frequency, anomalies.events - 1
     (first, last), peaks = anomalies.event_bounds, anomalies.peaks
     columns: Columns = [
-        (schema.id, pd.array(list(anomalies.series_ids), dtype="str")),
-        (schema.time, zoned(anomalies.times, frequency)),
-        (CUTOFF, zoned(anomalies.cutoffs, frequency)),
+        (schema.id, Texts(anomalies.series_ids)),
+        (schema.time, Moments(anomalies.times, frequency)),
+        (CUTOFF, Moments(anomalies.cutoffs, frequency)),
         (ACTUAL, anomalies.values),
         (MODEL, anomalies.point),
         (f"{MODEL}-lo-{anomalies.level:.10g}", anomalies.low),
         (f"{MODEL}-hi-{anomalies.level:.10g}", anomalies.high),
         ("score", anomalies.scores),
-        ("part", pd.array(anomalies.parts.tolist(), dtype="str")),
+        ("part", Texts(anomalies.parts.tolist())),
         ("event", anomalies.events),
-        ("event_start", zoned(anomalies.times[first[number]], frequency)),
-        ("event_end", zoned(anomalies.times[last[number]], frequency)),
+        ("event_start", Moments(anomalies.times[first[number]], frequency)),
+        ("event_end", Moments(anomalies.times[last[number]], frequency)),
         ("event_size", (last - first + 1)[number]),
         ("event_score", anomalies.scores[peaks[number]]),
     ]
@@ -126,21 +112,6 @@ def anomaly_frame(anomalies: Anomalies, schema: Schema) -> pd.DataFrame:
     return frame_of(columns)
 
 
-def _keys(forecast: Forecast, schema: Schema) -> Columns:
-    # A pandas string array: repeating it copies no Python strings.
-    ids = pd.array(list(forecast.series_ids), dtype="str").repeat(forecast.horizon)
-    return [(schema.id, ids), (schema.time, zoned(forecast.times().ravel(), forecast.frequency))]
-
-
-def zoned(times: TimeArray, frequency: Frequency, repeat: int = 1) -> Any:
-    """Times for a column, each `repeat` times: with their zone where the data name one."""
-    clock = frequency.clock
-    repeated: Any = np.repeat(times, repeat)
-    if clock is None:
-        return repeated
-    return pd.DatetimeIndex(clock.utc(repeated)).tz_localize("UTC").tz_convert(find_zone(clock.zone))
-
-
 def frame_of(columns: Columns) -> pd.DataFrame:
     """The table of the columns.
 
@@ -148,4 +119,16 @@ def frame_of(columns: Columns) -> pd.DataFrame:
         UsageError: Two of them have the same name.
     """
     require_distinct_names(columns)
-    return pd.DataFrame(dict(columns), copy=False)
+    return pd.DataFrame({name: _pandas_column(values) for name, values in columns}, copy=False)
+
+
+def _pandas_column(values: Texts | Moments | NDArray[Any]) -> Any:
+    if isinstance(values, Texts):
+        # A pandas string array: repeating it copies no Python strings.
+        return pd.array(list(values.values), dtype="str").repeat(values.repeat)
+    if not isinstance(values, Moments):
+        return values
+    clock = values.frequency.clock
+    if clock is None:
+        return values.values
+    return pd.DatetimeIndex(clock.utc(values.values)).tz_localize("UTC").tz_convert(find_zone(clock.zone))

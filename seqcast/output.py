@@ -1,4 +1,4 @@
-"""Tables of forecasts and attention for other programs, and how every table is written: as CSV, Parquet or JSON.
+"""How tables are written: as CSV, Parquet or JSON.
 
 No pandas here: a forecast from the command line does without it.
 """
@@ -8,35 +8,27 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
-from numpy.typing import NDArray
 
 from seqcast.config import Format
 from seqcast.errors import UsageError, option
 from seqcast.panel.clock import offset_texts, utc_offsets
-from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.notices import Notice
-from seqcast.panel.schema import Schema
 from seqcast.panel.wording import quoted
-from seqcast.results.forecast import MODEL, AttentionMap, Forecast, interval
 from seqcast.storage import output_file
 
 Destination = Path | Literal["-"]
 """A file, or standard output."""
-Columns = list[tuple[str, Any]]
-"""Names and values of the columns of a table. A name may occur twice, which `require_distinct_names` refuses."""
-
-CUTOFF = "cutoff"
 
 _FORMAT_OF_SUFFIX: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".json": "json"}
 _TIME_FORMS = (("date", 86_400 * 10**6), ("s", 10**6), ("ms", 10**3), ("us", 1))
@@ -44,51 +36,6 @@ _TIME_FORMS = (("date", 86_400 * 10**6), ("s", 10**6), ("ms", 10**3), ("us", 1))
 _ROWS_AT_ONCE = 100_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text in a CSV file that a spreadsheet runs as a formula."""
-
-
-def forecast_table(forecast: Forecast, schema: Schema, levels: Sequence[float]) -> pa.Table:
-    """The forecast table: id, time, point and interval bounds; one row per window and step, in the forecast's order.
-
-    A forecast without quantiles has no interval columns.
-
-    Raises:
-        UsageError: A level is given twice or is not between 0 and 100, or two columns would have the same name.
-    """
-    ids = pa.array(forecast.series_ids, pa.large_string())
-    windows = np.repeat(np.arange(len(ids)), forecast.horizon)
-    columns: Columns = [
-        (schema.id, ids.take(pa.array(windows))),
-        (schema.time, _time_column(forecast.times().ravel(), forecast.frequency)),
-        *((name, pa.array(values, from_pandas=True)) for name, values in prediction_columns(forecast, levels, MODEL)),
-    ]
-    require_distinct_names(columns)
-    return pa.table(dict(columns))
-
-
-def _time_column(times: TimeArray, frequency: Frequency) -> pa.Array:
-    """Times with their zone where the data name one."""
-    clock = frequency.clock
-    return pa.array(times) if clock is None else pa.array(clock.utc(times), pa.timestamp("us", clock.zone))
-
-
-def prediction_columns(forecast: Forecast, levels: Sequence[float], model: str) -> Columns:
-    """The point forecast and the bounds of its intervals."""
-    columns: Columns = [(model, forecast.point.ravel())]
-    for level in levels if forecast.quantile_levels else ():
-        low, high = interval(forecast, level)
-        columns += [(f"{model}-lo-{level:.10g}", low.ravel()), (f"{model}-hi-{level:.10g}", high.ravel())]
-    return columns
-
-
-def require_distinct_names(columns: Columns) -> None:
-    """Raise a UsageError if two columns have the same name."""
-    names = [name for name, _ in columns]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(
-            f"The output table would have two columns named {twice!r}.",
-            hint="Give each level once, and rename a data column that has the name of an output column.",
-        )
 
 
 def formula_notices(columns: Iterable[str], ids: Iterable[str]) -> tuple[Notice, ...]:
@@ -111,39 +58,6 @@ def without_formulas(table: pa.Table) -> pa.Table:
     ids = _plain_ids(table.select([0])).column(0)
     safe_ids = pc.replace_substring_regex(ids, rf"\A(?:{starts})", r"'\0")
     return table.set_column(0, table.field(0).name, safe_ids).rename_columns([*map(safe, table.column_names)])
-
-
-def attention_table(attention: AttentionMap) -> pa.Table:
-    """The attention table: one row per window, step and lag, from the newest context step backwards.
-
-    Columns: unique_id, cutoff, ds (of the forecast step), step, lag_origin, lag_target, attended_ds, weight, observed.
-    """
-    steps = np.arange(1, attention.horizon + 1)[None, :, None]
-    lags = np.arange(1, attention.context + 1)[None, None, :]
-    cutoffs = attention.cutoffs[:, None, None]
-    frequency = attention.frequency
-
-    def times(values: TimeArray) -> pa.Array:
-        return _time_column(rows(values), frequency)
-
-    def rows(values: NDArray[Any]) -> NDArray[Any]:
-        return np.broadcast_to(values, attention.weights.shape).ravel()
-
-    ids = pa.array(attention.series_ids, pa.string()).dictionary_encode()
-    codes = ids.indices.to_numpy()[:, None, None]
-    return pa.table(
-        {
-            "unique_id": pa.DictionaryArray.from_arrays(rows(codes), ids.dictionary),
-            CUTOFF: times(cutoffs),
-            "ds": times(frequency.advance(cutoffs, steps)),
-            "step": rows(steps.astype(np.int32)),
-            "lag_origin": rows(lags.astype(np.int32)),
-            "lag_target": rows((lags + steps - 1).astype(np.int32)),
-            "attended_ds": times(frequency.lagged(cutoffs, lags)),
-            "weight": attention.weights[:, :, ::-1].ravel(),
-            "observed": rows(attention.observed[:, None, ::-1]),
-        }
-    )
 
 
 def output_format(destination: Destination, chosen: Format | None) -> Format:

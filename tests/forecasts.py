@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seqcast.panel.frequency import Frequency, parse_frequency
 from seqcast.panel.panel import Panel
+from seqcast.panel.schema import Schema
 from seqcast.reading.data_frames import table_from_frame
 from seqcast.reading.table import Table
 from seqcast.results.forecast import AttentionMap, Forecast
@@ -18,6 +19,8 @@ from seqcast.run.load import TrainedModel
 from tests.panels import full_panel, random_model, small_config, wave_panel
 
 HOURLY = parse_frequency("h")
+SCHEMA = Schema("long", "shop", "day", ("sold",))
+LEVELS = (0.1, 0.5, 0.9)
 FIRST_CUTOFF = np.datetime64("2024-02-29T22", "us")
 
 
@@ -72,6 +75,36 @@ def make_map(
         weights=weights.astype(np.float32),
         observed=seen,
         values=np.where(seen, 1.0, np.nan),
+        point=np.zeros((num_windows, horizon)),
+    )
+
+
+def make_forecast(
+    ids: tuple[str, ...] = ("b", "a"), alias: str = "h", start: str = "2024-01-01", levels: tuple[float, ...] = LEVELS
+) -> Forecast:
+    point = np.arange(len(ids) * 3, dtype=np.float64).reshape(len(ids), 3)
+    offsets = np.array([-1.0, 0.0, 2.0])[: len(levels)]
+    return Forecast(
+        frequency=parse_frequency(alias),
+        series_ids=ids,
+        cutoffs=np.full(len(ids), np.datetime64(start, "us")),
+        point=point,
+        quantile_levels=levels,
+        quantiles=point[:, :, None] + offsets,
+    )
+
+
+def make_attention(num_windows: int = 2, horizon: int = 3, context: int = 5, seed: int = 0) -> AttentionMap:
+    rng = np.random.default_rng(seed)
+    weights = rng.dirichlet(np.ones(context), size=(num_windows, horizon)).astype(np.float32)
+    observed = rng.random((num_windows, context)) > 0.3
+    return AttentionMap(
+        frequency=parse_frequency("h"),
+        series_ids=tuple("xyz"[window % 3] for window in range(num_windows)),
+        cutoffs=np.datetime64("2024-01-01T07", "us") + np.arange(num_windows).astype("timedelta64[D]"),
+        weights=weights,
+        observed=observed,
+        values=np.where(observed, 1.0, np.nan),
         point=np.zeros((num_windows, horizon)),
     )
 

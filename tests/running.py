@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import typer
 
 from seqcast.cli import app
 from seqcast.cli.progress import TrainingProgress
+from seqcast.config import Format
+from seqcast.output import Destination, write_tables
 from seqcast.storage import LOCK_NAME
 
 HORIZON, CONTEXT = 5, 23
@@ -96,6 +99,11 @@ def seqcast(*words: object, stdin: bytes = b"") -> Ran:
     writes_data = "--output" in words or "--format" in words
     assert writes_data or b"\x1b" not in out_bytes
     return ran
+
+
+def write_frame(frame: pd.DataFrame, destination: Destination, file_format: Format) -> None:
+    """Writes a data frame as commands do."""
+    write_tables([pa.Table.from_pandas(frame, preserve_index=False)], destination, file_format)
 
 
 def interrupted(*words: object) -> Ran:

@@ -6,8 +6,8 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.inspect import parse_moment
 from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.panel_places import parse_moment
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
 from seqcast.config import Format

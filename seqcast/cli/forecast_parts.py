@@ -50,7 +50,7 @@ class ForecastRequest:
 
     def table_of(self, prediction: "Prediction") -> "pa.Table":
         """The forecast table."""
-        from seqcast.output import forecast_table
+        from seqcast.tables import forecast_table
 
         return forecast_table(prediction.forecast, self.opened.model.schema, self.levels)
 

@@ -15,6 +15,7 @@ from seqcast.cli.console import Screen
 from seqcast.cli.engine_choice import EngineChoice
 from seqcast.cli.grouped_reading import GroupedReading, GroupToRead
 from seqcast.cli.loaded_run import LoadedRun, OpenedRun, find_run_and_table, load_run
+from seqcast.cli.panel_places import one_series, parse_moment, require_series
 from seqcast.cli.plot_output import plot_format, write_attention_plot
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.signals import told_stops
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from seqcast.attention.grouped_inspection import GroupSums
     from seqcast.attention.inspection import Inspection, Question
-    from seqcast.panel.frequency import TimeArray
     from seqcast.panel.notices import Notice
     from seqcast.panel.panel import Panel
     from seqcast.reading.series_groups import SeriesGroup
@@ -241,7 +241,8 @@ def read_for(
 def write_attention_table(screen: Screen, opened: OpenedRun, asked: Asked, table: TableOutput, engine: Engine) -> None:
     """Write every weight, group by group where the table is read so."""
     from seqcast.forecasting import attention_maps, no_origin
-    from seqcast.output import attention_table, write_tables
+    from seqcast.output import write_tables
+    from seqcast.tables import attention_table
 
     reading, num_windows = GroupedReading(screen, opened.table, opened.notices), 0
     groups = reading.groups()
@@ -346,55 +347,3 @@ def open_other(screen: Screen, run: Path, loaded: LoadedRun, settings: Settings,
     except (DataError, UsageError) as error:
         told = f"--compare {run}: that run cannot forecast {table}: {error}"
         raise UsageError(told, hint="Compare runs of one table.") from None
-
-
-def one_series(panel: Panel, name: str) -> Panel:
-    """The panel of one series.
-
-    Raises:
-        DataError: There is no such series.
-    """
-    import numpy as np
-
-    require_series(panel.series_ids, name)
-    return panel.take_series(np.array([panel.series_ids.index(name)]))
-
-
-def require_series(series_ids: Sequence[str], name: str) -> None:
-    """Raise if a series is not there.
-
-    Raises:
-        DataError: Tells which have a similar name.
-    """
-    import difflib
-
-    if name not in series_ids:
-        close = difflib.get_close_matches(name, series_ids[:10_000], n=3)
-        hint = f"Did you mean {', '.join(map(repr, close))}?" if close else f"The first is {series_ids[0]!r}."
-        raise DataError(f"there is no series {name!r} among {len(series_ids):,}.", hint=hint)
-
-
-def parse_moment(panel: Panel, text: str) -> TimeArray:
-    """A time of the panel's axis, (1,); one without an offset is what the clock of the data shows.
-
-    Raises:
-        UsageError: The text is no time, or no number where the axis counts steps.
-    """
-    from datetime import UTC, datetime
-
-    import numpy as np
-
-    counts_steps = panel.frequency.unit == "integer"
-    try:
-        if counts_steps:
-            return np.array([int(text)], dtype=np.int64)
-        moment = datetime.fromisoformat(text)
-        bare = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        like = "a whole number" if counts_steps else "a time like 2024-01-31 or 2024-01-31T13:00"
-        raise UsageError(f"--origin {text!r} is not {like}.") from None
-    time = np.array([bare], dtype="datetime64[us]")
-    clock = panel.frequency.clock
-    if clock is None:
-        return time
-    return clock.from_wall(time) if moment.tzinfo is None else clock.from_utc(time, panel.starts[:1])

@@ -208,7 +208,6 @@ def show_samples(
     screen: Screen, model: "TrainedModel", forecast: "Forecast", asked: SampleRequest, table: TableOutput | None
 ) -> None:
     """Write sample paths or totals to a table, or show the first of them."""
-    from seqcast.frames import sample_table, totals_frame
     from seqcast.report.samples import samples_preview, totals_view
     from seqcast.results.sample_paths import draw_paths, draw_totals
 
@@ -219,10 +218,14 @@ def show_samples(
         if table is None:
             screen.result(totals_view(totals, plan.num_samples))
         else:
+            from seqcast.frames import totals_frame
+
             table.write(screen, totals_frame(totals, model.schema))
     elif table is None:
         screen.result(samples_preview(next(paths), plan.num_samples, len(forecast.series_ids)))
     else:
+        from seqcast.tables import sample_table
+
         tables = (sample_table(each, model.schema) for each in paths)
         table.write_stream(screen, tables, forecast.series_ids)
 
