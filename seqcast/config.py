@@ -46,8 +46,8 @@ SHORTEST_ROUND = 100
 """Steps of the first round, if there is more than one."""
 MOST_MEMBERS = 64
 """Largest number of networks in an ensemble."""
-DURATION = r"(?P<number>\d+(\.\d+)?)(?P<unit>s|m|min|h)?"
-"""A duration such as 600, 90s, 30m or 2h; a bare number counts seconds."""
+DURATION = r"(?P<number>\d*[1-9]\d*(\.\d+)?|\d+\.\d*[1-9]\d*)(?P<unit>s|m|min|h)?"
+"""A duration above zero such as 600, 90s, 30m or 2h; a bare number counts seconds."""
 Duration = Annotated[str, Field(pattern=f"^{DURATION}$")]
 Length = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Names = Annotated[tuple[str, ...], Field(fail_fast=True)]

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqcast.config import MOST_STEPS, Config
 from seqcast.engines.engine import SINGLE_PROCESS, Engine
-from seqcast.errors import DataError, UsageError, option
+from seqcast.errors import DataError, RunError, UsageError, option
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
 from seqcast.panel.notices import Example, Names, Notice
 from seqcast.panel.panel import Panel
@@ -143,7 +143,8 @@ class PanelForecasts(ABC, Generic[Windows]):
         history and the next H steps are forecast from there. Intervals widen as errors of independent rounds add up.
 
         Raises:
-            UsageError: The horizon is longer than H and a series has several origins.
+            UsageError: The horizon is longer than H and a series has several origins, or so long that forecasts which
+                build on themselves grow without bound.
         """
         trained = self.facts.horizon
         horizon = horizon or trained
@@ -154,7 +155,7 @@ class PanelForecasts(ABC, Generic[Windows]):
         blocks: list[FloatArray] = []
         for number in range(rounds):
             moved = replace(origins, positions=origins.positions + number * trained)
-            quantiles = self.quantiles(windows, moved)
+            quantiles = self._of_round(windows, moved, number, horizon)
             self._follow_clock(windows, moved, quantiles)
             point = quantiles[..., self._point_column]
             blocks.append(quantiles if number == 0 else widened(point, blocks[0], number, self._point_column))
@@ -162,6 +163,19 @@ class PanelForecasts(ABC, Generic[Windows]):
                 self.append(windows, moved, point)
         quantiles = self._unsure_where_unseen(origins, np.concatenate(blocks, axis=1)[:, :horizon], blocks[0])
         return self._as_forecast(origins, quantiles, rounds > 1)
+
+    def _of_round(self, windows: Windows, origins: Origins, rounds_before: int, horizon: int) -> FloatArray:
+        """The quantiles of one round of a forecast of `horizon` steps."""
+        try:
+            return self.quantiles(windows, origins)
+        except (DataError, RunError):  # numbers that are not finite, in the units of the data or of the network
+            if not rounds_before:
+                raise
+            raise UsageError(
+                f"{option('horizon', horizon)}: from step {rounds_before * self.facts.horizon + 1:,} on the forecast, "
+                "which builds on itself, grows too large to be computed.",
+                hint="Give a shorter one.",
+            ) from None
 
     def forecast_by(self, engine: Engine, origins: Origins, horizon: int | None = None) -> Forecast:
         """As `forecast`, to the last bit, by the workers of an engine."""

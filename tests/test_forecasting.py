@@ -12,6 +12,7 @@ from seqcast.errors import UsageError
 from seqcast.forecasting import Forecasting, attention_maps, predict
 from seqcast.panel.arrays import FloatArray
 from seqcast.panel.panel import Panel
+from seqcast.panel_forecasts import require_possible
 from seqcast.reading.future import pad_panel
 from seqcast.results.forecast import Forecast
 from seqcast.results.origins import latest_origins, observed_ends, rolling_origins
@@ -143,6 +144,19 @@ def test_forecasts_of_several_origins_of_a_series_cannot_be_rolled_on() -> None:
     origins = rolling_origins(np.full(3, 20), np.full(3, 31), 11)
     with pytest.raises(UsageError, match="forecasts beyond the trained 5 steps need one origin per series"):
         Forecasting(model, panel, panel.lengths).forecast(origins, HORIZON + 1)
+
+
+def test_a_forecast_that_grows_without_bound_says_from_which_step_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[float] = []
+
+    def refuse_the_third_round(numbers: FloatArray) -> None:
+        rounds.append(numbers.max())
+        require_possible(numbers if len(rounds) < 3 else numbers * np.inf)
+
+    monkeypatch.setattr(forecasting, "require_possible", refuse_the_third_round)
+    told = rf"--horizon 99: from step {2 * HORIZON + 1} on the forecast, which builds on itself, grows too large"
+    with pytest.raises(UsageError, match=told):
+        predict(wave_model(), wave_panel(), 99)
 
 
 def test_rolling_on_leaves_the_tensors_of_the_panel_as_they_were() -> None:

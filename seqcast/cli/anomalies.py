@@ -6,7 +6,7 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.loaded_run import LoadedRun, find_run_and_table
 from seqcast.cli.panel_places import parse_moment
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.cli.table_output import TableOutput
@@ -63,13 +63,14 @@ def anomalies(
     if json and wanted:
         raise UsageError("--json prints a document, --output and --format write a table.", hint="Give one of them.")
     screen = Screen(quiet=quiet)
+    table = TableOutput.from_options(output, format, excel_safe=excel_safe)
+    found = find_run_and_table(run, data, settings)
     from seqcast.evaluation.anomalies import AnomalyPlan, find_anomalies
     from seqcast.frames import anomaly_frame
     from seqcast.report.anomalies import anomaly_view
 
-    table = TableOutput.from_options(output, format, excel_safe=excel_safe)
     plan = AnomalyPlan(level, horizon, stride, join, clip)
-    loaded = load_run(screen, run, data, settings, device, context)
+    loaded = found.open(screen, device, context).read(screen)
     search = find_anomalies(loaded.model, loaded.source.panel, plan, split_of(loaded))
     screen.notices(search.notices)
     if json:

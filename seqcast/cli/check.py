@@ -56,6 +56,7 @@ def diagnose_table(data: str, settings: Settings) -> Diagnosis[tuple[Source, Pan
     from seqcast.run.source import read_source, resolve_roles
     from seqcast.training.plan import make_plan
 
+    settings.override(Config())  # what is wrong with an option alone is told before a long read
     content = open_table(data)
 
     def read(settings: Settings) -> tuple[Source, PanelSummary, Plan]:

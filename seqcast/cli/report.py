@@ -7,7 +7,7 @@ import typer
 
 from seqcast.cli import options as opt
 from seqcast.cli.console import Screen
-from seqcast.cli.loaded_run import LoadedRun, load_run
+from seqcast.cli.loaded_run import LoadedRun, find_run_and_table
 from seqcast.cli.settings import PLANNED, TABLE_PANELS, Settings, with_settings
 from seqcast.errors import RunError, UsageError
 
@@ -53,12 +53,13 @@ def report(
     levels = opt.parse_levels(level)
     for library in ("plotly", "jinja2"):
         import_extra(library, "report", "`seqcast report`")
+    asked = find_run_and_table(run, data, settings)
     from seqcast.pages.findings import ReportedRun, Wishes, find
     from seqcast.pages.page import render, report_page
     from seqcast.storage import output_file
 
     screen = Screen(quiet=quiet)
-    loaded = load_run(screen, run, data, settings, device)
+    loaded = asked.open(screen, device).read(screen)
     future_table = None if future is None else loaded.source.read_future(str(future))
     shown = ReportedRun(
         str(loaded.directory.path),

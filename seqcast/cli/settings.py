@@ -112,9 +112,14 @@ class Settings:
         """The configuration with the given settings in place of its own.
 
         Raises:
-            UsageError: A value is outside its range.
+            UsageError: A value is outside its range, or holidays are asked for that no installed library knows.
         """
-        return base.override(**self.sections)
+        config = base.override(**self.sections)
+        if config.data.holidays:
+            from seqcast.panel.holidays import require_regions
+
+            require_regions(config.data.holidays)
+        return config
 
 
 def with_settings(*panels: str, omit: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:

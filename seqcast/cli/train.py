@@ -85,6 +85,7 @@ def train(
     parent: RunDirectory | ParentRecord | None = None
     if from_run is not None:
         parent = find_run(from_run)
+        parent.read_record()  # a directory without a run is refused before torch is loaded
         _require_other_directory(parent, run)
     if resume:
         directory = choose_directory(run or newest_run_of(data), data, overwrite=False, resume=True)
@@ -190,6 +191,8 @@ def plan_job(
     """
     from seqcast.report.text import plain
 
+    if parent is None:
+        base = settings.override(base)  # what is wrong with an option alone is told before a long read
     screen.say(f"reading {plain(data)}")  # before torch is loaded, which takes a while
     from seqcast.experiments.recorded_training import TrainingJob
     from seqcast.report.checks import time_estimate
@@ -201,10 +204,9 @@ def plan_job(
         if job.runtime.world.size > 1:
             screen.say("every process reads the whole table: a finished run is trained further")
     else:
-        config = settings.override(base)
-        runtime = _runtime(config, data)
-        source = _read(screen, data, config, settings, runtime, connections)
-        job = TrainingJob(source, make_plan(source.panel, resolve_roles(config, source.panel)), runtime)
+        runtime = _runtime(base, data)
+        source = _read(screen, data, base, settings, runtime, connections)
+        job = TrainingJob(source, make_plan(source.panel, resolve_roles(base, source.panel)), runtime)
     batch_size = job.plan.config.training.batch_size or 1
     if job.runtime.world.size > batch_size:
         raise UsageError(

@@ -85,7 +85,7 @@ def _budget_seconds(text: str | None) -> float:
     """
     if text is None:
         return float("inf")
-    if not re.fullmatch(DURATION, text) or not duration_seconds(text):
+    if not re.fullmatch(DURATION, text):
         raise UsageError(f"--budget {text!r} is no time to search.", hint="Give one such as 600, 90s, 30m or 2h.")
     return duration_seconds(text)
 

@@ -36,11 +36,24 @@ def holidays_library() -> ModuleType:
     return import_extra("holidays", "holidays", option("holidays"))
 
 
-def require_regions(regions: tuple[str, ...], frequency: Frequency) -> None:
+def require_regions(regions: tuple[str, ...]) -> None:
+    """Check that the library knows regions, which needs no table.
+
+    Raises:
+        UsageError: A region is unknown or given twice, or the library is not installed.
+    """
+    twice = next((region for number, region in enumerate(regions) if region in regions[:number]), None)
+    if twice is not None:
+        raise UsageError(f"{option('holidays')}: {twice!r} is given twice.")
+    for region in regions:
+        _require_region(region)
+
+
+def require_holidays(regions: tuple[str, ...], frequency: Frequency) -> None:
     """Check that the holidays of regions can be told for steps of a frequency.
 
     Raises:
-        UsageError: A region is unknown or given twice, steps have no days, or the library is not installed.
+        UsageError: Steps have no days, or as `require_regions`.
     """
     if not regions:
         return
@@ -48,11 +61,7 @@ def require_regions(regions: tuple[str, ...], frequency: Frequency) -> None:
         raise UsageError(f"{option('holidays')}: times that are numbers have no holidays.")
     if frequency.unit == "month" and frequency.multiple >= 12:
         raise UsageError(f"{option('holidays')}: every year has the same holidays.", hint="Leave it out.")
-    twice = next((region for number, region in enumerate(regions) if region in regions[:number]), None)
-    if twice is not None:
-        raise UsageError(f"{option('holidays')}: {twice!r} is given twice.")
-    for region in regions:
-        _require_region(region)
+    require_regions(regions)
 
 
 def holiday_features(regions: tuple[str, ...], frequency: Frequency, times: TimeArray) -> FloatArray:
@@ -75,7 +84,7 @@ def holiday_features(regions: tuple[str, ...], frequency: Frequency, times: Time
     """
     if not regions:
         return np.empty((len(times), 0))
-    require_regions(regions, frequency)
+    require_holidays(regions, frequency)
     # Steps share days, so each day is looked up once.
     days, place = np.unique(times.astype("datetime64[D]"), return_inverse=True)
     return np.concatenate([_features(_holidays(region, days), frequency, days) for region in regions], axis=1)[place]
@@ -85,9 +94,9 @@ def holidays_in(panel: Panel, regions: tuple[str, ...]) -> tuple[str, str]:
     """Returns the regions, and how many of their holidays a panel covers, in words.
 
     Raises:
-        UsageError: As `require_regions`.
+        UsageError: As `require_holidays`.
     """
-    require_regions(regions, panel.frequency)
+    require_holidays(regions, panel.frequency)
     last = panel.times(np.arange(panel.num_series), panel.whole_lengths - 1).max()
     first_and_last = panel.frequency.wall(np.array([panel.starts.min(), last]))
     numbers = [counted(num_holidays(region, *first_and_last), "holiday") for region in regions]

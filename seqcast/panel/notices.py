@@ -75,12 +75,19 @@ class Notice:
     """Number of rows, values or series concerned. 0 in a part of a table without any, which has a share in totals."""
     pieces: tuple[Piece, ...] = field(default=(), compare=False, repr=False)
     """The text in pieces, where it adds up over the parts of a table; else empty."""
+    advice: str = ""
+    """What to do about it before a training; a finished run, which cannot follow it, is not told."""
 
     @classmethod
     def summable(cls, kind: Literal["decision", "repair"], count: int, *pieces: Piece) -> Self:
         """A notice that adds up with those of the other parts of the table."""
         text = "".join(f"{piece:,}" if isinstance(piece, int) else str(piece) for piece in pieces)
         return cls(kind, text, count, pieces)
+
+    @property
+    def advised_text(self) -> str:
+        """The text, and the advice in parentheses."""
+        return f"{self.text} ({self.advice})" if self.advice else self.text
 
     @property
     def line(self) -> str:

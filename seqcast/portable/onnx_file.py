@@ -22,6 +22,7 @@ from seqcast.tensors.scaling import PanelScalers
 
 LARGEST_MODEL = 2**31 - 1
 """Largest file in bytes: protobuf, in which ONNX is written, allows no more."""
+_EXPORT = "Write one with `seqcast export RUN model.onnx`."
 QUANTILES, ATTENTION = "quantiles", "attention"
 """Names of the outputs."""
 _KINDS = {"tensor(double)": "float64", "tensor(float)": "float32", "tensor(int64)": "int64", "tensor(bool)": "bool"}
@@ -134,15 +135,13 @@ def _checked_card(data: bytes, place: Place) -> ModelCard:
     try:
         parts = onnx_parts(data)
     except ValueError as error:
-        raise RunError(f"damaged: {error}.", place=place) from None
+        raise RunError(f"is not an ONNX file, or is damaged: {error}.", place=place, hint=_EXPORT) from None
     if parts.needs_files:
         raise RunError("refused: some of its numbers lie in other files, which are not read.", place=place)
     if parts.domains:
         raise RunError("refused: it uses operators that are not those of ONNX.", place=place)
     if METADATA_KEY not in parts.metadata:
-        raise RunError(
-            "is no model that seqcast exported.", place=place, hint="Write one with `seqcast export RUN model.onnx`."
-        )
+        raise RunError("is no model that seqcast exported.", place=place, hint=_EXPORT)
     return parse_card(parts.metadata[METADATA_KEY], str(place.file))
 
 

@@ -214,6 +214,6 @@ def _decisions(schema: Schema, ids: tuple[str, ...], unused: tuple[str, ...], co
         found.append(f"target column {quoted(schema.target[0])}")
     notices = [Notice("decision", ", ".join(found))] if found else []
     if unused:
-        text = f"columns not used: {name_list(unused)} (name them as known, past or static covariates to use them)"
-        notices.append(Notice("decision", text, len(unused)))
+        advice = "name them as known, past or static covariates to use them"
+        notices.append(Notice("decision", f"columns not used: {name_list(unused)}", len(unused), advice=advice))
     return tuple(notices)

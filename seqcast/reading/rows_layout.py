@@ -184,6 +184,6 @@ def _notices(table: Table, headings: TimeHeadings, ids: tuple[str, ...], own: Co
     found = [Notice("decision", told), *mark_notices(table.marks, columns)]
     unused = [column for column in table.columns if column not in own and column not in set(columns)]
     if unused:
-        text = f"columns not used: {name_list(unused)} (name them as static covariates to use them)"
-        found.append(Notice("decision", text, len(unused)))
+        advice = "name them as static covariates to use them"
+        found.append(Notice("decision", f"columns not used: {name_list(unused)}", len(unused), advice=advice))
     return tuple(found)

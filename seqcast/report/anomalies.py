@@ -76,7 +76,7 @@ def _explanations(search: AnomalySearch) -> list[str]:
     trained = search.num_judged["training"]
     if trained:
         lines.append(
-            f"The model has learned from {counted(trained, 'observation')} of them, so these are judged leniently; "
-            f"{search.num_judged['new']:,} are new to it."
+            f"Training data: {counted(trained, 'observation')}; the model fits them closely, so it reports fewer of "
+            f"them than of new ones. New to the model: {search.num_judged['new']:,}."
         )
     return lines

@@ -87,7 +87,7 @@ def check_document(checked: CheckedTable) -> dict[str, object]:
         "columns": asdict(checked.source.panel.schema),
         "frequency": checked.source.panel.frequency.alias,
         **asdict(checked.summary),
-        "notices": [{"kind": each.kind, "text": each.text, "count": each.count} for each in checked.notices],
+        "notices": [{"kind": each.kind, "text": each.advised_text, "count": each.count} for each in checked.notices],
         "command": checked.command,
         "plan": {
             "config": checked.plan.config.model_dump(mode="json"),

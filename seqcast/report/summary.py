@@ -58,5 +58,5 @@ def notice_lines(notices: Sequence[Notice]) -> Text:
     lines = []
     for notice in notices:
         warning = ("warning: ", CAUTION) if notice.kind == "repair" else ""
-        lines.append(Text.assemble(warning, plain(notice.text, SENTENCE_WIDTH)))
+        lines.append(Text.assemble(warning, plain(notice.advised_text, SENTENCE_WIDTH)))
     return Text("\n").join(lines)

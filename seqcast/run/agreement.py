@@ -3,7 +3,7 @@
 from seqcast.config import FREE_SETTINGS, Config, TrainingConfig, flat_settings, round_lengths
 from seqcast.errors import Place, RunError, UsageError, option
 from seqcast.panel.frequency import Frequency
-from seqcast.panel.holidays import holidays_library, require_regions
+from seqcast.panel.holidays import holidays_library, require_holidays
 from seqcast.reading.roles import DEFAULT_ID
 from seqcast.reading.table import MOST_EXAMPLES
 from seqcast.run.record import CONFIG_FILE, ResultRecord, RunRecord
@@ -80,6 +80,6 @@ def require_known_holidays(config: Config, frequency: Frequency, file: str) -> N
         return
     holidays_library()
     try:
-        require_regions(config.data.holidays, frequency)
+        require_holidays(config.data.holidays, frequency)
     except UsageError as error:
         raise RunError(f"refused: {error}", place=Place(file=file)) from None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqcast.config import Config, DataConfig
+from seqcast.errors import option
 from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.panel.notices import Notice, PartNotices, untold
 from seqcast.panel.seasonality import MOST_SERIES, PanelSummary, SeriesFacts, autocorrelation
@@ -12,6 +13,8 @@ from seqcast.reading.files import TableFiles
 from seqcast.reading.options import ReadOptions
 from seqcast.reading.series_groups import MOST_ROWS, SeriesGroup, chosen_series, first_rows, group_series, id_columns
 from seqcast.run.source import Source, frequency_of, read_source, resolve_roles
+
+_CORRECT_OR_GIVE = f"Correct that time, or give the shortest step of all series with {option('freq')}."
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ def summarise_in_groups(files: TableFiles, reading: TableReading) -> GroupedSumm
     notices = [Notice("decision", f"{files.name} is read in {len(found.groups):,} groups of series")]
     notices += told.new(each for each in first.notices if each.kind == "decision")
     for group in found.groups:
-        with frequency_of("the first series", roles.freq if reading.config.data.freq is None else None):
+        found_freq = roles.freq if reading.config.data.freq is None else None
+        with frequency_of("the first series", found_freq, _CORRECT_OR_GIVE):
             source = reading.read(group, roles)
         notices += told.new(each for each in source.notices if each.kind == "repair")
         roles = roles.model_copy(update={"freq": source.panel.frequency.alias})

@@ -11,7 +11,7 @@ from seqcast.reading.series_groups import SeriesGroup, SeriesGroups, group_serie
 from seqcast.reading.source import Content
 from seqcast.run.headings import Given
 from seqcast.run.record import RunRecord
-from seqcast.run.source import Source, frequency_of, read_run_source, require_steps_of, whose_data
+from seqcast.run.source import TRAIN_ANOTHER, Source, frequency_of, read_run_source, require_steps_of, whose_data
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RunTable:
         """
         roles = {"freq": self.record.frequency} | dict(self.given.roles)
         found = None if self.given.roles.get("freq") else self.record.frequency
-        with frequency_of("the run", found):
+        with frequency_of("the run", found, TRAIN_ANOTHER):
             source = read_run_source(self.record, self.config, group, replace(self.given, roles=roles))
         if is_first:
             require_steps_of(self.record, source)

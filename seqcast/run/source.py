@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from seqcast.config import Config, DataConfig
-from seqcast.errors import DataError, Place, RunError, UsageError, option
+from seqcast.errors import DataError, Place, RunError, UsageError, option, options_in
 from seqcast.panel.clock import is_fixed
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
@@ -20,6 +20,9 @@ from seqcast.reading.table import Table
 from seqcast.reading.tabular import TableSource, read_table
 from seqcast.run.headings import Given, future_under_run_names, under_run_names
 from seqcast.run.record import CONFIG_FILE, RUN_FILE, DataRecord, RunRecord
+
+TRAIN_ANOTHER = "Train a run for the frequency of this table."
+"""What to do about a table that does not have the frequency of the run."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,10 @@ def at_trained_frequency(
     else:
         if not as_trained and source.fingerprint != record.data.fingerprint:
             _require_same_frequency(source.panel, record, source.table.name)
-    return source if as_trained else read(roles.model_copy(update={"freq": config.data.freq}))
+    if not as_trained:
+        with frequency_of("the run", config.data.freq, TRAIN_ANOTHER):
+            source = read(roles.model_copy(update={"freq": config.data.freq}))
+    return replace(source, notices=tuple(replace(notice, advice="") for notice in source.notices))
 
 
 def has_table(record: RunRecord) -> bool:
@@ -245,7 +251,7 @@ def _require_same_frequency(panel: Panel, record: RunRecord, name: str) -> None:
     if _may_tell_frequency(panel, record):
         raise DataError(
             f"{name}: its frequency is {panel.frequency.alias!r}; this run was trained on {record.frequency!r}.",
-            hint="Train a run for this frequency.",
+            hint=TRAIN_ANOTHER,
         )
 
 
@@ -269,13 +275,15 @@ def require_steps_of(record: RunRecord, source: Source) -> None:
         raise DataError(
             f"{source.table.name}: no two of its rows are one step apart; this run was trained on "
             f"{record.frequency!r}.",
-            hint="Train a run for the frequency of this table.",
+            hint=TRAIN_ANOTHER,
         )
 
 
 @contextmanager
-def frequency_of(whose: str, alias: str | None) -> Iterator[None]:
+def frequency_of(whose: str, alias: str | None, advice: str) -> Iterator[None]:
     """Turn an error about a frequency that no option gave into one that says whose it is.
+
+    Sentences of its hint that speak of the option make way for `advice`.
 
     Raises:
         DataError: In place of a UsageError about the option `freq` with this alias.
@@ -287,7 +295,8 @@ def frequency_of(whose: str, alias: str | None) -> Iterator[None]:
         if alias is None or spelled not in error.message:
             raise
         message = error.message.replace(spelled, f"the frequency {alias!r} of {whose}")
-        raise DataError(message, place=error.place, hint=error.hint) from None
+        others = (sentence for sentence in error.hint if "freq" not in options_in(sentence))
+        raise DataError(message, place=error.place, hint=(*others, advice)) from None
 
 
 def whose_data(record: RunRecord, name: str, fingerprint: str, *, is_own: bool) -> tuple[Notice, ...]:

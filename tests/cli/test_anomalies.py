@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -69,7 +70,10 @@ def test_a_person_reads_the_strongest_events_and_how_they_were_judged(hourly_run
     assert rows[0].startswith("2024-01-06 20:00")
     assert "outside the 99 % interval" in out.splitlines()[0]
     assert f"A forecast 1 to {HORIZON} steps ahead judges each observation; by chance 1.0 % would be outside." in out
-    assert "The model has learned from" in out
+    counts = done("anomalies", data, "--run", hourly_run.run, "--json").document()["num_judged"]
+    told = " ".join(out.split())
+    assert f"Training data: {counts['training']} observations; the model fits them closely, so it reports fewer" in told
+    assert f"New to the model: {counts['new']}." in told
 
 
 def test_json_is_one_document_of_events_by_falling_score(hourly_run: Trained) -> None:
@@ -88,6 +92,14 @@ def test_a_table_without_anomalies_has_its_columns_and_a_report_says_so(hourly_r
     assert len(table) == 0
     assert "score" in table
     assert "0 events: 0 of" in done("anomalies", "--run", hourly_run.run, "--level", 99.9999999).out
+
+
+def test_a_table_that_is_not_there_is_refused_before_torch_is_loaded(
+    hourly_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "seqcast.evaluation.anomalies", None)  # which imports torch
+    absent = tmp_path / "absent.csv"
+    assert "absent.csv: there is no such file." in refused(3, "anomalies", absent, "--run", hourly_run.run)
 
 
 def test_wrong_options_are_refused(hourly_run: Trained, in_tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ def test_no_command_at_all_shows_the_help_and_is_a_usage_error() -> None:
     [
         (["bogus"], "No such command 'bogus'. `seqcast -h` shows the usage."),
         (["train"], "Missing argument 'DATA'. `seqcast train -h` shows the usage."),
-        (["train", "x.csv", "--hidden", "abc"], "Invalid value for '--hidden'"),
+        (["train", "x.csv", "--hidden", "abc"], "Invalid value for '--hidden': it should be a whole number."),
+        (["anomalies", "--level", "many"], "Invalid value for '--level': it should be a number."),
         (["train", "x.csv", "--score", "cubic"], "Invalid value for '--score': 'cubic' is not one of 'dot'"),
         (["predict", "--levels", "80"], "No such option: --levels"),
         (["predict", "--format", "xml"], "Invalid value for '--format': 'xml' is not one of 'csv', 'parquet', 'json'"),
@@ -101,6 +102,12 @@ def test_a_wrong_command_line_is_told_in_one_line(words: list[str], told: str) -
     message = refused(2, *words)
     assert message.startswith(told)
     assert message.endswith("-h` shows the usage.")
+
+
+@pytest.mark.parametrize("text", ["0", "0.0m", "00h", "-1s"])
+def test_no_time_is_no_limit_of_time(text: str) -> None:
+    message = refused(2, "train", "x.csv", "--time-limit", text)
+    assert message == f"--time-limit '{text}': it should be a duration such as 600, 90s, 10m or 2h."
 
 
 def test_a_wrong_command_line_is_one_json_document_too() -> None:

@@ -142,3 +142,5 @@ def test_a_problem_in_a_later_group_is_placed_in_its_file(spread_series: Path, m
         in told
     )
     assert "has 2024-01-04 01:20:00" in told
+    assert "Leave --freq out" not in told
+    assert "Correct that time, or give the shortest step of all series with --freq." in told

@@ -75,6 +75,16 @@ def test_a_table_with_other_headings_is_read_as_for_a_run(hourly_model: Path, tm
     assert len(ran.table()) == HORIZON
 
 
+def test_columns_that_a_model_does_not_take_are_told_without_advice_to_name_them(
+    hourly_run: Trained, hourly_model: Path, tmp_path: Path
+) -> None:
+    other = write_rows(tmp_path / "other.csv", "ds,y,price", [hours(109), wave(109), wave(109)])
+    for words in (("--onnx", hourly_model), ("--run", hourly_run.run)):
+        told = done("predict", other, *words, "--output", "-").err
+        assert "columns not used: 'price'\n" in told
+        assert "to use them" not in told
+
+
 def test_the_graph_has_attention_where_it_was_asked_for(hourly_model: Path, panel_model: Path) -> None:
     outputs = [each.name for each in onnxruntime.InferenceSession(panel_model).get_outputs()]
     assert outputs == ["quantiles", "attention"]

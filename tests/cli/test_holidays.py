@@ -37,6 +37,17 @@ def test_an_unknown_region_is_named_beside_near_ones(run: Trained) -> None:
     assert message == "--holidays: there is no country 'Germany'. Did you mean DE?"
 
 
+@pytest.mark.parametrize("command", ["train", "check", "compare", "tune"])
+def test_holidays_that_cannot_be_told_are_refused_before_the_table_is_read(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = tmp_path / "absent.csv"
+    assert "--holidays: 'DE' is given twice." in refused(2, command, absent, "--holidays", "DE,DE")
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    message = refused(2, command, absent, "--holidays", "DE")
+    assert message == "--holidays needs holidays, which is not installed. Run `pip install 'seqcast[holidays]'`."
+
+
 def test_a_run_with_holidays_of_no_country_is_refused(run: Trained, tmp_path: Path) -> None:
     copy = run.copied(tmp_path)
     text = (copy / "config.toml").read_text()

@@ -84,7 +84,10 @@ def test_a_report_of_no_series_is_refused(single_run: Trained) -> None:
     )
 
 
-def test_a_report_on_what_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_report_on_what_is_no_run_is_refused_before_torch_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "seqcast.pages.findings", None)  # which imports torch
     assert "there is no seqcast run here" in refused(4, "report", tmp_path / "nothing")
 
 

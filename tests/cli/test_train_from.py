@@ -1,6 +1,7 @@
 """`seqcast train --from`: a finished run is trained further."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,13 @@ def test_a_run_whose_networks_do_not_fit_its_settings_is_refused(
         f"run.json: damaged: the sizes of its networks do not follow from config.toml: {name} is {value}, not"
         in message
     )
+
+
+def test_what_is_no_run_is_refused_before_torch_is_loaded(
+    parent: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "seqcast.experiments.recorded_training", None)  # which imports torch
+    assert "there is no seqcast run here" in refused(4, "train", parent.data, "--from", tmp_path)
 
 
 def test_a_run_with_spoilt_weights_is_refused(parent: Trained, in_tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from seqcast.errors import UsageError
 from seqcast.panel.frequency import parse_frequency
-from seqcast.panel.holidays import holiday_features, holiday_names, num_holidays, require_regions
+from seqcast.panel.holidays import holiday_features, holiday_names, num_holidays, require_holidays
 
 CHRISTMAS = {date(2024, 12, 25), date(2024, 12, 26), date(2025, 1, 1)}
 """Public holidays of all of Germany around the turn of the year."""
@@ -80,13 +80,13 @@ def test_years_far_from_any_known_holiday_have_none() -> None:
 )
 def test_what_has_no_holidays_is_refused(regions: tuple[str, ...], freq: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        require_regions(regions, parse_frequency(freq))
+        require_holidays(regions, parse_frequency(freq))
 
 
 def test_without_the_library_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "holidays", None)
     with pytest.raises(UsageError, match=r"--holidays needs holidays, .* `pip install 'seqcast\[holidays\]'`"):
-        require_regions(("DE",), parse_frequency("D"))
+        require_holidays(("DE",), parse_frequency("D"))
 
 
 def test_a_movable_holiday_is_found_in_every_year() -> None:

@@ -74,6 +74,12 @@ def test_a_file_of_another_kind_is_refused(data: bytes) -> None:
     assert "damaged" in message or "is no model that seqcast exported" in message
 
 
+def test_a_refusal_says_what_is_wrong_and_what_to_do() -> None:
+    told = refusal(b"ds,y\n2024-01-01,5\n")
+    assert told.startswith(f"{FILE}: is not an ONNX file, or is damaged: ")
+    assert told.endswith(". Write one with `seqcast export RUN model.onnx`.")
+
+
 def test_a_file_that_ends_early_is_refused(good: bytes) -> None:
     for length in range(1, len(good), len(good) // 23):
         refusal(good[:length])
@@ -117,7 +123,7 @@ def test_a_field_number_that_onnxruntime_would_cut_is_no_hiding_place(tag: int) 
         return within(7, within(5, varint(tag) + (within(1, b"location")[1:] if tag & 7 == 2 else varint(1))))
 
     assert onnx_parts(model(tag)).needs_files
-    with pytest.raises(ValueError, match="it is no ONNX file"):
+    with pytest.raises(ValueError, match="its bytes have another format"):
         onnx_parts(model(tag + 2**32))
 
 

@@ -51,7 +51,7 @@ def repairs(loaded: LoadedPanel) -> list[str]:
 
 def decisions(loaded: LoadedPanel) -> list[str]:
     """The texts of the decision notices."""
-    return [notice.text for notice in loaded.notices if notice.kind == "decision"]
+    return [notice.advised_text for notice in loaded.notices if notice.kind == "decision"]
 
 
 def times_of(panel: Panel, series: int = 0) -> list[str]:

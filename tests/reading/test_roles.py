@@ -88,7 +88,7 @@ def test_an_id_column_may_hold_a_comma_in_its_name(tmp_path: Path) -> None:
 def test_unused_columns_are_named(tmp_path: Path) -> None:
     roles = _roles(tmp_path, rows(",unique_id,ds,y,price", ["0,a,2024-01-01,1,2"]))
     text = "columns not used: 'Unnamed: 0', 'price' (name them as known, past or static covariates to use them)"
-    assert [(notice.text, notice.count) for notice in roles.notices] == [(text, 2)]
+    assert [(notice.advised_text, notice.count) for notice in roles.notices] == [(text, 2)]
 
 
 def test_an_unnamed_index_is_not_a_target(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from seqcast.config import Config, DataConfig
-from seqcast.errors import DataError, RunError
+from seqcast.errors import DataError, RunError, options_in
 from seqcast.reading.options import ReadOptions
 from seqcast.run.source import Source, absolute_name, read_run_source, read_source, resolve_roles
 from tests.run.making_runs import COVARIATES, MadeRun, daily_frame, make_run, write_table
@@ -141,7 +141,7 @@ def test_a_table_that_is_gone_is_an_error_that_says_what_to_do(made: MadeRun) ->
 
 def test_a_table_of_another_frequency_is_refused(made: MadeRun, tmp_path: Path) -> None:
     other = write_table(tmp_path / "other.csv", {"one": 101}, freq="h")
-    with pytest.raises(DataError, match=r"its frequency is 'h'; this run was trained on 'D'\. Train a run for this"):
+    with pytest.raises(DataError, match=r"its frequency is 'h'; this run was trained on 'D'\. Train a run for the"):
         reread(made, other)
 
 
@@ -152,6 +152,22 @@ def test_a_short_table_that_looks_coarser_is_read_with_the_frequency_of_the_run(
     assert source.panel.frequency.alias == "D"
     assert source.panel.lengths.tolist() == [31]
     assert int(np.isfinite(source.panel.target).sum()) == 16
+
+
+def test_a_short_table_that_contradicts_the_run_is_refused_without_advice_about_an_option(
+    made: MadeRun, tmp_path: Path
+) -> None:
+    other = write_table(tmp_path / "other.csv", {"one": 5}, freq="h")
+    with pytest.raises(DataError, match=r"the frequency 'D' of the run \(daily\) contradicts the data") as caught:
+        reread(made, other)
+    assert str(caught.value).endswith("spacings found: 1 hour (4 times). Train a run for the frequency of this table.")
+    assert "freq" not in options_in(" ".join([caught.value.message, *caught.value.hint]))
+
+
+def test_columns_that_a_run_does_not_use_are_told_without_advice(made: MadeRun, tmp_path: Path) -> None:
+    daily_frame({"one": 31}).assign(extra=1.0).to_csv(tmp_path / "other.csv", index=False)
+    told = [notice.advised_text for notice in reread(made, tmp_path / "other.csv").notices]
+    assert "columns not used: 'extra'" in told
 
 
 def test_a_table_is_free_as_soon_as_it_was_read(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ _LONGEST_VARINT = 10
 _TAG_BITS = 32
 """Bits of the number and the kind of a field; protobuf drops further ones, and so would see another field."""
 _DEEPEST = 30
+_OTHER = "its bytes have another format"
 
 
 @dataclass
@@ -78,7 +79,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while place < len(data):
         tag, place = _varint(data, place)
         if tag >> _TAG_BITS:
-            raise ValueError("it is no ONNX file")
+            raise ValueError(_OTHER)
         value: int | memoryview = 0
         match tag & 7:
             case 0:
@@ -92,7 +93,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             case 5:
                 place += 4
             case _:
-                raise ValueError("it is no ONNX file")
+                raise ValueError(_OTHER)
         if place > len(data):
             raise ValueError("it ends too early")
         yield tag >> 3, value
@@ -105,4 +106,4 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
         number |= (byte & 127) << (7 * count)
         if byte < 128:
             return number, place + count + 1
-    raise ValueError("it is no ONNX file")
+    raise ValueError(_OTHER)
