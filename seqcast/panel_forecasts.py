@@ -16,7 +16,7 @@ from seqcast.config import MOST_STEPS, Config
 from seqcast.engines.engine import SINGLE_PROCESS, Engine
 from seqcast.errors import DataError, RunError, UsageError, option
 from seqcast.panel.arrays import BoolArray, FloatArray, IntArray
-from seqcast.panel.notices import Example, Names, Notice
+from seqcast.panel.notices import Example, Notice, SeriesNames
 from seqcast.panel.panel import Panel
 from seqcast.panel.phases import unseen_phases
 from seqcast.reading.future import extend_panel, future_notices, head_panel, pad_panel
@@ -132,7 +132,7 @@ class PanelForecasts(ABC, Generic[Windows]):
         for text, concerned in kinds.items():
             chosen = np.flatnonzero(concerned)
             if len(chosen):
-                named = Names(tuple(panel.series_ids[i] for i in chosen), MOST_EXAMPLES)
+                named = SeriesNames.of(panel.series_ids, chosen, MOST_EXAMPLES)
                 notices.append(Notice.summable("repair", len(chosen), len(chosen), f" series {text}: ", named))
         return (*notices, *self.unseen_phases.notices(panel), *unknown_categories(self.facts.scalers, panel))
 

@@ -6,7 +6,7 @@ pandas here: a forecast from the command line does without it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,9 @@ from seqcast.errors import UsageError
 from seqcast.panel.frequency import Frequency, TimeArray
 from seqcast.panel.schema import Schema
 from seqcast.results.forecast import MODEL, AttentionMap, Forecast, interval
-from seqcast.results.sample_paths import SamplePaths
+
+if TYPE_CHECKING:
+    from seqcast.results.sample_paths import SamplePaths
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ def _arrow_column(values: Texts | Moments | NDArray[Any]) -> pa.Array:
     return pa.array(values, from_pandas=True)
 
 
-def sample_table(paths: SamplePaths, schema: Schema) -> pa.Table:
+def sample_table(paths: "SamplePaths", schema: Schema) -> pa.Table:
     """The table of sample paths: id, time, number of the path, value; a row for each window, path and step.
 
     Raises:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
-from seqcast.panel.wording import listed, name_list
+from seqcast.panel.arrays import IntArray
+from seqcast.panel.wording import listed, quoted
 
 _NUMBERS_AND_NAMES = re.compile(r"'[^']*'|[0-9][0-9,.:-]*|and|more|,| ")
 """Words of a notice that differ between parts of a table."""
@@ -16,7 +17,7 @@ _NUMBERS_AND_NAMES = re.compile(r"'[^']*'|[0-9][0-9,.:-]*|and|more|,| ")
 
 @dataclass(frozen=True)
 class Names:
-    """Names in a notice; the whole table has those of all parts."""
+    """Names in a notice, of which several parts of a table may have the same; the whole has those of all parts."""
 
     names: tuple[str, ...]
     most: int
@@ -24,10 +25,33 @@ class Names:
     are_quoted: bool = True
 
     def __str__(self) -> str:
-        return (name_list if self.are_quoted else listed)(self.names, self.most)
+        shown = self.names[: self.most]
+        return listed(map(quoted, shown) if self.are_quoted else shown, len(self.names) - len(shown))
 
     def joined(self, other: Self) -> Self:
         return replace(self, names=tuple(dict.fromkeys((*self.names, *other.names))))
+
+
+@dataclass(frozen=True)
+class SeriesNames:
+    """Names of series in a notice, each in one part of a table; as they may be many, only the first are kept."""
+
+    first: tuple[str, ...]
+    most: int
+    """Number of names that are shown."""
+    total: int
+
+    @classmethod
+    def of(cls, series_ids: Sequence[str], chosen: IntArray, most: int) -> Self:
+        """The names of the series with the chosen numbers."""
+        return cls(tuple(series_ids[number] for number in chosen[:most]), most, len(chosen))
+
+    def __str__(self) -> str:
+        return listed(map(quoted, self.first), self.total - len(self.first))
+
+    def joined(self, other: Self) -> Self:
+        first = (*self.first, *other.first)[: self.most]
+        return replace(self, first=first, total=self.total + other.total)
 
 
 @dataclass(frozen=True)
@@ -57,7 +81,7 @@ class Largest:
         return max(self, other, key=lambda each: each.number)
 
 
-Piece = str | int | Names | Example | Largest
+Piece = str | int | Names | SeriesNames | Example | Largest
 """Words of a notice that all parts of a table share, a number that adds up over them, or what else differs in each."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from seqcast.panel.arrays import BoolArray, IntArray
 from seqcast.panel.calendar import month_numbers, resolved_cycles, weekdays
 from seqcast.panel.frequency import Frequency, TimeArray
-from seqcast.panel.notices import Names, Notice
+from seqcast.panel.notices import Names, Notice, SeriesNames
 from seqcast.panel.panel import Panel
 from seqcast.panel.wording import MONTHS, WEEKDAYS
 
@@ -85,7 +85,7 @@ class UnseenPhases:
         for cycle, unseen in zip(self.cycles, self.unseen, strict=True):
             if cycle is not _HOUR_OF_WEEK or not names:
                 names += [cycle.phases[phase] for phase in np.flatnonzero(unseen.any(axis=0))]
-        who = Names(tuple(panel.series_ids[i] for i in self.series), 5)
+        who = SeriesNames.of(panel.series_ids, self.series, 5)
         when = Names(tuple(names), _MOST_NAMES, are_quoted=False)
         told = (" series (", who, ") were never observed on or at ", when, "; the intervals of such steps are wide")
         yield Notice.summable("repair", len(self.series), len(self.series), *told)

@@ -1,6 +1,6 @@
 """Words for messages: times, durations, counts, and names from the data."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -57,9 +57,9 @@ def quoted(text: str) -> str:
 def name_list(names: Iterable[str], most: int = 20) -> str:
     """Returns names for a message, quoted and separated by commas; those beyond `most` are only counted."""
     every = list(names)
-    return listed([*map(quoted, every[:most]), *every[most:]], most)
+    return listed(map(quoted, every[:most]), len(every) - most)
 
 
-def listed(words: Sequence[str], most: int) -> str:
-    """Returns words separated by commas; those beyond `most` are only counted."""
-    return ", ".join(words[:most]) + (f" and {len(words) - most:,} more" if len(words) > most else "")
+def listed(words: Iterable[str], num_more: int) -> str:
+    """Returns words separated by commas, and how many more there are."""
+    return ", ".join(words) + (f" and {num_more:,} more" if num_more > 0 else "")

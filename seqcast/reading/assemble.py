@@ -9,7 +9,7 @@ from seqcast.config import DataConfig
 from seqcast.errors import DataError, Place, UsageError, option
 from seqcast.panel.arrays import IntArray
 from seqcast.panel.frequency import Frequency, TimeArray, parse_frequency
-from seqcast.panel.notices import Example, Names, Notice
+from seqcast.panel.notices import Example, Notice, SeriesNames
 from seqcast.panel.panel import Covariates, Panel
 from seqcast.panel.wording import quoted
 from seqcast.reading.clock_axis import regular_axis
@@ -245,7 +245,7 @@ def _missing_notices(panel: Panel, grid: Grid, table: Table) -> tuple[Notice, ..
     notices.append(Notice.summable("repair", num_blank, num_blank, *told))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
-        named = Names(tuple(panel.series_ids[i] for i in empty), 5)
+        named = SeriesNames.of(panel.series_ids, empty, 5)
         notices.append(Notice.summable("repair", len(empty), len(empty), " series have no value at all: ", named))
     return tuple(notices)
 

@@ -228,6 +228,7 @@ def test_a_signal_ends_a_forecast_on_workers_and_leaves_nothing_behind(wide_tabl
             time.sleep(0.1)
         process.send(signal.SIGTERM)
         assert process.wait() == 143, process.err
+        assert process.err.endswith("error: Stopped by SIGTERM. Nothing is kept: start it again.\n")
     assert workers() == []
     assert list(tmp_path.glob("out*")) == []
 

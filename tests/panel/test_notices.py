@@ -2,7 +2,18 @@
 
 import pickle
 
-from seqcast.panel.notices import Example, Largest, Names, Notice, PartNotices, distinct_notices, untold
+import numpy as np
+
+from seqcast.panel.notices import (
+    Example,
+    Largest,
+    Names,
+    Notice,
+    PartNotices,
+    SeriesNames,
+    distinct_notices,
+    untold,
+)
 
 
 def missing(count: int, total: int) -> Notice:
@@ -36,6 +47,14 @@ def test_notices_that_add_up_are_told_at_the_end_and_others_when_they_come_first
         "1 more notices like these are about other groups",
     ]
     assert untold(0) == ()
+
+
+def test_of_many_series_only_the_first_names_are_kept() -> None:
+    parts = [SeriesNames.of(ids, np.arange(len(ids)), 5) for ids in ("abc", "de", "fghijklm")]
+    assert str(parts[0].joined(parts[1])) == "'a', 'b', 'c', 'd', 'e'"
+    whole = parts[0].joined(parts[1]).joined(parts[2])
+    assert (str(whole), len(whole.first)) == ("'a', 'b', 'c', 'd', 'e' and 8 more", 5)
+    assert str(SeriesNames.of("xyz", np.array([2, 0]), 1)) == "'z' and 1 more"
 
 
 def test_words_that_differ_keep_notices_apart() -> None:
