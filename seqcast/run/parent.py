@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from seqcast.errors import RunError, option
+from seqcast.model.ensemble import Ensemble
 from seqcast.model.network import ForecastNetwork
 from seqcast.run.directory import RunDirectory
 from seqcast.run.load import TrainedModel, load_trained_model
@@ -28,9 +29,17 @@ class Parent:
         return ParentRecord(path=str(self.directory.path.resolve()), checksum=self.record.files[MODEL_FILE])
 
     @property
-    def networks(self) -> tuple[ForecastNetwork, ...]:
+    def validated_networks(self) -> tuple[ForecastNetwork, ...]:
         """The trained networks before they took in the validation part; none where the linear start forecasts alone."""
-        return self.model.as_validated.network.networks[int(self.model.linear_share > 0) :]
+        return self._trained(self.model.as_validated.network)
+
+    @property
+    def final_networks(self) -> tuple[ForecastNetwork, ...]:
+        """The trained networks that forecast; the same as the others where a run was not refitted."""
+        return self._trained(self.model.network)
+
+    def _trained(self, ensemble: Ensemble) -> tuple[ForecastNetwork, ...]:
+        return ensemble.networks[int(self.model.linear_share > 0) :]
 
 
 def load_parent(directory: RunDirectory, device: torch.device) -> Parent:

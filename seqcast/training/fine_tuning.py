@@ -1,8 +1,8 @@
 """Fine-tuning: the networks of a finished run, trained further on newer or other series.
 
-A parent has found out how long to train and from where, so one short schedule at a small learning rate is enough. Its
-networks go on from the weights that have not seen its validation part: as a rule, the validation part of a longer table
-overlaps with that. All that has a closed form, and all that is measured on validation, is made anew.
+A parent has found out how long to train and from where, so one short schedule at a smaller learning rate is enough. Its
+networks go on from the weights that forecast, or, where the new validation part overlaps with the parent's, from those
+before they took that in. All that has a closed form, and all that is measured on validation, is made anew.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from seqcast.config import MOST_MEMBERS, Config, Freeze, flat_settings
 from seqcast.errors import Place, RunError, UsageError, option
 from seqcast.model.network import ForecastNetwork
 from seqcast.model.shape import NetworkShape
+from seqcast.panel.arrays import BoolArray
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
 from seqcast.panel.wording import counted
@@ -29,14 +30,15 @@ from seqcast.run.record import CONFIG_FILE, RUN_FILE, Choice, RunRecord
 from seqcast.tensors.scaling import PanelScalers, unknown_categories
 from seqcast.training.plan import Plan
 
-LEARNING_RATE_SHARE = 0.2
+LEARNING_RATE_SHARE = 0.5
 """Peak learning rate, as a part of the parent's."""
-STEPS_SHARE = 0.05
-"""Steps of all networks together, as a part of the parent's."""
+STEPS_SHARE = 0.1
+"""Most steps of all networks together, as a part of the parent's most steps."""
 FEWEST_STEPS = 10
-VALIDATIONS = 3
+VALIDATIONS = 10
 """Most validations of a network, besides that of its start; each costs as much as three steps. The first one without a
-gain is the last: a network that was trained well before has learned most of what there is."""
+gain is the last: a network that was trained well before has learned most of what there is, and one that was not goes
+on learning."""
 
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -96,8 +98,10 @@ def _with_budget(record: RunRecord, config: Config, given: Sections) -> tuple[Co
     choices = []
     asked = dict(given.get("training", {}))
     if record.parent is None:  # a fine-tuned parent has had both reduced
-        usual["max_steps"] = max(FEWEST_STEPS, round(STEPS_SHARE * record.result.num_steps / max(1, number)))
-        reasons = {"max_steps": f"{STEPS_SHARE:.0%} of the run's {record.result.num_steps:,}"}
+        most = config.training.max_steps
+        assert most is not None
+        usual["max_steps"] = max(FEWEST_STEPS, round(STEPS_SHARE * most / max(1, number)))
+        reasons = {"max_steps": f"{STEPS_SHARE:.0%} of the run's {most:,}"}
         if number:
             usual["learning_rate"] = float(f"{LEARNING_RATE_SHARE * config.training.learning_rate:.2g}")
             reasons["learning_rate"] = f"{LEARNING_RATE_SHARE:.0%} of the run's"
@@ -125,12 +129,16 @@ def plan_fine_tuning(plan: Plan, parent: Parent, panel: Panel, choices: tuple[Ch
         panel: The series to train on.
         choices: Those among the inherited settings.
     """
-    number, freeze = num_networks(parent.record), plan.config.training.freeze
+    number, freeze, data = num_networks(parent.record), plan.config.training.freeze, parent.model.config.data
     known = set(parent.model.series_ids)
     num_known = sum(name in known for name in panel.series_ids)
     networks = f"{counted(number, 'network')} trained further" if number else "it has no network; a new one is trained"
+    if number and _has_learned(plan, parent, panel, data.test_size).any():
+        networks += ", as before the refit on the run's validation part"
+    if freeze != "none":
+        networks += f", {freeze} frozen"
     told = (
-        Choice("from", str(parent.directory.path), networks + (f", {freeze} frozen" if freeze != "none" else "")),
+        Choice("from", str(parent.directory.path), networks),
         Choice("series", f"{num_known:,} of that run, {panel.num_series - num_known:,} new", "all share the networks"),
         Choice("scalers", "kept for covariates, refitted for targets", "networks know covariates in those units"),
     )
@@ -140,17 +148,27 @@ def plan_fine_tuning(plan: Plan, parent: Parent, panel: Panel, choices: tuple[Ch
 
 def _seen_before(plan: Plan, parent: Parent, panel: Panel) -> tuple[Notice, ...]:
     """A warning where the parent has learned from what is now kept for validation or test."""
-    data, known = parent.model.config.data, set(parent.model.series_ids)
-    series = np.flatnonzero([name in known for name in panel.series_ids])
-    if not len(series):
-        return ()
-    held_out = (data.validation_size or 0) + data.test_size
-    # The parent's training part ended so many steps before its last time.
-    ends = panel.times(series, plan.split.train_ends[series] + held_out - 1)
-    if panel.frequency.wall(ends).max() >= _last_time(parent):
+    data = parent.model.config.data
+    learned = _has_learned(plan, parent, panel, (data.validation_size or 0) + data.test_size)
+    if not len(learned) or not learned.all():
         return ()
     text = "the run has learned from a part of this validation or test part: errors will look smaller than they are"
     return (Notice("repair", f"{text}; give newer rows, or the sizes of its parts"),)
+
+
+def _has_learned(plan: Plan, parent: Parent, panel: Panel, held_out: int) -> BoolArray:
+    """(known series,) whether a parent that held out the last steps of its table may have learned from later rows than
+    those of the training part.
+
+    It may have learned less of series that end before its table.
+    """
+    known = set(parent.model.series_ids)
+    series = np.flatnonzero([name in known for name in panel.series_ids])
+    if not len(series):
+        return np.zeros(0, bool)
+    ends = panel.frequency.wall(panel.times(series, plan.split.train_ends[series] + held_out - 1))
+    learned: BoolArray = ends < _last_time(parent)
+    return learned
 
 
 def _last_time(parent: Parent) -> np.datetime64 | np.int64:
@@ -166,13 +184,16 @@ def _last_time(parent: Parent) -> np.datetime64 | np.int64:
         raise RunError(f"damaged: {text[:40]!r} is no time.", place=Place(file=file)) from None
 
 
-def begun_networks(parent: Parent, shape: NetworkShape, freeze: Freeze) -> tuple[ForecastNetwork, ...]:
+def begun_networks(parent: Parent, plan: Plan, panel: Panel, shape: NetworkShape) -> tuple[ForecastNetwork, ...]:
     """Copies of the parent's networks, of which one part is not trained.
+
+    They are those that forecast, unless these may have learned from the validation part.
 
     Args:
         parent: The run to go on from.
+        plan: The plan of the fine-tuning.
+        panel: The series to train on.
         shape: The sizes that its settings and columns ask for.
-        freeze: The part.
 
     Raises:
         RunError: The networks have other sizes.
@@ -185,10 +206,12 @@ def begun_networks(parent: Parent, shape: NetworkShape, freeze: Freeze) -> tuple
             place=Place(file=str(parent.directory.path / RUN_FILE)),
             hint="Restore the directory from a copy, or train from the start.",
         )
-    networks = copy.deepcopy(parent.networks[-MOST_MEMBERS:])
+    learned = _has_learned(plan, parent, panel, parent.model.config.data.test_size).any()
+    begun = parent.validated_networks if learned else parent.final_networks
+    networks = copy.deepcopy(begun[-MOST_MEMBERS:])
     for network in networks:
         network.requires_grad_(True)
-        for part in _parts(network)[freeze]:
+        for part in _parts(network)[plan.config.training.freeze]:
             part.requires_grad_(False)
     return networks
 

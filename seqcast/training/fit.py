@@ -80,7 +80,7 @@ def fit(setup: TrainingSetup, hooks: Hooks = Hooks(), resume_from: TrainingState
     """
     members, failure = _train_members(setup, hooks, resume_from)
     training = setup.config.training
-    newest = setup.fit_linear(setup.refit_windows) if training.refit and setup.starts_linear else None
+    newest = setup.refit_linear() if training.refit and setup.starts_linear else None
     combination = with_naive(setup, combine(setup, newest, members))
     validated = combination.validated
     score = combination.forecasts.score(validated)

@@ -20,7 +20,7 @@ collinear states of an untrained encoder.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from seqcast.model.network import ForecastNetwork, Standardisation
 from seqcast.panel.arrays import IntArray, evenly_spread
 from seqcast.tensors.windows import PanelTensors, WindowRange
 from seqcast.training.losses import step_weights
+from seqcast.training.non_negative import non_negative_least_squares
 
 MOST_WINDOWS = 16_384
 MOST_VALUES = 8_000_000
@@ -41,11 +42,6 @@ MOST_LAGS = 2048
 FEWEST_SAMPLED = 64
 """Fewest sampled windows, however long they are."""
 CHUNK = 1024
-RIDGE = 1e-3
-"""Term added to the mean square of every lag at the usual noise, so that collinear lags share."""
-PENALTY = 0.01
-"""Penalty on the sum of the weights at the usual noise. Standardised windows sum to zero, so equal weights on all lags
-forecast nothing; the penalty removes them, and the lags that only fit noise."""
 USUAL_NOISE = 0.2
 """Mean absolute residual of standardised windows at which the ridge, the penalty and the floor have their full size."""
 SMALLEST_NOISE = 1e-3
@@ -54,12 +50,6 @@ MOST_FITS = 4
 """Most fits until noise and weights agree."""
 STEADY = 0.8
 """Part of the noise of the fit before at which they agree."""
-MOST_WORK = 1e11
-"""Multiplications of one fit."""
-NUM_ITERATIONS = (20, 1000)
-"""Fewest and most of one fit, whatever its work."""
-CONVERGED = 1e-5
-"""Largest change of a weight that ends the fit, at the usual noise."""
 SMALLEST_ERROR = 0.05
 """Term added to the error of a window before it weighs, so that a perfect window does not weigh infinitely much."""
 
@@ -91,9 +81,13 @@ class LinearForecast:
     """(horizon, Q) around the drift, widened by what cross-validation found the fit to be too sure of itself."""
     drift: Tensor
     """(horizon,) median residual."""
+    fitted: Tensor
+    """(lags, horizon) float64, of the newest context positions alone and without the naive forecast."""
     naive_season: int
     """Season of the naive forecast in the combination; 1: the last value."""
     naive_share: float
+    widening: float
+    """Factor by which residuals grow on windows that the fit has not seen, at least 1."""
     error: float
     """Cross-validated mean absolute error, weighted as the loss; it compares locations, as the scale is the same."""
     noise: Tensor
@@ -127,11 +121,16 @@ class _Sample:
         total: Tensor = (self.seen[:, steps] * self.weights).sum().clamp(min=1e-9)
         return total
 
-    def window_errors(self, weights: Tensor) -> Tensor:
-        """(windows, 1) mean absolute error of each window under weights (lags, horizon)."""
+    @property
+    def has_truth(self) -> Tensor:
+        """(windows, 1) True where any step of the truth is known."""
+        return self.seen.any(dim=1, keepdim=True)
+
+    def importance(self, weights: Tensor) -> Tensor:
+        """(windows, 1) weights in the loss, over the mean absolute error of each window under weights (lags, horizon)."""
         missed = (self.future - self.past @ weights.float()).abs() * self.seen
-        mean: Tensor = missed.sum(dim=1, keepdim=True) / self.seen.sum(dim=1, keepdim=True).clamp(min=1)
-        return mean
+        mean = missed.sum(dim=1, keepdim=True) / self.seen.sum(dim=1, keepdim=True).clamp(min=1)
+        return self.weights * self.has_truth / (mean + SMALLEST_ERROR)
 
     def noise(self, weights: Tensor, importance: Tensor) -> Tensor:
         """(horizon,) mean absolute residual of weights (lags, horizon); see `LinearForecast.noise`."""
@@ -139,6 +138,16 @@ class _Sample:
         missed = ((self.future - self.past @ weights.float()).abs() * counted).sum(dim=0)
         mean = missed.double() / counted.sum(dim=0).clamp(min=1e-9)
         return (mean / USUAL_NOISE).clamp(min=SMALLEST_NOISE, max=1.0)
+
+
+@dataclass(frozen=True)
+class _Combination:
+    """The fields of a `LinearForecast` that cross-validation finds."""
+
+    naive_season: int
+    naive_share: float
+    widening: float
+    error: float
 
 
 @dataclass(frozen=True)
@@ -170,27 +179,39 @@ def fit_linear_forecast(tensors: PanelTensors, windows: WindowRange, settings: L
         settings: Sizes, units and candidates.
     """
     sample = _draw_sample(tensors, windows, settings)
-    context, horizon = settings.context, settings.horizon
+    horizon, lags = settings.horizon, sample.past.shape[1]
     everything, every_step = torch.arange(len(sample.past)), torch.arange(horizon)
-    lags = sample.past.shape[1]
-    has_truth = sample.seen.any(dim=1, keepdim=True)
-    gram, cross = _moments(sample, has_truth.float(), everything)
+    gram, cross = _moments(sample, sample.has_truth.float(), everything)
     usual = torch.ones(horizon, dtype=torch.float64)
     nothing = torch.zeros(lags, horizon, dtype=torch.float64)
-    (plain,) = _non_negative_least_squares(gram[None], cross[None], nothing, usual)
-    importance = sample.weights * has_truth / (sample.window_errors(plain) + SMALLEST_ERROR)
+    (plain,) = non_negative_least_squares(gram[None], cross[None], nothing, usual)
+    importance = sample.importance(plain)
     fitted, noise = _fit_to_noise(sample, importance, plain)
 
     naives = {season: _naive_weights(season, lags, horizon) for season in (1, *settings.seasons) if season <= lags}
     errors = {season: sample.error(sample.past @ b.float(), everything, every_step) for season, b in naives.items()}
     season = min(errors, key=lambda each: float(errors[each]))
     share, widening, error = _cross_validate(sample, importance, fitted, naives[season], noise)
-    weights = (1 - share) * fitted + share * naives[season]
-    padded = torch.zeros(horizon, context, dtype=torch.float64)
-    padded[:, context - lags :] = weights.T
-    left_over = _residual_quantiles(sample, weights, (0.5, *settings.quantiles))
-    drift, spread = left_over[:, :1], widening * (left_over[:, 1:] - left_over[:, :1])
-    return LinearForecast(padded, spread, drift[:, 0], season, share, error, noise)
+    return _combined(sample, settings, fitted, noise, _Combination(season, share, widening, error))
+
+
+def refit_linear_forecast(
+    tensors: PanelTensors, windows: WindowRange, settings: LinearSettings, earlier: LinearForecast
+) -> LinearForecast:
+    """The combined forecast of almost the same windows, several times as fast.
+
+    The fit begins with the weights of the earlier one, and what cross-validation found there stays.
+
+    Args:
+        tensors: As for `fit_linear_forecast`.
+        windows: As for `fit_linear_forecast`.
+        settings: Those of the earlier fit.
+        earlier: The fit of the other windows.
+    """
+    sample = _draw_sample(tensors, windows, settings)
+    fitted, noise = _fit_to_noise(sample, sample.importance(earlier.fitted), earlier.fitted)
+    found = _Combination(earlier.naive_season, earlier.naive_share, earlier.widening, earlier.error)
+    return _combined(sample, settings, fitted, noise, found)
 
 
 @torch.no_grad()
@@ -234,6 +255,27 @@ def _draw_sample(tensors: PanelTensors, windows: WindowRange, settings: LinearSe
     return _Sample(past, future, seen, weights, block)
 
 
+def _combined(
+    sample: _Sample, settings: LinearSettings, fitted: Tensor, noise: Tensor, found: _Combination
+) -> LinearForecast:
+    """The fit together with its naive forecast, its drift and its residual quantiles."""
+    lags, horizon = fitted.shape
+    share = found.naive_share
+    weights = (1 - share) * fitted + share * _naive_weights(found.naive_season, lags, horizon)
+    padded = torch.zeros(horizon, settings.context, dtype=torch.float64)
+    padded[:, settings.context - lags :] = weights.T
+    left_over = _residual_quantiles(sample, weights, (0.5, *settings.quantiles))
+    drift, spread = left_over[:, :1], found.widening * (left_over[:, 1:] - left_over[:, :1])
+    return LinearForecast(
+        weights=padded,
+        residual_quantiles=spread,
+        drift=drift[:, 0],
+        fitted=fitted,
+        noise=noise,
+        **asdict(found),
+    )
+
+
 def _residual_quantiles(sample: _Sample, weights: Tensor, quantiles: tuple[float, ...]) -> Tensor:
     """(horizon, Q) of what the weights leave over; zeros at a step that was never observed."""
     hidden = ~sample.seen & sample.seen.any(dim=0)
@@ -269,13 +311,13 @@ def _fit_to_noise(sample: _Sample, importance: Tensor, plain: Tensor) -> tuple[T
     """
     gram, cross = _moments(sample, importance, torch.arange(len(sample.past)))
     noise = sample.noise(plain, importance)
-    (fitted,) = _non_negative_least_squares(gram[None], cross[None], plain, noise)
+    (fitted,) = non_negative_least_squares(gram[None], cross[None], plain, noise)
     for _ in range(MOST_FITS - 1):
         left = sample.noise(fitted, importance)
         if bool((left > STEADY * noise).all()):
             break
         noise = torch.minimum(left, noise)
-        (fitted,) = _non_negative_least_squares(gram[None], cross[None], fitted, noise)
+        (fitted,) = non_negative_least_squares(gram[None], cross[None], fitted, noise)
     return fitted, noise
 
 
@@ -320,47 +362,4 @@ def _fits_without(
         outsides = [torch.from_numpy(np.flatnonzero(sample.block != block)) for block in part]
         moments = [_moments(sample, importance, outside) for outside in outsides]
         gram, cross = (torch.stack(each) for each in zip(*moments, strict=True))
-        yield from zip(part, _non_negative_least_squares(gram, cross[..., steps], start, noise), strict=True)
-
-
-def _non_negative_least_squares(gram: Tensor, cross: Tensor, start: Tensor, noise: Tensor) -> Tensor:
-    """(fits, lags, columns) argmin over B >= 0 of tr(B' G B) / 2 - tr(B' C) for each fit.
-
-    By accelerated projected gradient (Beck and Teboulle 2009). Ridge and penalty are added to G and C, for the noise of
-    each column. Every fit ends by itself: it does not depend on those that are made together with it.
-
-    Args:
-        gram: (fits, lags, lags) the matrices G.
-        cross: (fits, lags, columns) the matrices C.
-        start: (lags, columns) weights to begin with.
-        noise: (columns,) see `LinearForecast.noise`.
-    """
-    lags, columns = start.shape
-    identity = torch.eye(lags, dtype=gram.dtype)
-    gram = gram + RIDGE * noise.square().mean() * identity
-    rate = 1 / torch.linalg.matrix_norm(gram, 2)[:, None, None]
-    # For small matrices, an operation of NumPy costs half of what one of torch does.
-    descent, shift = (identity - rate * gram).numpy(), (rate * (cross - PENALTY * noise)).numpy()
-    steady = CONVERGED * float(noise.min())
-    found, unfinished = np.empty_like(shift), np.arange(len(shift))
-    current = ahead = following = np.broadcast_to(start.numpy(), shift.shape)
-    momentum = 1.0
-    for number in range(int(np.clip(MOST_WORK / (2 * lags**2 * columns), *NUM_ITERATIONS))):
-        following = descent @ ahead
-        following += shift
-        np.maximum(following, 0, out=following)
-        change = following - current
-        if number % 20 == 0:
-            moving = np.abs(change).max(axis=(1, 2)) >= steady
-            if not moving.all():
-                found[unfinished] = following
-                unfinished = unfinished[moving]
-                if not len(unfinished):
-                    return torch.from_numpy(found)
-                descent, shift, following, change = (each[moving] for each in (descent, shift, following, change))
-        next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        change *= (momentum - 1) / next_momentum
-        ahead = np.add(following, change, out=change)
-        current, momentum = following, next_momentum
-    found[unfinished] = following
-    return torch.from_numpy(found)
+        yield from zip(part, non_negative_least_squares(gram, cross[..., steps], start, noise), strict=True)

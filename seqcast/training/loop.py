@@ -183,9 +183,9 @@ def _tell_way(state: TrainingState, hooks: Hooks) -> None:
 
 
 def refit_length(setup: TrainingSetup, best_step: int) -> int:
-    """Steps of a refit: a part of those that led to the best weights, or of all where these were begun elsewhere."""
-    assert setup.config.training.max_steps is not None
-    return max(1, round(REFIT_SHARE * (setup.config.training.max_steps if setup.begun else best_step)))
+    """Steps of a refit: a part of those that led to the best weights, or of the first few where these were begun with."""
+    first = setup.config.training.validate_every if setup.begun else 0
+    return max(1, round(REFIT_SHARE * (best_step or first or 0)))
 
 
 def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step, place: str) -> float:

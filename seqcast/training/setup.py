@@ -29,7 +29,13 @@ from seqcast.tensors.shared_windows import SharedPanelTensors
 from seqcast.tensors.windows import PanelTensors, WindowBatch, WindowRange, panel_to_tensors
 from seqcast.training.budget import REFIT_SHARE
 from seqcast.training.fine_tuning import begun_networks, kept_scalers
-from seqcast.training.linear_start import LinearForecast, LinearSettings, apply_linear_start, fit_linear_forecast
+from seqcast.training.linear_start import (
+    LinearForecast,
+    LinearSettings,
+    apply_linear_start,
+    fit_linear_forecast,
+    refit_linear_forecast,
+)
 from seqcast.training.losses import loss_sums, step_weights
 from seqcast.training.plan import Plan
 from seqcast.training.rounds import most_members, most_steps
@@ -132,11 +138,14 @@ class TrainingSetup:
             apply_linear_start(network, self.linear)
         return replace(own, network=network)
 
-    def fit_linear(self, windows: WindowRange) -> LinearForecast:
-        """Fit the linear forecast of the given windows."""
-        location = self.config.model.location
-        assert location is not None
-        return _fit_linear(self.panel, self.plan, self.tensors, windows, location)
+    def refit_linear(self) -> LinearForecast:
+        """Fit the linear forecast on the validation part too; one that is fitted time and again keeps its shares."""
+        assert self.linear is not None
+        assert self.config.model.location is not None
+        settings = _linear_settings(self.panel, self.plan, self.config.model.location)
+        if self.begun:
+            return refit_linear_forecast(self.tensors, self.refit_windows, settings, self.linear)
+        return fit_linear_forecast(self.tensors, self.refit_windows, settings)
 
 
 def prepare(
@@ -181,7 +190,7 @@ def prepare(
         validation_origins=origins,
     )
     if parent is not None:
-        setup = replace(setup, begun=begun_networks(parent, setup.network.shape, plan.config.training.freeze))
+        setup = replace(setup, begun=begun_networks(parent, plan, panel, setup.network.shape))
     if linear is None:
         return setup
     apply_linear_start(setup.network, linear)
@@ -217,10 +226,12 @@ def _choose_location(
 def _fit_linear(
     panel: Panel, plan: Plan, tensors: PanelTensors, windows: WindowRange, location: Location
 ) -> LinearForecast:
-    quantiles = plan.config.model.quantiles
+    return fit_linear_forecast(tensors, windows, _linear_settings(panel, plan, location))
+
+
+def _linear_settings(panel: Panel, plan: Plan, location: Location) -> LinearSettings:
     seasons = tuple(season for season in panel.frequency.seasons if season > 1)
-    settings = LinearSettings(plan.context, plan.horizon, quantiles, seasons, location)
-    return fit_linear_forecast(tensors, windows, settings)
+    return LinearSettings(plan.context, plan.horizon, plan.config.model.quantiles, seasons, location)
 
 
 def gather(setup: TrainingSetup, series: IntArray, origins: IntArray) -> WindowBatch:

@@ -20,8 +20,10 @@ NEWEST = LinearForecast(
     weights=torch.eye(HORIZON, CONTEXT, dtype=torch.float64),
     residual_quantiles=torch.tensor([-1.0, 0.0, 1.0]).expand(HORIZON, 3),
     drift=torch.zeros(HORIZON),
+    fitted=torch.eye(CONTEXT, HORIZON, dtype=torch.float64),
     naive_season=1,
     naive_share=0.0,
+    widening=1.0,
     error=1.0,
     noise=torch.ones(HORIZON),
 )

@@ -80,21 +80,32 @@ def fitted(parent: Parent, longer: Path) -> Fit:
         return fit(setup_of(further(parent, longer)))
 
 
-def test_every_network_goes_on_from_the_weights_that_had_not_seen_the_validation_part(
-    parent: Parent, longer: Path
+@pytest.mark.parametrize(
+    ("lengths", "seen"),
+    [
+        ({"one": 71, "two": 68}, False),
+        ({"new": 57}, False),
+        (LONGER, True),  # "two" may have ended with the table of the parent
+        ({"one": 67, "two": 71}, True),
+    ],
+)
+def test_every_network_goes_on_from_its_newest_weights_that_have_not_seen_the_validation_part(
+    lengths: dict[str, int], seen: bool, parent: Parent, tmp_path: Path
 ) -> None:
-    setup = setup_of(further(parent, longer))
+    job = further(parent, write_table(tmp_path / "t.csv", lengths))
+    setup = setup_of(job)
     assert parent.model.validated is not None
-    expected = parent.model.validated.networks[1:]  # the first one is the linear start
-    final = parent.model.network.networks[1:]
+    before, after = parent.model.validated.networks[1:], parent.model.network.networks[1:]  # first, the linear start
 
     begun = [setup.of_member(number, 4).network for number in range(2)]
 
-    assert setup.config.training.ensemble == len(expected) == 2
-    for network, before, after in zip(begun, expected, final, strict=True):
+    assert setup.config.training.ensemble == len(before) == len(after) == 2
+    expected, others = (before, after) if seen else (after, before)
+    for network, same, other in zip(begun, expected, others, strict=True):
         weights = network.state_dict()
-        assert all(torch.equal(value, weights[name]) for name, value in before.state_dict().items())
-        assert any(not torch.equal(value, weights[name]) for name, value in after.state_dict().items())
+        assert all(torch.equal(value, weights[name]) for name, value in same.state_dict().items())
+        assert any(not torch.equal(value, weights[name]) for name, value in other.state_dict().items())
+    assert ("as before the refit" in job.plan.choices[0].reason) == seen
 
 
 def test_both_networks_are_trained_and_the_linear_start_is_fitted_anew(fitted: Fit, parent: Parent) -> None:
@@ -102,7 +113,7 @@ def test_both_networks_are_trained_and_the_linear_start_is_fitted_anew(fitted: F
     assert fitted.result.num_members == 3
     assert fitted.result.parent_loss is not None
     start, *networks = fitted.networks.final.networks
-    begun = parent.networks
+    begun = parent.validated_networks
     for network, before in zip(networks, begun, strict=True):
         assert not torch.equal(network.decoder.head.linear.weight, before.decoder.head.linear.weight)
     assert not start.decoder.head.linear.weight.any()  # which no training has touched
@@ -126,12 +137,13 @@ def test_a_first_validation_without_a_gain_is_the_last_and_the_refit_follows(
     losses = count(1.0)
     monkeypatch.setattr(loop, "validate", lambda *_: ValidationScore(next(losses), 0.5))
 
-    found = fit(setup_of(further(parent, longer, max_steps=7, patience=None)))
+    found = fit(setup_of(further(parent, longer, max_steps=21, patience=None)))
 
     assert [record.step for record in found.history] == [0, 3, 0, 3]
     assert (found.result.best_step, found.result.num_steps, found.result.refitted) == (0, 6, True)
-    network, before = found.networks.final.networks[1], parent.networks[0]
+    network, before = found.networks.final.networks[1], parent.validated_networks[0]
     assert not torch.equal(network.decoder.head.linear.weight, before.decoder.head.linear.weight)
+    assert refit_length(setup_of(further(parent, longer, max_steps=21)), found.result.best_step) == 3
 
 
 @pytest.mark.parametrize("freeze", ["encoder", "attention"])
@@ -143,7 +155,7 @@ def test_a_frozen_part_stays_and_the_rest_moves(freeze: Freeze, parent: Parent, 
 
     found = fit(setup_of(further(parent, longer, freeze=freeze)))
 
-    for network, before in zip(found.networks.final.networks[1:], parent.networks, strict=True):
+    for network, before in zip(found.networks.final.networks[1:], parent.validated_networks, strict=True):
         for name, part in parts.items():
             now, then = part(network), part(before)
             assert now is not None
@@ -158,7 +170,11 @@ def test_stopped_after_every_step_and_resumed_it_is_the_uninterrupted_one(
 ) -> None:
     found, states = stopped_after_every_step(fit, setup_of(further(parent, longer)))
 
-    assert len(states) == 2 * (4 + refit_length(setup_of(further(parent, longer)), 0))
+    best_steps = [
+        min((each for each in fitted.history if each.member == member), key=lambda each: each.validation_loss).step
+        for member in (1, 2)
+    ]
+    assert len(states) == 2 * 4 + sum(refit_length(setup_of(further(parent, longer)), step) for step in best_steps)
     assert_same_fit(found, fitted)
 
 
@@ -188,7 +204,7 @@ def test_the_run_names_its_parent_and_is_a_parent_itself(parent: Parent, longer:
     assert Path(told.path) == parent.directory.path.resolve()
     assert told.checksum == sha256_hex((parent.directory.path / MODEL_FILE).read_bytes())
     child = load_parent(directory, CPU.device)
-    assert len(child.networks) == 2
+    assert len(child.final_networks) == 2
     assert fit(setup_of(further(child, longer))).result.num_steps == 8
 
 

@@ -9,7 +9,13 @@ from seqcast.model.network import Standardisation
 from seqcast.panel.arrays import FloatArray
 from seqcast.panel.panel import Panel
 from seqcast.tensors.windows import WindowRange
-from seqcast.training.linear_start import USUAL_SHARE, LinearForecast, LinearSettings, fit_linear_forecast
+from seqcast.training.linear_start import (
+    USUAL_SHARE,
+    LinearForecast,
+    LinearSettings,
+    fit_linear_forecast,
+    refit_linear_forecast,
+)
 from tests.panels import make_panel, small_config, small_setup
 from tests.training.planted import CONTEXT, HORIZON, PLANTED, linear_forecast, planted_panel, prepared
 
@@ -221,3 +227,19 @@ def test_windows_without_any_truth_do_not_count() -> None:
     more = make_panel([*series_of(panel), *[silent] * 50])
 
     torch.testing.assert_close(fitted(more).weights, fitted(panel).weights, atol=0.02, rtol=0)
+
+
+def test_fitted_again_on_longer_series_it_has_the_weights_of_a_fit_from_the_start_and_keeps_the_naive_share() -> None:
+    setup = prepared(planted_panel(5, 120))
+    settings = LinearSettings(CONTEXT, HORIZON, (0.1, 0.5, 0.9), (7,), "mean")
+    few = WindowRange(setup.train_windows.first, setup.train_windows.last - 60)
+    earlier = fit_linear_forecast(setup.tensors, few, settings)
+    anew = fit_linear_forecast(setup.tensors, setup.train_windows, settings)
+
+    again = refit_linear_forecast(setup.tensors, setup.train_windows, settings, earlier)
+
+    left, moved = ((other.fitted - anew.fitted).abs().mean() for other in (again, earlier))
+    assert left < 0.2 * moved  # windows weigh by their errors under other weights, so the two fits are not one
+    assert (again.naive_share, again.widening) == (earlier.naive_share, earlier.widening)
+    assert again.naive_share != anew.naive_share
+    torch.testing.assert_close(again.weights.sum(dim=1), 0.75 * again.fitted.sum(dim=0) + again.naive_share)
