@@ -157,10 +157,14 @@ def _seen_before(plan: Plan, parent: Parent, panel: Panel) -> tuple[Notice, ...]
 
 
 def _has_learned(plan: Plan, parent: Parent, panel: Panel, held_out: int) -> BoolArray:
-    """(known series,) whether a parent that held out the last steps of its table may have learned from later rows than
-    those of the training part.
+    """(series of the parent,) True where it may have learned from rows after the training part of the plan.
 
-    It may have learned less of series that end before its table.
+    Args:
+        plan: The plan of the fine-tuning.
+        parent: The run to go on from.
+        panel: The series to train on.
+        held_out: Last steps of its series that the parent has not learned from. Where a series ended before the table,
+            it has learned from fewer rows than this assumes.
     """
     known = set(parent.model.series_ids)
     series = np.flatnonzero([name in known for name in panel.series_ids])

@@ -127,7 +127,7 @@ class _Sample:
         return self.seen.any(dim=1, keepdim=True)
 
     def importance(self, weights: Tensor) -> Tensor:
-        """(windows, 1) weights in the loss, over the mean absolute error of each window under weights (lags, horizon)."""
+        """(windows, 1) weight in the loss over the mean absolute error, of weights (lags, horizon), in each window."""
         missed = (self.future - self.past @ weights.float()).abs() * self.seen
         mean = missed.sum(dim=1, keepdim=True) / self.seen.sum(dim=1, keepdim=True).clamp(min=1)
         return self.weights * self.has_truth / (mean + SMALLEST_ERROR)

@@ -183,9 +183,10 @@ def _tell_way(state: TrainingState, hooks: Hooks) -> None:
 
 
 def refit_length(setup: TrainingSetup, best_step: int) -> int:
-    """Steps of a refit: a part of those that led to the best weights, or of the first few where these were begun with."""
-    first = setup.config.training.validate_every if setup.begun else 0
-    return max(1, round(REFIT_SHARE * (best_step or first or 0)))
+    """Steps of a refit: a part of those that led to the best weights, or up to the first validation where none did."""
+    steps = best_step or setup.config.training.validate_every
+    assert steps is not None
+    return max(1, round(REFIT_SHARE * steps))
 
 
 def _checked_step(setup: TrainingSetup, state: TrainingState, step: Step, place: str) -> float:
