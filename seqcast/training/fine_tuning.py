@@ -171,8 +171,7 @@ def _has_learned(plan: Plan, parent: Parent, panel: Panel, held_out: int) -> Boo
     if not len(series):
         return np.zeros(0, bool)
     ends = panel.frequency.wall(panel.times(series, plan.split.train_ends[series] + held_out - 1))
-    learned: BoolArray = ends < _last_time(parent)
-    return learned
+    return np.less(ends, _last_time(parent)).astype(bool)
 
 
 def _last_time(parent: Parent) -> np.datetime64 | np.int64:
