@@ -57,17 +57,37 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         SeqcastError: The file cannot be written, or `path` is a folder.
     """
-    try:
-        path = path.resolve()
-        direct = path.exists() and not (path.is_file() or path.is_dir())
-    except (OSError, RuntimeError) as error:  # before Python 3.13 a loop of links is a RuntimeError
-        raise SeqcastError(f"cannot be written: {error}.", place=Place(file=str(path))) from None
+    path, direct = _resolved(path)
     if direct:
         with _failures_named(path, SeqcastError), path.open("wb") as file:
             yield file
     else:
         with _replacing(path, SeqcastError) as file:
             yield file
+
+
+def require_place(path: Path) -> None:
+    """Check, before the work for it begins, that there is a place for a file the user named.
+
+    Raises:
+        SeqcastError: Its folder is not there, or `path` is a folder.
+    """
+    path, direct = _resolved(path)
+    if not path.parent.is_dir():
+        reason = errno.ENOTDIR if path.parent.exists() else errno.ENOENT
+        told = f"cannot be written: {os.strerror(reason)}."
+        raise SeqcastError(told, place=Place(file=str(path)), hint=_HINTS[reason])
+    if not direct:
+        refuse_special(path, SeqcastError)
+
+
+def _resolved(path: Path) -> tuple[Path, bool]:
+    """The path without links, and whether it is that of a device or a pipe, which is written directly."""
+    try:
+        path = path.resolve()
+        return path, path.exists() and not (path.is_file() or path.is_dir())
+    except (OSError, RuntimeError) as error:  # before Python 3.13 a loop of links is a RuntimeError
+        raise SeqcastError(f"cannot be written: {error}.", place=Place(file=str(path))) from None
 
 
 @contextmanager

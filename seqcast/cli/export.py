@@ -24,19 +24,21 @@ def export(
     """
     from seqcast.extras import import_extra
     from seqcast.portable.onnx_file import require_onnx_name
+    from seqcast.run.directory import find_run
+    from seqcast.storage import require_place
 
     require_onnx_name(output)
     for library in ("onnx", "onnxruntime"):
         import_extra(library, "onnx", "`seqcast export`")
-    import torch
-
-    from seqcast.portable.export import write_model
-    from seqcast.run.directory import find_run
-    from seqcast.run.load import load_trained_model
-
+    require_place(output)
     screen = Screen(quiet=quiet)
     directory = find_run(run)
     record = directory.read_record()
+    import torch
+
+    from seqcast.portable.export import write_model
+    from seqcast.run.load import load_trained_model
+
     model = load_trained_model(directory, record, torch.device("cpu"))
     num_bytes = write_model(output, model, record, with_attention=attention)
     screen.say(f"{directory.path} exported to {output}: {num_bytes / 1e6:.1f} MB")

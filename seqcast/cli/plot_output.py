@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from seqcast.cli.console import Screen
 from seqcast.errors import UsageError
 from seqcast.extras import import_extra
+from seqcast.storage import output_file, require_place
 
 if TYPE_CHECKING:
     from seqcast.attention.inspection import Inspection
@@ -30,12 +31,14 @@ def plot_format(file: Path) -> PlotFormat:
 
     Raises:
         UsageError: There is no such format, or a library is missing.
+        SeqcastError: There is no place for the file.
     """
     name = file.suffix.lower().removeprefix(".")
     if name not in LIBRARIES:
         raise UsageError(f"--plot {file}: the name of a picture ends in .png, .svg or .html.")
     for library in LIBRARIES[name]:
         import_extra(library, "report", f"`--plot {file}`")
+    require_place(file)
     return name
 
 
@@ -44,7 +47,6 @@ def write_forecast_plot(
 ) -> None:
     """Write a picture of the first series with their forecasts."""
     from seqcast.pages.charts import Forecasts
-    from seqcast.storage import output_file
 
     shown, panel = plot_format(file), loaded.source.panel
     forecasts = Forecasts(panel, loaded.model.season, levels, forecast)
@@ -70,8 +72,6 @@ def write_attention_plot(
     screen: Screen, file: Path, table_name: str, model: "TrainedModel", found: "Inspection"
 ) -> None:
     """Write a picture of the attention by step and lag."""
-    from seqcast.storage import output_file
-
     shown, report = plot_format(file), found.report
     if shown == "html":
         from seqcast.pages.attention import attention_section, contribution_section, season_section
@@ -91,7 +91,6 @@ def write_attention_plot(
 
 def _write_page(file: Path, page: "Page") -> None:
     from seqcast.pages.page import render
-    from seqcast.storage import output_file
 
     data = render(page)
     with output_file(file) as target:

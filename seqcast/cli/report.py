@@ -47,16 +47,17 @@ def report(
     contributions and warnings. It loads nothing from the network.
     """
     from seqcast.extras import import_extra
+    from seqcast.storage import output_file, require_place
 
     if most_series < 1:
         raise UsageError(f"--most-series {most_series}: at least one series must be shown.")
     levels = opt.parse_levels(level)
     for library in ("plotly", "jinja2"):
         import_extra(library, "report", "`seqcast report`")
+    require_place(output)
     asked = find_run_and_table(run, data, settings)
     from seqcast.pages.findings import ReportedRun, Wishes, find
     from seqcast.pages.page import render, report_page
-    from seqcast.storage import output_file
 
     screen = Screen(quiet=quiet)
     loaded = asked.open(screen, device).read(screen)

@@ -39,14 +39,18 @@ class TableOutput:
 
         Raises:
             UsageError: The format is unknown, or `excel_safe` is asked for in a format other than CSV.
+            SeqcastError: There is no place for the file.
         """
         from seqcast.output import output_format
+        from seqcast.storage import require_place
 
         target: Destination = Path(output) if output is not None and output != "-" else "-"
         is_folder = folders and target != "-" and (str(output).endswith("/") or Path(target).is_dir())
         resolved = (file_format or "parquet") if is_folder else output_format(target, file_format)
         if excel_safe and resolved != "csv":
             raise UsageError(f"--excel-safe is for CSV, and this output is {resolved}.", hint="Drop one.")
+        if target != "-" and not is_folder:
+            require_place(target)
         return cls(target, resolved, excel_safe, is_folder)
 
     def write(self, screen: Screen, table: "pd.DataFrame | pa.Table") -> None:

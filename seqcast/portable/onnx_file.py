@@ -51,7 +51,11 @@ class OnnxModel:
             UsageError: A library is not installed.
         """
         import_extra("onnxruntime", "onnx", "an exported model")
-        return cls.from_bytes(read_regular_file(path, LARGEST_MODEL), str(path))
+        try:
+            data = read_regular_file(path, LARGEST_MODEL)
+        except RunError as error:
+            raise RunError(error.message, place=error.place, hint=error.hint or _EXPORT) from None
+        return cls.from_bytes(data, str(path))
 
     @classmethod
     def from_bytes(cls, data: bytes, file: str) -> Self:

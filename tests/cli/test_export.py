@@ -143,7 +143,10 @@ def test_a_wrong_horizon_is_refused(hourly_run: Trained, hourly_model: Path, hor
 
 def test_a_wrong_file_is_named_with_exit_code_4(hourly_run: Trained, tmp_path: Path) -> None:
     other = tmp_path / "other.onnx"
-    assert f"{other}: there is no such file" in refused(4, "predict", hourly_run.data, "--onnx", other)
+    told = refused(4, "predict", hourly_run.data, "--onnx", other)
+    assert told == f"{other}: there is no such file. Write one with `seqcast export RUN model.onnx`."
+    told = refused(4, "predict", hourly_run.data, "--onnx", hourly_run.run)
+    assert "is a folder, not a plain file. Write one with `seqcast export RUN model.onnx`." in told
     other.write_text("no model")
     assert str(other) in refused(4, "predict", hourly_run.data, "--onnx", other)
     other.unlink()
@@ -154,6 +157,8 @@ def test_a_wrong_file_is_named_with_exit_code_4(hourly_run: Trained, tmp_path: P
 def test_the_name_of_the_file_and_the_run_are_checked(hourly_run: Trained, tmp_path: Path) -> None:
     assert "ends in .onnx" in refused(2, "export", hourly_run.run, tmp_path / "model.pt")
     assert "there is no seqcast run here" in refused(4, "export", tmp_path / "none", tmp_path / "model.onnx")
+    told = refused(1, "export", tmp_path / "none", tmp_path / "none" / "model.onnx")  # the place is looked at first
+    assert "cannot be written: No such file or directory. Create its folder first" in told
     assert not list(tmp_path.iterdir())
 
 

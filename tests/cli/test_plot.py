@@ -71,7 +71,13 @@ def test_a_missing_library_is_told_in_one_line(
     assert told == f"`--plot {file}` needs {library}, which is not installed. Run `pip install 'seqcast[report]'`."
 
 
-def test_a_picture_that_cannot_be_written_is_told(single_run: Trained, tmp_path: Path) -> None:
-    ran = seqcast("predict", "--run", single_run.run, "--plot", tmp_path / "absent" / "x.png")
-    assert ran.code == 1
-    assert "cannot be written" in ran.err
+@pytest.mark.parametrize("words", [("--plot", "x.png"), ("--output", "x.csv")])
+def test_a_file_without_a_place_is_told_before_anything_is_forecast(
+    words: tuple[str, str], single_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "seqcast.run.load", None)
+    option, name = words
+    for folder, reason in ((tmp_path / "absent", "No such file"), (single_run.data, "Not a directory")):
+        ran = seqcast("predict", "--run", single_run.run, option, folder / name)
+        assert ran.code == 1
+        assert f"cannot be written: {reason}" in ran.err

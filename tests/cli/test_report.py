@@ -91,10 +91,13 @@ def test_a_report_on_what_is_no_run_is_refused_before_torch_is_loaded(
     assert "there is no seqcast run here" in refused(4, "report", tmp_path / "nothing")
 
 
-def test_an_output_that_cannot_be_written_is_told(single_run: Trained, tmp_path: Path) -> None:
+def test_an_output_without_a_place_is_told_before_the_run_is_read(
+    single_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "seqcast.run.load", None)
     ran = seqcast("report", single_run.run, "--output", tmp_path / "absent" / "r.html")
     assert ran.code == 1
-    assert "cannot be written" in ran.err
+    assert "cannot be written: No such file or directory. Create its folder first" in ran.err
 
 
 def test_another_table_is_reported_with_the_run(single_run: Trained, tmp_path: Path) -> None:
