@@ -134,7 +134,7 @@ def plan_fine_tuning(plan: Plan, parent: Parent, panel: Panel, choices: tuple[Ch
     num_known = sum(name in known for name in panel.series_ids)
     networks = f"{counted(number, 'network')} trained further" if number else "it has no network; a new one is trained"
     if number and _has_learned(plan, parent, panel, data.test_size).any():
-        networks += ", as before the refit on the run's validation part"
+        networks += ", from the weights before the refit"
     if freeze != "none":
         networks += f", {freeze} frozen"
     told = (

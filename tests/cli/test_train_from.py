@@ -40,7 +40,7 @@ def test_a_new_run_goes_on_from_another_one_and_both_forecast(parent: Trained, i
 
     ran = done("train", data, "--from", parent.run, "--run", "further")
 
-    assert f"from: {parent.run} (1 network trained further)" in ran.err
+    assert f"from: {parent.run} (1 network trained further, from the weights before the refit)" in ran.err
     assert "series: 1 of that run, 0 new" in ran.err
     assert "scalers: kept for covariates, refitted for targets" in ran.err
     assert "learning rate: 0.0008 (20% of the run's)" in ran.err

@@ -105,7 +105,7 @@ def test_every_network_goes_on_from_its_newest_weights_that_have_not_seen_the_va
         weights = network.state_dict()
         assert all(torch.equal(value, weights[name]) for name, value in same.state_dict().items())
         assert any(not torch.equal(value, weights[name]) for name, value in other.state_dict().items())
-    assert ("as before the refit" in job.plan.choices[0].reason) == seen
+    assert ("from the weights before the refit" in job.plan.choices[0].reason) == seen
 
 
 def test_both_networks_are_trained_and_the_linear_start_is_fitted_anew(fitted: Fit, parent: Parent) -> None:
