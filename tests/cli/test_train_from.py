@@ -43,7 +43,7 @@ def test_a_new_run_goes_on_from_another_one_and_both_forecast(parent: Trained, i
     assert f"from: {parent.run} (1 network trained further, from the weights before the refit)" in ran.err
     assert "series: 1 of that run, 0 new" in ran.err
     assert "scalers: kept for covariates, refitted for targets" in ran.err
-    assert "learning rate: 0.0008 (20% of the run's)" in ran.err
+    assert "learning rate: 0.002 (50% of the run's)" in ran.err
     assert "parent's best network" in ran.out
     shown = re.sub(r"\s+", " ", done("runs", "show", "further").out)
     assert f"goes on from {parent.run.resolve()}"[:60] in shown
