@@ -275,6 +275,25 @@ _PATTERN_WORDS = {
 }
 
 
+_PARSER_WORDS = (
+    ("Value error, ", ""),
+    ("Input should", "it should"),
+    (", unable to parse string as an integer", ""),
+    (", unable to parse string as a number", ""),
+    (", got a number with a fractional part", ""),
+    ("a valid integer", "a whole number"),
+    ("a valid number", "a number"),
+)
+"""Words with which pydantic speaks of its own work, and those for a person."""
+
+
+def plain_words(message: str) -> str:
+    """What is wrong with a value, from a message of pydantic."""
+    for words, plainly in _PARSER_WORDS:
+        message = message.replace(words, plainly)
+    return message
+
+
 def parse_config(values: dict[str, Any], source: str | None = None) -> Config:
     """Validate nested values; `source` names the file they are from, in the message. Without one they are options.
 
@@ -285,7 +304,7 @@ def parse_config(values: dict[str, Any], source: str | None = None) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+        what = plain_words(first["msg"])
         if first["type"] == "string_pattern_mismatch":
             what = f"it should be {_PATTERN_WORDS[str(first['loc'][-1])]}"
         if first["type"] != "value_error":

@@ -23,7 +23,7 @@ from seqcast.forecasting import attention_maps, predict
 from seqcast.frames import anomaly_frame, forecast_frame
 from seqcast.panel.notices import Notice
 from seqcast.panel.panel import Panel
-from seqcast.parameters import Levels, Parameters, levels_of
+from seqcast.parameters import Levels, Parameters, levels_of, require_whole
 from seqcast.portable.export import write_model
 from seqcast.reading.assemble import build_panel
 from seqcast.reading.data_frames import Frame, library_of, plain_texts, read_frame, to_library
@@ -160,6 +160,7 @@ class Forecaster(Parameters):
             UsageError: Nothing was fitted, or an argument is out of range.
             DataError: A frame cannot be used.
         """
+        require_whole(horizon=horizon)
         wanted = levels_of(level, levels)
         forecaster = self._fitted().model.named(model)
         future_table = None if future is None else read_frame(future, "future DataFrame")
@@ -187,6 +188,7 @@ class Forecaster(Parameters):
             UsageError: Nothing was fitted, the model has no quantiles, or an argument is out of range.
             DataError: A frame cannot be used.
         """
+        require_whole(number=number, horizon=horizon, seed=seed)
         model, plan = self._fitted().model, SamplePlan(number, seed)
         dependence = model.require_dependence()
         panel = self._panel(frame)
@@ -255,6 +257,7 @@ class Forecaster(Parameters):
             UsageError: Nothing was fitted, the model has no quantiles, or an argument is out of range.
             DataError: The frame cannot be used.
         """
+        require_whole(horizon=horizon, stride=stride, join=join)
         state, plan = self._fitted(), AnomalyPlan(float(level), horizon, stride, join, clip)
         panel = self._panel(frame)
         split = None

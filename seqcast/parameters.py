@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from seqcast.config import LEVELS, Config, changed_settings, flat_settings
-from seqcast.errors import UsageError
+from seqcast.errors import UsageError, option
 
 _NESTED = "config__"
 
@@ -30,7 +30,11 @@ class Parameters:
             UsageError: One of them is outside of its range.
         """
         given = {"horizon": self.horizon, "context": self.context}
-        return self.config.override(model={name: value for name, value in given.items() if value is not None})
+        try:
+            return self.config.override(model={name: value for name, value in given.items() if value is not None})
+        except UsageError as error:
+            error.for_python = True
+            raise
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name; `deep` adds each setting of the configuration, as `config__training__seed`."""
@@ -73,6 +77,17 @@ class Parameters:
         if sections:
             words.append(f"config=Config().override({sections})")
         return f"{type(self).__name__}({', '.join(words)})"
+
+
+def require_whole(**numbers: object) -> None:
+    """Check that arguments are whole numbers where they are given.
+
+    Raises:
+        UsageError: One is not; the message names it.
+    """
+    for name, value in numbers.items():
+        if value is not None and not hasattr(value, "__index__"):
+            raise UsageError(f"{option(name, repr(value)[:80])}: it should be a whole number.")
 
 
 Levels = float | Iterable[float] | None

@@ -267,13 +267,21 @@ def test_an_unfitted_forecaster_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sizes", [{"horizon": 0}, {"horizon": -1}, {"context": 0}, {"horizon": "five"}])
 def test_sizes_that_make_no_sense_are_refused_at_once(sizes: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=next(iter(sizes))):
+    ((name, value),) = sizes.items()
+    with pytest.raises(UsageError, match=rf"^{name}={value!r}: it should be "):
         Forecaster(**sizes)  # type: ignore[arg-type]
 
 
 def test_bad_arguments_of_predict_are_refused(fitted: Forecaster) -> None:
     with pytest.raises(UsageError, match=r"^horizon=0: the number of steps to forecast must be at least 1"):
         fitted.predict(0)
+    for wrong in ("five", 2.5):
+        with pytest.raises(UsageError, match=rf"^horizon={wrong!r}: it should be a whole number\."):
+            fitted.predict(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match=rf"^number={wrong!r}: it should be a whole number\."):
+            fitted.samples(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match=rf"^stride={wrong!r}: it should be a whole number\."):
+            fitted.anomalies(stride=wrong)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="An interval level must be between 0 and 100, got 100"):
         fitted.predict(levels=(100,))
     with pytest.raises(UsageError, match=r"^windows=0: at least one origin is needed"):

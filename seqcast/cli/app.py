@@ -19,17 +19,11 @@ import typer
 from seqcast.cli.console import not_first_process, width_of
 from seqcast.cli.help import PanelledCommand
 from seqcast.cli.libraries import set_environment
+from seqcast.config import plain_words
 from seqcast.errors import DivergedError, SeqcastError, StoppedError, UsageError
 
 WrongCommandLine = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """The parser's error about an option or a command, which Typer does not export under a name."""
-
-_PLAIN_WORDS = {
-    "Value error, ": "",
-    "Input should be a valid integer, unable to parse string as an integer": "it should be a whole number",
-    "Input should be a valid number, unable to parse string as a number": "it should be a number",
-}
-"""Phrases of the parser that speak of its own work, and what a person is told in their place."""
 
 COMMANDS = (
     *("train", "predict", "inspect", "backtest", "anomalies", "report", "export"),
@@ -111,9 +105,7 @@ def _as_expected(error: Exception) -> SeqcastError:
     if isinstance(error, SeqcastError):
         return error
     if isinstance(error, WrongCommandLine):
-        wrong = str(error.format_message()).rstrip(".")
-        for words, plainly in _PLAIN_WORDS.items():
-            wrong = wrong.replace(words, plainly)
+        wrong = plain_words(str(error.format_message())).rstrip(".")
         place = "seqcast" if error.ctx is None else error.ctx.command_path
         return UsageError(f"{wrong}.", hint=f"`{place} -h` shows the usage.")
     # torch has an exception of its own for the memory of a GPU alone

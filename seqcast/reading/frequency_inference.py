@@ -174,10 +174,11 @@ def check_frequency(frequency: Frequency, axis: TimeAxis) -> Frequency:
     if not np.all(named):
         first = int(np.argmin(named))
         series = int(np.searchsorted(axis.offsets, first, side="right")) - 1
+        start, time = axis.show(axis.starts[series]), axis.show(axis.times[first])
+        found = f"begins at {start}" if start == time else f"begins at {start} and has {time}"
         raise UsageError(
             f"{option('freq', frequency.alias)} ({frequency.name}) contradicts the data: series "
-            f"{quoted(axis.series_ids[series])} begins at {axis.show(axis.starts[series])} and has "
-            f"{axis.show(axis.times[first])}; spacings found: {axis.spacings.describe()}.",
+            f"{quoted(axis.series_ids[series])} {found}; spacings found: {axis.spacings.describe()}.",
             place=axis.place_of(first),
             hint=_suggestion(axis),
         )

@@ -144,6 +144,11 @@ def test_a_given_frequency_that_contradicts_the_data_is_refused(alias: str, time
         check_frequency(parse_frequency(alias), _axis(times))
 
 
+def test_a_series_that_begins_between_the_steps_is_named_with_its_begin_alone() -> None:
+    with pytest.raises(UsageError, match=r"series 's0' begins at 2024-01-15; spacings found: 1 hour"):
+        check_frequency(parse_frequency("MS"), _axis(_range("h", start="2024-01-15")))
+
+
 def test_the_time_that_contradicts_is_shown() -> None:
     with pytest.raises(
         UsageError, match=r"series 's1' begins at 2024-01-01 and has 2024-01-01 01:00:00; spacings found: 1 hour"
