@@ -107,11 +107,16 @@ def find(run: ReportedRun, wishes: Wishes, on_part: Callable[[str], None] = lamb
     """Answer every question of a report; a part that the run does not have is told, not an error.
 
     Raises:
+        DataError: The table of the future, where there is one, cannot be used.
         RunError: The model of the run gives numbers that are not finite.
     """
     model, panel = run.model, run.panel
+
+    def forecast() -> Prediction:
+        return predict(model, panel, None, wishes.future)
+
     on_part("forecasts")
-    ahead = _asked(lambda: predict(model, panel, None, wishes.future))
+    ahead = _asked(forecast) if wishes.future is None else forecast()
     on_part("backtest")
     done = _asked(lambda: backtest(model, panel, _backtest_plan(model, wishes.levels)))
     unseen = Absent("no value of the backtest was observed.")

@@ -32,6 +32,13 @@ def test_a_report_without_future_covariates_says_what_is_missing(panel_run: Trai
     assert "Contributions were not asked for." in text
 
 
+def test_a_table_of_the_future_that_cannot_be_used_is_refused(panel_run: Trained, tmp_path: Path) -> None:
+    wrong = write_rows(tmp_path / "wrong.csv", "ds,price", [hours(9), wave(9)])
+    told = refused(3, "report", panel_run.run, "--future", wrong, "--output", tmp_path / "r.html")
+    assert told.startswith(f"{wrong}, column 'promo': there is no known covariate column 'promo'.")
+    assert not (tmp_path / "r.html").exists()
+
+
 def test_the_report_of_a_run_under_runs_goes_to_report_html(in_tmp_path: Path) -> None:
     write_rows(Path("sales.csv"), "ds,y", [hours(109), wave(109)])
     done("train", "sales.csv", *TINY)
