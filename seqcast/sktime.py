@@ -9,9 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from seqcast.config import Config
+from seqcast.errors import DataError
 from seqcast.extras import import_extra
 from seqcast.forecaster import Forecaster
 from seqcast.panel.arrays import FloatArray
+from seqcast.panel.wording import name_list
 from seqcast.results.forecast import MODEL
 
 try:
@@ -122,6 +124,11 @@ class SeqcastForecaster(BaseForecaster):  # type: ignore[misc]
         probabilities: list[float],
     ) -> tuple[FloatArray, pd.Index[Any]]:
         """The quantiles (rows, columns, probabilities) and their rows; the quantile 0.5 is the point forecast."""
+        if X is None and self._cur_X is not None:
+            names = name_list(tuple(map(str, self._cur_X.columns)))
+            raise DataError(
+                f"the forecast needs the future values of {names}.", hint="Pass X with a row for each step."
+            )
         steps = self._steps(fh)
         y = self._cur_y[self._cur_y.index.get_level_values(-1) <= self.cutoff[0]]  # rolling evaluations move it back
         table = self.forecaster_.predict(

@@ -76,7 +76,9 @@ def test_exogenous_data_are_known_covariates_whose_future_is_needed() -> None:
     promo = pd.DataFrame({"promo": np.arange(83) % 2.0}, DAYS.append(later))
     fitted = SeqcastForecaster(context=14, config=QUICK).fit(y, X=promo[:80], fh=[1, 2, 3])
     assert fitted.predict(X=promo[80:]).shape == (3, 1)
-    with pytest.raises(DataError, match="the forecast needs the future values of 'x_promo'"):
+    with pytest.raises(
+        DataError, match=r"^the forecast needs the future values of 'promo'\. Pass X with a row for each step\."
+    ):
         fitted.predict()
 
 
