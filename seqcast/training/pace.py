@@ -14,7 +14,9 @@ from seqcast.training.setup import TrainingSetup, work_identity
 from seqcast.training.step import take_step, training_step
 
 STEPS_SHARE = 0.8
-"""Part of a time limit for the steps of training and refit; validation and combination take the rest."""
+"""Part of the time for the steps of training and refit; validation takes the rest."""
+PREPARATIONS = 2
+"""The work before the steps, and the one after them, which takes about as long: another linear fit, and calibration."""
 WARM_UP_STEPS, TRIAL_STEPS = 3, 5
 """On a GPU, the first three steps are also recorded and compared."""
 
@@ -33,14 +35,19 @@ def settle_steps(setup: TrainingSetup, data_fingerprint: str = "") -> TrainingSe
     started = time.perf_counter()
     for number in range(1, TRIAL_STEPS + 1):
         take_step(setup, state, training_step(setup, number))
-    measured = torch.tensor((time.perf_counter() - started) / TRIAL_STEPS, device=setup.runtime.device)
+    step_seconds = (time.perf_counter() - started) / TRIAL_STEPS
+    measured = torch.tensor([step_seconds, setup.preparation_seconds], device=setup.runtime.device)
     setup.runtime.world.follow_first([measured])
-    seconds = float(measured)
+    seconds, preparation = measured.tolist()
     with_refit = 1 + REFIT_SHARE * training.refit
-    allowed = STEPS_SHARE * limit / (seconds * with_refit * training.ensemble)
+    left = max(0.0, limit - PREPARATIONS * preparation)
+    allowed = STEPS_SHARE * left / (seconds * with_refit * training.ensemble)
     max_steps = min(MOST_TRAINING_STEPS, max(1, int(allowed)))
     every = min(training.validate_every or max_steps, default_interval(max_steps))
     config = setup.config.override(training={"max_steps": max_steps, "validate_every": every})
-    choice = Choice("max steps", f"{max_steps:,}", f"what {training.time_limit} allows at {1 / seconds:.1f} steps/s")
+    reason = f"what {training.time_limit} allows at {1 / seconds:.1f} steps/s"
+    if preparation >= 1:
+        reason += f", after {preparation:.0f} s of preparing and as much for calibrating"
+    choice = Choice("max steps", f"{max_steps:,}", reason)
     plan = replace(setup.plan, config=config, choices=(*setup.plan.choices, choice), time_limit_seconds=None)
     return replace(setup, plan=plan, identity=work_identity(config, data_fingerprint))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -82,6 +83,8 @@ class TrainingSetup:
     """Part of them that belongs to networks before this one."""
     linear: LinearForecast | None = None
     """The forecast that training starts from; None without a lag bias to write it into."""
+    preparation_seconds: float = 0.0
+    """Time that it took to make this."""
     begun: tuple[ForecastNetwork, ...] = ()
     """Trained networks of another run, one for each member to go on from; none: members start as `network` does."""
 
@@ -162,6 +165,7 @@ def prepare(
     if parent is None and plan.config.training.freeze != "none":
         text = f"{option('freeze', plan.config.training.freeze)}: a training from the start has nothing to freeze."
         raise UsageError(text, hint="Leave it out, or name a run to train further.")
+    started = time.perf_counter()
     scalers = fit_scalers(panel, plan.split.train_ends)
     if isinstance(panel, PanelShare):
         scalers = whole_scalers(scalers, panel)
@@ -191,10 +195,9 @@ def prepare(
     )
     if parent is not None:
         setup = replace(setup, begun=begun_networks(parent, plan, panel, setup.network.shape))
-    if linear is None:
-        return setup
-    apply_linear_start(setup.network, linear)
-    return replace(setup, linear=linear)
+    if linear is not None:
+        apply_linear_start(setup.network, linear)
+    return replace(setup, linear=linear, preparation_seconds=time.perf_counter() - started)
 
 
 def with_place(plan: Plan, tensors: PanelTensors, runtime: Runtime) -> Plan:

@@ -4,8 +4,9 @@
     python tests/benchmarks/refresh.py --only nn5 --times 1 --max-steps 20 --folder /tmp/r   # smoke
 
 Every table grows by ten days at a time. Each time a run is trained from the start, and the run of the time before is
-trained further; both are scored on the days that follow, which neither has seen, at every daily origin. So is the first
-run, which learns nothing new. What is measured is added to results.jsonl in the folder and not measured again.
+trained further; both are scored on the days that follow, which neither has seen, at every daily origin. So are the first
+run, which learns nothing new, and a training from the start with another seed, which tells the errors of two equal
+trainings apart. What is measured is added to results.jsonl in the folder and not measured again.
 """
 
 import argparse
@@ -22,6 +23,8 @@ import pandas as pd
 
 COMMAND = [sys.executable, "-c", "from seqcast.cli.app import main; main()"]
 DAYS = 10
+KINDS = ("fresh", "another seed", "further", "first run")
+"""Trained from the start, the same with another seed, trained further, not trained again."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,10 @@ def measure(name: str, data: Path, folder: Path, number: int, times: int, option
     rows = []
     kinds: dict[str, list[object]] = {"fresh": [*options]}
     if number:
+        kinds["another seed"] = [*options, "--seed", 1]
         kinds["further"] = ["--from", folder / f"{name}-{number - 1}-{'further' if number > 1 else 'fresh'}"]
     for kind, words in kinds.items():
-        run = folder / f"{name}-{number}-{kind}"
+        run = folder / f"{name}-{number}-{kind.replace(' ', '-')}"
         _, seconds = seqcast(
             "train", table, *words, "--test-size", series.test_size, "--run", run, "--overwrite", "--quiet"
         )
@@ -91,7 +95,7 @@ def table_of(rows: list[dict[str, Any]]) -> str:
     """Processor time and mean errors of each kind over all refreshes, in Markdown."""
     lines = ["| data | trained | processor time | MAE | wql |", "|---|---|---|---|---|"]
     for name in SETS:
-        for kind in ("fresh", "further", "first run"):
+        for kind in KINDS:
             own = [row for row in rows if row["set"] == name and row["kind"] == kind and row["number"] > 0]
             if own:
                 cpu, mae, wql = (np.mean([row[key] for row in own]) for key in ("cpu", "mae", "wql"))
