@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqcast.panel.arrays import FloatArray
+
 COMMAND = [sys.executable, "-c", "from seqcast.cli.app import main; main()"]
 DAYS = 10
 KINDS = ("fresh", "another seed", "further", "first run")
@@ -62,11 +64,14 @@ def write_cut(series: Series, data: Path, target: Path, days_before_end: int) ->
     return target
 
 
-def score(table: Path, run: Path, stride: int) -> dict[str, float]:
-    """Errors of a run on the test part of a table."""
-    found = json.loads(seqcast("backtest", table, "--run", run, "--test", "--stride", stride, "--json", "--quiet")[0])
-    own = found["metrics"]["seqcast"]
-    return {name: own[name] for name in ("mae", "mase", "wql")}
+def score(table: Path, run: Path, stride: int) -> dict[str, Any]:
+    """Errors of a run on the test part of a table, and the mean absolute error at each origin."""
+    rows = run.with_suffix(".csv")
+    words = ("backtest", table, "--run", run, "--test", "--stride", stride, "--json", "--output", rows, "--quiet")
+    own = json.loads(seqcast(*words)[0])["metrics"]["seqcast"]
+    frame = pd.read_csv(rows)
+    by_origin = (frame["y"] - frame["seqcast"]).abs().groupby(frame["cutoff"]).mean()
+    return {name: own[name] for name in ("mae", "mase", "wql")} | {"by_origin": by_origin.round(4).tolist()}
 
 
 def measure(name: str, data: Path, folder: Path, number: int, times: int, options: list[str]) -> list[dict[str, Any]]:
@@ -92,15 +97,33 @@ def measure(name: str, data: Path, folder: Path, number: int, times: int, option
 
 
 def table_of(rows: list[dict[str, Any]]) -> str:
-    """Processor time and mean errors of each kind over all refreshes, in Markdown."""
-    lines = ["| data | trained | processor time | MAE | wql |", "|---|---|---|---|---|"]
+    """Mean processor time and errors of each kind over all refreshes, in Markdown.
+
+    The last column is the difference of the MAE to that of the fresh runs, and its standard error over the origins.
+    """
+    lines = ["| data | trained | processor time | MAE | wql | MAE - fresh |", "|---|---|---|---|---|---|"]
     for name in SETS:
-        for kind in KINDS:
-            own = [row for row in rows if row["set"] == name and row["kind"] == kind and row["number"] > 0]
+        fresh, *_ = every = [of_kind(rows, name, kind) for kind in KINDS]
+        for kind, own in zip(KINDS, every, strict=True):
             if own:
                 cpu, mae, wql = (np.mean([row[key] for row in own]) for key in ("cpu", "mae", "wql"))
-                lines.append(f"| {name}, {len(own)} times | {kind} | {cpu:.0f} s | {mae:.5g} | {wql:.4g} |")
+                gap = origins_of(own) - origins_of(fresh)
+                noise = gap.std(ddof=1) / len(gap) ** 0.5
+                lines.append(
+                    f"| {name}, {len(own)} times | {kind} | {cpu:.0f} s | {mae:.5g} | {wql:.4g} | "
+                    f"{gap.mean():.2g} +- {noise:.2g} |"
+                )
     return "\n".join(lines)
+
+
+def of_kind(rows: list[dict[str, Any]], name: str, kind: str) -> list[dict[str, Any]]:
+    """The refreshes of one table."""
+    return [row for row in rows if row["set"] == name and row["kind"] == kind and row["number"] > 0]
+
+
+def origins_of(rows: list[dict[str, Any]]) -> FloatArray:
+    """The mean absolute errors at all origins of all refreshes."""
+    return np.concatenate([row["by_origin"] for row in rows])
 
 
 def main() -> None:
