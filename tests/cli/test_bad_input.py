@@ -96,7 +96,11 @@ def test_without_any_run_the_way_to_one_is_told(command: str, in_tmp_path: Path)
 @pytest.mark.parametrize(
     ("output", "code", "told"),
     [
-        ("nowhere/out.csv", 1, "no such file was made. Create its folder first, or choose another place."),
+        (
+            "nowhere/out.csv",
+            1,
+            "cannot be written: No such file or directory. Create its folder first, or choose another place.",
+        ),
         ("out.xls", 2, "The name of 'out.xls' does not say which format to write."),
     ],
 )
