@@ -35,6 +35,7 @@ LEARNING_RATE_SHARE = 0.5
 STEPS_SHARE = 0.1
 """Most steps of all networks together, as a part of the parent's most steps."""
 FEWEST_STEPS = 10
+"""Fewest steps of each network, and between two validations: fewer tell nothing."""
 VALIDATIONS = 10
 """Most validations of a network, besides that of its start; each costs as much as three steps. The first one without a
 gain is the last: a network that was trained well before has learned most of what there is, and one that was not goes
@@ -113,7 +114,8 @@ def _with_budget(record: RunRecord, config: Config, given: Sections) -> tuple[Co
         usual["max_steps"] = None  # `training.pace` settles it
     training = usual | asked | {"ensemble": max(1, number), "rounds": 1}
     if training["max_steps"] is not None:
-        training["validate_every"] = training["validate_every"] or math.ceil(training["max_steps"] / VALIDATIONS)
+        usual_interval = max(min(FEWEST_STEPS, training["max_steps"]), math.ceil(training["max_steps"] / VALIDATIONS))
+        training["validate_every"] = training["validate_every"] or usual_interval
         if number:
             training["patience"] = training["patience"] or training["validate_every"]
     sections = {name: dict(values) for name, values in given.items()}

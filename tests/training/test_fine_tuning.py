@@ -139,11 +139,11 @@ def test_a_first_validation_without_a_gain_is_the_last_and_the_refit_follows(
 
     found = fit(setup_of(further(parent, longer, max_steps=21, patience=None)))
 
-    assert [record.step for record in found.history] == [0, 3, 0, 3]
-    assert (found.result.best_step, found.result.num_steps, found.result.refitted) == (0, 6, True)
+    assert [record.step for record in found.history] == [0, 10, 0, 10]
+    assert (found.result.best_step, found.result.num_steps, found.result.refitted) == (0, 20, True)
     network, before = found.networks.final.networks[1], parent.validated_networks[0]
     assert not torch.equal(network.decoder.head.linear.weight, before.decoder.head.linear.weight)
-    assert refit_length(setup_of(further(parent, longer, max_steps=21)), found.result.best_step) == 3
+    assert refit_length(setup_of(further(parent, longer, max_steps=21)), found.result.best_step) == 10
 
 
 @pytest.mark.parametrize("freeze", ["encoder", "attention"])
